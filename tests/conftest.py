@@ -1,0 +1,64 @@
+"""What every test has: coroutine tests without a plugin, a virtual clock, a watch for leaked tasks, one profile.
+
+An `async def test_…` that takes the fixture `clock` runs in virtual time: an hour of sleep passes in a millisecond.
+One that does not runs on a real event loop, and fails if it leaves a task behind. Set PYTHONASYNCIODEBUG=1 for
+asyncio's debug mode. A property test (`@given`) is a plain function: call `VirtualClock().run(…)` inside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tapewire.testing import VirtualClock
+
+SECONDS_TO_END = 0.25  # what a cancelled task or a closing socket may take after the test has returned
+
+settings.register_profile(
+    "ci",
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("ci")
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """Time that passes only when nothing else is left to do."""
+    from tapewire.testing import VirtualClock
+
+    return VirtualClock()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run coroutine tests; leave all others to pytest."""
+    __tracebackhide__ = True
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    test = pyfuncitem.obj(**arguments)
+    if "clock" in arguments:
+        arguments["clock"].run(test)
+        return True
+    with asyncio.Runner() as runner:
+        runner.run(_leaving_no_task(test))
+    return True
+
+
+async def _leaving_no_task(test: Coroutine[Any, Any, None]) -> None:
+    __tracebackhide__ = True
+    await test
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if left:
+        _, left = await asyncio.wait(left, timeout=SECONDS_TO_END)
+    if left:
+        pytest.fail("tasks left pending:\n" + "\n".join(sorted(map(repr, left))), pytrace=False)

@@ -1,0 +1,136 @@
+"""The wheel: builds, installs without the tree beside it, and holds what it should and nothing else."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+LOCK = (ROOT / "requirements.lock").read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class Installed:
+    wheel: Path
+    home: Path
+
+    def run(self, *command: str) -> str:
+        """Run a program of the new environment, away from the tree and its environment variables."""
+        program, *arguments = command
+        done = subprocess.run(
+            [str(self.home / "bin" / program), *arguments],
+            capture_output=True,
+            check=False,
+            cwd=self.home,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(self.home)},
+            text=True,
+            timeout=30,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def python(self, code: str) -> str:
+        return self.run("python", "-c", code)
+
+    def names(self) -> list[str]:
+        with zipfile.ZipFile(self.wheel) as archive:
+            return archive.namelist()
+
+    def metadata(self) -> Message:
+        with zipfile.ZipFile(self.wheel) as archive:
+            (path,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+            return Parser().parsestr(archive.read(path).decode())
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """A fresh environment with the wheel in it, and the locked dependencies borrowed from this one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=50)
+    (wheel,) = folder.glob("*.whl")
+    home = folder / "home"
+    venv.create(home, with_pip=False, symlinks=True)
+    install = ["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", str(wheel)]
+    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
+    subprocess.run([*pip, *install], cwd=folder, check=True, capture_output=True, timeout=50)
+    (site,) = home.glob("lib/python*/site-packages")
+    # A folder named in a .pth file is searched after the environment's own, and its own .pth files are not read:
+    # the editable tapewire of the development environment stays out.
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return Installed(wheel, home)
+
+
+def test_the_wheel_works_where_the_tree_is_not(installed: Installed) -> None:
+    place = installed.python("import tapewire; print(tapewire.__file__)")
+    assert Path(place).is_relative_to(installed.home)
+
+
+def test_the_version_is_the_same_in_code_and_metadata(installed: Installed) -> None:
+    assert installed.metadata()["Version"] == PROJECT["project"]["version"]
+    assert installed.python("import tapewire; print(tapewire.__version__)") == PROJECT["project"]["version"]
+    assert (
+        installed.python("from importlib.metadata import version; print(version('tapewire'))")
+        == PROJECT["project"]["version"]
+    )
+
+
+def test_the_wheel_holds_the_package_typed_and_nothing_beside_it(installed: Installed) -> None:
+    names = installed.names()
+    assert "tapewire/py.typed" in names
+    assert {name.split("/")[0] for name in names} == {
+        "tapewire",
+        f"tapewire-{PROJECT['project']['version']}.dist-info",
+    }
+    in_tree = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src").rglob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == in_tree
+
+
+def test_the_licence_is_in_the_wheel(installed: Installed) -> None:
+    assert any(name.endswith("/licenses/LICENSE") for name in installed.names())
+    assert installed.metadata()["License-Expression"] == "MIT"
+
+
+def test_the_core_asks_for_five_packages_and_the_sandbox_for_two_more(installed: Installed) -> None:
+    wanted = [Requirement(line) for line in installed.metadata().get_all("Requires-Dist", [])]
+    core = {requirement.name for requirement in wanted if requirement.marker is None}
+    assert core == {"httpx2", "msgspec", "rich", "typer", "websockets"}
+    assert {requirement.name for requirement in wanted} - core == {"graphql-core", "h11"}
+
+
+def test_importing_tapewire_loads_no_command_line_and_no_sandbox(installed: Installed) -> None:
+    loaded = installed.python("import sys, tapewire; print(*sys.modules)").split()
+    assert {"typer", "rich", "graphql", "tapewire.cli", "tapewire.sandbox"}.isdisjoint(loaded)
+
+
+def test_the_installed_command_answers(installed: Installed) -> None:
+    assert "Usage" in installed.run("tapewire", "--help")
+
+
+def test_the_lock_pins_every_dependency_in_range_with_hashes() -> None:
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", LOCK, re.MULTILINE))
+    declared = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
+    for extra in PROJECT["project"]["optional-dependencies"].values():
+        declared += extra
+    for requirement in map(Requirement, [*declared, *PROJECT["build-system"]["requires"]]):
+        assert Version(pins[requirement.name]) in requirement.specifier
+    blocks = re.split(r"^(?=[\w.-]+==)", LOCK, flags=re.MULTILINE)[1:]
+    assert [block.split()[0] for block in blocks if "--hash=sha256:" not in block] == []
+
+
+def test_the_lock_names_no_address_and_no_folder() -> None:
+    assert re.findall(r"\S*(?:://|--index|--find-links|\s/)\S*", LOCK) == []
