@@ -1,0 +1,39 @@
+"""The clock. Only this file and the event loop read one; the pure rooms take `now` as an argument.
+
+Two readings, never mixed: `monotonic()` in seconds decides about deadlines and delays, `time_ns()` in nanoseconds
+since the epoch stamps what people will read. `tapewire.testing.VirtualClock` is the same protocol with time that
+passes only when nothing else is left to do.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol, runtime_checkable
+
+__all__ = ["Clock", "SystemClock"]
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """What the engine asks of a clock."""
+
+    def monotonic(self) -> float:
+        """Seconds; never goes back. The same scale as the running loop's `time()`."""
+        ...
+
+    def time_ns(self) -> int:
+        """Nanoseconds since the epoch; may jump."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def time_ns(self) -> int:
+        return time.time_ns()
+
+    def __repr__(self) -> str:
+        return "SystemClock()"

@@ -1,0 +1,300 @@
+"""Every error tapewire raises, in one tree.
+
+::
+
+    TapewireError
+    +-- ConfigurationError         an argument is wrong: names it and what is allowed (also a ValueError)
+    +-- LineError                  something about the line to the venue
+    |   +-- ConnectFailed          no connection: host and cause
+    |   +-- HandshakeRefused       the venue answered the upgrade with an HTTP status
+    |   +-- ConnectionLost         a connection ended: close code and reason
+    |   +-- GaveUp                 the retry policy is exhausted, or the refusal is final
+    |   +-- SessionClosed          used after close(), or closed while waiting
+    +-- CredentialsError           no usable token
+    |   +-- CredentialsRefused     the venue refused the credentials for good
+    +-- SubscriptionError          one subscription; names its topic
+    |   +-- SubscriptionRefused    the venue said no; carries its reason
+    |   +-- SubscriptionEnded      the venue ended it, and it will not be joined again
+    |   +-- BufferOverflow         policy `fail`, and the consumer was too slow
+    |   +-- NotSubscribed          a push or request on a topic that was never subscribed
+    +-- RequestError               one request; `sent` says whether it may have reached the venue
+    |   +-- RequestTimeout         no reply within the deadline
+    |   +-- RequestLost            the connection dropped first: outcome unknown if `sent`
+    |   +-- RequestRefused         the venue replied with an error
+    +-- UndecodableFrame           bytes that are not what the protocol says
+    +-- HttpError                  an HTTP call failed; `status` is None when no answer came
+
+Facts are fields; `retryable` and `terminal` are properties. `retryable` means that the same call may succeed later
+without a change by the caller; `terminal` means that the session will not try again by itself. No error text ever
+contains a token, a key or a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = [
+    "BufferOverflow",
+    "ConfigurationError",
+    "ConnectFailed",
+    "ConnectionLost",
+    "CredentialsError",
+    "CredentialsRefused",
+    "GaveUp",
+    "HandshakeRefused",
+    "HttpError",
+    "LineError",
+    "NotSubscribed",
+    "RequestError",
+    "RequestLost",
+    "RequestRefused",
+    "RequestTimeout",
+    "SessionClosed",
+    "SubscriptionEnded",
+    "SubscriptionError",
+    "SubscriptionRefused",
+    "TapewireError",
+    "UndecodableFrame",
+]
+
+_TRANSIENT_STATUSES = frozenset({408, 425, 429})
+
+
+class TapewireError(Exception):
+    """The root: catch this to catch everything tapewire raises on purpose."""
+
+    @property
+    def retryable(self) -> bool:
+        """True if the same call may succeed later without a change by the caller."""
+        return False
+
+    @property
+    def terminal(self) -> bool:
+        """True if nothing will be tried again by itself."""
+        return not self.retryable
+
+
+class ConfigurationError(TapewireError, ValueError):
+    """An argument is wrong. Correct it: the text names it and lists what is allowed."""
+
+    def __init__(self, argument: str, value: object, allowed: Iterable[object] | str) -> None:
+        self.argument = argument
+        self.value = value
+        self.allowed = allowed if isinstance(allowed, str) else ", ".join(str(item) for item in allowed)
+        super().__init__(f"{argument}={value!r} is not valid; allowed: {self.allowed}")
+
+
+class LineError(TapewireError):
+    """Something about the line to the venue."""
+
+
+class ConnectFailed(LineError):
+    """No connection could be made to `host`, for `cause`."""
+
+    def __init__(self, host: str, cause: str, *, retryable: bool = True) -> None:
+        self.host = host
+        self.cause = cause
+        self._retryable = retryable
+        super().__init__(f"cannot connect to {host}: {cause}")
+
+    @property
+    def retryable(self) -> bool:
+        """False for what time does not heal: a certificate that is not trusted, a URL that is none."""
+        return self._retryable
+
+
+class HandshakeRefused(LineError):
+    """The venue answered the WebSocket upgrade with `status`; `retry_after` is in seconds where it gave one."""
+
+    def __init__(self, host: str, status: int, retry_after: float | None = None) -> None:
+        self.host = host
+        self.status = status
+        self.retry_after = retry_after
+        super().__init__(f"{host} refused the connection with HTTP {status}")
+
+    @property
+    def unauthorized(self) -> bool:
+        """True for 401 and 403: worth one fresh token, then final."""
+        return self.status in (401, 403)
+
+    @property
+    def retryable(self) -> bool:
+        return self.status >= 500 or self.status in _TRANSIENT_STATUSES
+
+
+class ConnectionLost(LineError):
+    """A connection ended. `code` is the WebSocket close code, 1006 where there was no close frame."""
+
+    def __init__(self, reason: str, code: int = 1006) -> None:
+        self.reason = reason
+        self.code = code
+        super().__init__(f"connection lost: {reason or 'no reason given'} (code {code})")
+
+    @property
+    def retryable(self) -> bool:
+        return True
+
+
+class GaveUp(LineError):
+    """The session stopped trying. `attempts` counts this outage; `last` is the last failure (also `__cause__`)."""
+
+    def __init__(self, attempts: int, last: BaseException | None) -> None:
+        self.attempts = attempts
+        self.last = last
+        super().__init__(f"gave up after {attempts} attempt{'' if attempts == 1 else 's'}: {last}")
+
+
+class SessionClosed(LineError):
+    """The session was closed by its owner."""
+
+    def __init__(self, text: str = "the session is closed") -> None:
+        super().__init__(text)
+
+
+class CredentialsError(TapewireError):
+    """No usable token could be had this time."""
+
+    @property
+    def retryable(self) -> bool:
+        return True
+
+
+class CredentialsRefused(CredentialsError):
+    """The venue refused the credentials. Correct them: no retry will help."""
+
+    @property
+    def retryable(self) -> bool:
+        return False
+
+
+class SubscriptionError(TapewireError):
+    """Something about one subscription."""
+
+    def __init__(self, topic: str, reason: str) -> None:
+        self.topic = topic
+        self.reason = reason
+        super().__init__(f"{topic}: {reason}")
+
+
+class SubscriptionRefused(SubscriptionError):
+    """The venue refused the subscription. `reply` is what it answered, decoded, if anything."""
+
+    def __init__(
+        self, topic: str, reason: str, *, code: int | None = None, reply: Any = None, retryable: bool = False
+    ) -> None:
+        self.code = code
+        self.reply = reply
+        self._retryable = retryable
+        super().__init__(topic, f"refused: {reason}")
+        self.reason = reason
+
+    @property
+    def retryable(self) -> bool:
+        return self._retryable
+
+
+class SubscriptionEnded(SubscriptionError):
+    """The venue ended the subscription and it is not joined again. Subscribe anew if you still want it."""
+
+
+class BufferOverflow(SubscriptionError):
+    """The consumer fell behind by more than the buffer holds and the policy is `fail`."""
+
+    def __init__(self, topic: str, capacity: int) -> None:
+        self.capacity = capacity
+        super().__init__(topic, f"the consumer fell {capacity} publications behind and the policy is 'fail'")
+
+
+class NotSubscribed(SubscriptionError):
+    """A push or a request on a topic that is not subscribed. Subscribe first."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(topic, "not subscribed; subscribe before pushing to it")
+
+
+class RequestError(TapewireError):
+    """One request failed. `sent` says whether it may have reached the venue."""
+
+    def __init__(self, topic: str, event: str, text: str, *, sent: bool) -> None:
+        self.topic = topic
+        self.event = event
+        self.sent = sent
+        super().__init__(f"{event} on {topic}: {text}")
+
+
+class RequestTimeout(RequestError):
+    """No reply came in time. Where `sent` is true the outcome is unknown: look it up before you repeat it."""
+
+    def __init__(self, topic: str, event: str, seconds: float, *, sent: bool) -> None:
+        self.seconds = seconds
+        outcome = "sent, outcome unknown" if sent else "never sent"
+        super().__init__(topic, event, f"no reply within {seconds:g} s ({outcome})", sent=sent)
+
+    @property
+    def retryable(self) -> bool:
+        return not self.sent
+
+
+class RequestLost(RequestError):
+    """The connection dropped before the reply. Where `sent` is true the outcome is unknown: look it up first."""
+
+    def __init__(self, topic: str, event: str, *, sent: bool) -> None:
+        outcome = "it had been sent, outcome unknown" if sent else "it was never sent"
+        super().__init__(topic, event, f"the connection dropped before the reply; {outcome}", sent=sent)
+
+    @property
+    def retryable(self) -> bool:
+        return not self.sent
+
+
+class RequestRefused(RequestError):
+    """The venue replied with an error. `reply` is its decoded answer."""
+
+    def __init__(self, topic: str, event: str, reply: Any) -> None:
+        self.reply = reply
+        super().__init__(topic, event, f"refused: {reply!r:.300}", sent=True)
+
+
+class UndecodableFrame(TapewireError):
+    """Bytes that are not what the protocol says. `excerpt` is bounded and safe to log."""
+
+    def __init__(self, detail: str, payload: bytes | str = b"", topic: str | None = None) -> None:
+        self.detail = detail
+        self.topic = topic
+        self.excerpt = repr(payload[:80])
+        super().__init__(f"{detail}: {self.excerpt}")
+
+
+class HttpError(TapewireError):
+    """An HTTP call failed. `status` is None when no answer came; `body` is bounded.
+
+    `sent` is False only where the request provably never left: then it may be repeated, whatever it was. `request_id`
+    is the venue's own number of the call, for its support.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        *,
+        status: int | None,
+        detail: str,
+        retry_after: float | None = None,
+        body: bytes = b"",
+        sent: bool = True,
+        request_id: str | None = None,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.status = status
+        self.detail = detail
+        self.retry_after = retry_after
+        self.body = body[:4096]
+        self.sent = sent
+        self.request_id = request_id
+        super().__init__(f"{method} {url}: {f'HTTP {status}: ' if status else ''}{detail}")
+
+    @property
+    def retryable(self) -> bool:
+        return self.status is None or self.status >= 500 or self.status in _TRANSIENT_STATUSES

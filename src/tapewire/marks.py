@@ -1,0 +1,106 @@
+"""Marks: what a stream says about itself, as values between its publications.
+
+Without a mark between two publications of one subscription nothing is missing between them. A consumer must treat
+them so:
+
+* `Reconnected`: the line broke and nothing was lost. Nothing to do.
+* `Gap`: publications may be missing here. Whatever you built from the stream is no longer proven.
+* `Resynced`: state was rebuilt from a snapshot; what follows is continuous with that snapshot.
+* `Lagged`: your own buffer overflowed and its policy dropped publications. Consume faster, or choose another policy.
+
+`since_ns` and `until_ns` are wall-clock nanoseconds of this machine: the last moment at which continuity was proven,
+and the first at which it is again (0: not yet known).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+__all__ = ["Gap", "GapReason", "Lagged", "Mark", "Reconnected", "Resynced", "is_mark", "merge"]
+
+GapReason: TypeAlias = Literal[
+    "connection lost",  # the line dropped and the protocol cannot replay
+    "interrupted",  # the venue interrupted this one subscription
+    "unrecovered",  # the protocol can replay, but the venue no longer had it
+    "undecodable",  # a frame that may have belonged here could not be decoded
+    "sequence",  # the venue's own numbering jumped
+    "reseed failed",  # the snapshot that should have closed a gap could not be had
+    "superseded",  # the subscription was replaced at the venue by somebody else's
+]
+
+
+class _Mark(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    pass
+
+
+class Reconnected(_Mark, frozen=True, kw_only=True):
+    """The line broke and came back; the venue replayed everything in between (`recovered` publications follow)."""
+
+    since_ns: int
+    until_ns: int
+    recovered: int = 0
+
+
+class Gap(_Mark, frozen=True, kw_only=True):
+    """Publications may be missing here. `missed` is their exact number where the wire numbers them, else None."""
+
+    reason: GapReason
+    since_ns: int
+    until_ns: int = 0
+    missed: int | None = None
+    detail: str = ""
+
+
+class Resynced(_Mark, frozen=True, kw_only=True):
+    """State was rebuilt. `snapshot` is what the venue's snapshot function returned; live publications follow it."""
+
+    at_ns: int
+    snapshot: Any = None
+
+
+class Lagged(_Mark, frozen=True, kw_only=True):
+    """`dropped` publications were discarded here by the buffer's own policy."""
+
+    dropped: int
+    policy: str = "drop_oldest"
+
+
+Mark: TypeAlias = Reconnected | Gap | Resynced | Lagged
+
+_MARKS = (Reconnected, Gap, Resynced, Lagged)
+
+
+def is_mark(item: object) -> bool:
+    """True if `item` of a stream is a mark and not a publication."""
+    return isinstance(item, _Mark)
+
+
+def merge(first: Mark, second: Mark) -> Mark | None:
+    """One mark that says what two adjacent ones say, or None where both must stand.
+
+    Overflow merges marks and never drops one: two lags add up, two gaps become the wider gap with the first reason.
+    A `Resynced` behind a `Gap` both stay, for the first says that state was lost and the second that it is back.
+    """
+    if isinstance(first, Lagged) and isinstance(second, Lagged) and first.policy == second.policy:
+        return Lagged(dropped=first.dropped + second.dropped, policy=first.policy)
+    if isinstance(first, Gap) and isinstance(second, Gap):
+        missed = None if first.missed is None or second.missed is None else first.missed + second.missed
+        detail = (
+            first.detail
+            if second.reason == first.reason
+            else f"{first.detail}; then {second.reason}".lstrip("; ")
+        )
+        return Gap(
+            reason=first.reason,
+            since_ns=min(first.since_ns, second.since_ns),
+            until_ns=max(first.until_ns, second.until_ns),
+            missed=missed,
+            detail=detail[:200],
+        )
+    if isinstance(first, Reconnected) and isinstance(second, Reconnected):
+        return Reconnected(
+            since_ns=first.since_ns, until_ns=second.until_ns, recovered=first.recovered + second.recovered
+        )
+    return None

@@ -1,0 +1,184 @@
+"""The one shape every client protocol has. Pure: no socket, no clock, no task; `now` is an argument, in seconds.
+
+One protocol object lives as long as one connection. The driver of a session
+
+1. calls `hello(now)` when the transport is open, then sends what `data_to_send()` returns;
+2. hands each read's payloads to `receive(payloads, now)` and walks the list it returns, in order: *publications*
+   (objects whose class is `protocol.publication`, with a `topic`) and *events* (the structs below);
+3. sends what `data_to_send()` returns after every call of any method;
+4. calls `handle_timer(now)` when `next_deadline()` has passed, and walks what it returns.
+
+A protocol says what the peer said: `Confirmed`, `Refused`, `Interrupted`, `Ended`. It answers control itself (pongs,
+heartbeats) and drops what is provably stale. It never decides whether to join again: `session/subscriptions.py` alone
+does. It raises nothing for bytes of the peer: whatever they are, the answer is a list, with `Undecodable` or `Failed`
+in it where they were bad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+import msgspec
+
+from ..payload import Binary, Payload
+
+__all__ = [
+    "Binary",
+    "ClientProtocol",
+    "Command",
+    "Confirmed",
+    "Ended",
+    "Event",
+    "Failed",
+    "Interrupted",
+    "Payload",
+    "Publication",
+    "Ready",
+    "Refused",
+    "Replied",
+    "StreamPosition",
+    "Undecodable",
+]
+
+
+class StreamPosition(msgspec.Struct, frozen=True):
+    """The resume point of a numbered stream: the offset last delivered and the lifetime of the numbering.
+
+    Save it, and give it back when you subscribe in a later process, to continue where you were.
+    """
+
+    offset: int
+    epoch: str
+
+
+class Command(msgspec.Struct, frozen=True):
+    """Something to tell the peer about `topic`. `event` names it in errors. Protocols add their own fields."""
+
+    topic: str
+    event: str
+
+
+class Publication(Protocol):
+    """One delivered message. Each protocol has one class for it, the decoded envelope itself."""
+
+    topic: str
+
+
+class _Event(msgspec.Struct, frozen=True):
+    pass
+
+
+class Ready(_Event, frozen=True):
+    """The connection is usable: subscriptions may be sent now."""
+
+
+class Confirmed(_Event, frozen=True):
+    """The peer confirmed the subscription of `topic`.
+
+    `recovering` says that a position was given, `recovered` that the peer replays all since (the `replayed`
+    publications that follow at once). `position` is where the stream stands before the first publication that follows.
+    `reply` is the peer's answer, raw.
+    """
+
+    topic: str
+    reply: Any = None
+    position: StreamPosition | None = None
+    recovering: bool = False
+    recovered: bool = False
+    replayed: int = 0
+
+
+class Refused(_Event, frozen=True):
+    """The peer refused the subscription. `retryable` is False where asking again unchanged cannot help."""
+
+    topic: str
+    reason: str
+    code: int | None = None
+    retryable: bool = False
+    reply: Any = None
+
+
+class Interrupted(_Event, frozen=True):
+    """A confirmed (or asked for) subscription stopped at the peer; asking again is expected of us."""
+
+    topic: str
+    reason: str
+    code: int | None = None
+
+
+class Ended(_Event, frozen=True):
+    """The peer ended the subscription for good; asking again is not expected of us."""
+
+    topic: str
+    reason: str
+    code: int | None = None
+
+
+class Replied(_Event, frozen=True):
+    """The answer to the command that `send()` numbered `ref`. `reply` is raw or decoded, as the protocol says."""
+
+    ref: str
+    ok: bool
+    reply: Any = None
+
+
+class Undecodable(_Event, frozen=True):
+    """A frame that could not be decoded. `topic` where it can be known, else it may have belonged to any."""
+
+    detail: str
+    topic: str | None = None
+    excerpt: str = ""
+
+
+class Failed(_Event, frozen=True):
+    """The connection must be dropped. `terminal` where the peer forbids to come back."""
+
+    reason: str
+    code: int | None = None
+    terminal: bool = False
+
+
+Event: TypeAlias = Ready | Confirmed | Refused | Interrupted | Ended | Replied | Undecodable | Failed
+
+
+class ClientProtocol(Protocol):
+    """What a session asks of a protocol; see the head of this file for the order of calls."""
+
+    publication: ClassVar[type]
+
+    def hello(self, now: float) -> list[Any]:
+        """The transport is open. Returns events (`[Ready()]` where the protocol has no greeting to wait for)."""
+        ...
+
+    def receive(self, payloads: Sequence[Payload], now: float) -> list[Any]:
+        """One read's payloads, in order. Returns publications and events, in order."""
+        ...
+
+    def subscribe(self, topic: str, params: Any = None, position: StreamPosition | None = None) -> None:
+        """Ask for `topic`. The answer comes as `Confirmed` or `Refused`. An older attempt's frames are then stale."""
+        ...
+
+    def unsubscribe(self, topic: str) -> None:
+        """Leave `topic`. From now on nothing of it comes out of `receive`; no answer needs to be awaited."""
+        ...
+
+    def send(self, command: Command) -> str:
+        """Queue one command; returns the ref that its `Replied` will carry. Raises NotSubscribed where it must."""
+        ...
+
+    def was_sent(self, ref: str) -> bool:
+        """True if the command of `ref` was handed out by `data_to_send`: it may have reached the peer."""
+        ...
+
+    def data_to_send(self) -> list[Payload]:
+        """What must go to the peer now, in order. Clears it: call it after every other call, and send all of it."""
+        ...
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timer` wants to be called, on the scale of `now`, or None."""
+        ...
+
+    def handle_timer(self, now: float) -> list[Any]:
+        """The deadline has passed: send what is due, return `Failed` where the peer has proven dead."""
+        ...

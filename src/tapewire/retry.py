@@ -1,0 +1,62 @@
+"""How long to wait before the next try, for sockets and HTTP alike. Pure: randomness and time are arguments.
+
+Rules: full jitter from the first retry on, `uniform(0, min(max_backoff, initial_backoff * 2**(n-1)))`, so that a
+thousand clients dropped together do not come back together; a peer's Retry-After is a floor, never shortened by
+jitter; the count belongs to one outage and starts again only after the line was stable (the session decides that).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import random
+from typing import TypeAlias
+
+import msgspec
+
+from .errors import ConfigurationError
+
+__all__ = ["NEVER_GIVE_UP", "NO_RETRY", "RandomFraction", "RetryPolicy"]
+
+RandomFraction: TypeAlias = Callable[[], float]
+
+
+class RetryPolicy(msgspec.Struct, frozen=True):
+    """When to try again and when to stop.
+
+    `max_attempts`: tries in one outage (for HTTP: of one call), the first included; None never gives up.
+    `initial_backoff`, `max_backoff`: seconds, the bounds of the growing ceiling. `jitter=False` waits the whole
+    ceiling each time: for tests. Raises ConfigurationError for a value out of range.
+    """
+
+    max_attempts: int | None = 3
+    initial_backoff: float = 0.5
+    max_backoff: float = 30.0
+    jitter: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_attempts is not None and (isinstance(self.max_attempts, bool) or self.max_attempts < 1):
+            raise ConfigurationError(
+                "max_attempts", self.max_attempts, "a whole number from 1, or None for no limit"
+            )
+        if not 0 <= self.initial_backoff < 86_400:
+            raise ConfigurationError("initial_backoff", self.initial_backoff, "seconds from 0 to 86400")
+        if not self.initial_backoff <= self.max_backoff <= 86_400:
+            raise ConfigurationError("max_backoff", self.max_backoff, "seconds from initial_backoff to 86400")
+
+    def exhausted(self, attempts: int) -> bool:
+        """True if `attempts` tries have been made and no more are allowed."""
+        return self.max_attempts is not None and attempts >= self.max_attempts
+
+    def delay(
+        self, attempts: int, *, retry_after: float | None = None, fraction: RandomFraction = random
+    ) -> float:
+        """Seconds to wait after `attempts` (1, 2, ...) failed tries. `fraction` yields a number in [0, 1)."""
+        ceiling = min(self.max_backoff, self.initial_backoff * 2.0 ** min(attempts - 1, 63))
+        wait = ceiling * fraction() if self.jitter else ceiling
+        return wait if retry_after is None else max(0.0, retry_after) + wait
+
+
+NEVER_GIVE_UP = RetryPolicy(max_attempts=None)
+"""The default of every socket: an outage ends when the venue is back, not when a counter does."""
+
+NO_RETRY = RetryPolicy(max_attempts=1)

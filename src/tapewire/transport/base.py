@@ -1,0 +1,117 @@
+"""What a transport is: it moves messages, in order, and says once when it is over. It knows no meaning.
+
+The duties of every transport (`tapewire.testing.check_transport` holds each of them):
+
+* `receiver.received(payloads)` is called once per read, with every complete message of that read, in order. Text is
+  valid UTF-8 (`str` or `bytes`), binary is `Binary`. The list and its payloads belong to the receiver.
+* `receiver.lost(error)` is called exactly once, after the last `received`, whatever ended the connection, `close()`
+  and `abort()` included. After `abort()` nothing more is received.
+* `send` never blocks and never waits: it hands over or buffers. What is buffered is bounded by `Endpoint.send_buffer`;
+  beyond it the connection is aborted, for a peer that does not read is a dead peer. After the end it does nothing.
+* A message larger than `Endpoint.max_size` ends the connection with code 1009, before it is held in memory whole.
+* Pings of the peer are answered by the transport itself; `ping()` sends ours, `receiver.ponged()` reports any pong.
+* `close()` is polite and bounded by its `timeout`; then it aborts. `abort()` is immediate. Both are idempotent.
+"""
+
+from __future__ import annotations
+
+import ssl as ssl_module
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from ..errors import ConnectionLost
+from ..payload import Payload
+from ..secrets import host_of, redact_url
+
+__all__ = ["Connector", "Endpoint", "Receiver", "Transport"]
+
+DEFAULT_MAX_SIZE = 4 * 1024 * 1024
+DEFAULT_SEND_BUFFER = 4 * 1024 * 1024
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to connect and how. Its repr shows scheme, host and path only: query and headers may hold a token."""
+
+    url: str
+    headers: Mapping[str, str] = {}
+    subprotocols: Sequence[str] = ()
+    ssl: Any = None
+    open_timeout: float = 10.0
+    max_size: int = DEFAULT_MAX_SIZE
+    send_buffer: int = DEFAULT_SEND_BUFFER
+    proxy: str | None = None
+    compression: bool = False
+
+    @property
+    def host(self) -> str:
+        """Host and port, for error texts."""
+        return host_of(self.url)
+
+    @property
+    def ssl_context(self) -> ssl_module.SSLContext | None:
+        """The context for `wss`: the caller's own, or the system's trust; None for `ws`."""
+        if not self.url.startswith("wss:"):
+            return None
+        context: ssl_module.SSLContext | None = self.ssl
+        return context or ssl_module.create_default_context()
+
+    def __repr__(self) -> str:
+        return f"Endpoint({redact_url(self.url)!r})"
+
+
+class Receiver(Protocol):
+    """The side that a transport reports to. Its methods are called from the event loop and must not block."""
+
+    def received(self, payloads: list[Payload]) -> None:
+        """One read's messages, in order."""
+        ...
+
+    def ponged(self) -> None:
+        """The peer answered a ping."""
+        ...
+
+    def lost(self, error: ConnectionLost) -> None:
+        """The connection is over: the last call."""
+        ...
+
+
+class Transport(Protocol):
+    """One open connection."""
+
+    def send(self, payloads: Sequence[Payload]) -> None:
+        """Hand over messages, in order. Does nothing after the end."""
+        ...
+
+    def ping(self) -> None:
+        """Send one WebSocket ping; its pong is reported by `ponged`."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Stop reading until `resume_reading`: `received` is not called meanwhile. Idempotent."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Read again. Idempotent."""
+        ...
+
+    async def close(self, code: int = 1000, reason: str = "", *, timeout: float = 2.0) -> None:
+        """Close politely; after `timeout` seconds abort. Returns when `lost` has been called."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection at once, without a close frame."""
+        ...
+
+
+class Connector(Protocol):
+    """Makes transports."""
+
+    async def connect(self, endpoint: Endpoint, receiver: Receiver) -> Transport:
+        """Open one connection. Nothing is reported to `receiver` before this returns.
+
+        Raises ConnectFailed (host and cause; also after `endpoint.open_timeout`), or HandshakeRefused (HTTP status and
+        Retry-After) where the server answered but would not upgrade.
+        """
+        ...
