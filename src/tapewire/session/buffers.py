@@ -1,0 +1,308 @@
+"""The bounded buffer between the reader and one consumer, and what each policy does when it is full.
+
+Rules:
+
+* What is buffered is undecoded; `put` never waits and never raises. One wakeup serves all that one read brought.
+* Overflow never drops a mark: marks that meet are absorbed into a run of at most one of each kind, so that the bound
+  is `capacity` publications and four marks for each of them at the very worst.
+* What a policy drops is counted and said where it happened by a `Lagged` mark.
+
+============  ====================================================================================================
+drop_oldest   the oldest publication goes
+drop_newest   the newest one does not come in
+conflate      a newer publication of the same key takes the older one's place; only for full replacements
+resync        everything goes; the owner rebuilds from a snapshot or subscribes anew
+block         nothing goes; the owner stops reading until half is consumed
+fail          the subscription ends with `BufferOverflow`
+============  ====================================================================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Any, Literal, TypeAlias
+
+from ..errors import ConfigurationError
+from ..marks import Lagged, Mark, is_mark, merge
+
+__all__ = ["EMPTY", "POLICIES", "Buffer", "Policy", "make_buffer"]
+
+Policy: TypeAlias = Literal["drop_oldest", "drop_newest", "conflate", "resync", "block", "fail"]
+
+EMPTY: Any = object()
+"""What `take` returns where there is nothing to take now."""
+
+
+def absorb(run: list[Mark], mark: Mark) -> None:
+    """Append `mark` to a run of adjacent marks, merged with the one of its kind if there is one."""
+    for index, earlier in enumerate(run):
+        if type(earlier) is type(mark):
+            merged = merge(earlier, mark)
+            del run[index]
+            run.append(mark if merged is None else merged)
+            return
+    run.append(mark)
+
+
+class Buffer:
+    """Policy `drop_oldest`, and the shape of them all. One consumer takes; the reader puts."""
+
+    policy: Policy = "drop_oldest"
+
+    def __init__(self, capacity: int, on_full: Callable[[], None], on_relief: Callable[[], None]) -> None:
+        self.capacity = capacity
+        self.dropped = 0
+        self.ended = False
+        self.error: BaseException | None = None
+        self._items: deque[Any] = deque()
+        self._head: list[Mark] = []  # marks that stood before dropped publications
+        self._head_lost = 0  # dropped behind those marks and before the first item
+        self._waiter: asyncio.Future[None] | None = None
+        self._on_full = on_full
+        self._on_relief = on_relief
+
+    def put(self, item: Any) -> None:
+        """A publication arrives."""
+        items = self._items
+        if len(items) >= self.capacity:
+            self._overflow(item)
+        else:
+            items.append(item)
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def put_mark(self, mark: Mark) -> None:
+        """A mark arrives: it is never dropped."""
+        if self.ended:
+            return
+        run: list[Mark] = []
+        while self._items and len(run) < 4 and is_mark(self._items[-1]):
+            run.insert(0, self._items.pop())
+        absorb(run, mark)
+        self._items.extend(run)
+        self._wake()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Nothing more comes. What is buffered can still be taken; then `error` is raised, if there is one."""
+        if not self.ended:
+            self.ended, self.error = True, error
+            self.capacity = 0  # every later put goes the slow way, which ignores it
+            self._wake()
+
+    def clear(self) -> int:
+        """Drop every publication, keep every mark. Returns how many were dropped."""
+        lost = 0
+        for item in self._items:
+            if is_mark(item):
+                absorb(self._head, item)
+            else:
+                lost += 1
+        self._items.clear()
+        self.dropped += lost
+        return lost
+
+    def take(self) -> Any:
+        """The next publication or mark, or EMPTY."""
+        if self._head_lost or self._head:
+            return self._take_head()
+        if not self._items:
+            return EMPTY
+        return self._items.popleft()
+
+    async def wait(self) -> bool:
+        """Wait until something can be taken: True; or until the end: False. Only one may wait at a time."""
+        while not self:
+            if self.ended:
+                return False
+            self._waiter = waiter = asyncio.get_running_loop().create_future()
+            try:
+                await waiter
+            finally:
+                if self._waiter is waiter:
+                    self._waiter = None
+        return True
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __bool__(self) -> bool:
+        return bool(self._items or self._head or self._head_lost)
+
+    def _overflow(self, item: Any) -> None:
+        if not self.ended:
+            self._drop_first()
+            self._items.append(item)
+
+    def _drop_first(self) -> None:
+        items = self._items
+        while items and is_mark(items[0]):
+            absorb(self._head, items.popleft())
+        if items:
+            items.popleft()
+            self._head_lost += 1
+            self.dropped += 1
+
+    def _take_head(self) -> Mark:
+        if self._head:
+            return self._head.pop(0)
+        lost, self._head_lost = self._head_lost, 0
+        return Lagged(dropped=lost, policy=self.policy)
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+class _DropNewest(Buffer):
+    policy: Policy = "drop_newest"
+    _tail_lost = 0
+
+    def put(self, item: Any) -> None:
+        if self._tail_lost and len(self._items) < self.capacity:
+            lost, self._tail_lost = self._tail_lost, 0
+            self.put_mark(Lagged(dropped=lost, policy=self.policy))
+        super().put(item)
+
+    def put_mark(self, mark: Mark) -> None:
+        if self._tail_lost:
+            lost, self._tail_lost = self._tail_lost, 0
+            super().put_mark(Lagged(dropped=lost, policy=self.policy))
+        super().put_mark(mark)
+
+    def take(self) -> Any:
+        item = super().take()
+        if item is EMPTY and self._tail_lost:
+            lost, self._tail_lost = self._tail_lost, 0
+            return Lagged(dropped=lost, policy=self.policy)
+        return item
+
+    def __bool__(self) -> bool:
+        return bool(self._tail_lost) or super().__bool__()
+
+    def _overflow(self, item: Any) -> None:
+        if not self.ended:
+            self._tail_lost += 1
+            self.dropped += 1
+
+
+class _Conflate(Buffer):
+    """Items are one-element lists, so that a newer publication can take the place of an older one in the queue."""
+
+    policy: Policy = "conflate"
+
+    def __init__(self, capacity: int, on_full: Any, on_relief: Any, key: Callable[[Any], Hashable]) -> None:
+        super().__init__(capacity, on_full, on_relief)
+        self._key = key
+        self._slots: dict[Hashable, list[Any]] = {}  # of publications behind the last mark only
+        self.conflated = 0
+
+    def put(self, item: Any) -> None:
+        key = self._key(item)
+        slot = self._slots.get(key)
+        if slot:
+            slot[0] = item
+            self.conflated += 1
+            return
+        self._slots[key] = slot = [item]
+        super().put(slot)
+
+    def put_mark(self, mark: Mark) -> None:
+        self._slots.clear()  # what comes behind a mark never takes a place before it
+        super().put_mark(mark)
+
+    def take(self) -> Any:
+        item = super().take()
+        if item.__class__ is not list:
+            return item
+        publication = item[0]
+        item.clear()  # no longer a place to take
+        return publication
+
+    def end(self, error: BaseException | None = None) -> None:
+        self._slots.clear()
+        super().end(error)
+
+    def _drop_first(self) -> None:
+        super()._drop_first()
+        if len(self._slots) > 2 * self.capacity:
+            self._slots = {key: slot for key, slot in self._slots.items() if slot in self._items}
+
+
+class _Resync(Buffer):
+    policy: Policy = "resync"
+
+    def _overflow(self, item: Any) -> None:
+        if not self.ended:
+            lost = self.clear() + 1
+            self.dropped += 1
+            absorb(self._head, Lagged(dropped=lost, policy=self.policy))
+            self._on_full()
+
+
+class _Block(Buffer):
+    """Holds what one read brings beyond its capacity: the bound is the capacity and one read of the transport."""
+
+    policy: Policy = "block"
+    blocked = False
+
+    def take(self) -> Any:
+        item = super().take()
+        if self.blocked and len(self._items) <= self.capacity // 2:
+            self.blocked = False
+            self._on_relief()
+        return item
+
+    def _overflow(self, item: Any) -> None:
+        if not self.ended:
+            self._items.append(item)
+            if not self.blocked:
+                self.blocked = True
+                self._on_full()
+
+
+class _Fail(Buffer):
+    policy: Policy = "fail"
+
+    def _overflow(self, item: Any) -> None:
+        self.dropped += 1
+        if not self.ended:
+            self._on_full()
+
+
+_KINDS: dict[str, type[Buffer]] = {
+    "drop_oldest": Buffer,
+    "drop_newest": _DropNewest,
+    "resync": _Resync,
+    "block": _Block,
+    "fail": _Fail,
+}
+
+POLICIES = ("drop_oldest", "drop_newest", "conflate", "resync", "block", "fail")
+
+
+def make_buffer(
+    policy: str,
+    capacity: int,
+    *,
+    on_full: Callable[[], None] = lambda: None,
+    on_relief: Callable[[], None] = lambda: None,
+    key: Callable[[Any], Hashable] | None = None,
+) -> Buffer:
+    """A buffer of `policy`. Raises ConfigurationError naming the argument that is wrong."""
+    if policy not in POLICIES:
+        raise ConfigurationError("policy", policy, POLICIES)
+    if type(capacity) is not int or not 1 <= capacity <= 10_000_000:
+        raise ConfigurationError("capacity", capacity, "a whole number of publications from 1 to 10000000")
+    if policy == "conflate":
+        if key is None:
+            raise ConfigurationError("key", key, "with policy 'conflate': a function of a publication")
+        return _Conflate(capacity, on_full, on_relief, key)
+    if key is not None:
+        raise ConfigurationError("key", key, "only with policy 'conflate'")
+    return _KINDS[policy](capacity, on_full, on_relief)

@@ -1,0 +1,93 @@
+"""Requests of a session: sent once, answered by ref, failed at once when their answer can no longer come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..errors import RequestLost, RequestRefused, RequestTimeout, SessionClosed
+from ..protocols.base import Command, Replied
+from .requests import PendingRequest, Requests
+
+if TYPE_CHECKING:
+    from .driver import Driver
+
+__all__ = ["Calls"]
+
+
+class Calls:
+    """Pushes and requests over the present connection. Nothing is queued for a later one, nothing is sent twice."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.pending = Requests()
+        self._driver = driver
+
+    def push(self, command: Command) -> str:
+        """Send one command. Raises RequestLost(sent=False) while the line is down, NotSubscribed, SessionClosed."""
+        driver = self._driver
+        if driver.failure is not None and driver.over.is_set() and not driver.line_up:
+            raise driver.failure
+        if not driver.line_up or driver.protocol is None:
+            if driver.over.is_set():
+                raise SessionClosed
+            raise RequestLost(command.topic, command.event, sent=False)
+        ref = driver.protocol.send(command)
+        driver.flush()
+        return ref
+
+    async def request(self, command: Command, seconds: float) -> Any:
+        """Send one command and await its reply, decoded. Raises RequestTimeout, RequestLost, RequestRefused."""
+        waiter = self._driver.future()
+        ref = self.push(command)
+        self.pending.add(PendingRequest(ref, command, waiter, seconds))
+        self._driver.timers.set(("request", ref), self._driver.now() + seconds)
+        self._driver.rearm()
+        try:
+            return await waiter
+        finally:
+            self.pending.take(ref)
+            self._driver.timers.cancel(("request", ref))
+
+    def reply(self, event: Replied) -> None:
+        """The peer answered."""
+        request = self.pending.take(event.ref)
+        if request is None or _waiter(request).done():
+            return
+        reply = _decoded(event.reply)
+        if event.ok:
+            _waiter(request).set_result(reply)
+        else:
+            error = RequestRefused(request.command.topic, request.command.event, reply)
+            _waiter(request).set_exception(error)
+
+    def expire(self, ref: str) -> None:
+        """The deadline of `ref` has passed."""
+        request = self.pending.take(ref)
+        if request is not None and not _waiter(request).done():
+            command = request.command
+            error = RequestTimeout(command.topic, command.event, request.seconds, sent=self._was_sent(ref))
+            _waiter(request).set_exception(error)
+
+    def lose(self, requests: Iterable[PendingRequest]) -> None:
+        """Their answers can no longer come."""
+        for request in requests:
+            if not _waiter(request).done():
+                command = request.command
+                error = RequestLost(command.topic, command.event, sent=self._was_sent(request.ref))
+                _waiter(request).set_exception(error)
+
+    def _was_sent(self, ref: str) -> bool:
+        protocol = self._driver.protocol
+        return protocol is None or protocol.was_sent(ref)
+
+
+def _waiter(request: PendingRequest) -> asyncio.Future[Any]:
+    waiter: asyncio.Future[Any] = request.waiter
+    return waiter
+
+
+def _decoded(reply: Any) -> Any:
+    return msgspec.json.decode(reply) if isinstance(reply, msgspec.Raw) else reply

@@ -1,0 +1,74 @@
+"""When to ask for a token, and never twice at once.
+
+A `Credentials` is given a provider, `async (fresh: bool) -> token`, and may be shared by many sessions: while one
+request is under way, all who ask wait for that one. `fresh=True` says that the token last given was not accepted. The
+provider is asked on every attempt; whether it answers from a cache is its own business. Raise `CredentialsRefused`
+from it (or any `TapewireError` that is not `retryable`) to stop all sessions that share it; anything else is retried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from ..errors import CredentialsError, CredentialsRefused, TapewireError
+from ..secrets import Secret
+
+__all__ = ["Credentials", "TokenProvider"]
+
+TokenProvider: TypeAlias = Callable[[bool], Awaitable[Secret | str]]
+
+
+class Credentials:
+    """One provider, one flight at a time, a deadline for each."""
+
+    def __init__(self, provider: TokenProvider, *, timeout: float = 15.0) -> None:
+        self._provider = provider
+        self._timeout = timeout
+        self._flight: asyncio.Task[Secret] | None = None
+        self._flight_is_fresh = False
+        self._waiting = 0
+        self.requests = 0
+        """How often the provider was asked."""
+
+    async def token(self, *, fresh: bool = False) -> Secret:
+        """A token. Raises CredentialsRefused (final) or CredentialsError (this time)."""
+        while self._flight is not None and fresh and not self._flight_is_fresh:
+            await asyncio.wait([self._flight])  # an older flight cannot answer a request for a fresh token
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._ask(fresh), name="tapewire-credentials")
+            self._flight_is_fresh = fresh
+            self._flight.add_done_callback(self._land)
+        flight = self._flight
+        self._waiting += 1
+        try:
+            return await asyncio.shield(flight)
+        finally:
+            self._waiting -= 1
+            if not self._waiting and not flight.done():
+                flight.cancel()  # nobody is left who wants it
+
+    def _land(self, flight: asyncio.Task[Secret]) -> None:
+        if self._flight is flight:
+            self._flight = None
+        if not flight.cancelled():
+            flight.exception()  # retrieved: whoever waited has raised it
+
+    async def _ask(self, fresh: bool) -> Secret:
+        self.requests += 1
+        try:
+            async with asyncio.timeout(self._timeout):
+                token = await self._provider(fresh)
+        except TimeoutError:
+            raise CredentialsError(f"the token provider gave no answer within {self._timeout:g} s") from None
+        except TapewireError:
+            raise
+        except Exception as error:
+            raise CredentialsError(f"the token provider failed: {type(error).__name__}: {error}") from error
+        if not token:
+            raise CredentialsRefused("the token provider gave an empty token")
+        return token if isinstance(token, Secret) else Secret(token)
+
+    def __repr__(self) -> str:
+        return f"<Credentials requests={self.requests}>"

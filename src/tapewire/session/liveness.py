@@ -1,0 +1,55 @@
+"""Whether the line is alive, judged by WebSocket pings. Pure: `now` is an argument, in seconds.
+
+Rules: a ping every `interval` seconds, and anything read within `timeout` seconds after it proves life; else the line
+is dead and is to be aborted, not politely closed. A timer that fires late (a suspended machine, a blocked loop) judges
+nothing: what lies in the socket is read first, for `GRACE` seconds. A protocol's own heartbeat is judged by the
+protocol; both must hold.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = ["GRACE", "LATE", "Liveness"]
+
+LATE = 1.0
+"""A timer later than this many seconds judges nothing."""
+
+GRACE = 1.0
+"""Seconds to drain the socket after a late timer."""
+
+
+class Liveness:
+    """Call `heard` once per read; ask `handle_timer` when `next_deadline` has passed."""
+
+    __slots__ = ("_interval", "_ping_at", "_pinged_at", "_timeout", "heard_at")
+
+    def __init__(self, now: float, interval: float | None, timeout: float) -> None:
+        self.heard_at = now
+        self._interval = interval
+        self._timeout = timeout
+        self._pinged_at: float | None = None
+        self._ping_at = now + (interval or 0.0)
+
+    def heard(self, now: float) -> None:
+        """Something was read: the line lived at `now`, whatever was pinged before."""
+        self.heard_at = now
+        self._pinged_at = None
+
+    @property
+    def next_deadline(self) -> float | None:
+        if self._interval is None:
+            return None
+        return self._ping_at if self._pinged_at is None else self._pinged_at + self._timeout
+
+    def handle_timer(self, now: float) -> Literal["ping", "dead"] | None:
+        """What to do at `now`: send a ping, abort the transport, or nothing yet."""
+        if self._interval is None:
+            return None
+        if self._pinged_at is not None:
+            return "dead" if now >= self._pinged_at + self._timeout else None
+        if now >= self._ping_at:
+            self._pinged_at = now
+            self._ping_at = now + self._interval
+            return "ping"
+        return None

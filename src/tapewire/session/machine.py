@@ -1,0 +1,198 @@
+"""The connection of a session as one literal table: `(state, input) -> (state, actions)`. Pure.
+
+Rules:
+
+* Every pair stands in the table or is an error that names both: there is no silent "ignore". What may come late and
+  means nothing (a second `close`) is listed with no actions.
+* The driver performs actions and feeds inputs. It never looks at a state to decide anything.
+* `ConnectionMachine` adds what a table cannot hold: it counts the tries of one outage and whether a fresh token was
+  already asked for, and turns an input into its final form (`broken` into `exhausted`, a second `unauthorized` into
+  `refused`) before the table sees it.
+
+The diagram in docs/states.md is made from this table by `scripts/state_diagrams.py`; a test compares them.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from types import MappingProxyType
+
+from ..errors import TapewireError
+from ..retry import RetryPolicy
+
+__all__ = ["TABLE", "Action", "ConnectionMachine", "IllegalTransition", "Input", "State"]
+
+
+class State(Enum):
+    """Where a connection stands."""
+
+    NEW = "new"  # never opened
+    AUTHORIZING = "authorizing"  # asking for a token
+    CONNECTING = "connecting"  # opening a transport
+    GREETING = "greeting"  # open; the protocol's own handshake is not over
+    UP = "up"  # usable
+    WAITING = "waiting"  # between two tries
+    CLOSING = "closing"  # leaving politely
+    CLOSED = "closed"  # closed by its owner
+    FAILED = "failed"  # gave up
+
+
+class Input(Enum):
+    """What can happen to it."""
+
+    OPEN = "open"
+    AUTHORIZED = "authorized"
+    OPENED = "opened"
+    READY = "ready"
+    STABLE = "stable"
+    BROKEN = "broken"  # a try failed or the line was lost: try again
+    UNAUTHORIZED = "unauthorized"  # the token was not accepted: try once with a fresh one
+    REFUSED = "refused"  # the peer said no for good
+    EXHAUSTED = "exhausted"  # the retry policy allows no more
+    BACKOFF_OVER = "backoff over"
+    RECONNECT = "reconnect"  # the owner asks for a new connection
+    CLOSE = "close"
+    GONE = "gone"  # the polite close is over
+
+
+class Action(Enum):
+    """What the driver is to do."""
+
+    AUTHORIZE = "authorize"
+    CONNECT = "connect"
+    CANCEL_TRY = "cancel try"  # forget the running token request or connect
+    GREET = "greet"
+    ARM_STABLE = "arm stable timer"
+    RAISE_LINE = "raise line"  # subscriptions may be sent
+    LOWER_LINE = "lower line"  # every subscription and request learns that the connection is gone
+    DROP = "drop transport"  # abort; its generation ends
+    DISCARD_TOKEN = "discard token"
+    ARM_BACKOFF = "arm backoff"
+    DISARM_BACKOFF = "disarm backoff"
+    LEAVE = "leave"  # leave each topic, then close the transport politely
+    GIVE_UP = "give up"  # raise the last error in everything that waits
+    FINISH = "finish"  # end everything that waits, without error
+
+
+S, On, Do = State, Input, Action
+
+TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] = MappingProxyType(
+    {
+        (S.NEW, On.OPEN): (S.AUTHORIZING, (Do.AUTHORIZE,)),
+        (S.NEW, On.RECONNECT): (S.NEW, ()),
+        (S.NEW, On.CLOSE): (S.CLOSED, (Do.FINISH,)),
+        #
+        (S.AUTHORIZING, On.OPEN): (S.AUTHORIZING, ()),
+        (S.AUTHORIZING, On.AUTHORIZED): (S.CONNECTING, (Do.CONNECT,)),
+        (S.AUTHORIZING, On.BROKEN): (S.WAITING, (Do.ARM_BACKOFF,)),
+        (S.AUTHORIZING, On.REFUSED): (S.FAILED, (Do.GIVE_UP,)),
+        (S.AUTHORIZING, On.EXHAUSTED): (S.FAILED, (Do.GIVE_UP,)),
+        (S.AUTHORIZING, On.RECONNECT): (S.AUTHORIZING, ()),
+        (S.AUTHORIZING, On.CLOSE): (S.CLOSED, (Do.CANCEL_TRY, Do.FINISH)),
+        #
+        (S.CONNECTING, On.OPEN): (S.CONNECTING, ()),
+        (S.CONNECTING, On.OPENED): (S.GREETING, (Do.GREET,)),
+        (S.CONNECTING, On.BROKEN): (S.WAITING, (Do.ARM_BACKOFF,)),
+        (S.CONNECTING, On.UNAUTHORIZED): (S.AUTHORIZING, (Do.DISCARD_TOKEN, Do.AUTHORIZE)),
+        (S.CONNECTING, On.REFUSED): (S.FAILED, (Do.GIVE_UP,)),
+        (S.CONNECTING, On.EXHAUSTED): (S.FAILED, (Do.GIVE_UP,)),
+        (S.CONNECTING, On.RECONNECT): (S.CONNECTING, ()),
+        (S.CONNECTING, On.CLOSE): (S.CLOSED, (Do.CANCEL_TRY, Do.FINISH)),
+        #
+        (S.GREETING, On.OPEN): (S.GREETING, ()),
+        (S.GREETING, On.READY): (S.UP, (Do.ARM_STABLE, Do.RAISE_LINE)),
+        (S.GREETING, On.BROKEN): (S.WAITING, (Do.DROP, Do.ARM_BACKOFF)),
+        (S.GREETING, On.UNAUTHORIZED): (S.AUTHORIZING, (Do.DROP, Do.DISCARD_TOKEN, Do.AUTHORIZE)),
+        (S.GREETING, On.REFUSED): (S.FAILED, (Do.DROP, Do.GIVE_UP)),
+        (S.GREETING, On.EXHAUSTED): (S.FAILED, (Do.DROP, Do.GIVE_UP)),
+        (S.GREETING, On.RECONNECT): (S.GREETING, ()),
+        (S.GREETING, On.CLOSE): (S.CLOSING, (Do.LEAVE,)),
+        #
+        (S.UP, On.OPEN): (S.UP, ()),
+        (S.UP, On.STABLE): (S.UP, ()),
+        (S.UP, On.BROKEN): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.ARM_BACKOFF)),
+        (S.UP, On.UNAUTHORIZED): (S.AUTHORIZING, (Do.LOWER_LINE, Do.DROP, Do.DISCARD_TOKEN, Do.AUTHORIZE)),
+        (S.UP, On.REFUSED): (S.FAILED, (Do.LOWER_LINE, Do.DROP, Do.GIVE_UP)),
+        (S.UP, On.EXHAUSTED): (S.FAILED, (Do.LOWER_LINE, Do.DROP, Do.GIVE_UP)),
+        (S.UP, On.RECONNECT): (S.AUTHORIZING, (Do.LOWER_LINE, Do.DROP, Do.AUTHORIZE)),
+        (S.UP, On.CLOSE): (S.CLOSING, (Do.LEAVE,)),
+        #
+        (S.WAITING, On.OPEN): (S.WAITING, ()),
+        (S.WAITING, On.BACKOFF_OVER): (S.AUTHORIZING, (Do.AUTHORIZE,)),
+        (S.WAITING, On.RECONNECT): (S.AUTHORIZING, (Do.DISARM_BACKOFF, Do.AUTHORIZE)),
+        (S.WAITING, On.CLOSE): (S.CLOSED, (Do.DISARM_BACKOFF, Do.FINISH)),
+        #
+        (S.CLOSING, On.BROKEN): (S.CLOSING, ()),
+        (S.CLOSING, On.UNAUTHORIZED): (S.CLOSING, ()),
+        (S.CLOSING, On.REFUSED): (S.CLOSING, ()),
+        (S.CLOSING, On.EXHAUSTED): (S.CLOSING, ()),
+        (S.CLOSING, On.READY): (S.CLOSING, ()),
+        (S.CLOSING, On.RECONNECT): (S.CLOSING, ()),
+        (S.CLOSING, On.CLOSE): (S.CLOSING, ()),
+        (S.CLOSING, On.GONE): (S.CLOSED, (Do.DROP, Do.FINISH)),
+        #
+        (S.CLOSED, On.CLOSE): (S.CLOSED, ()),
+        (S.CLOSED, On.RECONNECT): (S.CLOSED, ()),
+        (S.FAILED, On.CLOSE): (S.CLOSED, (Do.FINISH,)),
+        (S.FAILED, On.RECONNECT): (S.FAILED, ()),
+    }
+)
+
+
+class IllegalTransition(TapewireError):
+    """A pair that is not in a table: a defect of the engine, never of the peer or the caller."""
+
+    def __init__(self, state: Enum, received: Enum) -> None:
+        self.state = state
+        self.input = received
+        super().__init__(f"no transition from {state.value!r} on {received.value!r}")
+
+
+class ConnectionMachine:
+    """Walks the table and counts the tries of one outage."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self.policy = policy
+        self.state = State.NEW
+        self.tries = 0
+        """Tries of this outage that failed, or that connected and did not last."""
+        self.waits = 0
+        """Waits of this outage: what the growing delay is computed from."""
+        self._asked_for_fresh_token = False
+
+    def handle(self, received: Input) -> tuple[Action, ...]:
+        """Take one input. Perform the returned actions in order. Raises IllegalTransition for a pair not listed."""
+        received = self._finalize(received)
+        try:
+            state, actions = TABLE[self.state, received]
+        except KeyError:
+            raise IllegalTransition(self.state, received) from None
+        self.state = state
+        if Action.ARM_BACKOFF in actions:
+            self.waits += 1
+        return actions
+
+    def _finalize(self, received: Input) -> Input:
+        if received is Input.STABLE:
+            self._start_afresh()
+        elif received is Input.UNAUTHORIZED:
+            if self._asked_for_fresh_token:
+                return Input.REFUSED
+            self._asked_for_fresh_token = True
+        elif received is Input.BROKEN:
+            if self._stable:
+                self._stable = False  # the loss of a line that had lasted is not a failed try
+            else:
+                self.tries += 1
+                if self.policy.exhausted(self.tries):
+                    return Input.EXHAUSTED
+        elif received is Input.RECONNECT:
+            self._stable = False
+        return received
+
+    _stable = False
+
+    def _start_afresh(self) -> None:
+        self._stable = True
+        self._asked_for_fresh_token = False
+        self.tries = self.waits = 0

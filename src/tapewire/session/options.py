@@ -1,0 +1,71 @@
+"""What a session is made of, in one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import random
+
+import msgspec
+
+from ..clock import Clock, SystemClock
+from ..errors import ConfigurationError
+from ..protocols.base import ClientProtocol
+from ..retry import NEVER_GIVE_UP, RandomFraction, RetryPolicy
+from ..secrets import Secret
+from ..transport import default_connector
+from ..transport.base import Connector, Endpoint
+from .credentials import Credentials
+from .delivery import ErrorHook
+
+__all__ = ["SessionOptions"]
+
+
+class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a session behaves. Seconds throughout.
+
+    `endpoint(token)` and `protocol(token)` are called anew for each connection, with the token that `credentials` gave
+    (None without credentials). `retry` is the outage's policy, `resubscribe` each topic's own. `stable_after`: how
+    long a connection must last before an outage counts as over. `ping_interval` None: no WebSocket pings. `strict`: an
+    exception of a handler ends its subscription. `pause_limit`: how long policy `block` may stop the reading; keep it
+    below half of the venue's own deadline. `on_state` is told each new state, and must not block.
+    """
+
+    endpoint: Callable[[Secret | None], Endpoint]
+    protocol: Callable[[Secret | None], ClientProtocol]
+    credentials: Credentials | None = None
+    connector: Connector = msgspec.field(default_factory=default_connector)
+    name: str = "session"
+    retry: RetryPolicy = NEVER_GIVE_UP
+    resubscribe: RetryPolicy = RetryPolicy(max_attempts=None, initial_backoff=0.5, max_backoff=20.0)
+    stable_after: float = 10.0
+    greeting_timeout: float = 10.0
+    subscribe_timeout: float = 10.0
+    request_timeout: float = 10.0
+    close_timeout: float = 2.0
+    ping_interval: float | None = 10.0
+    ping_timeout: float = 5.0
+    pause_limit: float = 4.0
+    strict: bool = False
+    on_error: ErrorHook | None = None
+    on_state: Callable[[str], None] | None = None
+    clock: Clock = msgspec.field(default_factory=SystemClock)
+    fraction: RandomFraction = random
+
+    def __post_init__(self) -> None:
+        for name in (
+            "stable_after",
+            "greeting_timeout",
+            "subscribe_timeout",
+            "request_timeout",
+            "ping_timeout",
+        ):
+            _check_seconds(name, getattr(self, name))
+        if self.ping_interval is not None:
+            _check_seconds("ping_interval", self.ping_interval)
+            if self.ping_timeout > self.ping_interval:
+                raise ConfigurationError("ping_timeout", self.ping_timeout, "at most ping_interval")
+
+
+def _check_seconds(name: str, value: float) -> None:
+    if type(value) not in (int, float) or not 0 < value <= 86_400:
+        raise ConfigurationError(name, value, "seconds, above 0 and at most 86400")

@@ -1,0 +1,168 @@
+"""The public class: one logical line that outlives many connections.
+
+::
+
+    async with Session(endpoint=..., protocol=...) as session:
+        subscription = session.subscribe("room:lobby")
+        async for item in subscription:
+            ...
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ..errors import ConfigurationError, SessionClosed
+from ..protocols.base import Command, StreamPosition
+from .delivery import Delivery, Subscription
+from .driver import Driver
+from .health import Statistics
+from .machine import Input
+from .options import SessionOptions
+
+__all__ = ["Session"]
+
+T = TypeVar("T")
+
+
+class Session:
+    """Open it (or use `async with`), subscribe, push, request, close. All its methods may be called inside handlers.
+
+    Takes the fields of `SessionOptions` as keyword arguments, or one made before as `options`. Must be made inside a
+    running event loop, and used in that one only.
+    """
+
+    def __init__(self, options: SessionOptions | None = None, **fields: Any) -> None:
+        if options is not None and fields:
+            raise ConfigurationError("options", options, "either options or their fields, not both")
+        self._driver = Driver(options or SessionOptions(**fields))
+        self._subscriptions: dict[Subscription, None] = {}
+
+    # --- the line ---------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """The connection's state, as in docs/states.md."""
+        return self._driver.machine.state.value
+
+    @property
+    def connected(self) -> bool:
+        """True while the line is up."""
+        return self._driver.line_up
+
+    async def open(self) -> None:
+        """Connect and wait until the line is up.
+
+        Failed tries are logged and repeated as `retry` says, by default without end. Raises the refusal that no retry
+        can heal (HandshakeRefused, CredentialsRefused, ...), GaveUp when `retry` is exhausted, or SessionClosed.
+        """
+        await self._driver.open()
+
+    async def close(self) -> None:
+        """Leave every topic, close the socket, let handlers finish. Bounded in time, idempotent, never raises."""
+        await self._driver.close()
+
+    async def run_forever(self) -> None:
+        """Wait until the session is closed. Raises what it gave up for, or what ended one of its subscriptions."""
+        await self._driver.over.wait()
+        if self._driver.failure is not None:
+            raise self._driver.failure
+
+    def reconnect(self) -> None:
+        """Drop the connection and make a new one at once. Subscriptions are renewed and marked as after any loss."""
+        self._driver.feed(Input.RECONNECT)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # --- topics -----------------------------------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        topic: str,
+        params: Any = None,
+        *,
+        delivery: Delivery | None = None,
+        position: StreamPosition | None = None,
+        **fields: Any,
+    ) -> Subscription:
+        """Want `topic` from now on, over every reconnection, until `unsubscribe`. May be called before `open`.
+
+        `params` is what the protocol sends along; `position` resumes a numbered stream. How publications are delivered
+        is said by `delivery`, or by its fields as keyword arguments (see `Delivery`). Returns at once: `await
+        subscription.confirmed()` to know the venue's answer. A second subscription to a topic shares the venue's.
+        Raises ConfigurationError naming a wrong argument, SessionClosed.
+        """
+        if not topic or type(topic) is not str:
+            raise ConfigurationError("topic", topic, "a text that is not empty")
+        if delivery is not None and fields:
+            raise ConfigurationError("delivery", delivery, "either delivery or its fields, not both")
+        if self._driver.machine.state.value in ("closing", "closed", "failed"):
+            raise self._driver.failure or SessionClosed()
+        options = self._driver.options
+        delivery = delivery or Delivery(**({"on_error": options.on_error} | fields))
+        subscription = Subscription(topic, delivery, self._driver.topics, strict=options.strict)
+        self._driver.want(subscription, params, position)
+        self._subscriptions = {known: None for known in self._subscriptions if known.state != "unsubscribed"}
+        self._subscriptions[subscription] = None
+        return subscription
+
+    def push(self, command: Command) -> str:
+        """Send a command and await nothing. Returns its ref. Raises RequestLost while the line is down."""
+        return self._driver.calls.push(command)
+
+    async def request(self, command: Command, *, seconds: float | None = None) -> Any:
+        """Send a command and return the decoded reply.
+
+        Raises RequestRefused (the venue's error reply), RequestTimeout after `seconds` (default: the session's
+        `request_timeout`), RequestLost when the connection drops first; their `sent` says whether the venue may have
+        it. Nothing is ever sent twice by itself.
+        """
+        return await self._driver.calls.request(command, seconds or self._driver.options.request_timeout)
+
+    # --- health -----------------------------------------------------------------------------------------------------
+
+    def statistics(self) -> Statistics:
+        """Frozen figures of this moment."""
+        driver = self._driver
+        connection = driver.connection
+        protocol = None if connection is None else connection.protocol
+        details = tuple(subscription.statistics() for subscription in self._subscriptions)
+        return Statistics(
+            name=driver.name,
+            state=self.state,
+            connections=driver.generation,
+            reconnections=max(0, driver.generation - 1),
+            publications=driver.publications,
+            reads=driver.reads,
+            subscriptions=len(driver.topics.subscriptions),
+            confirmed=driver.topics.subscriptions.confirmed(),
+            pending_requests=len(driver.calls.pending),
+            undecodable=driver.undecodable + sum(detail.undecodable for detail in details),
+            stale=driver.stale + getattr(protocol, "stale", 0),
+            handler_errors=sum(detail.handler_errors for detail in details),
+            marks=driver.topics.marks_written,
+            dropped=sum(detail.dropped for detail in details),
+            since_heard=None if connection is None else driver.now() - connection.liveness.heard_at,
+            heartbeat_rtt=getattr(protocol, "ping_rtt", None),
+            last_error=str(driver.last_error or ""),
+            details=details,
+        )
+
+    def __repr__(self) -> str:
+        topics = self._driver.topics.subscriptions
+        return (
+            f"<Session {self._driver.name} {self.state} subs={topics.confirmed()}/{len(topics)}"
+            f" connections={self._driver.generation}>"
+        )

@@ -1,0 +1,213 @@
+"""One subscription as a literal table, and what the user wants kept apart from what the peer confirmed. Pure.
+
+Rules:
+
+* This file alone decides whether a topic is asked for again. A protocol reports `confirmed`, `refused`, `interrupted`,
+  `ended`; the line reports `line up` and `line down`; the owner says `want` and `leave`.
+* Each topic has its own retry: one that is refused never holds up another.
+* `leave` wins every race: after it no input but `want` asks again, and no answer is awaited.
+* A `Wanted` keeps the *current* parameters: what is asked for after a reconnection is what the user wants now.
+
+The diagram in docs/states.md is made from this table; a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from ..protocols.base import StreamPosition
+from .machine import IllegalTransition
+
+__all__ = ["TABLE", "SubscriptionAction", "SubscriptionInput", "SubscriptionState", "Subscriptions", "Wanted"]
+
+
+class SubscriptionState(Enum):
+    """Where a subscription stands."""
+
+    UNSUBSCRIBED = "unsubscribed"  # not wanted
+    WAITING = "waiting"  # wanted; the line is down
+    SUBSCRIBING = "subscribing"  # asked for; no answer yet
+    SUBSCRIBED = "subscribed"  # confirmed
+    BACKING_OFF = "backing off"  # wanted; the peer refused or interrupted it; its own retry is pending
+    ENDED = "ended"  # the peer ended or finally refused it; its record is forgotten
+
+
+class SubscriptionInput(Enum):
+    """What can happen to it."""
+
+    WANT = "want"
+    LEAVE = "leave"
+    LINE_UP = "line up"
+    LINE_DOWN = "line down"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"  # may be granted later
+    REJECTED = "rejected"  # asking again unchanged cannot help
+    INTERRUPTED = "interrupted"
+    ENDED = "ended"
+    TIMED_OUT = "timed out"  # no answer within the deadline
+    RETRY_DUE = "retry due"
+    RENEW = "renew"  # ask again for a fresh start although it is confirmed
+
+
+class SubscriptionAction(Enum):
+    """What `Topics` is to do."""
+
+    SUBSCRIBE = "send subscribe"
+    UNSUBSCRIBE = "send unsubscribe"
+    ARM_DEADLINE = "arm deadline"
+    ARM_RETRY = "arm retry"
+    DISARM = "disarm"
+    ANNOUNCE = "announce"  # tell those who wait; write the mark that closes the gap; seed
+    OPEN_GAP = "open gap"  # continuity is no longer proven from here on
+    FAIL_REQUESTS = "fail requests"  # replies on this topic will not come any more
+    END = "end"  # tell the consumers that nothing more comes
+
+
+S, On, Do = SubscriptionState, SubscriptionInput, SubscriptionAction
+
+_ASK = (Do.SUBSCRIBE, Do.ARM_DEADLINE)
+
+TABLE: MappingProxyType[
+    tuple[SubscriptionState, SubscriptionInput], tuple[SubscriptionState, tuple[SubscriptionAction, ...]]
+] = MappingProxyType(
+    {
+        (S.UNSUBSCRIBED, On.WANT): (S.WAITING, ()),
+        (S.UNSUBSCRIBED, On.LEAVE): (S.UNSUBSCRIBED, ()),
+        #
+        (S.WAITING, On.WANT): (S.WAITING, ()),
+        (S.WAITING, On.LINE_UP): (S.SUBSCRIBING, _ASK),
+        (S.WAITING, On.LINE_DOWN): (S.WAITING, ()),
+        (S.WAITING, On.RENEW): (S.WAITING, ()),
+        (S.WAITING, On.LEAVE): (S.UNSUBSCRIBED, ()),
+        #
+        (S.SUBSCRIBING, On.WANT): (S.SUBSCRIBING, ()),
+        (S.SUBSCRIBING, On.CONFIRMED): (S.SUBSCRIBED, (Do.DISARM, Do.ANNOUNCE)),
+        (S.SUBSCRIBING, On.REFUSED): (
+            S.BACKING_OFF,
+            (Do.DISARM, Do.OPEN_GAP, Do.FAIL_REQUESTS, Do.ARM_RETRY),
+        ),
+        (S.SUBSCRIBING, On.REJECTED): (S.ENDED, (Do.DISARM, Do.FAIL_REQUESTS, Do.END)),
+        (S.SUBSCRIBING, On.INTERRUPTED): (
+            S.BACKING_OFF,
+            (Do.DISARM, Do.OPEN_GAP, Do.FAIL_REQUESTS, Do.ARM_RETRY),
+        ),
+        (S.SUBSCRIBING, On.ENDED): (S.ENDED, (Do.DISARM, Do.FAIL_REQUESTS, Do.END)),
+        (S.SUBSCRIBING, On.TIMED_OUT): (
+            S.BACKING_OFF,
+            (Do.UNSUBSCRIBE, Do.OPEN_GAP, Do.FAIL_REQUESTS, Do.ARM_RETRY),
+        ),
+        (S.SUBSCRIBING, On.LINE_DOWN): (S.WAITING, (Do.DISARM, Do.OPEN_GAP)),
+        (S.SUBSCRIBING, On.RENEW): (S.SUBSCRIBING, ()),
+        (S.SUBSCRIBING, On.LEAVE): (S.UNSUBSCRIBED, (Do.DISARM, Do.UNSUBSCRIBE, Do.FAIL_REQUESTS)),
+        #
+        (S.SUBSCRIBED, On.WANT): (S.SUBSCRIBED, ()),
+        (S.SUBSCRIBED, On.CONFIRMED): (S.SUBSCRIBED, (Do.ANNOUNCE,)),
+        (S.SUBSCRIBED, On.INTERRUPTED): (S.BACKING_OFF, (Do.OPEN_GAP, Do.FAIL_REQUESTS, Do.ARM_RETRY)),
+        (S.SUBSCRIBED, On.ENDED): (S.ENDED, (Do.FAIL_REQUESTS, Do.END)),
+        (S.SUBSCRIBED, On.LINE_DOWN): (S.WAITING, (Do.OPEN_GAP,)),
+        (S.SUBSCRIBED, On.RENEW): (S.SUBSCRIBING, (Do.OPEN_GAP, Do.UNSUBSCRIBE, Do.FAIL_REQUESTS, *_ASK)),
+        (S.SUBSCRIBED, On.LEAVE): (S.UNSUBSCRIBED, (Do.UNSUBSCRIBE, Do.FAIL_REQUESTS)),
+        #
+        (S.BACKING_OFF, On.WANT): (S.BACKING_OFF, ()),
+        (S.BACKING_OFF, On.RETRY_DUE): (S.SUBSCRIBING, _ASK),
+        (S.BACKING_OFF, On.LINE_DOWN): (S.WAITING, (Do.DISARM,)),
+        (S.BACKING_OFF, On.RENEW): (S.BACKING_OFF, ()),
+        (S.BACKING_OFF, On.LEAVE): (S.UNSUBSCRIBED, (Do.DISARM,)),
+    }
+)
+
+
+class Wanted:
+    """One topic that somebody wants: our intent beside the peer's confirmation."""
+
+    __slots__ = (
+        "consumers",
+        "continuous",
+        "gap_detail",
+        "gap_reason",
+        "gap_since_ns",
+        "params",
+        "position",
+        "refusals",
+        "reply",
+        "state",
+        "topic",
+    )
+
+    def __init__(self, topic: str, params: Any = None, position: StreamPosition | None = None) -> None:
+        self.topic = topic
+        self.params = params
+        self.position = position
+        self.state = SubscriptionState.UNSUBSCRIBED
+        self.consumers: list[Any] = []
+        self.reply: Any = None
+        self.refusals = 0
+        """Refusals, interruptions and missing answers since the last confirmation: its own retry's count."""
+        self.continuous = False
+        """True while publications are provably continuous with what was delivered before."""
+        self.gap_since_ns = 0
+        """When continuity was last proven, if a gap is open; 0 if none is."""
+        self.gap_reason: Any = ""
+        self.gap_detail = ""
+
+    def handle(self, received: SubscriptionInput) -> tuple[SubscriptionAction, ...]:
+        """Take one input. Perform the returned actions in order. Raises IllegalTransition for a pair not listed."""
+        try:
+            state, actions = TABLE[self.state, received]
+        except KeyError:
+            raise IllegalTransition(self.state, received) from None
+        self.state = state
+        if received is On.CONFIRMED:
+            self.refusals = 0
+        elif Do.ARM_RETRY in actions:
+            self.refusals += 1
+        return actions
+
+    def open_gap(self, since_ns: int, reason: str, detail: str = "") -> None:
+        """Continuity ends here. The first reason of an open gap stands; nothing happens before the first delivery."""
+        if self.continuous:
+            self.continuous = False
+            self.gap_since_ns, self.gap_reason, self.gap_detail = since_ns, reason, detail
+
+    def close_gap(self) -> tuple[int, Any, str] | None:
+        """Continuity starts again. Returns `(since_ns, reason, detail)` of the gap that was open, if one was."""
+        gap = (self.gap_since_ns, self.gap_reason, self.gap_detail) if self.gap_since_ns else None
+        self.continuous = True
+        self.gap_since_ns = 0
+        return gap
+
+    def __repr__(self) -> str:
+        return f"<Wanted {self.topic} {self.state.value} consumers={len(self.consumers)}>"
+
+
+class Subscriptions:
+    """All that is wanted of one session, by topic."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[str, Wanted] = {}
+
+    def get(self, topic: str) -> Wanted | None:
+        return self._wanted.get(topic)
+
+    def add(self, topic: str, params: Any, position: StreamPosition | None) -> Wanted:
+        """The record of `topic`, made if there is none. Its parameters are those of the first who wanted it."""
+        wanted = self._wanted.get(topic)
+        if wanted is None:
+            wanted = self._wanted[topic] = Wanted(topic, params, position)
+        return wanted
+
+    def discard(self, topic: str) -> None:
+        self._wanted.pop(topic, None)
+
+    def confirmed(self) -> int:
+        """How many the peer has confirmed."""
+        return sum(wanted.state is SubscriptionState.SUBSCRIBED for wanted in self._wanted.values())
+
+    def __iter__(self) -> Iterator[Wanted]:
+        return iter(tuple(self._wanted.values()))
+
+    def __len__(self) -> int:
+        return len(self._wanted)

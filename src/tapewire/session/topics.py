@@ -1,0 +1,466 @@
+"""Performs the actions of the subscription table: routes, marks, holds, waiters. No task, timer or transport here.
+
+`Topics` knows who consumes what; the table in `subscriptions.py` decides; the driver lends its line (`Line`): the
+protocol, the timers, a way to run a coroutine. Each topic has one route, a function that takes a publication. Until the
+first delivery after a gap the route goes through `_deliver_first`, which writes the mark before it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import (
+    ConfigurationError,
+    ConnectionLost,
+    NotSubscribed,
+    SubscriptionRefused,
+    TapewireError,
+)
+from ..marks import Gap, Mark, Reconnected
+from ..protocols.base import (
+    ClientProtocol,
+    Confirmed,
+    Ended,
+    Interrupted,
+    Refused,
+    StreamPosition,
+    Undecodable,
+)
+from .delivery import Subscription, ended
+from .subscriptions import SubscriptionAction as Do
+from .subscriptions import SubscriptionInput as On
+from .subscriptions import Subscriptions, SubscriptionState, Wanted
+from .timers import Timers
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .options import SessionOptions
+
+__all__ = ["Line", "Topics"]
+
+logger = logging.getLogger("tapewire.session")
+
+_PUBLIC_STATE = {
+    SubscriptionState.UNSUBSCRIBED: "unsubscribed",
+    SubscriptionState.WAITING: "subscribing",
+    SubscriptionState.SUBSCRIBING: "subscribing",
+    SubscriptionState.SUBSCRIBED: "subscribed",
+    SubscriptionState.BACKING_OFF: "subscribing",
+    SubscriptionState.ENDED: "unsubscribed",
+}
+
+
+class Line(Protocol):
+    """What the driver lends."""
+
+    options: SessionOptions
+    timers: Timers
+    generation: int
+
+    @property
+    def protocol(self) -> ClientProtocol | None: ...
+    def now(self) -> float: ...
+    def now_ns(self) -> int: ...
+    def proven_ns(self) -> int: ...
+    def future(self) -> asyncio.Future[Any]: ...
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str = "") -> None: ...
+    def seed(self, subscription: Subscription) -> None: ...
+    def flush(self) -> None: ...
+    def after_read(self, call: Callable[[], None]) -> None: ...
+    def fail_requests(self, topic: str) -> None: ...
+    def pause(self, subscription: Subscription) -> None: ...
+    def resume(self, subscription: Subscription) -> None: ...
+    def report_failure(self, error: BaseException) -> None: ...
+
+
+class Topics:
+    """The consumers of one session and the routes to them."""
+
+    def __init__(self, line: Line) -> None:
+        self.routes: dict[str, Callable[[Any], None]] = {}
+        self.subscriptions = Subscriptions()
+        self.marks_written = 0
+        self._line = line
+        self._waiters: dict[Subscription, list[asyncio.Future[Any]]] = {}
+        self._answer: Confirmed | None = None  # what ANNOUNCE is about
+        self._perform: dict[Do, Callable[[Wanted], None]] = {
+            Do.SUBSCRIBE: self._subscribe,
+            Do.UNSUBSCRIBE: self._unsubscribe,
+            Do.ARM_DEADLINE: self._arm_deadline,
+            Do.ARM_RETRY: self._arm_retry,
+            Do.DISARM: self._disarm,
+            Do.ANNOUNCE: self._announce,
+            Do.OPEN_GAP: lambda wanted: None,  # done by `_feed`, which knows the reason
+            Do.FAIL_REQUESTS: lambda wanted: line.fail_requests(wanted.topic),
+            Do.END: lambda wanted: None,  # done by `_end`, which knows the error
+        }
+
+    # --- owners -----------------------------------------------------------------------------------------------------
+
+    def want(
+        self, subscription: Subscription, params: Any, position: StreamPosition | None, *, line_up: bool
+    ) -> None:
+        """A consumer wants its topic: asked for now, or as soon as the line is up."""
+        self._check_policies(subscription)
+        wanted = self.subscriptions.add(subscription.topic, params, position)
+        if wanted.consumers and params is not None and params != wanted.params:
+            raise ConfigurationError(
+                "params", params, f"those of the first subscription to {subscription.topic!r}, or none"
+            )
+        wanted.consumers.append(subscription)
+        if wanted.state is SubscriptionState.UNSUBSCRIBED:
+            self._feed(wanted, On.WANT)
+            if line_up:
+                self._feed(wanted, On.LINE_UP)
+        elif wanted.state is SubscriptionState.SUBSCRIBED:
+            if subscription.seeding is not None:
+                self._start_seed(subscription)
+            self._reroute(wanted)
+        self._line.flush()
+
+    def leave(self, subscription: Subscription) -> None:
+        """A consumer leaves; the last one of a topic takes the topic with it."""
+        subscription.finish(None)
+        self._forget(subscription)
+        wanted = self.subscriptions.get(subscription.topic)
+        if wanted is None or subscription not in wanted.consumers:
+            return
+        wanted.consumers.remove(subscription)
+        if wanted.consumers:
+            self._reroute(wanted)
+            return
+        self.routes.pop(wanted.topic, None)
+        self._feed(wanted, On.LEAVE)
+        self.subscriptions.discard(wanted.topic)
+        self._line.flush()
+
+    def fail(self, subscription: Subscription, error: BaseException) -> None:
+        """A consumer ends with an error of its own: its buffer overflowed, or its handler raised in strict mode."""
+        subscription.finish(error)
+        self._line.report_failure(error)
+        self._line.after_read(partial(self.leave, subscription))
+
+    async def confirmation(self, subscription: Subscription) -> Any:
+        """Wait for the peer's word on it; see `Subscription.confirmed`."""
+        wanted = self.subscriptions.get(subscription.topic)
+        if wanted is None or subscription not in wanted.consumers:
+            raise subscription.error or (
+                ended(subscription.topic, subscription.ended_reason)
+                if subscription.ended_reason is not None
+                else NotSubscribed(subscription.topic)
+            )
+        if wanted.state is SubscriptionState.SUBSCRIBED:
+            return wanted.reply
+        waiter = self._line.future()
+        self._waiters.setdefault(subscription, []).append(waiter)
+        return await waiter
+
+    def public_state(self, subscription: Subscription) -> str:
+        wanted = self.subscriptions.get(subscription.topic)
+        if wanted is None or subscription not in wanted.consumers:
+            return "unsubscribed"
+        return _PUBLIC_STATE[wanted.state]
+
+    def params(self, topic: str) -> Any:
+        wanted = self.subscriptions.get(topic)
+        return None if wanted is None else wanted.params
+
+    def set_params(self, topic: str, params: Any) -> None:
+        wanted = self.subscriptions.get(topic)
+        if wanted is None:
+            raise NotSubscribed(topic)
+        wanted.params = params
+
+    def position(self, topic: str) -> StreamPosition | None:
+        wanted = self.subscriptions.get(topic)
+        return None if wanted is None else wanted.position
+
+    # --- the line ---------------------------------------------------------------------------------------------------
+
+    def line_up(self) -> None:
+        """Ask for everything that is wanted: all of it is written before anything that comes is dispatched."""
+        for wanted in self.subscriptions:
+            self._feed(wanted, On.LINE_UP)
+
+    def line_down(self, error: BaseException | None) -> None:
+        """The connection is gone: every topic's continuity ends where it was last proven."""
+        self.routes.clear()
+        detail = error.reason if isinstance(error, ConnectionLost) else str(error or "")
+        for wanted in self.subscriptions:
+            self._feed(wanted, On.LINE_DOWN, reason="connection lost", detail=detail)
+
+    def leave_all(self) -> None:
+        """Leave every topic at the peer; the consumers are finished by `finish`."""
+        self.routes.clear()
+        for wanted in self.subscriptions:
+            self._feed(wanted, On.LEAVE)
+
+    def finish(self, error: BaseException | None) -> None:
+        """The session is over: nothing more comes to anybody."""
+        self.routes.clear()
+        for wanted in self.subscriptions:
+            self._write_open_gap(wanted)
+            for consumer in tuple(wanted.consumers):
+                self._abandon_seed(consumer, wanted, "the session ended")
+                consumer.finish(error)
+                self._forget(consumer, error)
+            self._disarm(wanted)
+            self.subscriptions.discard(wanted.topic)
+
+    # --- what the peer said -----------------------------------------------------------------------------------------
+
+    def handle(self, event: Confirmed | Refused | Interrupted | Ended | Undecodable) -> None:
+        """One event of the protocol, in its place between the publications."""
+        if isinstance(event, Undecodable):
+            self._mark_undecodable(event)
+            return
+        wanted = self.subscriptions.get(event.topic)
+        if wanted is None:
+            return  # left meanwhile
+        if isinstance(event, Confirmed):
+            self._answer = event
+            wanted.reply = event.reply
+            self._feed(wanted, On.CONFIRMED)
+        elif isinstance(event, Refused):
+            error = SubscriptionRefused(
+                event.topic, event.reason, code=event.code, reply=event.reply, retryable=event.retryable
+            )
+            if event.retryable:
+                self._feed(wanted, On.REFUSED, reason="interrupted", detail=event.reason)
+                self._tell_first_refusal(wanted, error)
+            else:
+                self._end(wanted, On.REJECTED, error, event.reason)
+        elif isinstance(event, Interrupted):
+            self._feed(wanted, On.INTERRUPTED, reason="interrupted", detail=event.reason)
+            self.routes.pop(wanted.topic, None)
+        else:
+            self._end(wanted, On.ENDED, None, event.reason)
+
+    # --- timers -----------------------------------------------------------------------------------------------------
+
+    def handle_deadline(self, topic: str) -> None:
+        """The peer has not answered in time."""
+        if wanted := self.subscriptions.get(topic):
+            logger.warning("%s: no answer to the subscription within its deadline; asking again", topic)
+            self.routes.pop(topic, None)
+            self._feed(wanted, On.TIMED_OUT, reason="interrupted", detail="no answer")
+
+    def handle_retry(self, topic: str) -> None:
+        """Its own backoff is over."""
+        if wanted := self.subscriptions.get(topic):
+            self._feed(wanted, On.RETRY_DUE)
+
+    def handle_reseed(self, subscription: Subscription) -> None:
+        """A failed snapshot is asked for again."""
+        if self.public_state(subscription) == "subscribed":
+            self._start_seed(subscription)
+
+    # --- what consumers ask for -------------------------------------------------------------------------------------
+
+    def rebuild(self, subscription: Subscription) -> None:
+        """Policy `resync`: from a snapshot where there is one, else by subscribing anew."""
+        if subscription.seeding is None:
+            self._line.after_read(partial(self._renew, subscription.topic))
+        elif subscription.seeding.generation is None:
+            self._start_seed(subscription)
+
+    def block(self, subscription: Subscription) -> None:
+        self._line.pause(subscription)
+
+    def relieve(self, subscription: Subscription) -> None:
+        self._line.resume(subscription)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._line.spawn(coroutine)
+
+    def now_ns(self) -> int:
+        return self._line.now_ns()
+
+    def seeded(self, subscription: Subscription, items: list[Any] | None) -> None:
+        """A snapshot came or failed: deliver `items` (None: stale) and go on live."""
+        if subscription.release(items):
+            assert subscription.seeding is not None
+            if wanted := self.subscriptions.get(subscription.topic):
+                self._reroute(wanted)
+            if subscription.seeding.failures:
+                policy = self._line.options.resubscribe
+                delay = policy.delay(subscription.seeding.failures, fraction=self._line.options.fraction)
+                self._line.timers.set(("reseed", subscription), self._line.now() + delay)
+
+    # --- the table --------------------------------------------------------------------------------------------------
+
+    def _feed(self, wanted: Wanted, received: On, *, reason: str = "", detail: str = "") -> None:
+        actions = wanted.handle(received)
+        for action in actions:
+            if action is Do.OPEN_GAP:
+                wanted.open_gap(self._line.proven_ns(), reason or "interrupted", detail)
+                for consumer in tuple(wanted.consumers):
+                    self._abandon_seed(consumer, wanted, detail or reason)
+            else:
+                self._perform[action](wanted)
+
+    def _subscribe(self, wanted: Wanted) -> None:
+        protocol = self._line.protocol
+        assert protocol is not None
+        for consumer in wanted.consumers:
+            if consumer.seeding is not None:
+                consumer.hold(self._line.generation, self._line.now_ns())
+        protocol.subscribe(wanted.topic, wanted.params, wanted.position)
+        self._line.after_read(partial(self._route_anew, wanted))
+
+    def _unsubscribe(self, wanted: Wanted) -> None:
+        if self._line.protocol is not None:
+            self._line.protocol.unsubscribe(wanted.topic)
+
+    def _arm_deadline(self, wanted: Wanted) -> None:
+        self._line.timers.set(
+            ("deadline", wanted.topic), self._line.now() + self._line.options.subscribe_timeout
+        )
+
+    def _arm_retry(self, wanted: Wanted) -> None:
+        options = self._line.options
+        delay = options.resubscribe.delay(wanted.refusals, fraction=options.fraction)
+        self._line.timers.set(("retry", wanted.topic), self._line.now() + delay)
+
+    def _disarm(self, wanted: Wanted) -> None:
+        self._line.timers.cancel(("deadline", wanted.topic))
+        self._line.timers.cancel(("retry", wanted.topic))
+
+    def _announce(self, wanted: Wanted) -> None:
+        answer, self._answer = self._answer, None
+        assert answer is not None
+        if answer.position is not None:
+            wanted.position = answer.position
+        self._write_open_gap(wanted, answer)
+        for consumer in tuple(wanted.consumers):
+            self._settle(consumer, answer.reply)
+            if consumer.seeding is not None:
+                if answer.recovered and not consumer.seeding.failures:
+                    consumer.release(consumer.seeding.skip())
+                else:
+                    self._start_seed(consumer)
+        self._reroute(wanted)
+
+    def _end(self, wanted: Wanted, received: On, error: TapewireError | None, reason: str) -> None:
+        self._feed(wanted, received)
+        self.routes.pop(wanted.topic, None)
+        self._write_open_gap(wanted)
+        self.subscriptions.discard(wanted.topic)
+        log = logger.info if error is None else logger.warning
+        log("%s: %s", wanted.topic, f"ended by the venue: {reason}" if error is None else error)
+        for consumer in tuple(wanted.consumers):
+            waited = bool(self._waiters.get(consumer))
+            self._abandon_seed(consumer, wanted, reason)
+            consumer.finish(error, reason)
+            self._forget(consumer, error or ended(wanted.topic, reason))
+            if error is not None and not waited:
+                self._line.report_failure(error)
+
+    def _tell_first_refusal(self, wanted: Wanted, error: TapewireError) -> None:
+        """A first refusal is raised to whoever waits for it, and then it is theirs to ask again."""
+        for consumer in tuple(wanted.consumers):
+            if self._waiters.get(consumer):
+                self._forget(consumer, error)
+                self.leave(consumer)
+
+    # --- routes, gaps, seeds ----------------------------------------------------------------------------------------
+
+    def _route_anew(self, wanted: Wanted) -> None:
+        """What comes for `wanted` from now on belongs to the subscription just asked for."""
+        if self.subscriptions.get(wanted.topic) is wanted and wanted.topic not in self.routes:
+            self.routes[wanted.topic] = partial(self._deliver_first, wanted)
+
+    def _deliver_first(self, wanted: Wanted, publication: Any) -> None:
+        self._write_open_gap(wanted)
+        self._reroute(wanted)
+        if (route := self.routes.get(wanted.topic)) is not None:
+            route(publication)
+
+    def _reroute(self, wanted: Wanted) -> None:
+        consumers = wanted.consumers
+        if len(consumers) == 1:
+            self.routes[wanted.topic] = consumers[0].deliver
+        else:
+            self.routes[wanted.topic] = partial(
+                _deliver_to_all, tuple(consumer.deliver for consumer in consumers)
+            )
+
+    def _write_open_gap(self, wanted: Wanted, answer: Confirmed | None = None) -> None:
+        gap = wanted.close_gap()
+        if gap is None:
+            return
+        since_ns, reason, detail = gap
+        until_ns = self._line.now_ns()
+        mark: Mark
+        if answer is not None and answer.recovered:
+            mark = Reconnected(since_ns=since_ns, until_ns=until_ns, recovered=answer.replayed)
+        else:
+            if answer is not None and answer.recovering:
+                reason = "unrecovered"
+            mark = Gap(reason=reason, since_ns=since_ns, until_ns=until_ns, detail=detail)
+        self._write(wanted, mark)
+
+    def _write(self, wanted: Wanted, mark: Mark) -> None:
+        for consumer in tuple(wanted.consumers):
+            self.marks_written += 1
+            consumer.deliver_mark(mark)
+
+    def _start_seed(self, subscription: Subscription) -> None:
+        assert subscription.seeding is not None
+        if subscription.seeding.generation is None:
+            subscription.hold(self._line.generation, self._line.now_ns())
+        self._line.timers.cancel(("reseed", subscription))
+        if wanted := self.subscriptions.get(subscription.topic):
+            self._reroute(wanted)
+        self._line.seed(subscription)
+
+    def _abandon_seed(self, subscription: Subscription, wanted: Wanted, detail: str) -> None:
+        self._line.timers.cancel(("reseed", subscription))
+        seeding = subscription.seeding
+        if seeding is not None and seeding.generation is not None:
+            items = seeding.fail(
+                seeding.generation, self._line.now_ns(), detail or "the line was lost meanwhile"
+            )
+            subscription.release(items)
+
+    def _mark_undecodable(self, event: Undecodable) -> None:
+        now_ns = self._line.now_ns()
+        mark = Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, detail=event.detail[:200])
+        for wanted in self.subscriptions:
+            if event.topic in (None, wanted.topic) and wanted.continuous:
+                self._write(wanted, mark)
+
+    def _renew(self, topic: str) -> None:
+        if wanted := self.subscriptions.get(topic):
+            self.routes.pop(topic, None)
+            self._feed(wanted, On.RENEW, reason="interrupted", detail="subscribed anew after an overflow")
+            self._line.flush()
+
+    # --- waiters ----------------------------------------------------------------------------------------------------
+
+    def _settle(self, subscription: Subscription, reply: Any) -> None:
+        for waiter in self._waiters.pop(subscription, ()):
+            if not waiter.done():
+                waiter.set_result(reply)
+
+    def _forget(self, subscription: Subscription, error: BaseException | None = None) -> None:
+        for waiter in self._waiters.pop(subscription, ()):
+            if not waiter.done():
+                waiter.set_exception(error or NotSubscribed(subscription.topic))
+
+    def _check_policies(self, subscription: Subscription) -> None:
+        blocks = subscription.delivery.policy == "block"
+        for wanted in self.subscriptions:
+            for other in wanted.consumers:
+                if (other.delivery.policy == "block") is not blocks:
+                    allowed = "'block' for every subscription of a session or for none: it stops the whole connection"
+                    raise ConfigurationError("policy", subscription.delivery.policy, allowed)
+
+
+def _deliver_to_all(deliveries: tuple[Callable[[Any], None], ...], publication: Any) -> None:
+    for deliver in deliveries:
+        deliver(publication)
