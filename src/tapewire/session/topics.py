@@ -231,12 +231,13 @@ class Topics:
             )
             if event.retryable:
                 self._feed(wanted, On.REFUSED, reason="interrupted", detail=event.reason)
-                self._tell_first_refusal(wanted, error)
+                self._stop_route(wanted)
+                self._line.after_read(partial(self._tell_first_refusal, wanted, error))
             else:
                 self._end(wanted, On.REJECTED, error, event.reason)
         elif isinstance(event, Interrupted):
             self._feed(wanted, On.INTERRUPTED, reason="interrupted", detail=event.reason)
-            self.routes.pop(wanted.topic, None)
+            self._stop_route(wanted)
         else:
             self._end(wanted, On.ENDED, None, event.reason)
 
@@ -347,11 +348,14 @@ class Topics:
 
     def _end(self, wanted: Wanted, received: On, error: TapewireError | None, reason: str) -> None:
         self._feed(wanted, received)
-        self.routes.pop(wanted.topic, None)
-        self._write_open_gap(wanted)
-        self.subscriptions.discard(wanted.topic)
+        self._stop_route(wanted)
         log = logger.info if error is None else logger.warning
         log("%s: %s", wanted.topic, f"ended by the venue: {reason}" if error is None else error)
+        self._line.after_read(partial(self._finish_ended, wanted, error, reason))
+
+    def _finish_ended(self, wanted: Wanted, error: TapewireError | None, reason: str) -> None:
+        self._write_open_gap(wanted)
+        self.subscriptions.discard(wanted.topic)
         for consumer in tuple(wanted.consumers):
             waited = bool(self._waiters.get(consumer))
             self._abandon_seed(consumer, wanted, reason)
@@ -373,6 +377,15 @@ class Topics:
         """What comes for `wanted` from now on belongs to the subscription just asked for."""
         if self.subscriptions.get(wanted.topic) is wanted and wanted.topic not in self.routes:
             self.routes[wanted.topic] = partial(self._deliver_first, wanted)
+
+    def _stop_route(self, wanted: Wanted) -> None:
+        """The peer serves `wanted` no more. The frame that said so still goes to its consumers, before any mark."""
+        self._reroute(wanted)
+        self._line.after_read(partial(self._drop_route, wanted))
+
+    def _drop_route(self, wanted: Wanted) -> None:
+        if wanted.state in (SubscriptionState.BACKING_OFF, SubscriptionState.ENDED):
+            self.routes.pop(wanted.topic, None)
 
     def _deliver_first(self, wanted: Wanted, publication: Any) -> None:
         self._write_open_gap(wanted)
