@@ -171,6 +171,10 @@ class ClientProtocol(Protocol):
         """True if the command of `ref` was handed out by `data_to_send`: it may have reached the peer."""
         ...
 
+    def withdraw(self, ref: str) -> bool:
+        """Give up a command that is still held, so that it is never written. False where it is too late for that."""
+        ...
+
     def data_to_send(self) -> list[Payload]:
         """What must go to the peer now, in order. Clears it: call it after every other call, and send all of it."""
         ...
