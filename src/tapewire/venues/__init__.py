@@ -1,1 +1,88 @@
-"""The venues and their registry: the command line, `connect` and the demo look names up here."""
+"""The venues and their registry: the command line, `connect` and the demo look names up here.
+
+Each venue is a package with the same rooms (see ARCHITECTURE.md). `load(name)` imports one when it is asked for, so
+that a program pays only for the venue it uses. `VenueDemo` is what a venue shows in `tapewire demo`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any, Protocol
+
+import msgspec
+
+from ..errors import ConfigurationError
+from ..marks import Mark
+from ..session.health import Statistics
+
+__all__ = ["VENUES", "DemoFault", "Observer", "Venue", "VenueDemo", "load", "make_demo"]
+
+
+class Venue(msgspec.Struct, frozen=True):
+    """One venue: the name to ask for it, and what people call it."""
+
+    name: str
+    title: str
+    wire: str
+
+
+VENUES: Mapping[str, Venue] = {venue.name: venue for venue in (Venue("stx", "STX", "Phoenix Channels"),)}
+"""Every venue there is, by name."""
+
+
+class DemoFault(msgspec.Struct, frozen=True):
+    """A fault to order during a demo: when (as a share of the run), which, and what a person calls it."""
+
+    at: float
+    name: str
+    params: Mapping[str, Any]
+    title: str
+
+
+class Observer(Protocol):
+    """Where a demo's handlers note what they receive, in order."""
+
+    def publication(self, event: str, payload: Any) -> None: ...
+    def mark(self, mark: Mark) -> None: ...
+
+
+class VenueDemo(Protocol):
+    """What a venue shows: log in, list, subscribe, trade, stream; and the faults that make it interesting."""
+
+    faults: Sequence[DemoFault]
+
+    async def sign_in(self) -> str:
+        """Log in and look around; returns a line for people."""
+        ...
+
+    async def subscribe(self, observe: Callable[[str, str], Observer]) -> None:
+        """Join a public and a private stream; `observe(label, topic)` gives each its observer."""
+        ...
+
+    async def trade(self) -> str:
+        """Place an order that fills; returns a line for people."""
+        ...
+
+    def statistics(self) -> Statistics:
+        """Of the socket."""
+        ...
+
+    async def close(self) -> None:
+        """Leave and close everything."""
+        ...
+
+
+def load(name: str) -> ModuleType:
+    """The package of a venue. Raises ConfigurationError listing the names there are."""
+    if name not in VENUES:
+        raise ConfigurationError("venue", name, VENUES)
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def make_demo(name: str, url: str) -> VenueDemo:
+    """The demo of a venue against the local sandbox at `url`. Raises ConfigurationError for an unknown name."""
+    load(name)
+    demo: VenueDemo = importlib.import_module(f"{__name__}.{name}.demo").Demo(url)
+    return demo

@@ -1,0 +1,49 @@
+"""STX, a betting exchange: its HTTP clients, its socket, and the words of both (documents 000 and 001)."""
+
+from __future__ import annotations
+
+from ...retry import RetryPolicy
+from .client import STX, AsyncSTX
+from .errors import (
+    STXAuthenticationFailedException,
+    STXAuthException,
+    STXChannelException,
+    STXException,
+    STXForbiddenException,
+    STXInvalidParameterException,
+    STXNotFoundException,
+    STXRateLimitException,
+    STXServerException,
+    STXTokenExpiredException,
+    STXTransportException,
+    STXTwoFactorRequiredException,
+    STXValidationException,
+)
+from .graphql import Page, Record
+from .selection import Selection
+from .symbols import Channels
+from .user import User
+
+__all__ = [
+    "STX",
+    "AsyncSTX",
+    "Channels",
+    "Page",
+    "Record",
+    "RetryPolicy",
+    "STXAuthException",
+    "STXAuthenticationFailedException",
+    "STXChannelException",
+    "STXException",
+    "STXForbiddenException",
+    "STXInvalidParameterException",
+    "STXNotFoundException",
+    "STXRateLimitException",
+    "STXServerException",
+    "STXTokenExpiredException",
+    "STXTransportException",
+    "STXTwoFactorRequiredException",
+    "STXValidationException",
+    "Selection",
+    "User",
+]

@@ -1,0 +1,409 @@
+"""The venue's operations, as values: arguments checked, variables named, fields chosen, answers read. Pure.
+
+Each function makes one `Operation`; `client.py` sends it, for `STX` and `AsyncSTX` alike. Prices are whole cents, 1 to
+99. Field and type names are those of the venue's GraphQL schema (NOTES.md). `params={...}` is the documented call
+shape; its members may be keywords instead. `selections=` chooses the fields; without it an answer has all usual ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from ...secrets import Secret
+from .errors import STXInvalidParameterException
+from .fields import (
+    ACCOUNT,
+    CANCELLED,
+    LOGIN,
+    MARKETS,
+    ORDER_RESULT,
+    ORDERS,
+    POSITIONS,
+    SETTLEMENTS,
+    TRADES,
+    USER_PROFILE,
+)
+from .graphql import Page, Record, Variable, camel_keys, records, snake
+from .orders import checked_id, checked_ids, checked_order, given, one_of
+from .selection import Selection
+
+T = TypeVar("T")
+
+ORDER_STATUSES = (
+    "CREATED", "REQUESTED", "ACCEPTED", "OPEN", "FILLED", "CANCELLED", "REJECTED", "PARTIALLY_CANCELLED", "DELAYED",
+)  # fmt: skip
+MARKET_STATUSES = ("OPEN", "PRE_OPEN", "CANCELLED", "CLOSED", "RESULTED", "VOIDED")
+
+
+class Operation(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One call: `field` of the schema with its variables, and how to read what it answers.
+
+    `idempotent`: may be repeated by us. `lookup`: how a caller finds out what became of it if the answer is lost.
+    """
+
+    kind: Literal["query", "mutation", "probe"]
+    field: str
+    read: Callable[[Any], T]
+    selection: str = ""
+    variables: Sequence[Variable] = ()
+    idempotent: bool = True
+    signing_in: bool = False
+    lookup: str = ""
+
+    def __repr__(self) -> str:
+        return f"Operation({self.kind} {self.field})"
+
+
+# Signing in.
+
+
+def login(email: str, password: Secret, device_id: str | None = None) -> Operation[dict[str, Any]]:
+    """The first of every session; its answer has wire names, for `User.take_answer` alone."""
+    credentials: dict[str, Any] = {"email": email, "password": password.reveal()}
+    if device_id:
+        credentials["deviceInfo"] = {"deviceId": device_id}
+    return _sign_in("login", [Variable("credentials", "LoginCredentials!", credentials)], LOGIN)
+
+
+def confirm_2fa(code: str, session_id: str, email: str) -> Operation[dict[str, Any]]:
+    """The second step of a sign-in that asked for a code."""
+    variables = [
+        Variable("code", "String!", code),
+        Variable("sessionId", "String!", session_id),
+        Variable("email", "EmailAddress!", email),
+    ]
+    return _sign_in("confirm2Fa", variables, LOGIN)
+
+
+def new_token(refresh_token: Secret) -> Operation[dict[str, Any]]:
+    """A fresh token for a refresh token."""
+    variable = Variable("refreshToken", "String!", refresh_token.reveal())
+    return _sign_in("newToken", [variable], Selection("token", "refreshToken", "currentLoginAt"))
+
+
+def _sign_in(field: str, variables: list[Variable], selection: Selection) -> Operation[dict[str, Any]]:
+    return Operation(
+        kind="mutation",
+        field=field,
+        variables=variables,
+        selection=selection.compile(),
+        read=lambda answer: answer if isinstance(answer, dict) else {},
+        idempotent=False,
+        signing_in=True,
+    )
+
+
+# Orders.
+
+
+def place_order(
+    params: Mapping[str, Any] | None = None,
+    *,
+    market_id: str | None = None,
+    order_type: str | None = None,
+    action: str | None = None,
+    price: int | None = None,
+    quantity: float | None = None,
+    client_order_id: str | None = None,
+    cancel_on_disconnect: bool | None = None,
+    geo_location: str | None = None,
+    device_info: Mapping[str, Any] | None = None,
+    selections: Selection | None = None,
+) -> Operation[Record]:
+    """Place one order: `params={"user_order": {...}}`, or its members as keywords.
+
+    `order_type` LIMIT (with `price` in cents, 1 to 99) or MARKET (any price is ignored), `action` BUY or SELL,
+    `quantity` from 1. An order without `client_order_id` is given one. Returns `order` and `errors`: what the venue's
+    rules refuse is listed there and not raised. It is never sent twice: where the answer is lost, STXTransportException
+    (or STXServerException) says so with `outcome_unknown`, and how to look the order up.
+    """
+    keywords = given(
+        market_id=market_id,
+        order_type=order_type,
+        action=action,
+        price=price,
+        quantity=quantity,
+        client_order_id=client_order_id,
+        cancel_on_disconnect=cancel_on_disconnect,
+    )
+    arguments = _arguments(
+        params, geo_location=geo_location, device_info=device_info, user_order=keywords or None
+    )
+    order = checked_order(arguments.pop("user_order", {}))
+    return Operation(
+        kind="mutation",
+        field="confirmOrder",
+        variables=[Variable("userOrder", "UserOrder!", order), *_place(arguments)],
+        selection=(selections or ORDER_RESULT).compile(),
+        read=_one,
+        idempotent=False,
+        lookup=f"orders(client_order_ids=[{order['clientOrderId']!r}])",
+    )
+
+
+def place_orders(
+    params: Mapping[str, Any] | None = None,
+    *,
+    user_orders: Sequence[Mapping[str, Any]] | None = None,
+    geo_location: str | None = None,
+    device_info: Mapping[str, Any] | None = None,
+    selections: Selection | None = None,
+) -> Operation[Record]:
+    """Place several orders in one call: `user_orders=[{...}, ...]`, each as for `place_order`. Returns `results`."""
+    arguments = _arguments(
+        params, user_orders=user_orders, geo_location=geo_location, device_info=device_info
+    )
+    listed = arguments.pop("user_orders", None)
+    if not isinstance(listed, Sequence) or isinstance(listed, str) or not listed:
+        raise STXInvalidParameterException("user_orders", listed, "a list of orders, at least one")
+    orders = [checked_order(order) for order in listed]
+    names = [order["clientOrderId"] for order in orders]
+    if len(set(names)) != len(names):
+        raise STXInvalidParameterException(
+            "user_orders", "the same client_order_id twice", "one id for each order"
+        )
+    return Operation(
+        kind="mutation",
+        field="confirmOrders",
+        variables=[Variable("userOrders", "[UserOrder!]!", orders), *_place(arguments)],
+        selection=(selections or Selection(results=ORDER_RESULT)).compile(),
+        read=_one,
+        idempotent=False,
+        lookup=f"orders(client_order_ids={names!r})",
+    )
+
+
+def cancel_order(
+    order_id: str | None = None,
+    *,
+    params: Mapping[str, Any] | None = None,
+    geo_location: str | None = None,
+    device_info: Mapping[str, Any] | None = None,
+    selections: Selection | None = None,
+) -> Operation[Record]:
+    """Cancel one order by the venue's id. Returns its `status`. Cancelling twice does no harm, so it is repeated."""
+    arguments = _arguments(params, order_id=order_id, geo_location=geo_location, device_info=device_info)
+    wanted = checked_id("order_id", arguments.pop("order_id", None))
+    return Operation(
+        kind="mutation",
+        field="cancelOrder",
+        variables=[Variable("orderId", "rID!", wanted), *_place(arguments)],
+        selection=(selections or Selection("status")).compile(),
+        read=_one,
+    )
+
+
+def cancel_orders(
+    order_ids: Sequence[str] | None = None,
+    *,
+    params: Mapping[str, Any] | None = None,
+    geo_location: str | None = None,
+    device_info: Mapping[str, Any] | None = None,
+    selections: Selection | None = None,
+) -> Operation[list[Record]]:
+    """Cancel several orders. Returns `order_id` and `status` of each."""
+    arguments = _arguments(params, order_ids=order_ids, geo_location=geo_location, device_info=device_info)
+    wanted = checked_ids("order_ids", arguments.pop("order_ids", None))
+    return Operation(
+        kind="mutation",
+        field="cancelOrders",
+        variables=[Variable("orderIds", "[rID]", wanted), *_place(arguments)],
+        selection=(selections or CANCELLED).compile(),
+        read=_many,
+    )
+
+
+def cancel_all_orders(
+    params: Mapping[str, Any] | None = None,
+    *,
+    geo_location: str | None = None,
+    device_info: Mapping[str, Any] | None = None,
+    selections: Selection | None = None,
+) -> Operation[list[Record]]:
+    """Cancel every open order of the account. Returns `order_id` and `status` of each."""
+    arguments = _arguments(params, geo_location=geo_location, device_info=device_info)
+    return Operation(
+        kind="mutation",
+        field="cancelAllOrders",
+        variables=_place(arguments),
+        selection=(selections or CANCELLED).compile(),
+        read=_many,
+    )
+
+
+# Looking.
+
+
+def markets(
+    params: Mapping[str, Any] | None = None,
+    *,
+    status: str | None = None,
+    trading: bool | str | None = None,
+    limit: int | None = None,
+    market_ids: Sequence[str] | None = None,
+    selections: Selection | None = None,
+) -> Operation[Page[Record]]:
+    """Markets, as a page: by `status` (OPEN, ...), `trading`, `limit`, `market_ids`; or `params={"input": {...}}`."""
+    if isinstance(trading, bool):
+        trading = "TRUE" if trading else "FALSE"
+    keywords = given(status=status, trading=trading, limit=limit, market_ids=market_ids)
+    arguments = _arguments(params, input=keywords or None)
+    wanted = dict(arguments.get("input", {}))
+    if "status" in wanted:
+        one_of("status", wanted["status"], MARKET_STATUSES)
+    if "trading" in wanted:
+        one_of("trading", wanted["trading"], ("TRUE", "FALSE"))
+    variables = [Variable("input", "MarketInfosInput", camel_keys(wanted))] if wanted else []
+    return _page("marketInfosWithCount", variables, "marketInfos", "count", selections, MARKETS)
+
+
+def orders(
+    params: Mapping[str, Any] | None = None,
+    *,
+    order_ids: Sequence[str] | None = None,
+    client_order_ids: Sequence[str] | None = None,
+    market_ids: Sequence[str] | None = None,
+    status: str | None = None,
+    pagination: Mapping[str, int] | None = None,
+    selections: Selection | None = None,
+) -> Operation[Page[Record]]:
+    """Your orders, as a page, filtered by any of the arguments; `pagination={"page": 0, "limit": 50}`."""
+    arguments = _arguments(
+        params,
+        order_ids=order_ids,
+        client_order_ids=client_order_ids,
+        market_ids=market_ids,
+        status=status,
+        pagination=pagination,
+    )
+    if "status" in arguments:
+        one_of("status", arguments["status"], ORDER_STATUSES)
+    types = {
+        "order_ids": "[rID]",
+        "client_order_ids": "[String]",
+        "market_ids": "[rID]",
+        "status": "OrderStatus",
+        "pagination": "Pagination",
+    }
+    return _page("myOrderHistory", _variables(arguments, types), "orders", "totalCount", selections, ORDERS)
+
+
+def trades(
+    params: Mapping[str, Any] | None = None,
+    *,
+    market_ids: Sequence[str] | None = None,
+    pagination: Mapping[str, int] | None = None,
+    selections: Selection | None = None,
+) -> Operation[Page[Record]]:
+    """Your own executions, as a page."""
+    variables = _filtered(params, "MarketIdsFilter", market_ids, pagination)
+    return _page("myTradesHistory", variables, "trades", "totalCount", selections, TRADES)
+
+
+def settlements(
+    params: Mapping[str, Any] | None = None,
+    *,
+    market_ids: Sequence[str] | None = None,
+    pagination: Mapping[str, int] | None = None,
+    selections: Selection | None = None,
+) -> Operation[Page[Record]]:
+    """What was settled on your account, as a page."""
+    variables = _filtered(params, "SettlementsFilter", market_ids, pagination)
+    return _page("mySettlementsHistory", variables, "settlements", "totalCount", selections, SETTLEMENTS)
+
+
+def positions(
+    params: Mapping[str, Any] | None = None,
+    *,
+    market_ids: Sequence[str] | None = None,
+    pagination: Mapping[str, int] | None = None,
+    selections: Selection | None = None,
+) -> Operation[list[Record]]:
+    """Your position in each market you have traded (the venue's `accountMarketStats`)."""
+    return Operation(
+        kind="query",
+        field="accountMarketStats",
+        variables=_filtered(params, "StatsFilter", market_ids, pagination),
+        selection=(selections or POSITIONS).compile(),
+        read=_many,
+    )
+
+
+def account(*, selections: Selection | None = None) -> Operation[Record]:
+    """Your balances, in cents."""
+    return Operation(kind="query", field="account", selection=(selections or ACCOUNT).compile(), read=_one)
+
+
+def user_profile(*, selections: Selection | None = None) -> Operation[Record]:
+    """Your name and settings."""
+    return Operation(
+        kind="query", field="userProfile", selection=(selections or USER_PROFILE).compile(), read=_one
+    )
+
+
+def api_version() -> Operation[str]:
+    """The version of the venue's API. Needs no sign-in."""
+    return Operation(kind="probe", field="api_version", read=str)
+
+
+def _arguments(params: Mapping[str, Any] | None, **keywords: Any) -> dict[str, Any]:
+    """One set of arguments out of both call shapes. Names may be snake_case or camelCase in `params`."""
+    if params is not None and not isinstance(params, Mapping):
+        raise STXInvalidParameterException("params", type(params).__name__, "a dict of the call's arguments")
+    merged = {snake(name): value for name, value in (params or {}).items() if value is not None}
+    unknown = merged.keys() - keywords.keys()
+    if unknown:
+        raise STXInvalidParameterException("params", ", ".join(sorted(unknown)), keywords)
+    for name, value in given(**keywords).items():
+        if name in merged:
+            raise STXInvalidParameterException(name, "both in params and as a keyword", "one of the two")
+        merged[name] = value
+    return merged
+
+
+def _variables(arguments: Mapping[str, Any], types: Mapping[str, str]) -> list[Variable]:
+    wire = camel_keys(arguments)
+    return [Variable(name, kind, wire[name]) for name, kind in camel_keys(types).items() if name in wire]
+
+
+def _place(arguments: Mapping[str, Any]) -> list[Variable]:
+    return _variables(arguments, {"geo_location": "GeoLocationCode", "device_info": "DeviceInfo"})
+
+
+def _filtered(
+    params: Mapping[str, Any] | None,
+    kind: str,
+    market_ids: Sequence[str] | None,
+    pagination: Mapping[str, int] | None,
+) -> list[Variable]:
+    arguments = _arguments(params, filter=given(market_ids=market_ids) or None, pagination=pagination)
+    return _variables(arguments, {"filter": kind, "pagination": "Pagination"})
+
+
+def _page(
+    field: str, variables: list[Variable], items: str, count: str, chosen: Selection | None, usual: Selection
+) -> Operation[Page[Record]]:
+    # A selection may speak of the page (`Selection("count", market_infos=...)`) or of what is on it.
+    if chosen is not None and chosen.names & {items, count}:
+        selection = chosen
+    else:
+        selection = Selection(count, **{items: chosen or usual})
+
+    def read(answer: Any) -> Page[Record]:
+        page = answer if isinstance(answer, dict) else {}
+        listed = [records(item) for item in page.get(items) or () if isinstance(item, dict)]
+        total = page.get(count)
+        return Page(listed, total if isinstance(total, int) else len(listed))
+
+    return Operation(kind="query", field=field, variables=variables, selection=selection.compile(), read=read)
+
+
+def _one(answer: Any) -> Record:
+    return records(answer) if isinstance(answer, dict) else Record()
+
+
+def _many(answer: Any) -> list[Record]:
+    return [records(item) for item in answer or () if isinstance(item, dict)]

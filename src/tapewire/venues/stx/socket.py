@@ -1,0 +1,290 @@
+"""`STXWebSocket`: the documented socket. One connection, many channels; the engine does the rest.
+
+What the pages promise is kept by the session below; here are only this venue's words: its channels and who may read
+them, its join parameters, its messages, its account. `url.py`, `symbols.py` and `message.py` hold the pure parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Self, Unpack
+
+from ...errors import (
+    ConfigurationError,
+    NotSubscribed,
+    RequestLost,
+    RequestRefused,
+    RequestTimeout,
+    SubscriptionEnded,
+    SubscriptionRefused,
+)
+from ...marks import Mark
+from ...protocols.phoenix import PhoenixClient, Push
+from ...retry import NEVER_GIVE_UP, RetryPolicy
+from ...secrets import Secret
+from ...session.credentials import Credentials
+from ...session.delivery import Delivery, ErrorHook, Subscription
+from ...session.health import Statistics
+from ...session.options import SessionOptions
+from ...session.session import Session
+from ...transport import default_connector
+from ...transport.base import Connector, Endpoint
+from .client import AccountSettings, AsyncSTX
+from .errors import STXChannelException, STXInvalidParameterException, STXTransportException
+from .filters import changed_by_push, checked_join_params
+from .keepalive import Keepalive, checked_cancel_on_disconnect
+from .message import ChannelMessage, decoder_for
+from .reconcile import snapshot_of
+from .symbols import SCOPED_CHANNELS, Channels, name_of, topic_for
+from .url import socket_url
+
+__all__ = ["STXWebSocket"]
+
+MessageHandler = Callable[[ChannelMessage], Any]
+
+_FAILING = frozenset(channel.value for channel in SCOPED_CHANNELS)
+"""Account data: losing one silently is worse than stopping, so their buffer fails instead of dropping."""
+
+ACCOUNT_CAPACITY = 10_000
+MARKET_CAPACITY = 5_000
+
+
+class STXWebSocket:
+    """The venue's stream. Use it as `async with STXWebSocket(region=..., env=...) as ws`, or connect() and close().
+
+    `region`, `env`, `host`, `email`, `password`, `profile`, `user`: as `AsyncSTX`; without credentials here, those
+    that an `STX` or `AsyncSTX` left in the shared `User` are used, and it signs in by itself when it needs a token.
+    `heartbeat_interval`: seconds between Phoenix heartbeats. `retry`: how long an outage may last; without it the
+    socket never gives up. `on_error(error, message)`: told of exceptions of handlers and of what ends a channel.
+    `strict`: an exception of a handler ends its channel. Raises STXInvalidParameterException naming a wrong argument.
+    """
+
+    def __init__(
+        self,
+        *,
+        retry: RetryPolicy | None = None,
+        heartbeat_interval: float = 30.0,
+        on_error: ErrorHook | None = None,
+        on_state: Callable[[str], None] | None = None,
+        strict: bool = False,
+        connector: Connector | None = None,
+        session_options: Mapping[str, Any] | None = None,
+        **settings: Unpack[AccountSettings],
+    ) -> None:
+        if type(heartbeat_interval) not in (int, float) or not 0 < heartbeat_interval <= 3600:
+            raise STXInvalidParameterException(
+                "heartbeat_interval", heartbeat_interval, "seconds, above 0 to 3600"
+            )
+        if retry is not None and not isinstance(retry, RetryPolicy):
+            raise STXInvalidParameterException("retry", retry, "a RetryPolicy, or None to never give up")
+        self._http = AsyncSTX(**settings)
+        self._heartbeat_interval = float(heartbeat_interval)
+        self._credentials = Credentials(self._http.token)
+        options: dict[str, Any] = {
+            "endpoint": lambda token: Endpoint(url=socket_url(self._http.origin, token)),
+            "protocol": lambda token: PhoenixClient(heartbeat_interval=self._heartbeat_interval),
+            "credentials": self._credentials,
+            "connector": connector or default_connector(),
+            "name": "stx",
+            "retry": retry or NEVER_GIVE_UP,
+            "on_error": on_error,
+            "on_state": on_state,
+            "strict": strict,
+        }
+        if "clock" in settings:
+            options["clock"] = settings["clock"]
+        self._session = Session(SessionOptions(**(options | dict(session_options or {}))))
+        self._joined: dict[str, Subscription] = {}
+        self._keepalives: dict[str, Keepalive] = {}
+
+    # --- the line ---------------------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Sign in if need be, connect, and wait until channels can be joined.
+
+        Failed tries are logged and repeated as `retry` says. Raises STXAuthenticationFailedException and the like for
+        credentials that the venue refuses, tapewire.GaveUp where `retry` is exhausted.
+        """
+        await self._session.open()
+
+    async def close(self) -> None:
+        """Send phx_leave for each channel, then close the socket. Bounded in time, idempotent."""
+        for keepalive in self._keepalives.values():
+            keepalive.stop()
+        await self._session.close()
+        await self._http.aclose()
+
+    async def run_forever(self) -> None:
+        """Wait until the socket is closed. Raises what it gave up for, or what ended one of its channels."""
+        await self._session.run_forever()
+
+    @property
+    def is_connected(self) -> bool:
+        """True while the line is up."""
+        return self._session.connected
+
+    @property
+    def state(self) -> str:
+        """The connection's state, as in docs/states.md."""
+        return self._session.state
+
+    def statistics(self) -> Statistics:
+        """Frozen figures: connections, gaps, errors, and those of each channel."""
+        return self._session.statistics()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.connect()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    # --- channels ---------------------------------------------------------------------------------------------------
+
+    async def join(
+        self,
+        channel: Channels | str,
+        on_message: MessageHandler | None = None,
+        join_params: Mapping[str, Any] | None = None,
+        *,
+        on_mark: Callable[[Mark], Any] | None = None,
+        on_error: ErrorHook | None = None,
+        reconcile: bool = False,
+        cancel_on_disconnect: float | None = None,
+        **delivery: Any,
+    ) -> Subscription:
+        """Join a channel and wait for the venue's word; joined again by itself after every loss of the line.
+
+        A member of `Channels` is scoped to the signed-in user where it has to be; a text is the wire's topic, sent as
+        it is. `on_message(message)`, plain or async, is called with each `ChannelMessage`; without it iterate what
+        this returns: messages, with marks (tapewire.marks) where the stream broke. `on_mark` gives a handler the
+        marks. `reconcile=True` (orders and portfolio): the state is fetched over HTTP after each join and comes as a
+        `Resynced` mark, or as a message with event `snapshot` for a handler without `on_mark`, before what is live.
+        `cancel_on_disconnect` (orders; seconds, 5 to 20): the venue cancels your orders when this socket goes.
+        `delivery`: policy, capacity and the other fields of tapewire's `Delivery`.
+
+        Raises STXChannelException with the venue's reason when it refuses, STXInvalidParameterException for a wrong
+        argument. A cancelled join leaves nothing behind.
+        """
+        params = checked_join_params(join_params)
+        topic = await self._topic(channel)
+        if cancel_on_disconnect is not None:
+            params = (params or {}) | checked_cancel_on_disconnect(topic, cancel_on_disconnect)
+        name = name_of(topic, self._http.user.uid)
+        fields: dict[str, Any] = {
+            "handler": on_message,
+            "on_mark": on_mark,
+            "on_error": on_error or self._session_on_error,
+            "decode": decoder_for(name),
+            "policy": "fail" if name in _FAILING else "drop_oldest",
+            "capacity": ACCOUNT_CAPACITY if name in _FAILING else MARKET_CAPACITY,
+        }
+        if reconcile:
+            fields["snapshot"] = snapshot_of(name, self._http)
+            if on_message is not None and on_mark is None:
+                fields["on_snapshot"] = lambda snapshot: on_message(
+                    ChannelMessage(name, "snapshot", snapshot)
+                )
+        try:
+            subscription = self._session.subscribe(topic, params, delivery=Delivery(**(fields | delivery)))
+        except (TypeError, ConfigurationError) as error:
+            raise _invalid(error) from None
+        self._joined[topic] = subscription
+        try:
+            await subscription.confirmed()
+        except (SubscriptionRefused, SubscriptionEnded) as error:
+            raise STXChannelException(str(error), topic=topic, reply=getattr(error, "reply", None)) from None
+        except BaseException:
+            subscription.unsubscribe()
+            raise
+        if cancel_on_disconnect is not None:
+            self._keep_alive(topic, subscription)
+        return subscription
+
+    async def leave(self, channel: Channels | str) -> None:
+        """Send phx_leave; nothing more is delivered. Leaving what is not joined does nothing."""
+        topic = await self._topic(channel)
+        if (keepalive := self._keepalives.pop(topic, None)) is not None:
+            keepalive.stop()
+        if (subscription := self._joined.pop(topic, None)) is not None:
+            subscription.unsubscribe()
+
+    async def push(self, channel: Channels | str, event: str, payload: Any = None) -> None:
+        """Send a control message on a joined channel; its `phx_reply` reaches the handler like any frame.
+
+        `select_fields`, `select_rule_filters` and `select_message_types` also change what is asked for at the next
+        join, so that a reconnection keeps them; pushed while the line is down they only do that. Raises
+        STXChannelException where the channel is not joined, STXTransportException where the line is down.
+        """
+        topic = await self._topic(channel)
+        subscription = self._subscription(topic)
+        changed = changed_by_push(event, payload)
+        if changed is not None:
+            subscription.params = (subscription.params or {}) | changed
+        try:
+            self._session.push(Push(topic, event, {} if payload is None else payload))
+        except RequestLost as error:
+            if changed is None:
+                raise STXTransportException(str(error), sent=error.sent) from None
+        except NotSubscribed:
+            if changed is None:
+                raise STXTransportException(
+                    f"{event} on {topic}: it is being joined again", sent=False
+                ) from None
+
+    async def request(
+        self, channel: Channels | str, event: str, payload: Any = None, *, seconds: float | None = None
+    ) -> Any:
+        """A push that awaits its reply; returns the reply's `response`.
+
+        Raises STXChannelException for an error reply, STXTransportException where the line dropped or no reply came in
+        time: `outcome_unknown` says whether the venue may have acted. It is never sent twice.
+        """
+        topic = await self._topic(channel)
+        self._subscription(topic)
+        command = Push(topic, event, {} if payload is None else payload)
+        try:
+            return await self._session.request(command, seconds=seconds)
+        except RequestRefused as error:
+            raise STXChannelException(str(error), topic=topic, reply=error.reply) from None
+        except (RequestLost, RequestTimeout) as error:
+            raise STXTransportException(str(error), sent=error.sent, outcome_unknown=error.sent) from None
+
+    def __repr__(self) -> str:
+        return f"<STXWebSocket at {self._http.origin} {self._session!r}>"
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _session_on_error(self) -> ErrorHook | None:
+        return self._session.options.on_error
+
+    async def _topic(self, channel: Channels | str) -> str:
+        user = self._http.user
+        if isinstance(channel, Channels) and channel.scoped and not user.uid:
+            _: Secret = await self._credentials.token()  # signs in, and so learns the user's id
+        return topic_for(channel, user.uid)
+
+    def _subscription(self, topic: str) -> Subscription:
+        subscription = self._joined.get(topic)
+        if subscription is None or subscription.state == "unsubscribed":
+            raise STXChannelException(f"{topic}: not joined; join it before pushing to it", topic=topic)
+        return subscription
+
+    def _keep_alive(self, topic: str, subscription: Subscription) -> None:
+        if (earlier := self._keepalives.pop(topic, None)) is not None:
+            earlier.stop()
+        ping: Callable[[], Awaitable[Any]] = lambda: self.request(topic, "ping", {})  # noqa: E731
+        self._keepalives[topic] = Keepalive(subscription, ping)
+
+
+def _invalid(error: Exception) -> Exception:
+    if isinstance(error, ConfigurationError) and not isinstance(error, STXInvalidParameterException):
+        return STXInvalidParameterException(error.argument, error.value, error.allowed)
+    if isinstance(error, TypeError):
+        return STXInvalidParameterException("delivery", str(error), Delivery.__struct_fields__)
+    return error

@@ -1,0 +1,398 @@
+"""HTTP calls against a real server on this machine, and the one decision that both clients share."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tapewire.errors import ConfigurationError, HttpError
+from tapewire.retry import NO_RETRY, RetryPolicy
+from tapewire.testing import VirtualClock
+from tapewire.transport.http import (
+    HttpClient,
+    Reply,
+    Request,
+    SyncHttpClient,
+    parse_retry_after,
+    retry_delay,
+)
+from tapewire.transport.limiter import RateLimiter
+
+QUICK = RetryPolicy(max_attempts=3, initial_backoff=0.0, max_backoff=0.0)
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Server:
+    """Answers each request with the next of `answers` (a status, headers and body, or a function on the socket)."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer | Callable[[Any], None]] = []
+        self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.asked = threading.Event()
+        server = self
+
+        class Peer(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                server.seen.append((self.command, self.path, headers, body))
+                server.asked.set()
+                answer = server.answers.pop(0)
+                if callable(answer):
+                    answer(self.connection)
+                    self.close_connection = True
+                    return
+                status, headers, content = answer
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_DELETE = answer  # noqa: N815
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Peer)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.stop()
+
+
+def hang_up(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def drip(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n")
+    for _ in range(100):
+        try:
+            connection.sendall(b"x")
+        except OSError:
+            return
+        threading.Event().wait(0.03)
+
+
+Caller = Callable[..., Reply]
+
+
+@pytest.fixture(params=["async", "sync"])
+def call(request: pytest.FixtureRequest, server: Server) -> Caller:
+    """One request through either client: both must do the same."""
+
+    def through_sync(method: Any, path: str, *, options: dict[str, Any] | None = None, **given: Any) -> Reply:
+        with SyncHttpClient(server.url, **{"policy": QUICK, "timeout": 2.0, **(options or {})}) as client:
+            return client.request(method, path, **given)
+
+    def through_async(
+        method: Any, path: str, *, options: dict[str, Any] | None = None, **given: Any
+    ) -> Reply:
+        async def run() -> Reply:
+            async with HttpClient(
+                server.url, **{"policy": QUICK, "timeout": 2.0, **(options or {})}
+            ) as client:
+                return await client.request(method, path, **given)
+
+        return asyncio.run(run())
+
+    return through_sync if request.param == "sync" else through_async
+
+
+def test_an_answer_comes_back_whole(server: Server, call: Caller) -> None:
+    server.answers = [(200, {"X-Thing": "1"}, b'{"a": [1, 2]}')]
+    reply = call("POST", "/path", query={"q": "a b"}, json={"x": 1}, headers={"x-mine": "2"})
+    assert (reply.status, reply.headers["x-thing"], reply.json()) == (200, "1", {"a": [1, 2]})
+    method, target, headers, body = server.seen[0]
+    assert (method, target, headers["x-mine"], body) == ("POST", "/path?q=a+b", "2", b'{"x":1}')
+    assert headers["content-type"] == "application/json"
+
+
+def test_an_idempotent_call_is_repeated_after_a_server_fault_and_a_lost_answer(
+    server: Server, call: Caller
+) -> None:
+    server.answers = [(503, {}, b""), hang_up, (200, {}, b"{}")]
+    assert call("GET", "/").status == 200
+    assert len(server.seen) == 3
+
+
+def test_a_call_that_is_not_idempotent_is_never_sent_twice_after_it_left(
+    server: Server, call: Caller
+) -> None:
+    server.answers = [hang_up, (200, {}, b"{}")]
+    with pytest.raises(HttpError) as lost:
+        call("POST", "/order")
+    assert (lost.value.status, lost.value.sent, len(server.seen)) == (None, True, 1)
+
+
+def test_a_server_fault_does_not_repeat_an_order_either(server: Server, call: Caller) -> None:
+    server.answers = [(502, {}, b"gone"), (200, {}, b"{}")]
+    with pytest.raises(HttpError) as failed:
+        call("POST", "/order")
+    assert (failed.value.status, failed.value.body, len(server.seen)) == (502, b"gone", 1)
+
+
+def test_a_call_answered_429_is_repeated_whatever_it_is(server: Server, call: Caller) -> None:
+    server.answers = [(429, {"Retry-After": "0"}, b""), (200, {}, b"{}")]
+    assert call("POST", "/order").status == 200
+
+
+def test_a_post_marked_idempotent_is_repeated(server: Server, call: Caller) -> None:
+    server.answers = [(500, {}, b""), (200, {}, b"{}")]
+    assert call("POST", "/query", idempotent=True).status == 200
+
+
+def test_a_call_that_never_left_may_be_repeated_and_says_so(call: Caller, server: Server) -> None:
+    server.stop()
+    with pytest.raises(HttpError) as failed:
+        call("POST", "/order")
+    assert (failed.value.status, failed.value.sent) == (None, False)
+
+
+def test_a_refusal_is_not_repeated_and_names_the_call_without_its_query(server: Server, call: Caller) -> None:
+    server.answers = [(403, {"x-request-id": "F123"}, b"no")]
+    with pytest.raises(HttpError, match="HTTP 403: Forbidden") as refused:
+        call(
+            "GET",
+            "/thing",
+            query={"token": "hunter2hunter2"},
+            headers={"authorization": "Bearer hunter3hunter3"},
+        )
+    assert "hunter" not in f"{refused.value!r} {refused.value} {refused.value.__context__!r}"
+    assert (refused.value.request_id, len(server.seen)) == ("F123", 1)
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1:1/stolen", "/elsewhere"])
+def test_a_redirect_is_not_followed(server: Server, call: Caller, place: str) -> None:
+    server.answers = [(302, {"Location": place}, b"")]
+    with pytest.raises(HttpError, match="redirects are not followed"):
+        call("GET", "/", headers={"authorization": "Bearer hunter2hunter2"})
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("path", ["http://127.0.0.1:1/", "//127.0.0.1:1/", "relative"])
+def test_a_path_that_leaves_the_origin_is_refused(call: Caller, path: str) -> None:
+    with pytest.raises(ConfigurationError, match="path"):
+        call("GET", path)
+
+
+def test_gzip_is_understood(server: Server, call: Caller) -> None:
+    server.answers = [(200, {"Content-Encoding": "gzip"}, gzip.compress(b'{"a": 1}'))]
+    assert call("GET", "/").json() == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "reason"),
+    [
+        ({}, b"x" * 2000, "larger than 1000 bytes"),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b"0" * 10_000_000)[:900], "larger than 1000 bytes"),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b"whole")[:-4], "not valid gzip"),
+        ({"Content-Encoding": "gzip"}, b"not gzip", "not valid gzip"),
+        ({"Content-Encoding": "br"}, b"??", "was not asked for"),
+    ],
+)
+def test_a_body_is_bounded_before_and_after_decompression(
+    server: Server, call: Caller, headers: dict[str, str], body: bytes, reason: str
+) -> None:
+    server.answers = [(200, headers, body)]
+    with pytest.raises(HttpError, match=reason):
+        call("GET", "/", options={"max_size": 1000})
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"\xff", b"[" * 100_000, b"", b"NaN"])
+def test_an_answer_that_is_no_json_is_an_error_with_an_excerpt(
+    server: Server, call: Caller, body: bytes
+) -> None:
+    server.answers = [(200, {}, body)]
+    reply = call("GET", "/")
+    with pytest.raises(HttpError, match="not the JSON expected") as bad:
+        reply.json()
+    assert bad.value.body == body[:4096]
+
+
+def test_an_answer_that_drips_is_cut_off(server: Server, call: Caller) -> None:
+    server.answers = [drip]
+    with pytest.raises(HttpError, match=r"no whole answer within 0.2 s"):
+        call("POST", "/", timeout=0.2)
+
+
+def test_headers_are_made_anew_for_each_attempt(server: Server, call: Caller) -> None:
+    made: list[Request] = []
+
+    def sign(request: Request) -> dict[str, str]:
+        made.append(request)
+        return {"x-signature": f"{request.method} {request.target} {len(made)}"}
+
+    server.answers = [(500, {}, b""), (200, {}, b"{}")]
+    call("GET", "/p", query={"a": "1"}, options={"headers": sign})
+    assert [headers["x-signature"] for _, _, headers, _ in server.seen] == ["GET /p?a=1 1", "GET /p?a=1 2"]
+
+
+def test_the_proxy_of_the_environment_is_not_used(
+    server: Server, call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    server.answers = [(200, {}, b"{}")]
+    assert call("GET", "/").status == 200
+
+
+def test_the_library_below_logs_no_url(
+    server: Server, call: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answers = [(200, {}, b"{}")]
+    caplog.set_level(logging.DEBUG)
+    call("GET", "/", query={"token": "hunter2hunter2"})
+    assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "fits"),
+    [
+        ("https://example.com", True),
+        ("http://localhost:4000", True),
+        ("http://127.0.0.1:4000/base", True),
+        ("http://[::1]:4000", True),
+        ("http://example.com", False),
+        ("http://127.evil.example", False),
+        ("ftp://example.com", False),
+        ("https://user:secret@example.com", False),
+        ("example.com", False),
+    ],
+)
+async def test_plain_text_goes_to_this_machine_only(url: str, fits: bool) -> None:
+    if fits:
+        await HttpClient(url).aclose()
+        return
+    with pytest.raises(ConfigurationError, match="base_url") as refused:
+        HttpClient(url)
+    assert "secret" not in str(refused.value)
+
+
+async def test_plain_text_elsewhere_needs_a_word() -> None:
+    await HttpClient("http://example.com", allow_plaintext=True).aclose()
+
+
+def answered(status: int, retry_after: str = "") -> httpx2.Response:
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b""
+
+    return httpx2.Response(status, headers={"retry-after": retry_after}, content=nothing())
+
+
+async def test_retry_after_is_a_floor_for_the_call_and_holds_everybody_on_its_limiter(
+    clock: VirtualClock,
+) -> None:
+    times: list[float] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        times.append(clock.monotonic() - 1000.0)
+        return answered(429, "7") if len(times) == 1 else answered(200)
+
+    limiter = RateLimiter(rate=100)
+    options: Any = {"policy": RetryPolicy(jitter=False), "clock": clock, "limiter": limiter}
+    async with HttpClient("https://venue", http_transport=httpx2.MockTransport(answer), **options) as client:
+        await asyncio.gather(client.request("GET", "/first"), _later(client, 1.0))
+    assert times == pytest.approx([0.0, 7.0, 7.5])
+
+
+async def _later(client: HttpClient, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    await client.request("GET", "/second")
+
+
+async def test_a_retry_after_longer_than_one_waits_is_given_to_the_caller(clock: VirtualClock) -> None:
+    transport = httpx2.MockTransport(lambda _: answered(429, "3600"))
+    async with HttpClient("https://venue", http_transport=transport, clock=clock) as client:
+        with pytest.raises(HttpError) as limited:
+            await client.request("GET", "/")
+    assert (limited.value.retry_after, clock.monotonic()) == (3600.0, 1000.0)
+
+
+async def test_a_cancelled_call_ends_at_once(server: Server) -> None:
+    server.answers = [drip]
+    async with HttpClient(server.url, timeout=30) as client:
+        task = asyncio.create_task(client.request("GET", "/"))
+        await asyncio.to_thread(server.asked.wait, 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+def error(status: int | None, *, sent: bool = True, retry_after: float | None = None) -> HttpError:
+    return HttpError("POST", "https://venue/", status=status, detail="", sent=sent, retry_after=retry_after)
+
+
+@given(
+    status=st.sampled_from([None, 200, 302, 400, 401, 403, 404, 408, 425, 429, 500, 502, 503, 504]),
+    sent=st.booleans(),
+    idempotent=st.booleans(),
+    attempts=st.integers(1, 5),
+    retry_after=st.none() | st.floats(0, 120),
+)
+def test_what_may_have_been_done_is_not_done_again(
+    status: int | None, sent: bool, idempotent: bool, attempts: int, retry_after: float | None
+) -> None:
+    """A repeated call is idempotent, or never left, or was answered 429; and never waits less than Retry-After."""
+    failure = error(status, sent=sent or status is not None, retry_after=retry_after)
+    delay = retry_delay(QUICK, attempts, failure, idempotent=idempotent)
+    if delay is not None:
+        assert idempotent or status == 429 or not failure.sent
+        assert attempts < 3
+        assert (retry_after or 0.0) <= delay <= 60.0
+    if attempts < 3 and status == 503 and idempotent and not retry_after:
+        assert delay is not None
+
+
+def test_no_retry_means_none() -> None:
+    assert retry_delay(NO_RETRY, 1, error(503), idempotent=True) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("12", 12.0),
+        ("1.5", 1.5),
+        ("-3", None),
+        ("inf", None),
+        ("nan", None),
+        ("9" * 40, None),
+        ("soon", None),
+        (format_datetime(datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC), usegmt=True), 30.0),
+        (format_datetime(datetime(2020, 1, 1, tzinfo=UTC), usegmt=True), 0.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value, datetime(2026, 1, 1, tzinfo=UTC).timestamp()) == seconds
