@@ -108,6 +108,23 @@ async def test_a_cancelled_request_leaves_nothing_behind(clock):
         assert session.statistics().pending_requests == 0
 
 
+async def test_a_held_request_that_timed_out_or_was_cancelled_is_never_written(clock):
+    async with line(clock, subscribe_timeout=60) as (session, peer):
+        peer.on_join = lambda peer_, connection, join: joins.append((connection, join))
+        joins = []
+        subscription = session.subscribe("orders")
+        with pytest.raises(RequestTimeout) as caught:
+            await session.request(Push("orders", "place", {"n": 1}), seconds=2)
+        assert not caught.value.sent
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await session.request(Push("orders", "place", {"n": 2}))
+        peer.accept(*joins[0])
+        await subscription.confirmed()
+        session.push(Push("orders", "place", {"n": 3}))
+        assert (await peer.received("orders", "place")).payload == {"n": 3}
+
+
 async def test_every_push_carries_the_join_ref_of_its_join(clock):
     async with line(clock) as (session, peer):
         await session.subscribe("orders").confirmed()

@@ -48,7 +48,8 @@ class Calls:
         try:
             return await waiter
         finally:
-            self.pending.take(ref)
+            if self.pending.take(ref) is not None:
+                self._withdraw(ref)  # cancelled: what is not written yet never shall be
             self._driver.timers.cancel(("request", ref))
 
     def reply(self, event: Replied) -> None:
@@ -68,7 +69,9 @@ class Calls:
         request = self.pending.take(ref)
         if request is not None and not _waiter(request).done():
             command = request.command
-            error = RequestTimeout(command.topic, command.event, request.seconds, sent=self._was_sent(ref))
+            sent = self._was_sent(ref)
+            self._withdraw(ref)
+            error = RequestTimeout(command.topic, command.event, request.seconds, sent=sent)
             _waiter(request).set_exception(error)
 
     def lose(self, requests: Iterable[PendingRequest]) -> None:
@@ -78,6 +81,10 @@ class Calls:
                 command = request.command
                 error = RequestLost(command.topic, command.event, sent=self._was_sent(request.ref))
                 _waiter(request).set_exception(error)
+
+    def _withdraw(self, ref: str) -> None:
+        if self._driver.protocol is not None:
+            self._driver.protocol.withdraw(ref)
 
     def _was_sent(self, ref: str) -> bool:
         protocol = self._driver.protocol

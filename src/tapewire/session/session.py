@@ -47,6 +47,11 @@ class Session:
         return self._driver.machine.state.value
 
     @property
+    def options(self) -> SessionOptions:
+        """What it was made of."""
+        return self._driver.options
+
+    @property
     def connected(self) -> bool:
         """True while the line is up."""
         return self._driver.line_up

@@ -1,0 +1,62 @@
+"""`tapewire`: the commands, and what all of them share."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import TapewireError
+from ..secrets import RedactingFilter, redact
+from . import demo, sandbox
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="tapewire",
+    help="Streaming SDKs for betting and trading venues: a stream is continuous, or it says where it broke.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("sandbox")(sandbox.sandbox)
+app.command("fault")(sandbox.fault)
+app.command("venues")(sandbox.venues)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"tapewire {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what the engine does, on stderr.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What every command takes."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(RedactingFilter())
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, handlers=[handler])
+
+
+def main() -> None:
+    """The entry point: clear errors on stderr with exit code 2, Ctrl-C ends with 130."""
+    try:
+        app()
+    except TapewireError as error:
+        typer.echo(f"tapewire: {redact(str(error))}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("", err=True)
+        sys.exit(130)
