@@ -7,7 +7,10 @@ jitter; the count belongs to one outage and starts again only after the line was
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from random import random
 from typing import TypeAlias
 
@@ -15,7 +18,7 @@ import msgspec
 
 from .errors import ConfigurationError
 
-__all__ = ["NEVER_GIVE_UP", "NO_RETRY", "RandomFraction", "RetryPolicy"]
+__all__ = ["NEVER_GIVE_UP", "NO_RETRY", "RandomFraction", "RetryPolicy", "retry_after_seconds"]
 
 RandomFraction: TypeAlias = Callable[[], float]
 
@@ -60,3 +63,20 @@ NEVER_GIVE_UP = RetryPolicy(max_attempts=None)
 """The default of every socket: an outage ends when the venue is back, not when a counter does."""
 
 NO_RETRY = RetryPolicy(max_attempts=1)
+
+
+def retry_after_seconds(value: str | None, now: float) -> float | None:
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3); None where there is none that can be read.
+
+    A number of seconds, or an HTTP date, which is compared with `now`: seconds since the epoch.
+    """
+    value = (value or "").strip()
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", value):
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, IndexError, TypeError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, moment.timestamp() - now)

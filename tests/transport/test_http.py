@@ -8,8 +8,6 @@ import logging
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -26,7 +24,6 @@ from tapewire.transport.http import (
     Reply,
     Request,
     SyncHttpClient,
-    parse_retry_after,
     retry_delay,
 )
 from tapewire.transport.limiter import RateLimiter
@@ -376,23 +373,3 @@ def test_what_may_have_been_done_is_not_done_again(
 
 def test_no_retry_means_none() -> None:
     assert retry_delay(NO_RETRY, 1, error(503), idempotent=True) is None
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("", None),
-        ("12", 12.0),
-        ("1.5", 1.5),
-        ("-3", None),
-        ("inf", None),
-        ("nan", None),
-        ("9" * 40, None),
-        ("soon", None),
-        (format_datetime(datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC), usegmt=True), 30.0),
-        (format_datetime(datetime(2020, 1, 1, tzinfo=UTC), usegmt=True), 0.0),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
-    assert parse_retry_after(value, datetime(2026, 1, 1, tzinfo=UTC).timestamp()) == seconds

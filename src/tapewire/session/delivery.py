@@ -42,11 +42,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     `policy`, `capacity`, `key`: the buffer (see `tapewire.session.buffers`). `handler`: called with each publication,
     in order, in a task of its own; a plain function or a coroutine function. `on_mark`: called with each mark; without
-    it a handler's marks are logged, but for a snapshot that goes to `on_snapshot`. `on_error`: called with an exception of the handler and what it was called with,
-    and with the exception that ends the subscription (and None). `decode`: from the wire's publication to yours, when
-    it is taken. `inline`: call a plain `handler` inside the read: fastest, and it must return at once. `snapshot`: an
-    async function that fetches the state from which the stream continues; `reconcile(snapshot, held)` picks the held
-    publications that come after it; `snapshot_timeout` in seconds.
+    it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`: called with an
+    exception of the handler and what it was called with, and with the exception that ends the subscription (and None).
+    `decode`: from the wire's publication to yours, when it is taken. `inline`: call a plain `handler` inside the read:
+    fastest, and it must return at once. `snapshot`: an async function that fetches the state from which the stream
+    continues; `reconcile(snapshot, held)` picks the held publications that come after it; `snapshot_timeout` in seconds.
     """
 
     policy: Policy = "drop_oldest"

@@ -1,5 +1,8 @@
 """Tools to test with, for tapewire's own tests and for yours: nothing here sleeps, and nothing needs a venue."""
 
 from .clock import VirtualClock
+from .peer import PhoenixPeer
+from .protocol import check_protocol
+from .transport import check_transport
 
-__all__ = ["VirtualClock"]
+__all__ = ["PhoenixPeer", "VirtualClock", "check_protocol", "check_transport"]

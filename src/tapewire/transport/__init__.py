@@ -1,12 +1,17 @@
 """Transports: they move frames and know no meaning (see `base`)."""
 
-from .base import Connector
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .base import Connector
 
 __all__ = ["default_connector"]
 
 
 def default_connector() -> Connector:
-    """The connector that a session uses unless it is given another."""
+    """What connects where nobody said how: `FastConnector`."""
     from .fast import FastConnector
 
     return FastConnector()

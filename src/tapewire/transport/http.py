@@ -15,7 +15,6 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from random import random
 from ssl import SSLContext
@@ -27,7 +26,7 @@ import msgspec
 
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError, HttpError
-from ..retry import RandomFraction, RetryPolicy
+from ..retry import RandomFraction, RetryPolicy, retry_after_seconds
 from ..secrets import redact, redact_url
 from .limiter import RateLimiter
 
@@ -38,7 +37,6 @@ __all__ = [
     "Reply",
     "Request",
     "SyncHttpClient",
-    "parse_retry_after",
     "retry_delay",
 ]
 
@@ -99,18 +97,6 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 HeadersProvider: TypeAlias = Callable[[Request], Mapping[str, str]]
-
-
-def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Seconds to wait by a Retry-After header: a number, or an HTTP date against `now` (seconds since the epoch)."""
-    if not value:
-        return None
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value.strip()):
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (ValueError, OverflowError):
-        return None
 
 
 def retry_delay(
@@ -251,7 +237,7 @@ class _Call:
             elsewhere = redact_url(headers.get("location", "nowhere"))[:200]
             raise self.failed(f"redirects are not followed (to {elsewhere!r})", status=status)
         wall = self.settings.clock.time_ns() / 1e9
-        retry_after = parse_retry_after(headers.get("retry-after"), wall)
+        retry_after = retry_after_seconds(headers.get("retry-after"), wall)
         if status == HTTPStatus.TOO_MANY_REQUESTS and self.settings.limiter and retry_after:
             self.settings.limiter.hold(
                 self.settings.clock.monotonic(), min(retry_after, self.settings.max_wait)

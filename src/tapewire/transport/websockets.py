@@ -1,0 +1,233 @@
+"""The whole `websockets` library behind the transport's interface: for proxies and compression, and to compare with.
+
+Its own pings are off (the session judges liveness), the environment's proxies are ignored, redirects are refused (no
+credential ever goes to another origin). One task reads: it hands over everything that is already there before it
+waits again, so one wakeup is one `received`. One task writes, from a queue bounded by `Endpoint.send_buffer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from ..errors import ConnectionLost
+from ..payload import Binary, Payload
+from .base import Endpoint, Receiver
+from .outcomes import SILENT, checked_close, ending, handshake_failure, request_headers
+
+__all__ = ["WebsocketsConnector", "WebsocketsTransport"]
+
+LINGER = 1.0
+"""Seconds that a connection which is already decided (a close frame was sent or answered) may take to go away."""
+
+
+class WebsocketsConnector:
+    """Connects with the `websockets` library. See `transport.base.Connector`."""
+
+    async def connect(self, endpoint: Endpoint, receiver: Receiver) -> WebsocketsTransport:
+        """Open one connection. Raises ConnectFailed, HandshakeRefused, or ConfigurationError for a wrong endpoint."""
+        headers = request_headers(endpoint)
+        try:
+            connection = await _Connect(
+                endpoint.url,
+                additional_headers=headers,
+                user_agent_header=None,
+                subprotocols=list(endpoint.subprotocols) or None,  # type: ignore[arg-type]
+                compression="deflate" if endpoint.compression else None,
+                proxy=endpoint.proxy,
+                open_timeout=endpoint.open_timeout,
+                ping_interval=None,
+                close_timeout=LINGER,
+                max_size=endpoint.max_size,
+                logger=SILENT,
+                ssl=endpoint.ssl_context,
+            )
+        except (OSError, EOFError, WebSocketException, ValueError, ImportError) as error:
+            raise handshake_failure(endpoint, error) from None
+        return WebsocketsTransport(endpoint, receiver, connection)
+
+    def __repr__(self) -> str:
+        return "WebsocketsConnector()"
+
+
+class _Connect(connect):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """A redirect is a refusal like any other: following one would carry the token elsewhere."""
+        return exc
+
+
+class _FlushBeforeWaiting:
+    """Awaits a coroutine, but calls `flush` first if that would have to wait."""
+
+    def __init__(self, coroutine: Any, flush: Callable[[], None]) -> None:
+        self._coroutine = coroutine
+        self._flush = flush
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps = self._coroutine.__await__()
+        try:
+            waits_for = next(steps)
+        except StopIteration as done:
+            return done.value
+        self._flush()
+        try:
+            yield waits_for
+        except BaseException as error:
+            steps.throw(error)
+            raise
+        return (yield from steps)
+
+
+class WebsocketsTransport:
+    """One connection of the `websockets` library. Made by `WebsocketsConnector`."""
+
+    def __init__(self, endpoint: Endpoint, receiver: Receiver, connection: ClientConnection) -> None:
+        self._endpoint = endpoint
+        self._receiver = receiver
+        self._connection = connection
+        self._queue: deque[Payload | None] = deque()
+        self._queued = 0
+        self._to_write = asyncio.Event()
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._aborted = ""
+        self._closing = False
+        self._mute = False
+        self._ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._writer = loop.create_task(self._write(), name=f"write to {endpoint.host}")
+        self._reader = loop.create_task(self._read(), name=f"read from {endpoint.host}")
+
+    def send(self, payloads: Sequence[Payload]) -> None:
+        """Hand over messages, in order. Does nothing after the end."""
+        if self._aborted or self._closing or self._ended.is_set():
+            return
+        for payload in payloads:
+            encoded = payload.encode() if isinstance(payload, str) else payload
+            self._queue.append(encoded)
+            self._queued += len(encoded)
+        if self._queued + self._connection.transport.get_write_buffer_size() > self._endpoint.send_buffer:
+            self._abort("the peer does not read: the send buffer is full")
+        self._to_write.set()
+
+    def ping(self) -> None:
+        """Send one ping; its pong is reported by `ponged`."""
+        if not self._aborted and not self._closing and not self._ended.is_set():
+            self._queue.append(None)  # stands for a ping, in order with the messages
+            self._to_write.set()
+
+    def pause_reading(self) -> None:
+        """Stop reading until `resume_reading`. What the library has read by then waits in its own bounded queue."""
+        if not self._closing:
+            self._may_read.clear()
+
+    def resume_reading(self) -> None:
+        """Read again. Idempotent."""
+        self._may_read.set()
+
+    async def close(self, code: int = 1000, reason: str = "", *, timeout: float = 2.0) -> None:
+        """Close politely, behind what `send` took; after `timeout` seconds abort. Returns after `lost`."""
+        code, reason = checked_close(code, reason)
+        if not self._closing:
+            self._closing = True
+            # A paused line must still end: the answer to the close is read, the messages before it are not delivered.
+            self._mute = not self._may_read.is_set()
+            self._may_read.set()
+        try:
+            async with asyncio.timeout(timeout):
+                self._to_write.set()
+                await asyncio.wait([self._writer])
+                self._connection.close_timeout = timeout
+                await self._connection.close(code, reason)
+                await self._ended.wait()
+        except TimeoutError:
+            self._abort("the peer did not answer the close")
+            await self._ended.wait()
+
+    def abort(self) -> None:
+        """Drop the connection at once, without a close frame."""
+        self._abort("aborted")
+
+    def __repr__(self) -> str:
+        return f"<WebsocketsTransport {self._endpoint.host} {'ended' if self._ended.is_set() else 'open'}>"
+
+    def _abort(self, reason: str) -> None:
+        if not self._aborted:
+            self._aborted = reason
+            self._may_read.set()
+            self._writer.cancel()
+            self._connection.transport.abort()
+
+    async def _read(self) -> None:
+        connection = self._connection
+        batch: list[Payload] = []
+
+        def flush() -> None:
+            nonlocal batch
+            if batch and not self._aborted and not self._mute:
+                payloads, batch = batch, []
+                self._receiver.received(payloads)
+            batch = []
+
+        try:
+            while True:
+                # A str is text, checked and decoded by the library; bytes are binary.
+                message = await _FlushBeforeWaiting(connection.recv(), flush)
+                if not self._may_read.is_set():
+                    await self._may_read.wait()
+                batch.append(message if isinstance(message, str) else Binary(message))
+        except ConnectionClosed as end:
+            lost = self._ending(end)
+        except Exception as error:
+            # The receiver raised: its fault ends the line, not the process.
+            connection.transport.abort()
+            lost = ConnectionLost(f"the receiver failed ({type(error).__name__})")
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a receiver raised", "exception": error, "transport": self}
+            )
+        self._writer.cancel()
+        self._queue.clear()
+        try:
+            flush()
+        finally:
+            self._ended.set()
+            self._receiver.lost(lost)
+
+    def _ending(self, end: ConnectionClosed) -> ConnectionLost:
+        cause = end.__cause__
+        # The library chains what its parser or the assembly of a message choked on; the network's errors are OSErrors.
+        failed = (
+            isinstance(cause, Exception) and not isinstance(cause, (OSError, EOFError)) and not self._aborted
+        )
+        return ending(received=end.rcvd, sent=end.sent, failed=failed, error=cause, aborted=self._aborted)
+
+    async def _write(self) -> None:
+        connection = self._connection
+        try:
+            while self._queue or not self._closing:
+                if not self._queue:
+                    self._to_write.clear()
+                    await self._to_write.wait()
+                    continue
+                payload = self._queue.popleft()
+                if payload is None:
+                    (await connection.ping()).add_done_callback(self._ponged)  # type: ignore[attr-defined]
+                    continue
+                self._queued -= len(payload)
+                await connection.send(payload, text=not isinstance(payload, Binary))
+        except ConnectionClosed:
+            self._queue.clear()
+
+    def _ponged(self, pong: asyncio.Future[float]) -> None:
+        if (
+            not pong.cancelled()
+            and pong.exception() is None
+            and not self._aborted
+            and not self._ended.is_set()
+        ):
+            self._receiver.ponged()
