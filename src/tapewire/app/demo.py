@@ -17,9 +17,9 @@ import msgspec
 
 from ..errors import ConfigurationError
 from ..marks import Mark
-from ..sandbox import Sandbox
 from ..sandbox.faults import Injected
 from ..sandbox.ledger import digest_of
+from ..sandbox.server import Sandbox
 from ..venues import DemoFault, VenueDemo, make_demo
 from .audit import Audit, Cause, Item, Observed, Published, audit
 

@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ..sandbox import Sandbox
 from ..sandbox.admin import PREFIX, TOKEN_HEADER
 from ..sandbox.faults import FAULTS
+from ..sandbox.server import Sandbox
 from ..venues import VENUES
 
 __all__ = ["fault", "sandbox", "venues"]

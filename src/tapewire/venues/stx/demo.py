@@ -47,12 +47,10 @@ class Demo:
             heartbeat_interval=2.0,
             session_options={"ping_interval": 1.0, "ping_timeout": 0.5, "stable_after": 1.0},
         )
-        self._market = ""
 
     async def sign_in(self) -> str:
         await self._client.login()
         markets = await self._client.markets(limit=50)
-        self._market = str(markets[0]["market_id"])
         await self._socket.connect()
         return f"signed in as {self._user.email}; {markets.count} markets, first: {markets[0]['title']}"
 
@@ -68,8 +66,9 @@ class Demo:
         await self._socket.join(channel, on_message, on_mark=observer.mark)
 
     async def trade(self) -> str:
+        market = (await self._client.markets(status="OPEN", limit=1))[0]  # markets open and are resulted meanwhile
         placed = await self._client.place_order(
-            market_id=self._market, order_type="MARKET", action="BUY", quantity=5
+            market_id=market["market_id"], order_type="MARKET", action="BUY", quantity=5
         )
         if placed["errors"]:
             raise STXException(f"the order was refused: {placed['errors']}")
