@@ -69,8 +69,6 @@ class Lagged(_Mark, frozen=True, kw_only=True):
 
 Mark: TypeAlias = Reconnected | Gap | Resynced | Lagged
 
-_MARKS = (Reconnected, Gap, Resynced, Lagged)
-
 
 def is_mark(item: object) -> bool:
     """True if `item` of a stream is a mark and not a publication."""
@@ -80,10 +78,11 @@ def is_mark(item: object) -> bool:
 def merge(first: Mark, second: Mark) -> Mark | None:
     """One mark that says what two adjacent ones say, or None where both must stand.
 
-    Overflow merges marks and never drops one: two lags add up, two gaps become the wider gap with the first reason.
-    A `Resynced` behind a `Gap` both stay, for the first says that state was lost and the second that it is back.
+    Overflow merges marks and never drops one: two lags add up, two gaps become the wider gap with the first reason,
+    the later snapshot replaces the earlier. Marks of two kinds both stand: a `Gap` says that state was lost, a
+    `Resynced` behind it that it is back.
     """
-    if isinstance(first, Lagged) and isinstance(second, Lagged) and first.policy == second.policy:
+    if isinstance(first, Lagged) and isinstance(second, Lagged):
         return Lagged(dropped=first.dropped + second.dropped, policy=first.policy)
     if isinstance(first, Gap) and isinstance(second, Gap):
         missed = None if first.missed is None or second.missed is None else first.missed + second.missed
@@ -95,7 +94,7 @@ def merge(first: Mark, second: Mark) -> Mark | None:
         return Gap(
             reason=first.reason,
             since_ns=min(first.since_ns, second.since_ns),
-            until_ns=max(first.until_ns, second.until_ns),
+            until_ns=max(first.until_ns, second.until_ns) if second.until_ns else 0,
             missed=missed,
             detail=detail[:200],
         )
@@ -103,4 +102,6 @@ def merge(first: Mark, second: Mark) -> Mark | None:
         return Reconnected(
             since_ns=first.since_ns, until_ns=second.until_ns, recovered=first.recovered + second.recovered
         )
+    if isinstance(first, Resynced) and isinstance(second, Resynced):
+        return second
     return None

@@ -37,13 +37,13 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     jitter: bool = True
 
     def __post_init__(self) -> None:
-        if self.max_attempts is not None and (isinstance(self.max_attempts, bool) or self.max_attempts < 1):
+        if self.max_attempts is not None and (type(self.max_attempts) is not int or self.max_attempts < 1):
             raise ConfigurationError(
                 "max_attempts", self.max_attempts, "a whole number from 1, or None for no limit"
             )
-        if not 0 <= self.initial_backoff < 86_400:
+        if not _is_number(self.initial_backoff) or not 0 <= self.initial_backoff < 86_400:
             raise ConfigurationError("initial_backoff", self.initial_backoff, "seconds from 0 to 86400")
-        if not self.initial_backoff <= self.max_backoff <= 86_400:
+        if not _is_number(self.max_backoff) or not self.initial_backoff <= self.max_backoff <= 86_400:
             raise ConfigurationError("max_backoff", self.max_backoff, "seconds from initial_backoff to 86400")
 
     def exhausted(self, attempts: int) -> bool:
@@ -57,6 +57,10 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         ceiling = min(self.max_backoff, self.initial_backoff * 2.0 ** min(attempts - 1, 63))
         wait = ceiling * fraction() if self.jitter else ceiling
         return wait if retry_after is None else max(0.0, retry_after) + wait
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
 
 
 NEVER_GIVE_UP = RetryPolicy(max_attempts=None)

@@ -12,27 +12,35 @@ import logging
 import re
 import weakref
 from typing import NoReturn
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 __all__ = ["RedactingFilter", "Secret", "host_of", "redact", "redact_url"]
 
 MASK = "***"
+UNREADABLE_URL = "<unreadable URL>"
 
-_known: weakref.WeakSet[Secret] = weakref.WeakSet()
+# By identity: of two equal secrets one may go and the other live on.
+_known: weakref.WeakValueDictionary[int, Secret] = weakref.WeakValueDictionary()
 
 _WORDS = (
-    r"access[-_]?token|refresh[-_]?token|lockdown[-_]?token|token|api[-_]?key|secret[-_]?key|secret|password|passwd"
-    r"|passphrase|authorization|x-access-token|x-api-key|x-sx-api-key|access-key|access-sign|signature|cookie"
+    r"(?<![\w-])[\w-]*(?:token|api[-_]?key|secret(?:[-_]?key)?|password|passwd|passphrase|access-key|access-sign"
+    r"|signature|jwt)"
+)
+_QUOTE = r"""\\*["']"""
+# `a=`, `"a": `, and `(b"a", b` of a list of headers
+_IS = rf"(?:(?:{_QUOTE})?\s*[=:]\s*|{_QUOTE}\s*,\s*)(?:b(?={_QUOTE}))?"
+_QUOTED = (  # a text that was cut off has no closing quote; one inside another text has backslashes before its quotes
+    r"""\\+"[^"]*"?|\\+'[^']*'?|"(?:[^"\\]|\\.)*\\?"?|'(?:[^'\\]|\\.)*\\?'?"""
 )
 _PATTERNS = (
     (re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"), MASK),
+    (re.compile(r"(://)[^/\s@\"']+@"), rf"\1{MASK}@"),
     (re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+"), rf"\1{MASK}"),
     (
-        re.compile(
-            rf"(?i)([\"']?\b(?:{_WORDS})\b[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|(?!bearer\s)[^\s&\"',;)}}]+)"
-        ),
+        re.compile(rf"(?i)(\b(?:authorization|cookie){_IS})({_QUOTED}|[^\r\n\"')}}\]]+)"),
         rf"\1{MASK}",
     ),
+    (re.compile(rf"(?i)({_WORDS}{_IS})({_QUOTED}|(?!bearer\s)[^\s&\"',;)}}\]]+)"), rf"\1{MASK}"),
 )
 
 
@@ -44,7 +52,7 @@ class Secret:
     def __init__(self, value: str) -> None:
         self._value = value
         if len(value) >= 4:
-            _known.add(self)
+            _known[id(self)] = self
 
     def reveal(self) -> str:
         """The secret itself. Call it at the last moment, where the bytes are sent."""
@@ -76,10 +84,13 @@ class Secret:
 
 def redact(text: str) -> str:
     """`text` without any living `Secret` and without whatever looks like a token, key or password."""
-    for secret in tuple(_known):
-        value = secret.reveal()
-        if value in text:
-            text = text.replace(value, MASK)
+    values = {secret.reveal() for secret in _known.values()}
+    for value in sorted(
+        values, key=len, reverse=True
+    ):  # the longer first: one may be the beginning of another
+        for written in (value, quote(value, safe="")):
+            if written in text:
+                text = text.replace(written, MASK)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
@@ -87,25 +98,35 @@ def redact(text: str) -> str:
 
 def redact_url(url: str) -> str:
     """`url` without its query and user information: what may stand in a log line or an error."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return UNREADABLE_URL
     netloc = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+    return redact(urlunsplit((parts.scheme, netloc, parts.path, "", "")))
 
 
 def host_of(url: str) -> str:
     """Host and port of `url`, for error texts."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return UNREADABLE_URL
 
 
 class RedactingFilter(logging.Filter):
     """Takes secrets out of each record, its arguments and its traceback. Add it to every *handler*."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = redact(record.getMessage())
-        record.args = ()
+        try:
+            text = record.getMessage()
+        except Exception:  # a wrong format is no reason to raise into whoever logged
+            text = f"{record.msg} (its arguments do not fit)"
+        record.msg, record.args = redact(text), ()
         if record.exc_info and not record.exc_text:
-            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
-            record.exc_info = None
-        elif record.exc_text:
-            record.exc_text = redact(record.exc_text)
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text, record.exc_info = redact(record.exc_text), None
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
         return True

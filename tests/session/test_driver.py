@@ -412,3 +412,16 @@ async def test_a_defect_while_a_read_is_dispatched_is_logged_and_the_line_made_a
 
 def test_the_url_of_these_tests_holds_a_token():
     assert "tok-in-url" in URL
+
+
+async def test_close_is_polite_also_after_a_subscription_has_failed(clock):
+    async with line(clock) as (session, peer):
+        await session.subscribe("a").confirmed()
+        failing = session.subscribe("orders", policy="fail", capacity=1)
+        await failing.confirmed()
+        for _ in range(3):
+            peer.broadcast("orders", "order", {})
+        await peer.left("orders")
+        await session.close()
+        assert peer.events("a") == ["phx_join", "phx_leave"]
+        assert peer.newest.link.ended.code == 1000

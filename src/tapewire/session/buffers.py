@@ -3,8 +3,8 @@
 Rules:
 
 * What is buffered is undecoded; `put` never waits and never raises. One wakeup serves all that one read brought.
-* Overflow never drops a mark: marks that meet are absorbed into a run of at most one of each kind, so that the bound
-  is `capacity` publications and four marks for each of them at the very worst.
+* `capacity` counts publications. Overflow never drops a mark: marks that meet are absorbed into a run of at most one
+  of each kind, so that four marks before each publication and behind the last are the very worst.
 * What a policy drops is counted and said where it happened by a `Lagged` mark.
 
 ============  ====================================================================================================
@@ -20,6 +20,7 @@ fail          the subscription ends with `BufferOverflow`
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Literal, TypeAlias
@@ -31,17 +32,24 @@ __all__ = ["EMPTY", "POLICIES", "Buffer", "Policy", "make_buffer"]
 
 Policy: TypeAlias = Literal["drop_oldest", "drop_newest", "conflate", "resync", "block", "fail"]
 
+logger = logging.getLogger("tapewire.session")
+
+_SLACK = 64
+
 EMPTY: Any = object()
 """What `take` returns where there is nothing to take now."""
 
 
 def absorb(run: list[Mark], mark: Mark) -> None:
-    """Append `mark` to a run of adjacent marks, merged with the one of its kind if there is one."""
+    """Append `mark` to a run of adjacent marks, merged with the one of its kind if there is one.
+
+    The merged mark stands last: whether state is lost or back is said by whichever came last.
+    """
     for index, earlier in enumerate(run):
-        if type(earlier) is type(mark):
-            merged = merge(earlier, mark)
+        merged = merge(earlier, mark)
+        if merged is not None:
             del run[index]
-            run.append(mark if merged is None else merged)
+            run.append(merged)
             return
     run.append(mark)
 
@@ -57,6 +65,7 @@ class Buffer:
         self.ended = False
         self.error: BaseException | None = None
         self._items: deque[Any] = deque()
+        self._room = capacity  # the length of `_items` at which it is full: `capacity` and the marks in it
         self._head: list[Mark] = []  # marks that stood before dropped publications
         self._head_lost = 0  # dropped behind those marks and before the first item
         self._waiter: asyncio.Future[None] | None = None
@@ -66,7 +75,7 @@ class Buffer:
     def put(self, item: Any) -> None:
         """A publication arrives."""
         items = self._items
-        if len(items) >= self.capacity:
+        if len(items) >= self._room:
             self._overflow(item)
         else:
             items.append(item)
@@ -83,7 +92,9 @@ class Buffer:
         run: list[Mark] = []
         while self._items and len(run) < 4 and is_mark(self._items[-1]):
             run.insert(0, self._items.pop())
+        self._room -= len(run)
         absorb(run, mark)
+        self._room += len(run)
         self._items.extend(run)
         self._wake()
 
@@ -91,7 +102,7 @@ class Buffer:
         """Nothing more comes. What is buffered can still be taken; then `error` is raised, if there is one."""
         if not self.ended:
             self.ended, self.error = True, error
-            self.capacity = 0  # every later put goes the slow way, which ignores it
+            self._room = 0  # every later put goes the slow way, which ignores it
             self._wake()
 
     def clear(self) -> int:
@@ -103,6 +114,7 @@ class Buffer:
             else:
                 lost += 1
         self._items.clear()
+        self._room = 0 if self.ended else self.capacity
         self.dropped += lost
         return lost
 
@@ -112,13 +124,23 @@ class Buffer:
             return self._take_head()
         if not self._items:
             return EMPTY
-        return self._items.popleft()
+        item = self._items.popleft()
+        if self._room > self.capacity and is_mark(item):
+            self._room -= 1
+        return item
 
     async def wait(self) -> bool:
-        """Wait until something can be taken: True; or until the end: False. Only one may wait at a time."""
+        """Wait until something can be taken: True; or until the end: False.
+
+        Raises ConfigurationError where another task waits already: only one may consume at a time.
+        """
         while not self:
             if self.ended:
                 return False
+            if self._waiter is not None:
+                raise ConfigurationError(
+                    "consumer", "a second task", "one task at a time for each subscription"
+                )
             self._waiter = waiter = asyncio.get_running_loop().create_future()
             try:
                 await waiter
@@ -138,14 +160,14 @@ class Buffer:
             self._drop_first()
             self._items.append(item)
 
-    def _drop_first(self) -> None:
+    def _drop_first(self) -> Any:
         items = self._items
-        while items and is_mark(items[0]):
+        while is_mark(items[0]):
             absorb(self._head, items.popleft())
-        if items:
-            items.popleft()
-            self._head_lost += 1
-            self.dropped += 1
+            self._room -= 1
+        self._head_lost += 1
+        self.dropped += 1
+        return items.popleft()
 
     def _take_head(self) -> Mark:
         if self._head:
@@ -164,13 +186,13 @@ class _DropNewest(Buffer):
     _tail_lost = 0
 
     def put(self, item: Any) -> None:
-        if self._tail_lost and len(self._items) < self.capacity:
+        if self._tail_lost and len(self._items) < self._room:
             lost, self._tail_lost = self._tail_lost, 0
             self.put_mark(Lagged(dropped=lost, policy=self.policy))
         super().put(item)
 
     def put_mark(self, mark: Mark) -> None:
-        if self._tail_lost:
+        if self._tail_lost and not self.ended:
             lost, self._tail_lost = self._tail_lost, 0
             super().put_mark(Lagged(dropped=lost, policy=self.policy))
         super().put_mark(mark)
@@ -192,7 +214,11 @@ class _DropNewest(Buffer):
 
 
 class _Conflate(Buffer):
-    """Items are one-element lists, so that a newer publication can take the place of an older one in the queue."""
+    """Items are one-element lists, so that a newer publication can take the place of an older one in the queue.
+
+    A list that was taken or dropped is emptied: it is no longer a place to take. Where `key` raises, the publication
+    is queued for itself: nothing of it is lost, and the reader goes on.
+    """
 
     policy: Policy = "conflate"
 
@@ -203,14 +229,22 @@ class _Conflate(Buffer):
         self.conflated = 0
 
     def put(self, item: Any) -> None:
-        key = self._key(item)
-        slot = self._slots.get(key)
-        if slot:
-            slot[0] = item
-            self.conflated += 1
+        if self.ended:
             return
-        self._slots[key] = slot = [item]
+        slot = [item]
+        try:
+            key = self._key(item)
+            waiting = self._slots.get(key)
+            if waiting:
+                waiting[0] = item
+                self.conflated += 1
+                return
+            self._slots[key] = slot
+        except Exception:
+            logger.warning("a key function raised; its publication is not conflated", exc_info=True)
         super().put(slot)
+        if len(self._slots) > 2 * self.capacity + _SLACK:
+            self._slots = {key: slot for key, slot in self._slots.items() if slot}
 
     def put_mark(self, mark: Mark) -> None:
         self._slots.clear()  # what comes behind a mark never takes a place before it
@@ -221,17 +255,15 @@ class _Conflate(Buffer):
         if item.__class__ is not list:
             return item
         publication = item[0]
-        item.clear()  # no longer a place to take
+        item.clear()
         return publication
 
     def end(self, error: BaseException | None = None) -> None:
         self._slots.clear()
         super().end(error)
 
-    def _drop_first(self) -> None:
-        super()._drop_first()
-        if len(self._slots) > 2 * self.capacity:
-            self._slots = {key: slot for key, slot in self._slots.items() if slot in self._items}
+    def _drop_first(self) -> Any:
+        super()._drop_first().clear()
 
 
 class _Resync(Buffer):
@@ -253,10 +285,18 @@ class _Block(Buffer):
 
     def take(self) -> Any:
         item = super().take()
-        if self.blocked and len(self._items) <= self.capacity // 2:
-            self.blocked = False
-            self._on_relief()
+        if self.blocked and len(self._items) - (self._room - self.capacity) <= self.capacity // 2:
+            self._relieve()
         return item
+
+    def end(self, error: BaseException | None = None) -> None:
+        super().end(error)
+        if self.blocked:
+            self._relieve()  # a consumer that left holds up nobody
+
+    def _relieve(self) -> None:
+        self.blocked = False
+        self._on_relief()
 
     def _overflow(self, item: Any) -> None:
         if not self.ended:
@@ -270,8 +310,8 @@ class _Fail(Buffer):
     policy: Policy = "fail"
 
     def _overflow(self, item: Any) -> None:
-        self.dropped += 1
         if not self.ended:
+            self.dropped += 1
             self._on_full()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from ..errors import CredentialsError, CredentialsRefused, TapewireError
-from ..secrets import Secret
+from ..secrets import Secret, redact
 
 __all__ = ["Credentials", "TokenProvider"]
 
@@ -47,27 +47,38 @@ class Credentials:
         finally:
             self._waiting -= 1
             if not self._waiting and not flight.done():
-                flight.cancel()  # nobody is left who wants it
+                flight.cancel()  # nobody is left who wants it, and nobody may join it any more
+                self._land(flight)
 
     def _land(self, flight: asyncio.Task[Secret]) -> None:
         if self._flight is flight:
             self._flight = None
-        if not flight.cancelled():
+        if flight.done() and not flight.cancelled():
             flight.exception()  # retrieved: whoever waited has raised it
 
     async def _ask(self, fresh: bool) -> Secret:
         self.requests += 1
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout) as deadline:
                 token = await self._provider(fresh)
-        except TimeoutError:
-            raise CredentialsError(f"the token provider gave no answer within {self._timeout:g} s") from None
         except TapewireError:
             raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise CredentialsError(
+                "the token provider was cancelled"
+            ) from error  # by itself: nobody else asked
         except Exception as error:
-            raise CredentialsError(f"the token provider failed: {type(error).__name__}: {error}") from error
-        if not token:
-            raise CredentialsRefused("the token provider gave an empty token")
+            if deadline.expired():
+                raise CredentialsError(
+                    f"the token provider gave no answer within {self._timeout:g} s"
+                ) from None
+            text = redact(f"{type(error).__name__}: {error}")
+            raise CredentialsError(f"the token provider failed: {text}") from error
+        if not token or not isinstance(token, Secret | str):
+            raise CredentialsRefused("the token provider gave an empty token, or none that is a text")
         return token if isinstance(token, Secret) else Secret(token)
 
     def __repr__(self) -> str:

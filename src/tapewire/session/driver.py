@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from ..errors import (
@@ -54,6 +55,7 @@ class Driver:
         self.failure: BaseException | None = None
         """What `run_forever` raises."""
         self.over = asyncio.Event()
+        self.closed = asyncio.Event()
         self._token: Secret | None = None
         self._fresh = False
         self._inputs: deque[Input] = deque()
@@ -101,8 +103,9 @@ class Driver:
     async def close(self) -> None:
         """Leave, close, and let the handlers finish; bounded in time; idempotent; legal inside a handler."""
         self.feed(Input.CLOSE)
-        if not self.over.is_set() or self.machine.state is not State.CLOSED:
-            await asyncio.wait_for(self.over.wait(), self.options.close_timeout * 2 + 1)
+        with suppress(TimeoutError):  # the polite close has its own bound; this one is for a defect of ours
+            async with asyncio.timeout(self.options.close_timeout * 2 + 1):
+                await self.closed.wait()
         current = asyncio.current_task()
         pumps = [pump for pump in self._pumps if pump is not current and not pump.done()]
         if pumps:
@@ -381,6 +384,7 @@ class Driver:
 
     def _finish(self) -> None:
         self._end(None)
+        self.closed.set()
 
     def _end(self, error: BaseException | None) -> None:
         self._cancel_try()

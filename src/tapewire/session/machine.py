@@ -85,6 +85,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.AUTHORIZING, On.OPEN): (S.AUTHORIZING, ()),
         (S.AUTHORIZING, On.AUTHORIZED): (S.CONNECTING, (Do.CONNECT,)),
         (S.AUTHORIZING, On.BROKEN): (S.WAITING, (Do.ARM_BACKOFF,)),
+        (S.AUTHORIZING, On.UNAUTHORIZED): (S.AUTHORIZING, (Do.DISCARD_TOKEN, Do.AUTHORIZE)),
         (S.AUTHORIZING, On.REFUSED): (S.FAILED, (Do.GIVE_UP,)),
         (S.AUTHORIZING, On.EXHAUSTED): (S.FAILED, (Do.GIVE_UP,)),
         (S.AUTHORIZING, On.RECONNECT): (S.AUTHORIZING, ()),
@@ -122,6 +123,8 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.WAITING, On.RECONNECT): (S.AUTHORIZING, (Do.DISARM_BACKOFF, Do.AUTHORIZE)),
         (S.WAITING, On.CLOSE): (S.CLOSED, (Do.DISARM_BACKOFF, Do.FINISH)),
         #
+        (S.CLOSING, On.OPEN): (S.CLOSING, ()),
+        (S.CLOSING, On.STABLE): (S.CLOSING, ()),
         (S.CLOSING, On.BROKEN): (S.CLOSING, ()),
         (S.CLOSING, On.UNAUTHORIZED): (S.CLOSING, ()),
         (S.CLOSING, On.REFUSED): (S.CLOSING, ()),
@@ -159,15 +162,13 @@ class ConnectionMachine:
         self.waits = 0
         """Waits of this outage: what the growing delay is computed from."""
         self._asked_for_fresh_token = False
+        self._stable = False
 
     def handle(self, received: Input) -> tuple[Action, ...]:
         """Take one input. Perform the returned actions in order. Raises IllegalTransition for a pair not listed."""
-        received = self._finalize(received)
-        try:
-            state, actions = TABLE[self.state, received]
-        except KeyError:
-            raise IllegalTransition(self.state, received) from None
-        self.state = state
+        if (self.state, received) not in TABLE:
+            raise IllegalTransition(self.state, received)
+        self.state, actions = TABLE[self.state, self._finalize(received)]
         if Action.ARM_BACKOFF in actions:
             self.waits += 1
         return actions
@@ -176,6 +177,7 @@ class ConnectionMachine:
         if received is Input.STABLE:
             self._start_afresh()
         elif received is Input.UNAUTHORIZED:
+            self._stable = False
             if self._asked_for_fresh_token:
                 return Input.REFUSED
             self._asked_for_fresh_token = True
@@ -189,8 +191,6 @@ class ConnectionMachine:
         elif received is Input.RECONNECT:
             self._stable = False
         return received
-
-    _stable = False
 
     def _start_afresh(self) -> None:
         self._stable = True

@@ -57,7 +57,9 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
             "greeting_timeout",
             "subscribe_timeout",
             "request_timeout",
+            "close_timeout",
             "ping_timeout",
+            "pause_limit",
         ):
             _check_seconds(name, getattr(self, name))
         if self.ping_interval is not None:

@@ -52,16 +52,18 @@ class Seeding:
         self._held.append(item)
 
     def complete(self, generation: int, snapshot: Any, now_ns: int) -> list[Any] | None:
-        """The snapshot is here. Returns what to deliver, or None where it is stale and nothing may be delivered."""
+        """The snapshot is here. Returns what to deliver, or None where it is stale and nothing may be delivered.
+
+        Raises what `reconcile` raises: call `fail` then.
+        """
         if generation != self.generation:
             return None
         if self._overflowed:
-            return self.fail(
-                generation, now_ns, f"more than {self._capacity} publications came during the snapshot"
-            )
-        held = self._release()
+            return self.fail(generation, now_ns, self._too_many)
+        held: Sequence[Any] = self._held
         if self._reconcile is not None:
-            held = list(self._reconcile(snapshot, held))
+            held = list(self._reconcile(snapshot, held))  # where it raises, all is still held for `fail`
+        self._release()
         self.failures = 0
         return [Resynced(at_ns=now_ns, snapshot=snapshot), *held]
 
@@ -75,7 +77,17 @@ class Seeding:
 
     def skip(self) -> list[Any]:
         """No snapshot is needed after all (the stream was recovered). Returns what to deliver."""
-        return self._release()
+        overflowed, since_ns = self._overflowed, self._since_ns
+        held = self._release()
+        return (
+            [Gap(reason="reseed failed", since_ns=since_ns, detail=self._too_many), *held]
+            if overflowed
+            else held
+        )
+
+    @property
+    def _too_many(self) -> str:
+        return f"more than {self._capacity} publications came during the snapshot"
 
     def _release(self) -> list[Any]:
         held, self._held = self._held, []

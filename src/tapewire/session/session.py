@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from ..errors import ConfigurationError, SessionClosed
 from ..protocols.base import Command, StreamPosition
@@ -23,7 +23,8 @@ from .options import SessionOptions
 
 __all__ = ["Session"]
 
-T = TypeVar("T")
+_ENDED_KEPT = 100
+"""Ended subscriptions that the statistics still show."""
 
 
 class Session:
@@ -119,8 +120,9 @@ class Session:
         delivery = delivery or Delivery(**({"on_error": options.on_error} | fields))
         subscription = Subscription(topic, delivery, self._driver.topics, strict=options.strict)
         self._driver.want(subscription, params, position)
-        self._subscriptions = {known: None for known in self._subscriptions if known.state != "unsubscribed"}
         self._subscriptions[subscription] = None
+        if len(self._subscriptions) > 2 * len(self._driver.topics.subscriptions) + _ENDED_KEPT:
+            self._subscriptions = {known: None for known in self._subscriptions if known.state != "unsubscribed"}
         return subscription
 
     def push(self, command: Command) -> str:

@@ -116,6 +116,8 @@ TABLE: MappingProxyType[
         (S.BACKING_OFF, On.LINE_DOWN): (S.WAITING, (Do.DISARM,)),
         (S.BACKING_OFF, On.RENEW): (S.BACKING_OFF, ()),
         (S.BACKING_OFF, On.LEAVE): (S.UNSUBSCRIBED, (Do.DISARM,)),
+        #
+        (S.ENDED, On.LEAVE): (S.UNSUBSCRIBED, ()),
     }
 )
 
@@ -170,7 +172,8 @@ class Wanted:
         """Continuity ends here. The first reason of an open gap stands; nothing happens before the first delivery."""
         if self.continuous:
             self.continuous = False
-            self.gap_since_ns, self.gap_reason, self.gap_detail = since_ns, reason, detail
+            self.gap_since_ns = max(1, since_ns)  # 0 says that none is open
+            self.gap_reason, self.gap_detail = reason, detail
 
     def close_gap(self) -> tuple[int, Any, str] | None:
         """Continuity starts again. Returns `(since_ns, reason, detail)` of the gap that was open, if one was."""

@@ -27,13 +27,12 @@ class Timers:
         self._serial += 1
         self._when[key] = (when, self._serial)
         heapq.heappush(self._heap, (when, self._serial, key))
-        if len(self._heap) > 2 * len(self._when) + _SLACK:
-            self._heap = [(at, serial, living) for living, (at, serial) in self._when.items()]
-            heapq.heapify(self._heap)
+        self._compact()
 
     def cancel(self, key: Hashable) -> None:
         """Forget `key`, if it is known."""
         self._when.pop(key, None)
+        self._compact()
 
     def next(self) -> float | None:
         """The earliest deadline, or None."""
@@ -46,10 +45,16 @@ class Timers:
         while True:
             self._skip_stale()
             if not self._heap or self._heap[0][0] > now:
+                self._compact()
                 return due
             key = heapq.heappop(self._heap)[2]
             del self._when[key]
             due.append(key)
+
+    def _compact(self) -> None:
+        if len(self._heap) > 2 * len(self._when) + _SLACK:
+            self._heap = [(at, serial, living) for living, (at, serial) in self._when.items()]
+            heapq.heapify(self._heap)
 
     def _skip_stale(self) -> None:
         heap = self._heap

@@ -10,8 +10,14 @@ from . import _alone  # first: refuse before anything is half imported
 
 _alone.check()
 
-from tapewire.venues.stx import STX, AsyncSTX, Page, Record, Selection  # noqa: E402
-from tapewire.venues.stx.message import ChannelMessage  # noqa: E402
-from tapewire.venues.stx.socket import STXWebSocket  # noqa: E402
+from tapewire.venues.stx import (  # noqa: E402
+    STX,
+    AsyncSTX,
+    ChannelMessage,
+    Page,
+    Record,
+    Selection,
+    STXWebSocket,
+)
 
 __all__ = ["STX", "AsyncSTX", "ChannelMessage", "Page", "Record", "STXWebSocket", "Selection"]

@@ -20,13 +20,16 @@ from .errors import (
     STXValidationException,
 )
 from .graphql import Page, Record
+from .message import ChannelMessage
 from .selection import Selection
+from .socket import STXWebSocket
 from .symbols import Channels
 from .user import User
 
 __all__ = [
     "STX",
     "AsyncSTX",
+    "ChannelMessage",
     "Channels",
     "Page",
     "Record",
@@ -44,6 +47,7 @@ __all__ = [
     "STXTransportException",
     "STXTwoFactorRequiredException",
     "STXValidationException",
+    "STXWebSocket",
     "Selection",
     "User",
 ]

@@ -94,7 +94,7 @@ class STXWebSocket:
         if "clock" in settings:
             options["clock"] = settings["clock"]
         self._session = Session(SessionOptions(**(options | dict(session_options or {}))))
-        self._joined: dict[str, Subscription] = {}
+        self._joined: dict[str, list[Subscription]] = {}
         self._keepalives: dict[str, Keepalive] = {}
 
     # --- the line ---------------------------------------------------------------------------------------------------
@@ -117,6 +117,10 @@ class STXWebSocket:
     async def run_forever(self) -> None:
         """Wait until the socket is closed. Raises what it gave up for, or what ended one of its channels."""
         await self._session.run_forever()
+
+    def reconnect(self) -> None:
+        """Drop the connection and make a new one at once; channels are joined again and marked as after any loss."""
+        self._session.reconnect()
 
     @property
     def is_connected(self) -> bool:
@@ -193,7 +197,7 @@ class STXWebSocket:
             subscription = self._session.subscribe(topic, params, delivery=Delivery(**(fields | delivery)))
         except (TypeError, ConfigurationError) as error:
             raise _invalid(error) from None
-        self._joined[topic] = subscription
+        self._joined[topic] = [*self._living(topic), subscription]
         try:
             await subscription.confirmed()
         except (SubscriptionRefused, SubscriptionEnded) as error:
@@ -206,11 +210,11 @@ class STXWebSocket:
         return subscription
 
     async def leave(self, channel: Channels | str) -> None:
-        """Send phx_leave; nothing more is delivered. Leaving what is not joined does nothing."""
+        """Send phx_leave; nothing more is delivered to any of its handlers. Leaving what is not joined does nothing."""
         topic = await self._topic(channel)
         if (keepalive := self._keepalives.pop(topic, None)) is not None:
             keepalive.stop()
-        if (subscription := self._joined.pop(topic, None)) is not None:
+        for subscription in self._joined.pop(topic, ()):
             subscription.unsubscribe()
 
     async def push(self, channel: Channels | str, event: str, payload: Any = None) -> None:
@@ -270,10 +274,13 @@ class STXWebSocket:
         return topic_for(channel, user.uid)
 
     def _subscription(self, topic: str) -> Subscription:
-        subscription = self._joined.get(topic)
-        if subscription is None or subscription.state == "unsubscribed":
+        living = self._living(topic)
+        if not living:
             raise STXChannelException(f"{topic}: not joined; join it before pushing to it", topic=topic)
-        return subscription
+        return living[0]
+
+    def _living(self, topic: str) -> list[Subscription]:
+        return [known for known in self._joined.get(topic, ()) if known.state != "unsubscribed"]
 
     def _keep_alive(self, topic: str, subscription: Subscription) -> None:
         if (earlier := self._keepalives.pop(topic, None)) is not None:
