@@ -28,6 +28,7 @@ __all__ = [
     "ClientProtocol",
     "Command",
     "Confirmed",
+    "CredentialsExpiring",
     "Ended",
     "Event",
     "Failed",
@@ -37,6 +38,7 @@ __all__ = [
     "Ready",
     "Refused",
     "Replied",
+    "Skipped",
     "StreamPosition",
     "Undecodable",
 ]
@@ -90,13 +92,17 @@ class Confirmed(_Event, frozen=True):
 
 
 class Refused(_Event, frozen=True):
-    """The peer refused the subscription. `retryable` is False where asking again unchanged cannot help."""
+    """The peer refused the subscription. `retryable` is False where asking again unchanged cannot help.
+
+    `full` says that this connection holds no more topics: another connection may take it.
+    """
 
     topic: str
     reason: str
     code: int | None = None
     retryable: bool = False
     reply: Any = None
+    full: bool = False
 
 
 class Interrupted(_Event, frozen=True):
@@ -131,15 +137,49 @@ class Undecodable(_Event, frozen=True):
     excerpt: str = ""
 
 
+class Skipped(_Event, frozen=True):
+    """The numbering of `topic` jumped: `expected` should have come, `got` did, and follows. Mark the gap here.
+
+    `missed` is how many are missing, None where the numbering itself began anew.
+    """
+
+    topic: str
+    expected: int
+    got: int
+    missed: int | None = None
+
+
+class CredentialsExpiring(_Event, frozen=True):
+    """Give the peer a fresh token within `seconds`; of the connection, or of `topic` where one is named."""
+
+    seconds: float
+    topic: str | None = None
+
+
 class Failed(_Event, frozen=True):
-    """The connection must be dropped. `terminal` where the peer forbids to come back."""
+    """The connection must be dropped. `terminal` where the peer forbids to come back.
+
+    `unauthorized`: the token was not accepted (any more); come back with a fresh one.
+    """
 
     reason: str
     code: int | None = None
     terminal: bool = False
+    unauthorized: bool = False
 
 
-Event: TypeAlias = Ready | Confirmed | Refused | Interrupted | Ended | Replied | Undecodable | Failed
+Event: TypeAlias = (
+    Ready
+    | Confirmed
+    | Refused
+    | Interrupted
+    | Ended
+    | Replied
+    | Skipped
+    | CredentialsExpiring
+    | Undecodable
+    | Failed
+)
 
 
 class ClientProtocol(Protocol):

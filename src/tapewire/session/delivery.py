@@ -46,7 +46,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     exception of the handler and what it was called with, and with the exception that ends the subscription (and None).
     `decode`: from the wire's publication to yours, when it is taken. `inline`: call a plain `handler` inside the read:
     fastest, and it must return at once. `snapshot`: an async function that fetches the state from which the stream
-    continues; `reconcile(snapshot, held)` picks the held publications that come after it; `snapshot_timeout` in seconds.
+    continues; `reconcile(snapshot, held)` picks the held publications that follow it; `snapshot_timeout` in seconds.
     """
 
     policy: Policy = "drop_oldest"
@@ -194,9 +194,9 @@ class Subscription:
             if error is not None:
                 self._report(error, None)
 
-    def open_again(self) -> bool:
-        """False if it has ended."""
-        return not self.buffer.ended
+    def move_to(self, topics: Topics) -> None:
+        """Another session of a pool serves it from now on."""
+        self._topics = topics
 
     async def pump(self, now: Callable[[], float]) -> None:
         """Call the handler with each item until the end; runs in a task of the session's."""

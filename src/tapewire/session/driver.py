@@ -28,7 +28,7 @@ from .calls import Calls
 from .connection import Connection
 from .delivery import Subscription
 from .liveness import GRACE, LATE
-from .machine import Action, ConnectionMachine, IllegalTransition, Input, State
+from .machine import Action, ConnectionMachine, IllegalTransition, Input
 from .options import SessionOptions
 from .timers import Timers
 from .topics import Topics
@@ -300,6 +300,8 @@ class Driver:
     async def _connect(self) -> None:
         connection = Connection(self)
         try:
+            if self.options.admit is not None:
+                await self.options.admit()
             endpoint = self.options.endpoint(self._token)
             connection.transport = await self.options.connector.connect(endpoint, connection)
         except Exception as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import random
 
 import msgspec
@@ -16,6 +16,7 @@ from ..transport import default_connector
 from ..transport.base import Connector, Endpoint
 from .credentials import Credentials
 from .delivery import ErrorHook
+from .subscriptions import Wanted
 
 __all__ = ["SessionOptions"]
 
@@ -27,7 +28,9 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     (None without credentials). `retry` is the outage's policy, `resubscribe` each topic's own. `stable_after`: how
     long a connection must last before an outage counts as over. `ping_interval` None: no WebSocket pings. `strict`: an
     exception of a handler ends its subscription. `pause_limit`: how long policy `block` may stop the reading; keep it
-    below half of the venue's own deadline. `on_state` is told each new state, and must not block.
+    below half of the venue's own deadline. `on_state` is told each new state, and must not block. `admit` is awaited
+    before each attempt to connect: a budget that sessions share. `relocate` is asked what to do with a topic that this
+    connection is too full for; True where it was taken elsewhere (a pool sets both).
     """
 
     endpoint: Callable[[Secret | None], Endpoint]
@@ -48,6 +51,8 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool = False
     on_error: ErrorHook | None = None
     on_state: Callable[[str], None] | None = None
+    admit: Callable[[], Awaitable[None]] | None = None
+    relocate: Callable[[Wanted], bool] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     fraction: RandomFraction = random
 

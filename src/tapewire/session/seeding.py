@@ -44,6 +44,11 @@ class Seeding:
         self._since_ns = now_ns
         self._held, self._overflowed = [], False
 
+    @property
+    def empty(self) -> bool:
+        """True if nothing is held."""
+        return not self._held
+
     def hold(self, item: Any) -> None:
         """A live publication arrives while the snapshot is fetched."""
         if len(self._held) >= self._capacity:

@@ -20,6 +20,7 @@ from .driver import Driver
 from .health import Statistics
 from .machine import Input
 from .options import SessionOptions
+from .subscriptions import Wanted
 
 __all__ = ["Session"]
 
@@ -122,7 +123,9 @@ class Session:
         self._driver.want(subscription, params, position)
         self._subscriptions[subscription] = None
         if len(self._subscriptions) > 2 * len(self._driver.topics.subscriptions) + _ENDED_KEPT:
-            self._subscriptions = {known: None for known in self._subscriptions if known.state != "unsubscribed"}
+            self._subscriptions = {
+                known: None for known in self._subscriptions if known.state != "unsubscribed"
+            }
         return subscription
 
     def push(self, command: Command) -> str:
@@ -137,6 +140,18 @@ class Session:
         it. Nothing is ever sent twice by itself.
         """
         return await self._driver.calls.request(command, seconds or self._driver.options.request_timeout)
+
+    # --- moving a topic to another session (see pool.py) ---
+
+    def release(self, wanted: Wanted) -> Any:
+        """Give up a topic without telling its consumers; give what this returns to `adopt` of another session."""
+        return self._driver.topics.release(wanted)
+
+    def adopt(self, held: Any, wanted: Wanted) -> None:
+        """Take over a topic with its consumers, parameters, position and open gap."""
+        for consumer, _ in held:
+            self._subscriptions[consumer] = None
+        self._driver.topics.adopt(wanted, held, line_up=self._driver.line_up)
 
     # --- health -----------------------------------------------------------------------------------------------------
 

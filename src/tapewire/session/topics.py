@@ -34,6 +34,7 @@ from .subscriptions import SubscriptionAction as Do
 from .subscriptions import SubscriptionInput as On
 from .subscriptions import Subscriptions, SubscriptionState, Wanted
 from .timers import Timers
+from .waiters import Waiters
 
 if TYPE_CHECKING:
     import asyncio
@@ -85,7 +86,7 @@ class Topics:
         self.subscriptions = Subscriptions()
         self.marks_written = 0
         self._line = line
-        self._waiters: dict[Subscription, list[asyncio.Future[Any]]] = {}
+        self._waiters = Waiters(line.future)
         self._answer: Confirmed | None = None  # what ANNOUNCE is about
         self._perform: dict[Do, Callable[[Wanted], None]] = {
             Do.SUBSCRIBE: self._subscribe,
@@ -125,7 +126,7 @@ class Topics:
     def leave(self, subscription: Subscription) -> None:
         """A consumer leaves; the last one of a topic takes the topic with it."""
         subscription.finish(None)
-        self._forget(subscription)
+        self._waiters.refuse(subscription)
         wanted = self.subscriptions.get(subscription.topic)
         if wanted is None or subscription not in wanted.consumers:
             return
@@ -144,6 +145,35 @@ class Topics:
         self._line.report_failure(error)
         self._line.after_read(partial(self.leave, subscription))
 
+    def release(self, wanted: Wanted) -> list[tuple[Subscription, list[asyncio.Future[Any]]]]:
+        """Give up a topic with its consumers and those who wait, for `adopt` of another session. Nobody is told."""
+        self.routes.pop(wanted.topic, None)
+        self._disarm(wanted)
+        self._line.fail_requests(wanted.topic)
+        self.subscriptions.discard(wanted.topic)
+        for consumer in wanted.consumers:
+            self._abandon_seed(consumer, wanted, "moved to another connection")
+        return [(consumer, self._waiters.take(consumer)) for consumer in wanted.consumers]
+
+    def adopt(
+        self, wanted: Wanted, held: list[tuple[Subscription, list[asyncio.Future[Any]]]], *, line_up: bool
+    ) -> None:
+        """Take a topic that `release` of another session gave up: its parameters, position and open gap go on here."""
+        moved = self.subscriptions.add(wanted.topic, wanted.params, wanted.position)
+        moved.gap_since_ns, moved.gap_reason, moved.gap_detail = (
+            wanted.gap_since_ns,
+            wanted.gap_reason,
+            wanted.gap_detail,
+        )
+        for consumer, waiters in held:
+            consumer.move_to(self)
+            moved.consumers.append(consumer)
+            self._waiters.put(consumer, waiters)
+        self._feed(moved, On.WANT)
+        if line_up:
+            self._feed(moved, On.LINE_UP)
+        self._line.flush()
+
     async def confirmation(self, subscription: Subscription) -> Any:
         """Wait for the peer's word on it; see `Subscription.confirmed`."""
         wanted = self.subscriptions.get(subscription.topic)
@@ -155,9 +185,7 @@ class Topics:
             )
         if wanted.state is SubscriptionState.SUBSCRIBED:
             return wanted.reply
-        waiter = self._line.future()
-        self._waiters.setdefault(subscription, []).append(waiter)
-        return await waiter
+        return await self._waiters.wait(subscription)
 
     def public_state(self, subscription: Subscription) -> str:
         wanted = self.subscriptions.get(subscription.topic)
@@ -207,7 +235,7 @@ class Topics:
             for consumer in tuple(wanted.consumers):
                 self._abandon_seed(consumer, wanted, "the session ended")
                 consumer.finish(error)
-                self._forget(consumer, error)
+                self._waiters.refuse(consumer, error)
             self._disarm(wanted)
             self.subscriptions.discard(wanted.topic)
 
@@ -229,6 +257,8 @@ class Topics:
             error = SubscriptionRefused(
                 event.topic, event.reason, code=event.code, reply=event.reply, retryable=event.retryable
             )
+            if event.full and self._line.options.relocate is not None and self._line.options.relocate(wanted):
+                return
             if event.retryable:
                 self._feed(wanted, On.REFUSED, reason="interrupted", detail=event.reason)
                 self._stop_route(wanted)
@@ -338,7 +368,7 @@ class Topics:
             wanted.position = answer.position
         self._write_open_gap(wanted, answer)
         for consumer in tuple(wanted.consumers):
-            self._settle(consumer, answer.reply)
+            self._waiters.settle(consumer, answer.reply)
             if consumer.seeding is not None:
                 if answer.recovered and not consumer.seeding.failures:
                     consumer.release(consumer.seeding.skip())
@@ -357,18 +387,18 @@ class Topics:
         self._write_open_gap(wanted)
         self.subscriptions.discard(wanted.topic)
         for consumer in tuple(wanted.consumers):
-            waited = bool(self._waiters.get(consumer))
+            waited = self._waiters.any_for(consumer)
             self._abandon_seed(consumer, wanted, reason)
             consumer.finish(error, reason)
-            self._forget(consumer, error or ended(wanted.topic, reason))
+            self._waiters.refuse(consumer, error or ended(wanted.topic, reason))
             if error is not None and not waited:
                 self._line.report_failure(error)
 
     def _tell_first_refusal(self, wanted: Wanted, error: TapewireError) -> None:
         """A first refusal is raised to whoever waits for it, and then it is theirs to ask again."""
         for consumer in tuple(wanted.consumers):
-            if self._waiters.get(consumer):
-                self._forget(consumer, error)
+            if self._waiters.any_for(consumer):
+                self._waiters.refuse(consumer, error)
                 self.leave(consumer)
 
     # --- routes, gaps, seeds ----------------------------------------------------------------------------------------
@@ -435,6 +465,9 @@ class Topics:
         self._line.timers.cancel(("reseed", subscription))
         seeding = subscription.seeding
         if seeding is not None and seeding.generation is not None:
+            if seeding.empty and not subscription.delivered and not subscription.marks:
+                subscription.release(seeding.skip())  # nothing was delivered yet that this could break
+                return
             items = seeding.fail(
                 seeding.generation, self._line.now_ns(), detail or "the line was lost meanwhile"
             )
@@ -452,18 +485,6 @@ class Topics:
             self.routes.pop(topic, None)
             self._feed(wanted, On.RENEW, reason="interrupted", detail="subscribed anew after an overflow")
             self._line.flush()
-
-    # --- waiters ----------------------------------------------------------------------------------------------------
-
-    def _settle(self, subscription: Subscription, reply: Any) -> None:
-        for waiter in self._waiters.pop(subscription, ()):
-            if not waiter.done():
-                waiter.set_result(reply)
-
-    def _forget(self, subscription: Subscription, error: BaseException | None = None) -> None:
-        for waiter in self._waiters.pop(subscription, ()):
-            if not waiter.done():
-                waiter.set_exception(error or NotSubscribed(subscription.topic))
 
     def _check_policies(self, subscription: Subscription) -> None:
         blocks = subscription.delivery.policy == "block"

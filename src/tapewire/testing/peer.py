@@ -77,10 +77,10 @@ class ReceivedFrame(msgspec.Struct, frozen=True):
 class PhoenixPeerConnection:
     """One connection of a client: its number, its endpoint, its server side."""
 
-    def __init__(self, number: int, link: MemoryPeer, version: Version) -> None:
+    def __init__(self, number: int, link: MemoryPeer, version: Version, max_channels: int = 100) -> None:
         self.number = number
         self.link = link
-        self.server = PhoenixServer(version)
+        self.server = PhoenixServer(version, max_channels=max_channels)
         self.codec = Codec(version, "server")
 
     @property
@@ -112,13 +112,16 @@ class PhoenixPeer:
     `version` is what is spoken with clients whose URL names none; a version that no server speaks is cut off.
     """
 
-    def __init__(self, network: MemoryNetwork, *, version: Version = "2.0.0") -> None:
+    def __init__(
+        self, network: MemoryNetwork, *, version: Version = "2.0.0", max_channels: int = 100
+    ) -> None:
         self.network = network
         self.connections: list[PhoenixPeerConnection] = []
         self.frames: list[ReceivedFrame] = []
         self.on_join: OnJoin | None = None
         self.on_push: OnPush | None = None
         self._version: Version = version
+        self._max_channels = max_channels
         self._scripts: defaultdict[str, deque[tuple[str, Any]]] = defaultdict(deque)
         self._replies: dict[str, tuple[str, Any]] = {}
         self._joins: defaultdict[str, int] = defaultdict(int)
@@ -268,7 +271,9 @@ class PhoenixPeer:
             query = dict(parse_qsl(urlsplit(link.endpoint.url).query))
             version = negotiate(query) if "vsn" in query else self._version
             # The upgrade has been granted in memory: the nearest to 403 that is left is to end it.
-            connection = PhoenixPeerConnection(len(self.connections) + 1, link, version or self._version)
+            connection = PhoenixPeerConnection(
+                len(self.connections) + 1, link, version or self._version, self._max_channels
+            )
             self.connections.append(connection)
             if version is None:
                 link.abort()

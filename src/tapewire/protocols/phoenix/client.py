@@ -41,7 +41,9 @@ from .replies import answer_in, decoded, excerpt_of, reason_in, ref_number, topi
 
 __all__ = ["FINAL_REASONS", "MAX_HELD_PUSHES", "PhoenixClient", "Push"]
 
-FINAL_REASONS = frozenset({"unauthorized", "unmatched topic", "too many channels joined"})
+FULL_REASON = "too many channels joined"
+
+FINAL_REASONS = frozenset({"unauthorized", "unmatched topic", FULL_REASON})
 """Reasons of a refused join where asking again unchanged cannot help."""
 
 MAX_HELD_PUSHES = 100
@@ -337,7 +339,8 @@ class PhoenixClient:
         self._forget_held(channel)
         reply = decoded(response)
         reason = reason_in(reply, "no reason given")
-        return Refused(channel.topic, reason, retryable=reason not in self._final_reasons, reply=reply)
+        retryable = reason not in self._final_reasons
+        return Refused(channel.topic, reason, retryable=retryable, reply=reply, full=reason == FULL_REASON)
 
     def _depart(self, channel: _Channel) -> None:
         if self._former is not None:

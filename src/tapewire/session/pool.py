@@ -1,0 +1,213 @@
+"""Many sessions as one, for more topics than one connection may hold.
+
+Rules: a topic lives on one session; a session takes at most `capacity` topics, below what the venue allows, so that
+there is headroom; a topic refused because its connection is full moves to another session, with its parameters, its
+position, its open gap and whoever waits for it. Credentials and the budget of connections are shared and injected:
+sessions never make them. Sessions are opened one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from ..errors import ConfigurationError, SessionClosed, TapewireError
+from ..protocols.base import StreamPosition
+from .delivery import Subscription
+from .health import Statistics
+from .options import SessionOptions
+from .session import Session
+from .subscriptions import Wanted
+
+__all__ = ["Pool"]
+
+
+class _Shard:
+    __slots__ = ("capacity", "opening", "session", "topics")
+
+    def __init__(self, session: Session, capacity: int) -> None:
+        self.session = session
+        self.capacity = capacity
+        self.topics: dict[str, set[Subscription]] = {}
+        self.opening: asyncio.Task[None] | None = None
+
+    @property
+    def usable(self) -> bool:
+        """False once its session is over."""
+        return self.session.state not in ("closing", "closed", "failed")
+
+    def forget_ended(self) -> list[str]:
+        """Topics that were left or ended make room again; returns them."""
+        ended = []
+        for topic, consumers in list(self.topics.items()):
+            consumers = {consumer for consumer in consumers if consumer.state != "unsubscribed"}
+            self.topics[topic] = consumers
+            if not consumers:
+                del self.topics[topic]
+                ended.append(topic)
+        return ended
+
+
+class Pool:
+    """Use it like a session: `async with Pool(make_options) as pool: pool.subscribe(...)`.
+
+    `make_options(number)` gives the options of the session with that number, from 1; share one `Credentials` among
+    them. `capacity`: topics per session. `max_sessions`: beyond it `subscribe` raises ConfigurationError. `admit` is
+    awaited before every attempt of every session to connect: the budget of the account or the address.
+    """
+
+    def __init__(
+        self,
+        make_options: Callable[[int], SessionOptions],
+        *,
+        capacity: int = 480,
+        max_sessions: int = 64,
+        admit: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        if not 1 <= capacity <= 100_000:
+            raise ConfigurationError("capacity", capacity, "1 to 100000 topics a session")
+        if not 1 <= max_sessions <= 10_000:
+            raise ConfigurationError("max_sessions", max_sessions, "1 to 10000")
+        self._make_options = make_options
+        self._capacity = capacity
+        self._max_sessions = max_sessions
+        self._admit = admit
+        self._shards: list[_Shard] = []
+        self._by_topic: dict[str, _Shard] = {}
+        self._opened = self._closed = False
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions there are, in the order in which they were made."""
+        return tuple(shard.session for shard in self._shards)
+
+    async def open(self) -> None:
+        """Open the first session and any that subscriptions made already. Raises what a session's `open` raises."""
+        self._opened = True
+        if not self._shards:
+            self._new_shard()
+        for shard in self._shards:
+            self._start(shard)
+        await asyncio.gather(*(shard.opening for shard in self._shards if shard.opening is not None))
+
+    async def close(self) -> None:
+        """Close every session. Bounded in time, idempotent."""
+        self._closed = True
+        openings = [shard.opening for shard in self._shards if shard.opening is not None]
+        await asyncio.gather(*(shard.session.close() for shard in self._shards))
+        await asyncio.gather(*openings, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def run_forever(self) -> None:
+        """Wait until all sessions are closed. Raises what the first of them gave up for."""
+        waits = [asyncio.ensure_future(session.run_forever()) for session in self.sessions]
+        try:
+            await asyncio.gather(*waits)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def subscribe(
+        self, topic: str, params: Any = None, *, position: StreamPosition | None = None, **fields: Any
+    ) -> Subscription:
+        """As `Session.subscribe`, on the session that has the topic or has room. May be called before `open`."""
+        if self._closed:
+            raise SessionClosed("the pool is closed")
+        shard = self._shard_for(topic)
+        subscription = shard.session.subscribe(topic, params, position=position, **fields)
+        shard.topics.setdefault(topic, set()).add(subscription)
+        self._by_topic[topic] = shard
+        if self._opened:
+            self._start(shard)
+        return subscription
+
+    def session_of(self, topic: str) -> Session:
+        """The session that serves `topic`: push and request there. Raises ConfigurationError where nobody does."""
+        shard = self._by_topic.get(topic)
+        if shard is not None:
+            return shard.session
+        raise ConfigurationError("topic", topic, "one that is subscribed")
+
+    def statistics(self) -> tuple[Statistics, ...]:
+        """Frozen figures of every session."""
+        return tuple(session.statistics() for session in self.sessions)
+
+    def __repr__(self) -> str:
+        topics = sum(len(shard.topics) for shard in self._shards)
+        up = sum(shard.session.connected for shard in self._shards)
+        return f"<Pool topics={topics} sessions={up}/{len(self._shards)}>"
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _shard_for(self, topic: str, besides: _Shard | None = None) -> _Shard:
+        known = self._by_topic.get(topic)
+        if known is not None and known is not besides:
+            return known
+        others = [shard for shard in self._shards if shard is not besides and shard.usable]
+        for shard in reversed(others):  # the newest has room most often
+            if len(shard.topics) < shard.capacity:
+                return shard
+        for shard in others:
+            for ended in shard.forget_ended():
+                del self._by_topic[ended]
+            if len(shard.topics) < shard.capacity:
+                return shard
+        return self._new_shard()
+
+    def _new_shard(self) -> _Shard:
+        if len(self._shards) >= self._max_sessions:
+            raise ConfigurationError("max_sessions", self._max_sessions, "more, for so many topics")
+        options = self._make_options(len(self._shards) + 1)
+        shard: _Shard
+
+        def relocate(wanted: Wanted) -> bool:
+            return self._relocate(shard, wanted)
+
+        session = Session(
+            msgspec.structs.replace(options, relocate=relocate, admit=self._admit or options.admit)
+        )
+        shard = _Shard(session, self._capacity)
+        self._shards.append(shard)
+        return shard
+
+    def _start(self, shard: _Shard) -> None:
+        if shard.opening is None:
+            task = asyncio.get_running_loop().create_task(self._open(shard), name="tapewire pool opening")
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            shard.opening = task
+
+    async def _open(self, shard: _Shard) -> None:
+        async with self._one_at_a_time:
+            await shard.session.open()
+
+    def _relocate(self, shard: _Shard, wanted: Wanted) -> bool:
+        """The venue says that `shard` is full: it takes no more than it has, and `wanted` goes elsewhere."""
+        consumers = shard.topics.pop(wanted.topic, set())
+        shard.capacity = max(1, min(shard.capacity, len(shard.topics)))
+        try:
+            target = self._shard_for(wanted.topic, besides=shard)
+        except TapewireError:
+            shard.topics[wanted.topic] = consumers
+            return False  # nowhere to go: the refusal stands
+        target.topics.setdefault(wanted.topic, set()).update(consumers)
+        self._by_topic[wanted.topic] = target
+        target.session.adopt(shard.session.release(wanted), wanted)
+        self._start(target)
+        return True

@@ -1,0 +1,170 @@
+import asyncio
+
+import pytest
+
+from tapewire.errors import ConfigurationError, SubscriptionRefused
+from tapewire.marks import Gap
+from tapewire.protocols.phoenix import PhoenixClient
+from tapewire.session.credentials import Credentials
+from tapewire.session.options import SessionOptions
+from tapewire.session.pool import Pool
+from tapewire.testing.peer import PhoenixPeer
+from tapewire.transport.base import Endpoint
+from tapewire.transport.memory import MemoryNetwork
+from tests.session.line import said, take
+
+
+def options(clock, network, **fields):
+    defaults = {
+        "endpoint": lambda token: Endpoint(url="ws://venue.test/?vsn=2.0.0"),
+        "protocol": lambda token: PhoenixClient(),
+        "connector": network,
+        "clock": clock,
+    }
+    return lambda number: SessionOptions(**(defaults | fields), name=f"shard {number}")
+
+
+async def limit_channels(peer, most):
+    """Every connection of the peer takes at most so many channels."""
+
+    def take_up_to(peer_, connection, join):
+        if len(connection.server.joined) >= most and join.topic not in connection.server.joined:
+            connection.server.refuse(join, {"reason": "too many channels joined"})
+        else:
+            peer_.accept(connection, join)
+
+    peer.on_join = take_up_to
+
+
+async def test_topics_are_spread_over_sessions_by_their_capacity(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network) as peer, Pool(options(clock, network), capacity=10) as pool:
+        subscriptions = [pool.subscribe(f"t{n}") for n in range(25)]
+        await asyncio.gather(*(subscription.confirmed() for subscription in subscriptions))
+        assert [session.statistics().confirmed for session in pool.sessions] == [10, 10, 5]
+        assert len(peer.connections) == 3
+        assert repr(pool) == "<Pool topics=25 sessions=3/3>"
+
+
+async def test_a_topic_subscribed_twice_stays_on_its_session(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network), Pool(options(clock, network), capacity=1) as pool:
+        await pool.subscribe("a").confirmed()
+        await pool.subscribe("b").confirmed()
+        await pool.subscribe("a").confirmed()
+        assert len(pool.sessions) == 2
+
+
+async def test_room_that_was_left_is_used_again(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network), Pool(options(clock, network), capacity=2) as pool:
+        first = pool.subscribe("a")
+        pool.subscribe("b")
+        first.unsubscribe()
+        await pool.subscribe("c").confirmed()
+        assert len(pool.sessions) == 1
+
+
+async def test_a_topic_refused_by_a_full_connection_moves_with_whoever_waits_for_it(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network) as peer, Pool(options(clock, network), capacity=100) as pool:
+        await limit_channels(peer, 3)
+        subscriptions = [pool.subscribe(f"t{n}") for n in range(8)]
+        await asyncio.gather(*(subscription.confirmed() for subscription in subscriptions))
+        assert [session.statistics().confirmed for session in pool.sessions] == [3, 3, 2]
+        for n, subscription in enumerate(subscriptions):
+            peer.broadcast(f"t{n}", "tick", {"n": n})
+            assert (await take(subscription, 1)) == [("tick", {"n": n})]
+            assert pool.session_of(f"t{n}").connected
+
+
+async def test_a_topic_that_moves_after_a_reconnection_says_where_it_broke_once(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network) as peer, Pool(options(clock, network), capacity=100) as pool:
+        subscriptions = [pool.subscribe(f"t{n}") for n in range(3)]
+        await asyncio.gather(*(subscription.confirmed() for subscription in subscriptions))
+        for n in range(3):
+            peer.broadcast(f"t{n}", "tick", {"n": 1})
+        await asyncio.sleep(0.1)
+        await limit_channels(peer, 2)
+        peer.abort()
+        await peer.joined("t2", 2)
+        await asyncio.sleep(1)
+        for n in range(3):
+            peer.broadcast(f"t{n}", "tick", {"n": 2})
+        for subscription in subscriptions:
+            items = await take(subscription, 3)
+            assert items[0] == ("tick", {"n": 1})
+            assert isinstance(items[1], Gap)
+            assert items[1].reason == "connection lost"
+            assert items[2] == ("tick", {"n": 2})
+        assert len(pool.sessions) == 2
+
+
+async def test_where_no_session_may_be_added_the_refusal_stands(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network) as peer, Pool(options(clock, network), max_sessions=1) as pool:
+        await limit_channels(peer, 1)
+        await pool.subscribe("a").confirmed()
+        with pytest.raises(SubscriptionRefused, match="too many"):
+            await pool.subscribe("b").confirmed()
+
+
+async def test_more_topics_than_the_pool_may_hold_are_an_error_that_names_the_argument(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network), Pool(options(clock, network), capacity=1, max_sessions=1) as pool:
+        pool.subscribe("a")
+        with pytest.raises(ConfigurationError, match="max_sessions"):
+            pool.subscribe("b")
+
+
+async def test_all_sessions_share_the_token_and_the_budget_of_connections(clock):
+    network = MemoryNetwork()
+    asked, admitted = [], []
+
+    async def provider(fresh):
+        asked.append(fresh)
+        await asyncio.sleep(1)
+        return "token"
+
+    async def admit():
+        admitted.append(clock.monotonic())
+        await asyncio.sleep(2)
+
+    make = options(clock, network, credentials=Credentials(provider))
+    async with PhoenixPeer(network) as peer, Pool(make, capacity=1, admit=admit) as pool:
+        await asyncio.gather(*(pool.subscribe(topic).confirmed() for topic in "abc"))
+        assert len(admitted) == 3
+        for connection in peer.connections:
+            connection.link.abort()
+        before = len(asked)
+        await peer.connected(6)
+        assert len(asked) - before <= 3
+
+
+async def test_handlers_go_on_after_a_move(clock):
+    network, got = MemoryNetwork(), []
+    async with PhoenixPeer(network) as peer, Pool(options(clock, network)) as pool:
+        await limit_channels(peer, 1)
+        await pool.subscribe("a").confirmed()
+        await pool.subscribe("b", handler=lambda item: got.append(said(item))).confirmed()
+        peer.broadcast("b", "tick", {})
+        await asyncio.sleep(0.1)
+    assert got[-1] == ("tick", {})
+
+
+async def test_five_thousand_topics_survive_a_reconnection_of_every_connection(clock):
+    network = MemoryNetwork()
+    async with (
+        PhoenixPeer(network, max_channels=512) as peer,
+        Pool(options(clock, network), capacity=480) as pool,
+    ):
+        subscriptions = [pool.subscribe(f"t{n}", capacity=10) for n in range(5_000)]
+        await asyncio.gather(*(subscription.confirmed() for subscription in subscriptions))
+        assert len(pool.sessions) == 11
+        for connection in peer.connections:
+            connection.link.abort()
+        await asyncio.sleep(120)
+        assert sum(session.statistics().confirmed for session in pool.sessions) == 5_000
+        assert len(pool.sessions) == 11
+        assert all(session.statistics().reconnections == 1 for session in pool.sessions)
