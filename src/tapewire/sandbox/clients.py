@@ -1,0 +1,415 @@
+"""One client's connection, HTTP first and perhaps a WebSocket after: the raw transport in our hands.
+
+HTTP is h11's, WebSocket framing the sans-IO core of `websockets`; the bytes between them and the wire are ours, so
+that a connection can be reset, left half open, fed a byte at a time, muted. What waits to be sent is bounded by
+`MAX_OUTGOING`: a client that reads too slowly is closed with its venue's code, and then aborted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket as socket_module
+import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request as UpgradeRequest
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from ..protocols.base import Binary, Payload
+from .face import Face, MessageKind, SocketHandler
+from .faults import Injected
+from .http import HttpLane, Request, Response
+
+if TYPE_CHECKING:
+    from .server import Sandbox
+
+__all__ = ["MAX_INBOUND", "MAX_OUTGOING", "Client"]
+
+MAX_INBOUND = 64 * 1024
+"""Bytes of one WebSocket message of a client."""
+
+MAX_OUTGOING = 4 * 1024 * 1024
+"""Bytes that may wait for one client, where the sandbox is not told otherwise."""
+
+MAX_WAITING = 1000
+"""Messages of one client that may wait while a join takes long."""
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds a client has to answer our close frame."""
+
+_RESET = struct.pack("ii", 1, 0)
+_log = logging.getLogger("tapewire.sandbox")
+_wire_log = logging.getLogger("tapewire.sandbox.wire")
+_wire_log.setLevel(logging.WARNING)  # the library logs request lines below that, and they hold tokens
+
+
+class Client(asyncio.Protocol):
+    """One connection. `number` names it in faults; its `venue` is known once it is a WebSocket."""
+
+    def __init__(self, house: Sandbox, number: int) -> None:
+        self.number = number
+        self.face: Face | None = None
+        self.sent = 0
+        self.received = 0
+        self._house = house
+        self._transport: asyncio.Transport
+        self._lane = HttpLane()
+        self._task: asyncio.Task[None] | None = None
+        self._ws: ServerProtocol | None = None
+        self._handler: SocketHandler | None = None
+        self._fragments: list[bytes] = []
+        self._fragments_are_text = False
+        self._over = False
+        self._closing = False
+        # What faults have done to it.
+        self._half_open = False
+        self._muted_until: dict[MessageKind, float] = {}
+        self._muted_by: dict[MessageKind, Injected] = {}
+        self._drip: bytearray | None = None
+        self._held: Payload | None = None
+        self._stalled_until = 0.0
+        self._waiting: list[Payload] = []
+
+    @property
+    def venue(self) -> str | None:
+        """The venue whose socket it is; None while it speaks HTTP."""
+        return self.face.name if self.face else None
+
+    @property
+    def is_socket(self) -> bool:
+        """True from the upgrade on."""
+        return self._ws is not None and not self._over
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A TCP connection was accepted."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self.opened_at = self.last_data_at = self._loop.time()
+        if not self._house.admit(self):
+            self.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        if self._half_open or self._over or (self._closing and self._ws is None):
+            return
+        self.last_data_at = self._loop.time()
+        if self._ws is None:
+            self._lane.feed(data)
+            self._next_request()
+        else:
+            self._ws.receive_data(data)
+            self._walk_frames()
+
+    def eof_received(self) -> bool:
+        """The client has said all: so have we."""
+        if self._ws is not None and not self._half_open:
+            self._ws.receive_eof()
+            self._flush(self._ws)
+        return self._half_open
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The TCP connection is over."""
+        self._over = True
+        if self._task is not None:
+            self._task.cancel()
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.lost()
+        self._house.dismiss(self)
+
+    # HTTP
+
+    def _next_request(self) -> None:
+        if self._task is not None or self._ws is not None:
+            return
+        found = self._lane.next_request()
+        if isinstance(found, Response):
+            self._write(self._lane.encode(found)[0])
+            self._hang_up()
+        elif found is not None and found.is_upgrade:
+            self._upgrade(found)
+        elif found is not None:
+            self._transport.pause_reading()
+            self._task = self._loop.create_task(self._respond(found))
+
+    async def _respond(self, request: Request) -> None:
+        try:
+            response = await self._house.respond(request)
+        except Exception:
+            _log.exception("%r failed", request)
+            response = Response.error(500, "the sandbox failed; its log says why")
+        self._task = None
+        if self._over:
+            return
+        data, reusable = self._lane.encode(response)
+        self._write(data)
+        if not reusable:
+            self._hang_up()
+            return
+        self.last_data_at = self._loop.time()
+        self._transport.resume_reading()
+        self._next_request()
+
+    def _upgrade(self, request: Request) -> None:
+        face, outcome = self._house.accept(request, self)
+        if face is None or isinstance(outcome, Response):
+            assert isinstance(outcome, Response)
+            self._write(self._lane.encode(outcome)[0])
+            self._hang_up()
+            return
+        offered = face.subprotocols
+        ws = ServerProtocol(
+            max_size=MAX_INBOUND,
+            logger=_wire_log,
+            subprotocols=list(offered) or None,  # type: ignore[arg-type] # str is what they are
+            select_subprotocol=lambda _, wanted: next((name for name in wanted if name in offered), None),
+        )
+        ws.receive_data(self._lane.raw_head)
+        events = ws.events_received()
+        if not events or not isinstance(events[0], UpgradeRequest):
+            self._flush(ws)
+            self._hang_up()
+            return
+        response = ws.accept(events[0])
+        ws.send_response(response)
+        self._flush(ws)
+        if response.status_code != 101:
+            self._hang_up()
+            return
+        self._ws, self.face, self._handler = ws, face, outcome
+        rest = self._lane.rest
+        if rest:
+            ws.receive_data(rest)
+            self._walk_frames()
+
+    # WebSocket, inwards
+
+    def _walk_frames(self) -> None:
+        ws = self._ws
+        assert ws is not None
+        for event in ws.events_received():
+            if isinstance(event, Frame) and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                if event.opcode is not Opcode.CONT:
+                    self._fragments_are_text = event.opcode is Opcode.TEXT
+                self._fragments.append(bytes(event.data))
+                if event.fin:
+                    self._take_message(ws)
+        self._flush(ws)
+        if ws.close_expected() and not self._closing:
+            self._cut_off_soon()
+
+    def _take_message(self, ws: ServerProtocol) -> None:
+        data = b"".join(self._fragments)
+        self._fragments.clear()
+        payload: Payload = Binary(data)
+        if self._fragments_are_text:
+            try:
+                payload = data.decode()
+            except UnicodeDecodeError:
+                ws.fail(1007, "invalid UTF-8")
+                return
+        self.received += 1
+        if self._waiting or self._loop.time() < self._stalled_until:
+            self._waiting.append(payload)
+            if len(self._waiting) > MAX_WAITING:
+                self.abort()
+            return
+        if self._handler is not None and not self._closing:
+            self._handler.received(payload)
+
+    def stall(self, seconds: float) -> None:
+        """Give the handler nothing for so long."""
+        self._stalled_until = self._loop.time() + seconds
+        self._loop.call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._over or self._loop.time() < self._stalled_until - 0.001:
+            return
+        waiting, self._waiting = self._waiting, []
+        self._stalled_until = 0.0
+        for index, payload in enumerate(waiting):
+            if self._handler is None:
+                return
+            self._handler.received(payload)
+            if self._stalled_until:
+                self._waiting = waiting[index + 1 :]
+                return
+
+    # WebSocket, outwards
+
+    def send(self, payloads: Sequence[Payload], kind: MessageKind = "control") -> None:
+        """Send messages, in order, through whatever fault is in force."""
+        ws = self._ws
+        if ws is None or self._over or ws.state is not State.OPEN:
+            return
+        if self._muted_until and self._is_muted(kind, len(payloads)):
+            return
+        if kind == "publication" and (self._house.faults.any_standing or self._held is not None):
+            payloads = self._distorted(payloads)
+        for payload in payloads:
+            if isinstance(payload, Binary):
+                ws.send_binary(payload)
+            else:
+                ws.send_text(payload.encode() if isinstance(payload, str) else payload)
+        self.sent += len(payloads)
+        self._flush(ws)
+
+    def _is_muted(self, kind: MessageKind, count: int) -> bool:
+        until = self._muted_until.get(kind)
+        if until is None:
+            return False
+        if self._loop.time() >= until:
+            del self._muted_until[kind]
+            return False
+        self._house.faults.met(self._muted_by[kind], self._house.clock.time_ns(), count)
+        return True
+
+    def _distorted(self, payloads: Sequence[Payload]) -> list[Payload]:
+        faults, now_ns = self._house.faults, self._house.clock.time_ns()
+        sent: list[Payload] = []
+        for payload in payloads:
+            if faults.meet("malformed", now_ns, connection=self.number):
+                payload = payload[: len(payload) // 2]
+            if self._held is not None:
+                sent += (payload, self._held)
+                self._held = None
+            elif faults.meet("reorder", now_ns, connection=self.number):
+                self._held = payload
+            elif faults.meet("duplicate", now_ns, connection=self.number):
+                sent += (payload, payload)
+            else:
+                sent.append(payload)
+        return sent
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close with a code; a client that does not answer is aborted."""
+        ws = self._ws
+        if ws is None:
+            self._hang_up()
+        elif ws.state is State.OPEN:
+            ws.send_close(code, reason)
+            self._flush(ws)
+            self._cut_off_soon()
+
+    def abort(self) -> None:
+        """Reset the TCP connection."""
+        connection = self._transport.get_extra_info("socket")
+        if connection is not None and not self._over:
+            connection.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_LINGER, _RESET)
+        self._transport.abort()
+
+    def close_if_silent(self, now: float, http_idle: float) -> None:
+        """End it if it has been silent for longer than its venue, or HTTP, allows."""
+        silent = now - self.last_data_at
+        if self._half_open or self._closing or self._task is not None:
+            return
+        if self.face is None:
+            if silent > http_idle:
+                self._hang_up()
+        elif silent > self.face.idle_timeout:
+            self.close(self.face.idle_code)
+
+    # Faults; each is told the order that it plays.
+
+    def half_open(self, seconds: float) -> None:
+        """Neither read nor write any more; reset after `seconds`, for whoever does not read never sees the end."""
+        if not self._over:
+            self._half_open = True
+            self._transport.pause_reading()
+            self._loop.call_later(seconds, self.abort)
+
+    def mute(self, kind: MessageKind, seconds: float | None, injected: Injected) -> None:
+        """Send nothing of that kind."""
+        self._muted_until[kind] = float("inf") if seconds is None else self._loop.time() + seconds
+        self._muted_by[kind] = injected
+
+    def drip(self, interval: float, seconds: float | None) -> None:
+        """Send one byte each `interval`."""
+        if self._drip is None:
+            self._drip = bytearray()
+            self._loop.call_later(interval, self._drip_one, interval)
+        if seconds is not None:
+            self._loop.call_later(seconds, self._drip_no_more)
+
+    def unmute(self) -> None:
+        """Send everything again, and at full speed."""
+        self._muted_until.clear()
+        self._drip_no_more()
+
+    def _drip_one(self, interval: float) -> None:
+        if self._drip is None or self._over:
+            return
+        if self._drip:
+            self._transport.write(bytes(self._drip[:1]))
+            del self._drip[:1]
+        self._loop.call_later(interval, self._drip_one, interval)
+
+    def _drip_no_more(self) -> None:
+        waiting, self._drip = self._drip, None
+        if waiting and not self._over:
+            self._transport.write(bytes(waiting))
+
+    # The wire
+
+    def _flush(self, ws: ServerProtocol) -> None:
+        for data in ws.data_to_send():
+            if data:
+                self._write(data)
+            elif not self._half_open:
+                self._transport.close()  # both have said goodbye
+
+    def _write(self, data: bytes) -> None:
+        if self._over or self._half_open or not data:
+            return
+        if self._drip is not None:
+            self._drip += data
+            waiting = len(self._drip)
+        else:
+            self._transport.write(data)
+            waiting = self._transport.get_write_buffer_size()
+        # One message may be larger than the bound (the fault `oversized`); what must not grow is the backlog.
+        if waiting - len(data) > self._house.max_outgoing and not self._closing:
+            self._too_slow()
+
+    def _too_slow(self) -> None:
+        self._house.note_slow(self)
+        self._closing = True
+        if self._ws is not None and self._ws.state is State.OPEN and self.face is not None:
+            self._ws.send_close(self.face.slow_consumer_code, "slow consumer")
+            self._flush(self._ws)
+        self._cut_off_soon()
+
+    def _hang_up(self) -> None:
+        """Nothing more is to be said over HTTP."""
+        if not self._over:
+            self._transport.close()
+            self._cut_off_soon()
+
+    def _cut_off_soon(self) -> None:
+        self._closing = True
+        self._loop.call_later(CLOSE_TIMEOUT, self._cut_off)
+
+    def _cut_off(self) -> None:
+        if not self._over and not self._half_open:
+            self._transport.abort()
+
+    def state(self) -> dict[str, Any]:
+        """What the admin endpoint says of it."""
+        return {
+            "connection": self.number,
+            "venue": self.venue,
+            "sent": self.sent,
+            "received": self.received,
+            "half_open": self._half_open,
+            "muted": sorted(self._muted_until),
+        }
+
+    def __repr__(self) -> str:
+        return f"<Client {self.number} {self.venue or 'http'} sent={self.sent} received={self.received}>"

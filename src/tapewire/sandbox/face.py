@@ -1,0 +1,110 @@
+"""What a venue's face is to the sandbox: its routes, its sockets, and how it words what happens at the exchange.
+
+A face owns an exchange and its flow. It enters each publication in the ledger before it encodes it, and tells the
+socket of what kind each message is, so that faults can be played on it that know no venue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal, Protocol, TypeAlias
+
+import msgspec
+
+from ..clock import Clock
+from ..protocols.base import Payload
+from .events import Event
+from .exchange import Exchange
+from .faults import Faults
+from .flow import Flow
+from .http import Request, Response
+from .ledger import Ledger
+
+__all__ = ["Face", "MessageKind", "Route", "Socket", "SocketHandler", "Stage"]
+
+MessageKind: TypeAlias = Literal["publication", "heartbeat", "control"]
+Route: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sandbox lends a face."""
+
+    ledger: Ledger
+    faults: Faults
+    clock: Clock
+    seed: int | str = 1
+
+
+class Socket(Protocol):
+    """One client's open socket, as a face sees it."""
+
+    @property
+    def number(self) -> int:
+        """The connection's number, as faults name it."""
+        ...
+
+    def send(self, payloads: Sequence[Payload], kind: MessageKind = "control") -> None:
+        """Send messages, in order. Never waits; a client that does not read is disconnected."""
+        ...
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close with a code."""
+        ...
+
+    def stall(self, seconds: float) -> None:
+        """Give the handler no messages for so long: what arrives meanwhile waits."""
+        ...
+
+
+class SocketHandler(Protocol):
+    """A face's end of one socket."""
+
+    def received(self, payload: Payload) -> None:
+        """One message of the client."""
+        ...
+
+    def lost(self) -> None:
+        """The socket is over."""
+        ...
+
+
+class Face(Protocol):
+    """One venue, played. Made with `(stage)` and its own keyword arguments."""
+
+    name: str
+    exchange: Exchange
+    flow: Flow
+    idle_timeout: float
+    idle_code: int
+    slow_consumer_code: int
+    subprotocols: Sequence[str]
+    routes: Mapping[tuple[str, str], Route]
+    socket_paths: frozenset[str]
+
+    def accept(self, request: Request, socket: Socket) -> SocketHandler | Response:
+        """A socket wants to open: its handler, or the HTTP response that refuses it."""
+        ...
+
+    def publish(self, events: Sequence[Event], now_ns: int) -> None:
+        """Word what happened, enter it in the ledger, send it to whoever subscribes."""
+        ...
+
+    def listening_accounts(self) -> list[str]:
+        """The accounts whose own streams somebody listens to now, sorted."""
+        ...
+
+    def tick(self, now: float, now_ns: int) -> None:
+        """Called a few times a second: for the face's own deadlines."""
+        ...
+
+    def expire_tokens(self) -> int:
+        """Every access token given so far is expired from now on; returns how many accounts had one."""
+        ...
+
+    def end_topic(self, topic: str, *, crashed: bool) -> int:
+        """Crash or close the topic on every socket that has joined it; returns on how many."""
+        ...
+
+    def environment(self, url: str) -> dict[str, str]:
+        """The environment variables that lead the venue's SDK here."""
+        ...

@@ -1,0 +1,72 @@
+"""Playing the faults that happen at once: on the sockets that are open now, and on the faces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..protocols.base import Binary
+from .clients import Client
+from .face import Face
+from .faults import Faults, Injected
+
+__all__ = ["play"]
+
+
+def play(
+    injected: Injected,
+    clients: Iterable[Client],
+    faces: Mapping[str, Face],
+    publish: Callable[[int], None],
+    now_ns: int,
+) -> None:
+    """Do what was ordered, where it is not a standing fault. `publish(count)` makes a burst."""
+    params = injected.params
+    on_client = _ON_CLIENTS.get(injected.name)
+    if on_client is not None:
+        for client in list(clients):
+            if client.is_socket and params.get("connection") in (None, client.number):
+                on_client(client, injected)
+                if injected.name not in _NOTED_WHEN_MET:
+                    Faults.met(injected, now_ns)
+    elif injected.name == "burst":
+        publish(params["count"])
+        Faults.met(injected, now_ns)
+    elif injected.name in ("crash_channel", "close_channel"):
+        crashed = injected.name == "crash_channel"
+        ended = sum(face.end_topic(params["topic"], crashed=crashed) for face in faces.values())
+        Faults.met(injected, now_ns, ended)
+    elif injected.name == "expire_tokens":
+        Faults.met(injected, now_ns, sum(face.expire_tokens() for face in faces.values()))
+
+
+def _close_idle(client: Client, _: Injected) -> None:
+    client.close(client.face.idle_code if client.face else 1000)
+
+
+def _mute(client: Client, injected: Injected) -> None:
+    client.mute("publication", injected.params["seconds"], injected)
+
+
+def _mute_heartbeats(client: Client, injected: Injected) -> None:
+    client.mute("heartbeat", injected.params["seconds"], injected)
+
+
+def _oversized(client: Client, injected: Injected) -> None:
+    client.send(["x" * injected.params["size"]])
+
+
+_ON_CLIENTS: Mapping[str, Callable[[Client, Injected], Any]] = {
+    "close": lambda client, order: client.close(order.params["code"], order.params["reason"]),
+    "abort": lambda client, _: client.abort(),
+    "half_open": lambda client, order: client.half_open(order.params["seconds"]),
+    "drain": lambda client, _: client.close(1012),
+    "idle_close": _close_idle,
+    "mute": _mute,
+    "mute_heartbeats": _mute_heartbeats,
+    "drip": lambda client, order: client.drip(order.params["interval"], order.params["seconds"]),
+    "oversized": _oversized,
+    "binary": lambda client, _: client.send([Binary(b"\x07\xff\x00\xfe")]),
+}
+
+_NOTED_WHEN_MET = frozenset({"mute", "mute_heartbeats"})

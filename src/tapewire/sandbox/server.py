@@ -1,0 +1,339 @@
+"""The sandbox: one port of this machine on which venues are played, HTTP and WebSocket alike.
+
+Loopback only. Requests whose Host or Origin is not this machine's are refused, connections, sizes and buffers are
+bounded, silent clients are closed. One task makes things happen: the exchanges' steps at `rate` a second, in an order
+that the seed decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets as secrets_module
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from ..clock import Clock, SystemClock
+from ..errors import ConfigurationError
+from ..secrets import Secret
+from . import admin
+from .activity import UserActivity
+from .clients import MAX_OUTGOING, Client
+from .face import Face, Route, SocketHandler, Stage
+from .faces import FACES, make_face
+from .faults import Faults, Injected
+from .http import Request, Response, is_loopback_host, is_loopback_origin
+from .injection import play
+from .ledger import Ledger
+
+__all__ = ["MAX_CONNECTIONS", "Sandbox", "run_sandbox"]
+
+MAX_CONNECTIONS = 256
+"""Connections at a time; further ones are reset."""
+
+HTTP_IDLE = 30.0
+"""Seconds an HTTP connection may be silent."""
+
+ACTIVITY_INTERVAL = 0.5
+"""Seconds between two things done in a listening user's name."""
+
+MAX_STEPS_PER_TURN = 1000
+"""Steps made up for at once after the loop was held up."""
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_TURN = 0.25
+_IDLE_TURN = 0.05
+_UNAVAILABLE = b"<html><body><h1>Service unavailable</h1></body></html>"
+_log = logging.getLogger("tapewire.sandbox")
+
+
+class Sandbox:
+    """`async with Sandbox() as sandbox:` plays the venues at `sandbox.url` until the block ends.
+
+    `venues`: which, by default every one. `rate`: things that happen per second and venue; at 0 only `step()` makes
+    them happen; it may be changed while the sandbox runs. `user_activity`: house orders in the name of every account
+    that somebody listens to. `settings`: keyword arguments of the faces, by venue. `max_outgoing`: bytes that may wait
+    for one client.
+    Raises ConfigurationError for a host that is not loopback, an unknown venue, a bad number.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        seed: int | str = 1,
+        rate: float = 20.0,
+        venues: Sequence[str] | None = None,
+        user_activity: bool = False,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        max_connections: int = MAX_CONNECTIONS,
+        max_outgoing: int = MAX_OUTGOING,
+        clock: Clock | None = None,
+    ) -> None:
+        if host not in _LOOPBACK:
+            raise ConfigurationError(
+                "host", host, f"{', '.join(_LOOPBACK)}: the sandbox is for this machine only"
+            )
+        if not 0 <= port <= 65535:
+            raise ConfigurationError("port", port, "0 (any free one) to 65535")
+        if not 0 <= rate <= 100_000:
+            raise ConfigurationError("rate", rate, "0 to 100000 a second")
+        self.clock: Clock = clock or SystemClock()
+        self.ledger = Ledger()
+        self.faults = Faults()
+        self.admin_token = Secret(secrets_module.token_urlsafe(24))
+        self.rate = rate
+        self.max_connections = max_connections
+        self.max_outgoing = max_outgoing
+        self.seed = seed
+        self.slow_consumers = 0
+        self.refused = 0
+        self._host, self._port = host, port
+        self._user_activity = user_activity
+        stage = Stage(ledger=self.ledger, faults=self.faults, clock=self.clock, seed=seed)
+        self.faces: dict[str, Face] = {
+            venue: make_face(venue, stage, **(settings or {}).get(venue, {})) for venue in _checked(venues)
+        }
+        self._activities = {
+            venue: UserActivity(face.exchange, face.flow, seed) for venue, face in self.faces.items()
+        }
+        self._routes = self._all_routes()
+        self._clients: dict[int, Client] = {}
+        self._all_gone = asyncio.Event()
+        self._all_gone.set()
+        self._last_number = 0
+        self._server: asyncio.Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # For users
+
+    @property
+    def url(self) -> str:
+        """Where it is: `http://127.0.0.1:PORT`."""
+        if self._server is None:
+            raise ConfigurationError("url", "none yet", "after `async with` has started the sandbox")
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def environment(self) -> dict[str, str]:
+        """The environment variables that lead the venues' SDKs here."""
+        found: dict[str, str] = {}
+        for face in self.faces.values():
+            found |= face.environment(self.url)
+        return found
+
+    def inject(self, fault: str, /, **params: Any) -> Injected:
+        """Order a fault by name; see `tapewire.sandbox.faults.FAULTS`. Call it on the sandbox's event loop.
+
+        Raises ConfigurationError for an unknown name or parameter, listing what is allowed.
+        """
+        now_ns = self.clock.time_ns()
+        injected = self.faults.order(fault, params, now_ns)
+        play(injected, self._clients.values(), self.faces, self.step, now_ns)
+        return injected
+
+    def lift(self, fault: str | None = None) -> int:
+        """End faults that still stand, and what mutes or slows sockets; returns how many stood."""
+        lifted = self.faults.lift(fault)
+        if fault in (None, "mute", "mute_heartbeats", "drip"):
+            for client in self._clients.values():
+                client.unmute()
+        return lifted
+
+    def step(self, count: int = 1) -> None:
+        """Let `count` things happen at each venue, now."""
+        for face in self.faces.values():
+            for _ in range(count):
+                now_ns = self.clock.time_ns()
+                face.publish(face.flow.step(now_ns), now_ns)
+
+    def state(self) -> dict[str, Any]:
+        """Figures for logs, tests and screens."""
+        return {
+            "url": self.url,
+            "seed": self.seed,
+            "rate": self.rate,
+            "connections": [client.state() for client in self._clients.values()],
+            "slow_consumers": self.slow_consumers,
+            "refused": self.refused,
+            "published": self.ledger.published,
+            "faults_standing": self.faults.standing,
+            "venues": {
+                name: {
+                    "markets": list(face.exchange.markets),
+                    "trades": face.exchange.trades,
+                    "steps": face.flow.steps,
+                }
+                for name, face in self.faces.items()
+            },
+        }
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        now_ns = self.clock.time_ns()
+        for face in self.faces.values():
+            face.publish(face.flow.open(now_ns), now_ns)
+        self._server = await loop.create_server(self._new_client, self._host, self._port)
+        self._task = loop.create_task(self._run(), name="sandbox")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        assert self._task is not None
+        self._server.close()
+        self._task.cancel()
+        ended = (await asyncio.gather(self._task, return_exceptions=True))[0]
+        for client in list(self._clients.values()):
+            client.abort()
+        await self._server.wait_closed()
+        await self._all_gone.wait()
+        if isinstance(ended, Exception) and error is None:
+            raise ended
+
+    async def wait(self) -> None:
+        """Wait until the sandbox fails; cancel it to stop waiting."""
+        assert self._task is not None
+        await asyncio.shield(self._task)
+
+    def __repr__(self) -> str:
+        where = self.url if self._server else "not started"
+        return f"<Sandbox {where} venues={','.join(self.faces)} connections={len(self._clients)}>"
+
+    # For its clients
+
+    def admit(self, client: Client) -> bool:
+        """Count a new connection in; False where there are too many."""
+        self._clients[client.number] = client
+        self._all_gone.clear()
+        if len(self._clients) > self.max_connections:
+            self.refused += 1
+            return False
+        return True
+
+    def dismiss(self, client: Client) -> None:
+        """A connection is over."""
+        self._clients.pop(client.number, None)
+        if not self._clients:
+            self._all_gone.set()
+
+    def note_slow(self, client: Client) -> None:
+        """A client did not read fast enough and is being disconnected."""
+        self.slow_consumers += 1
+        _log.warning("%r does not read fast enough: disconnected", client)
+
+    async def respond(self, request: Request) -> Response:
+        """The answer to an HTTP request."""
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        if request.path.startswith(admin.PREFIX):
+            return admin.answer(self, request)
+        fault = self._http_fault("http_429")
+        if fault is not None:
+            return fault
+        route = self._routes.get((request.method, request.path))
+        if route is not None:
+            return await route(request)
+        methods = sorted(method for method, path in self._routes if path == request.path)
+        if methods:
+            return Response.of({"error": "method not allowed"}, 405, allow=", ".join(methods))
+        return Response.error(404, "not found")
+
+    def accept(self, request: Request, client: Client) -> tuple[Face | None, SocketHandler | Response]:
+        """The face and handler of a socket that wants to open, or the response that refuses it."""
+        refusal = self._refusal(request) or self._http_fault("socket_429")
+        if refusal is not None:
+            return None, refusal
+        for face in self.faces.values():
+            if request.path in face.socket_paths:
+                return face, face.accept(request, client)
+        return None, Response(status=404)
+
+    # Inside
+
+    def _new_client(self) -> Client:
+        self._last_number += 1
+        return Client(self, self._last_number)
+
+    def _all_routes(self) -> dict[tuple[str, str], Route]:
+        routes: dict[tuple[str, str], Route] = {}
+        for face in self.faces.values():
+            taken = routes.keys() & face.routes.keys()
+            if taken:
+                raise ConfigurationError("venues", face.name, f"venues that do not share {sorted(taken)}")
+            routes |= face.routes
+        return routes
+
+    def _refusal(self, request: Request) -> Response | None:
+        origin = request.headers.get("origin")
+        if is_loopback_host(request.headers.get("host", "")) and (
+            origin is None or is_loopback_origin(origin)
+        ):
+            return None
+        self.refused += 1
+        return Response(status=403)
+
+    def _http_fault(self, limited: str) -> Response | None:
+        now_ns = self.clock.time_ns()
+        down = self.faults.meet("unavailable", now_ns)
+        if down is not None:
+            return Response(
+                status=down.params["status"], body=_UNAVAILABLE, headers={"content-type": "text/html"}
+            )
+        busy = self.faults.meet(limited, now_ns)
+        if busy is not None:
+            return Response.of(
+                {"error": "too many requests"}, 429, retry_after=f"{busy.params['retry_after']:g}"
+            )
+        return None
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        last = last_activity = last_sweep = loop.time()
+        owed = 0.0
+        while True:
+            await asyncio.sleep(min(_TURN, max(0.002, 1 / self.rate)) if self.rate else _IDLE_TURN)
+            now = loop.time()
+            owed += (now - last) * self.rate
+            last = now
+            due = int(owed)
+            owed -= due
+            self.step(min(due, MAX_STEPS_PER_TURN))
+            if self._user_activity and now - last_activity >= ACTIVITY_INTERVAL:
+                last_activity = now
+                self._act_for_users()
+            if now - last_sweep >= _TURN:
+                last_sweep = now
+                self._sweep(now)
+
+    def _act_for_users(self) -> None:
+        for venue, face in self.faces.items():
+            for account in face.listening_accounts():
+                now_ns = self.clock.time_ns()
+                face.publish(self._activities[venue].step(account, now_ns), now_ns)
+
+    def _sweep(self, now: float) -> None:
+        for face in self.faces.values():
+            face.tick(now, self.clock.time_ns())
+        for client in list(self._clients.values()):
+            client.close_if_silent(now, HTTP_IDLE)
+
+
+def _checked(venues: Sequence[str] | None) -> Sequence[str]:
+    if venues is None:
+        return list(FACES)
+    if not venues or isinstance(venues, str):
+        raise ConfigurationError("venues", venues, f"a list of: {', '.join(FACES)}")
+    return venues
+
+
+async def run_sandbox(*, ready: Callable[[Sandbox], None] | None = None, **arguments: Any) -> None:
+    """Run a sandbox, made with `arguments`, until cancelled. `ready(sandbox)` is called when it listens."""
+    async with Sandbox(**arguments) as sandbox:
+        if ready is not None:
+            ready(sandbox)
+        await sandbox.wait()

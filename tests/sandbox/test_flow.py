@@ -1,0 +1,98 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tapewire.sandbox.activity import UserActivity
+from tapewire.sandbox.events import (
+    BookChanged,
+    Filled,
+    MarketClosed,
+    MarketCreated,
+    OrderChanged,
+    Settled,
+    Traded,
+)
+from tapewire.sandbox.exchange import Exchange
+from tapewire.sandbox.flow import Flow, FlowSettings
+
+
+def new_facts(number, chance):
+    return {"title": f"market {number}", "draw": str(chance.randint(0, 9))}
+
+
+def opened(seed=1, **settings):
+    exchange = Exchange(seed)
+    flow = Flow(exchange, new_facts, seed, FlowSettings(**settings))
+    return exchange, flow, flow.open(0)
+
+
+def test_every_market_is_quoted_on_both_sides_from_the_start():
+    exchange, _, events = opened()
+    assert sum(isinstance(event, MarketCreated) for event in events) == 6
+    for market in exchange.markets.values():
+        assert market.book.best_bid < market.book.best_offer
+
+
+def test_every_step_changes_some_book():
+    _, flow, _ = opened()
+    for number in range(1000):
+        assert any(isinstance(event, BookChanged | MarketClosed) for event in flow.step(number))
+
+
+@given(st.integers(0, 2**32))
+def test_the_same_seed_gives_the_same_trading(seed):
+    """Two flows of one seed make the same events."""
+    runs = []
+    for _ in range(2):
+        _, flow, events = opened(seed, churn_every=50)
+        runs.append([events, *(flow.step(number) for number in range(120))])
+    assert runs[0] == runs[1]
+
+
+def test_another_seed_gives_other_trading():
+    runs = [[flow.step(number) for number in range(20)] for flow in (opened(1)[1], opened(2)[1])]
+    assert runs[0] != runs[1]
+
+
+def test_there_are_trades_and_the_books_stay_uncrossed_and_paid_for():
+    exchange, flow, _ = opened(3)
+    events = [event for number in range(2000) for event in flow.step(number)]
+    assert sum(isinstance(event, Traded) for event in events) > 200
+    for market in exchange.markets.values():
+        assert market.book.best_bid < market.book.best_offer
+    assert exchange.worth() == exchange.deposits
+
+
+def test_markets_end_and_others_begin():
+    exchange, flow, _ = opened(churn_every=10)
+    events = [event for number in range(100) for event in flow.step(number)]
+    assert sum(isinstance(event, MarketClosed) for event in events) == 10
+    assert len(exchange.markets) == 6
+
+
+def test_wide_ticks_and_gaps_trade_as_well():
+    exchange, flow, _ = opened(payout=1_000_000, gap=50, spread=25, drift=200)
+    for number in range(500):
+        flow.step(number)
+    assert exchange.trades > 50
+
+
+def test_an_account_that_only_listens_sees_orders_fills_and_settlements():
+    exchange, flow, _ = opened()
+    activity = UserActivity(exchange, flow)
+    events = [event for number in range(45) for event in activity.step("ann", number)]
+    statuses = {event.order.status for event in events if isinstance(event, OrderChanged)}
+    assert {"open", "filled", "cancelled"} <= statuses
+    assert any(isinstance(event, Filled) for event in events)
+    assert any(isinstance(event, Settled) for event in events)
+    assert exchange.worth() == exchange.deposits
+
+
+def test_the_houses_activity_leaves_the_users_own_orders_alone():
+    exchange, flow, _ = opened()
+    exchange.open_account("ann")
+    market_id = next(iter(exchange.markets))
+    order, _ = exchange.place("ann", market_id, "buy", 1, 1, 0)
+    activity = UserActivity(exchange, flow)
+    for number in range(12):
+        activity.step("ann", number)
+    assert order.order_id in exchange.accounts["ann"].open_orders
