@@ -111,9 +111,7 @@ class _Client:
         known = (*AccountSettings.__annotations__, *Settings.__annotations__)
         unknown = settings.keys() - set(known)
         if unknown:
-            raise STXInvalidParameterException(
-                "argument", ", ".join(sorted(unknown)), known
-            )
+            raise STXInvalidParameterException("argument", ", ".join(sorted(unknown)), known)
         config = resolve(**{name: settings.get(name) for name in names})  # type: ignore[arg-type]
         self.origin = config.origin
         self.user = settings.get("user") or User()

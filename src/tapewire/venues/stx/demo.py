@@ -66,7 +66,9 @@ class Demo:
         await self._socket.join(channel, on_message, on_mark=observer.mark)
 
     async def trade(self) -> str:
-        market = (await self._client.markets(status="OPEN", limit=1))[0]  # markets open and are resulted meanwhile
+        market = (await self._client.markets(status="OPEN", limit=1))[
+            0
+        ]  # markets open and are resulted meanwhile
         placed = await self._client.place_order(
             market_id=market["market_id"], order_type="MARKET", action="BUY", quantity=5
         )

@@ -27,6 +27,9 @@ SHARE = 0.6
 
 _LEAST, _MOST = 5.0, 20.0
 
+_SHORTEST = 1.0
+"""Whatever is granted, we do not ping more often than this allows."""
+
 
 def checked_cancel_on_disconnect(topic: str, seconds: float) -> dict[str, Any]:
     """The join's members that ask for it. Raises STXInvalidParameterException naming what is allowed."""
@@ -40,10 +43,15 @@ def checked_cancel_on_disconnect(topic: str, seconds: float) -> dict[str, Any]:
 
 
 def granted_seconds(reply: Any, asked: float = _LEAST) -> float:
-    """The time-out that the join's reply grants, in seconds."""
-    response = msgspec.json.decode(reply) if isinstance(reply, msgspec.Raw) else reply
+    """The time-out that the join's reply grants, in seconds; `asked` where it grants none that makes sense."""
+    try:
+        response = msgspec.json.decode(reply) if isinstance(reply, msgspec.Raw) else reply
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return asked
     granted = response.get("ping_timeout") if isinstance(response, dict) else None
-    return granted / 1000 if isinstance(granted, int | float) and granted > 0 else asked
+    if isinstance(granted, bool) or not isinstance(granted, int | float) or not 0 < granted < 86_400_000:
+        return asked
+    return max(_SHORTEST, granted / 1000)
 
 
 class Keepalive:
@@ -61,15 +69,17 @@ class Keepalive:
         self._task.cancel()
 
     async def _run(self) -> None:
-        subscription = self._subscription
+        subscription, time = self._subscription, asyncio.get_running_loop().time
+        spent = 0.0  # seconds since the last ping went out: a reply that does not come delays no other ping
         try:
             while True:
                 interval = granted_seconds(await subscription.confirmed()) * SHARE
-                await asyncio.sleep(interval)
-                if (
-                    subscription.state == "subscribed"
-                ):  # else the venue has cancelled; the next join asks again
+                await asyncio.sleep(max(0.0, interval - spent))
+                spent = 0.0
+                if subscription.state == "subscribed":  # else the next join asks for it anew
+                    started = time()
                     await self._ping_once(interval)
+                    spent = time() - started
         except TapewireError:
             return  # left, ended or closed
 

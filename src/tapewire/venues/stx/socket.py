@@ -17,6 +17,7 @@ from ...errors import (
     RequestTimeout,
     SubscriptionEnded,
     SubscriptionRefused,
+    TapewireError,
 )
 from ...marks import Mark
 from ...protocols.phoenix import PhoenixClient, Push
@@ -44,6 +45,9 @@ MessageHandler = Callable[[ChannelMessage], Any]
 
 _FAILING = frozenset(channel.value for channel in SCOPED_CHANNELS)
 """Account data: losing one silently is worse than stopping, so their buffer fails instead of dropping."""
+
+REPLY_TIMEOUT = 10.0
+"""Seconds for the reply to a heartbeat; never longer than until the next one is due."""
 
 ACCOUNT_CAPACITY = 10_000
 MARKET_CAPACITY = 5_000
@@ -82,7 +86,10 @@ class STXWebSocket:
         self._credentials = Credentials(self._http.token)
         options: dict[str, Any] = {
             "endpoint": lambda token: Endpoint(url=socket_url(self._http.origin, token)),
-            "protocol": lambda token: PhoenixClient(heartbeat_interval=self._heartbeat_interval),
+            "protocol": lambda token: PhoenixClient(
+                heartbeat_interval=self._heartbeat_interval,
+                heartbeat_timeout=min(REPLY_TIMEOUT, max(1.0, self._heartbeat_interval)),
+            ),
             "credentials": self._credentials,
             "connector": connector or default_connector(),
             "name": "stx",
@@ -105,7 +112,11 @@ class STXWebSocket:
         Failed tries are logged and repeated as `retry` says. Raises STXAuthenticationFailedException and the like for
         credentials that the venue refuses, tapewire.GaveUp where `retry` is exhausted.
         """
-        await self._session.open()
+        try:
+            await self._session.open()
+        except TapewireError:
+            await self._http.aclose()  # the session is over: nobody has to close what never opened
+            raise
 
     async def close(self) -> None:
         """Send phx_leave for each channel, then close the socket. Bounded in time, idempotent."""
@@ -257,6 +268,8 @@ class STXWebSocket:
             raise STXChannelException(str(error), topic=topic, reply=error.reply) from None
         except (RequestLost, RequestTimeout) as error:
             raise STXTransportException(str(error), sent=error.sent, outcome_unknown=error.sent) from None
+        except NotSubscribed:
+            raise STXTransportException(f"{event} on {topic}: it is being joined again", sent=False) from None
 
     def __repr__(self) -> str:
         return f"<STXWebSocket at {self._http.origin} {self._session!r}>"
