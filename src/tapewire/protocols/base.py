@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import msgspec
 
 from ..payload import Binary, Payload
+from ..secrets import Secret
 
 __all__ = [
     "Binary",
@@ -41,6 +42,7 @@ __all__ = [
     "Skipped",
     "StreamPosition",
     "Undecodable",
+    "Unnumbered",
 ]
 
 
@@ -182,6 +184,32 @@ Event: TypeAlias = (
 )
 
 
+class Unnumbered:
+    """What a protocol answers that numbers nothing, keeps no history and sends each subscription at once."""
+
+    def queued(self, topic: str) -> bool:
+        """Never: each goes out at once."""
+        return False
+
+    def position(self, topic: str) -> StreamPosition | None:
+        """None: nothing is numbered."""
+        return None
+
+    def rewind(self, undelivered: Sequence[Any]) -> None:
+        """Nothing to take back."""
+
+    def history(self, topic: str, since: StreamPosition) -> Command | None:
+        """None: there is none to ask for."""
+        return None
+
+    def refresh(self, token: Secret) -> None:
+        """A token is for the handshake only."""
+
+    def closed(self, code: int, reason: str) -> Failed:
+        """No code forbids to come back."""
+        return Failed(reason, code)
+
+
 class ClientProtocol(Protocol):
     """What a session asks of a protocol; see the head of this file for the order of calls."""
 
@@ -213,6 +241,30 @@ class ClientProtocol(Protocol):
 
     def withdraw(self, ref: str) -> bool:
         """Give up a command that is still held, so that it is never written. False where it is too late for that."""
+        ...
+
+    def queued(self, topic: str) -> bool:
+        """True while the subscription of `topic` waits for its turn: it has not gone out, judge no deadline."""
+        ...
+
+    def position(self, topic: str) -> StreamPosition | None:
+        """Behind the last publication parsed of `topic`, or where it was when it stopped; None where nothing counts."""
+        ...
+
+    def rewind(self, undelivered: Sequence[Any]) -> None:
+        """The connection is given up in the middle of a read: these items of it will not be dispatched."""
+        ...
+
+    def history(self, topic: str, since: StreamPosition) -> Command | None:
+        """The command that asks for one page after `since`; its reply has `publications` and `epoch`. None: no such."""
+        ...
+
+    def refresh(self, token: Secret) -> None:
+        """Give the peer a fresh token, as `CredentialsExpiring` asked for."""
+        ...
+
+    def closed(self, code: int, reason: str) -> Failed:
+        """The transport was closed with `code`: what that means for coming back. The last call."""
         ...
 
     def data_to_send(self) -> list[Payload]:

@@ -8,7 +8,7 @@ Nothing here is done per message that a read can do once.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectionLost
 from ..payload import Payload
@@ -28,7 +28,7 @@ logger = logging.getLogger("tapewire.session")
 class Connection:
     """A transport's receiver. Once the driver has another connection, nothing that this one reports counts."""
 
-    __slots__ = ("_driver", "liveness", "paused", "protocol", "raised", "reading", "transport")
+    __slots__ = ("_driver", "_rest", "liveness", "paused", "protocol", "raised", "reading", "transport")
 
     def __init__(self, driver: Driver) -> None:
         options = driver.options
@@ -36,6 +36,7 @@ class Connection:
         self.transport: Transport | None = None
         self.protocol: ClientProtocol | None = None
         self.liveness = Liveness(driver.now(), options.ping_interval, options.ping_timeout)
+        self._rest: tuple[list[Any], int] = ([], 0)
         self.raised = False
         """True once the protocol is ready: subscriptions may be sent."""
         self.reading = False
@@ -55,6 +56,7 @@ class Connection:
             items = protocol.receive(payloads, now)
             self.flush()
             self.reading = True
+            self._rest = items, 0
             self._dispatch(items, protocol.publication)
         except Exception as error:  # a defect of ours must not end in silence
             logger.exception("%s: a read could not be dispatched", driver.name)
@@ -67,17 +69,18 @@ class Connection:
         if elapsed > BLOCKED_SECONDS:
             logger.warning("%s: inline handlers blocked the reader for %.2f s", driver.name, elapsed)
 
-    def _dispatch(self, items: list[object], publication: type) -> None:
+    def _dispatch(self, items: list[Any], publication: type[Any]) -> None:
         driver = self._driver
         routes = driver.topics.routes
         count = 0
-        for item in items:
+        for number, item in enumerate(items):
             if item.__class__ is publication:
                 count += 1
-                route = routes.get(item.topic)  # type: ignore[attr-defined]
+                route = routes.get(item.topic)
                 if route is not None:
                     route(item)
             else:
+                self._rest = items, number + 1
                 driver.handle_event(item)
                 if driver.connection is not self:
                     break
@@ -88,9 +91,18 @@ class Connection:
 
     def lost(self, error: ConnectionLost) -> None:
         if self._driver.connection is self:
-            self._driver.broken(error)
+            if self.protocol is None:
+                self._driver.broken(error)
+            else:
+                self._driver.failed(self.protocol.closed(error.code, error.reason))
 
     # --- the driver's calls -----------------------------------------------------------------------------------------
+
+    def rewind(self) -> None:
+        """The line ends in the middle of a read: what was parsed and is not dispatched was never delivered."""
+        if self.protocol is not None and self.reading:
+            items, start = self._rest
+            self.protocol.rewind(items[start:])
 
     def flush(self) -> None:
         """Send what the protocol has to send."""

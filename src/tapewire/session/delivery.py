@@ -86,6 +86,9 @@ class Subscription:
         self.ended_reason: str | None = None
         """Why the venue ended it, if it did."""
         self.delivered = self.marks = self.unseen_marks = self.handler_errors = self.undecodable = 0
+        self.seeded = False
+        """True once a snapshot has been delivered and no failed one since."""
+        self._last: Any = None
         self._topics = topics
 
     # --- what the owner calls ---------------------------------------------------------------------------------------
@@ -106,8 +109,14 @@ class Subscription:
 
     @property
     def position(self) -> StreamPosition | None:
-        """The resume point, on protocols that number: save it, and give it back as `position=` later."""
-        return self._topics.position(self.topic)
+        """The resume point behind what was taken last, on protocols that number; None elsewhere and before.
+
+        Save it, and give it back as `position=` in a later process to continue there.
+        """
+        position, last = self._topics.position(self.topic), self._last
+        if position is None or last is None or not getattr(last, "offset", 0):
+            return None if self.delivered else position
+        return StreamPosition(last.offset, position.epoch)
 
     async def confirmed(self) -> Any:
         """Wait until the venue has confirmed it; returns its reply. Raises what refused or ended it instead."""
@@ -181,6 +190,9 @@ class Subscription:
         """The hold is over with these items; False if they were stale (None) and nothing was delivered."""
         if items is None:
             return False
+        for item in items:
+            if is_mark(item):
+                self.seeded = isinstance(item, Resynced)
         self.deliver = self._call_inline if self.delivery.inline else self.buffer.put
         for item in items:
             (self.deliver_mark if is_mark(item) else self.deliver)(item)
@@ -233,6 +245,7 @@ class Subscription:
             self.marks += 1
             return item
         self.delivered += 1
+        self._last = item
         decode = self.delivery.decode
         if decode is None:
             return item

@@ -22,14 +22,17 @@ from ..errors import (
     SessionClosed,
     TapewireError,
 )
-from ..protocols.base import ClientProtocol, Failed, Ready, Replied, Undecodable
+from ..protocols.base import ClientProtocol, CredentialsExpiring, Failed, Ready, Replied, Undecodable
 from ..secrets import Secret, redact
 from .calls import Calls
 from .connection import Connection
 from .delivery import Subscription
+from .fetching import TokenRefresh, fetch_history, fetch_snapshot
 from .liveness import GRACE, LATE
 from .machine import Action, ConnectionMachine, IllegalTransition, Input
 from .options import SessionOptions
+from .recovery import Bridge
+from .subscriptions import Wanted
 from .timers import Timers
 from .topics import Topics
 
@@ -47,6 +50,7 @@ class Driver:
         self.timers = Timers()
         self.topics = Topics(self)
         self.calls = Calls(self)
+        self.refresh = TokenRefresh(self)
         self.connection: Connection | None = None
         self.generation = 0
         self.undecodable = 0
@@ -56,7 +60,7 @@ class Driver:
         """What `run_forever` raises."""
         self.over = asyncio.Event()
         self.closed = asyncio.Event()
-        self._token: Secret | None = None
+        self.token: Secret | None = None
         self._fresh = False
         self._inputs: deque[Input] = deque()
         self._feeding = False
@@ -164,7 +168,13 @@ class Driver:
         _ = self._spawn(coroutine, name)
 
     def seed(self, subscription: Subscription) -> None:
-        _ = self._spawn(self._seed(subscription, self.generation), f"snapshot {subscription.topic}")
+        _ = self._spawn(fetch_snapshot(self, subscription, self.generation), f"snapshot {subscription.topic}")
+
+    def bridge(self, wanted: Wanted, bridge: Bridge) -> None:
+        _ = self._spawn(fetch_history(self, wanted, bridge), f"history {wanted.topic}")
+
+    def renew(self, topic: str) -> None:
+        self.topics.renew(topic)
 
     def flush(self) -> None:
         """Send what the protocol has to send, and look at the deadlines again."""
@@ -250,7 +260,10 @@ class Driver:
         elif isinstance(event, Ready):
             self.feed(Input.READY)
         elif isinstance(event, Failed):
-            self._protocol_failed(event)
+            if not self._paused:  # our own liveness is not judged while we do not read
+                self.failed(event)
+        elif isinstance(event, CredentialsExpiring):
+            self.refresh.expect(event)
         else:
             if isinstance(event, Undecodable):
                 self._count_undecodable(event)
@@ -259,13 +272,15 @@ class Driver:
             except IllegalTransition as error:
                 self.broken(ConnectionLost(f"the peer broke the protocol: {error}", 1002))
 
-    def _protocol_failed(self, event: Failed) -> None:
-        if self._paused:
-            return  # our own liveness is not judged while we do not read
+    def failed(self, event: Failed) -> None:
+        """The connection is over, as the protocol understands it."""
         lost = ConnectionLost(event.reason, event.code or 1006)
         if event.terminal:
             self.last_error = lost
             self.feed(Input.REFUSED)
+        elif event.unauthorized and self.options.credentials is not None:
+            self.last_error = lost
+            self.feed(Input.UNAUTHORIZED)
         else:
             self.broken(lost)
 
@@ -290,7 +305,7 @@ class Driver:
         credentials = self.options.credentials
         if credentials is not None:
             try:
-                self._token = await credentials.token(fresh=self._fresh)
+                self.token = await credentials.token(fresh=self._fresh)
             except Exception as error:
                 self._attempt_failed(error)
                 return
@@ -302,7 +317,7 @@ class Driver:
         try:
             if self.options.admit is not None:
                 await self.options.admit()
-            endpoint = self.options.endpoint(self._token)
+            endpoint = self.options.endpoint(self.token)
             connection.transport = await self.options.connector.connect(endpoint, connection)
         except Exception as error:
             self._attempt_failed(error)
@@ -319,7 +334,7 @@ class Driver:
     def _greet(self) -> None:
         connection = self.connection
         assert connection is not None
-        connection.protocol = self.options.protocol(self._token)
+        connection.protocol = self.options.protocol(self.token)
         self.timers.set("greeting", self.now() + self.options.greeting_timeout)
         events = connection.protocol.hello(self.now())
         connection.flush()
@@ -339,12 +354,14 @@ class Driver:
         self._up_waiters.clear()
 
     def _lower_line(self) -> None:
+        if self.connection is not None:
+            self.connection.rewind()
         self.calls.lose(self.calls.pending.take_all())
         self.topics.line_down(self.last_error)
 
     def _drop(self) -> None:
         connection, self.connection = self.connection, None
-        for key in ("stable", "greeting", "unblock"):
+        for key in ("stable", "greeting", "unblock", "refresh"):
             self.timers.cancel(key)
         self._paused.clear()
         if connection is not None:
@@ -353,7 +370,7 @@ class Driver:
                 connection.transport.abort()
 
     def _discard_token(self) -> None:
-        self._token, self._fresh = None, True
+        self.token, self._fresh = None, True
 
     def _arm_backoff(self) -> None:
         retry_after = getattr(self.last_error, "retry_after", None)
@@ -410,21 +427,6 @@ class Driver:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s: %s failed", self.name, task.get_name(), exc_info=error)
 
-    async def _seed(self, subscription: Subscription, generation: int) -> None:
-        seeding, delivery = subscription.seeding, subscription.delivery
-        assert seeding is not None
-        assert delivery.snapshot is not None
-        try:
-            async with asyncio.timeout(delivery.snapshot_timeout):
-                snapshot = await delivery.snapshot()
-            items = seeding.complete(generation, snapshot, self.now_ns())
-        except Exception as error:
-            detail = redact(str(error) or type(error).__name__)
-            logger.warning("%s: the snapshot could not be had: %s", subscription.topic, detail)
-            items = seeding.fail(generation, self.now_ns(), detail)
-        self.topics.seeded(subscription, items)
-        self.rearm()
-
     # --- the one timer ----------------------------------------------------------------------------------------------
 
     def rearm(self) -> None:
@@ -466,6 +468,8 @@ class Driver:
                 self.feed(Input.STABLE)
             case "greeting":
                 self.broken(ConnectionLost("the peer did not greet in time"))
+            case "refresh":
+                _ = self._spawn(self.refresh.run(self.generation), "refresh")
             case "unblock":
                 self._unblock()
             case ("deadline", str(topic)):

@@ -112,7 +112,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.UP, On.OPEN): (S.UP, ()),
         (S.UP, On.STABLE): (S.UP, ()),
         (S.UP, On.BROKEN): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.ARM_BACKOFF)),
-        (S.UP, On.UNAUTHORIZED): (S.AUTHORIZING, (Do.LOWER_LINE, Do.DROP, Do.DISCARD_TOKEN, Do.AUTHORIZE)),
+        (S.UP, On.UNAUTHORIZED): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.DISCARD_TOKEN, Do.ARM_BACKOFF)),
         (S.UP, On.REFUSED): (S.FAILED, (Do.LOWER_LINE, Do.DROP, Do.GIVE_UP)),
         (S.UP, On.EXHAUSTED): (S.FAILED, (Do.LOWER_LINE, Do.DROP, Do.GIVE_UP)),
         (S.UP, On.RECONNECT): (S.AUTHORIZING, (Do.LOWER_LINE, Do.DROP, Do.AUTHORIZE)),
@@ -176,12 +176,14 @@ class ConnectionMachine:
     def _finalize(self, received: Input) -> Input:
         if received is Input.STABLE:
             self._start_afresh()
-        elif received is Input.UNAUTHORIZED:
-            self._stable = False
+        elif received is Input.UNAUTHORIZED and self.state is not State.UP:
             if self._asked_for_fresh_token:
                 return Input.REFUSED
             self._asked_for_fresh_token = True
-        elif received is Input.BROKEN:
+        elif received in (
+            Input.BROKEN,
+            Input.UNAUTHORIZED,
+        ):  # a token that ends on a live line is a loss like any
             if self._stable:
                 self._stable = False  # the loss of a line that had lasted is not a failed try
             else:

@@ -174,7 +174,7 @@ class Session:
             undecodable=driver.undecodable + sum(detail.undecodable for detail in details),
             stale=driver.stale + getattr(protocol, "stale", 0),
             handler_errors=sum(detail.handler_errors for detail in details),
-            marks=driver.topics.marks_written,
+            marks=driver.topics.continuity.marks_written,
             dropped=sum(detail.dropped for detail in details),
             since_heard=None if connection is None else driver.now() - connection.liveness.heard_at,
             heartbeat_rtt=getattr(protocol, "ping_rtt", None),

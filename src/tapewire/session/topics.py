@@ -1,8 +1,7 @@
-"""Performs the actions of the subscription table: routes, marks, holds, waiters. No task, timer or transport here.
+"""Performs the actions of the subscription table: who consumes what, and what the peer is asked for.
 
-`Topics` knows who consumes what; the table in `subscriptions.py` decides; the driver lends its line (`Line`): the
-protocol, the timers, a way to run a coroutine. Each topic has one route, a function that takes a publication. Until the
-first delivery after a gap the route goes through `_deliver_first`, which writes the mark before it.
+`Topics` knows the consumers; the table in `subscriptions.py` decides; `continuity.py` writes the marks; the driver
+lends its line (`Line`): the protocol, the timers, a way to run a coroutine. No task, timer or transport here.
 """
 
 from __future__ import annotations
@@ -19,17 +18,19 @@ from ..errors import (
     SubscriptionRefused,
     TapewireError,
 )
-from ..marks import Gap, Mark, Reconnected
 from ..protocols.base import (
     ClientProtocol,
     Confirmed,
     Ended,
     Interrupted,
     Refused,
+    Skipped,
     StreamPosition,
     Undecodable,
 )
+from .continuity import Continuity
 from .delivery import Subscription, ended
+from .recovery import Bridge
 from .subscriptions import SubscriptionAction as Do
 from .subscriptions import SubscriptionInput as On
 from .subscriptions import Subscriptions, SubscriptionState, Wanted
@@ -76,15 +77,17 @@ class Line(Protocol):
     def pause(self, subscription: Subscription) -> None: ...
     def resume(self, subscription: Subscription) -> None: ...
     def report_failure(self, error: BaseException) -> None: ...
+    def bridge(self, wanted: Wanted, bridge: Bridge) -> None: ...
+    def renew(self, topic: str) -> None: ...
 
 
 class Topics:
     """The consumers of one session and the routes to them."""
 
     def __init__(self, line: Line) -> None:
-        self.routes: dict[str, Callable[[Any], None]] = {}
         self.subscriptions = Subscriptions()
-        self.marks_written = 0
+        self.continuity = Continuity(line, self.subscriptions)
+        self.routes = self.continuity.routes
         self._line = line
         self._waiters = Waiters(line.future)
         self._answer: Confirmed | None = None  # what ANNOUNCE is about
@@ -119,8 +122,8 @@ class Topics:
                 self._feed(wanted, On.LINE_UP)
         elif wanted.state is SubscriptionState.SUBSCRIBED:
             if subscription.seeding is not None:
-                self._start_seed(subscription)
-            self._reroute(wanted)
+                self.continuity.start_seed(subscription)
+            self.continuity.reroute(wanted)
         self._line.flush()
 
     def leave(self, subscription: Subscription) -> None:
@@ -132,7 +135,7 @@ class Topics:
             return
         wanted.consumers.remove(subscription)
         if wanted.consumers:
-            self._reroute(wanted)
+            self.continuity.reroute(wanted)
             return
         self.routes.pop(wanted.topic, None)
         self._feed(wanted, On.LEAVE)
@@ -152,7 +155,7 @@ class Topics:
         self._line.fail_requests(wanted.topic)
         self.subscriptions.discard(wanted.topic)
         for consumer in wanted.consumers:
-            self._abandon_seed(consumer, wanted, "moved to another connection")
+            self.continuity.abandon_seed(consumer, "moved to another connection")
         return [(consumer, self._waiters.take(consumer)) for consumer in wanted.consumers]
 
     def adopt(
@@ -204,8 +207,12 @@ class Topics:
         wanted.params = params
 
     def position(self, topic: str) -> StreamPosition | None:
+        """Where the topic stands by what was parsed last."""
         wanted = self.subscriptions.get(topic)
-        return None if wanted is None else wanted.position
+        if wanted is None:
+            return None
+        protocol = self._line.protocol
+        return (None if protocol is None else protocol.position(topic)) or wanted.position
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -231,9 +238,9 @@ class Topics:
         """The session is over: nothing more comes to anybody."""
         self.routes.clear()
         for wanted in self.subscriptions:
-            self._write_open_gap(wanted)
+            self.continuity.write_open_gap(wanted)
             for consumer in tuple(wanted.consumers):
-                self._abandon_seed(consumer, wanted, "the session ended")
+                self.continuity.abandon_seed(consumer, "the session ended")
                 consumer.finish(error)
                 self._waiters.refuse(consumer, error)
             self._disarm(wanted)
@@ -241,10 +248,10 @@ class Topics:
 
     # --- what the peer said -----------------------------------------------------------------------------------------
 
-    def handle(self, event: Confirmed | Refused | Interrupted | Ended | Undecodable) -> None:
+    def handle(self, event: Confirmed | Refused | Interrupted | Ended | Skipped | Undecodable) -> None:
         """One event of the protocol, in its place between the publications."""
         if isinstance(event, Undecodable):
-            self._mark_undecodable(event)
+            self.continuity.mark_undecodable(event)
             return
         wanted = self.subscriptions.get(event.topic)
         if wanted is None:
@@ -261,13 +268,15 @@ class Topics:
                 return
             if event.retryable:
                 self._feed(wanted, On.REFUSED, reason="interrupted", detail=event.reason)
-                self._stop_route(wanted)
+                self.continuity.stop_route(wanted)
                 self._line.after_read(partial(self._tell_first_refusal, wanted, error))
             else:
                 self._end(wanted, On.REJECTED, error, event.reason)
+        elif isinstance(event, Skipped):
+            self.continuity.mark_skipped(wanted, event)
         elif isinstance(event, Interrupted):
             self._feed(wanted, On.INTERRUPTED, reason="interrupted", detail=event.reason)
-            self._stop_route(wanted)
+            self.continuity.stop_route(wanted)
         else:
             self._end(wanted, On.ENDED, None, event.reason)
 
@@ -275,7 +284,10 @@ class Topics:
 
     def handle_deadline(self, topic: str) -> None:
         """The peer has not answered in time."""
-        if wanted := self.subscriptions.get(topic):
+        wanted = self.subscriptions.get(topic)
+        if wanted is not None and self._line.protocol is not None and self._line.protocol.queued(topic):
+            self._arm_deadline(wanted)  # it has not gone out yet
+        elif wanted is not None:
             logger.warning("%s: no answer to the subscription within its deadline; asking again", topic)
             self.routes.pop(topic, None)
             self._feed(wanted, On.TIMED_OUT, reason="interrupted", detail="no answer")
@@ -288,16 +300,16 @@ class Topics:
     def handle_reseed(self, subscription: Subscription) -> None:
         """A failed snapshot is asked for again."""
         if self.public_state(subscription) == "subscribed":
-            self._start_seed(subscription)
+            self.continuity.start_seed(subscription)
 
     # --- what consumers ask for -------------------------------------------------------------------------------------
 
     def rebuild(self, subscription: Subscription) -> None:
         """Policy `resync`: from a snapshot where there is one, else by subscribing anew."""
         if subscription.seeding is None:
-            self._line.after_read(partial(self._renew, subscription.topic))
+            self._line.after_read(partial(self.renew, subscription.topic))
         elif subscription.seeding.generation is None:
-            self._start_seed(subscription)
+            self.continuity.start_seed(subscription)
 
     def block(self, subscription: Subscription) -> None:
         self._line.pause(subscription)
@@ -311,37 +323,22 @@ class Topics:
     def now_ns(self) -> int:
         return self._line.now_ns()
 
-    def seeded(self, subscription: Subscription, items: list[Any] | None) -> None:
-        """A snapshot came or failed: deliver `items` (None: stale) and go on live."""
-        if subscription.release(items):
-            assert subscription.seeding is not None
-            if wanted := self.subscriptions.get(subscription.topic):
-                self._reroute(wanted)
-            if subscription.seeding.failures:
-                policy = self._line.options.resubscribe
-                delay = policy.delay(subscription.seeding.failures, fraction=self._line.options.fraction)
-                self._line.timers.set(("reseed", subscription), self._line.now() + delay)
-
     # --- the table --------------------------------------------------------------------------------------------------
 
     def _feed(self, wanted: Wanted, received: On, *, reason: str = "", detail: str = "") -> None:
         actions = wanted.handle(received)
         for action in actions:
             if action is Do.OPEN_GAP:
-                wanted.open_gap(self._line.proven_ns(), reason or "interrupted", detail)
-                for consumer in tuple(wanted.consumers):
-                    self._abandon_seed(consumer, wanted, detail or reason)
+                self.continuity.open_gap(wanted, reason or "interrupted", detail)
             else:
                 self._perform[action](wanted)
 
     def _subscribe(self, wanted: Wanted) -> None:
         protocol = self._line.protocol
         assert protocol is not None
-        for consumer in wanted.consumers:
-            if consumer.seeding is not None:
-                consumer.hold(self._line.generation, self._line.now_ns())
+        self.continuity.hold(wanted)
         protocol.subscribe(wanted.topic, wanted.params, wanted.position)
-        self._line.after_read(partial(self._route_anew, wanted))
+        self._line.after_read(partial(self.continuity.route_anew, wanted))
 
     def _unsubscribe(self, wanted: Wanted) -> None:
         if self._line.protocol is not None:
@@ -364,31 +361,23 @@ class Topics:
     def _announce(self, wanted: Wanted) -> None:
         answer, self._answer = self._answer, None
         assert answer is not None
-        if answer.position is not None:
-            wanted.position = answer.position
-        self._write_open_gap(wanted, answer)
         for consumer in tuple(wanted.consumers):
             self._waiters.settle(consumer, answer.reply)
-            if consumer.seeding is not None:
-                if answer.recovered and not consumer.seeding.failures:
-                    consumer.release(consumer.seeding.skip())
-                else:
-                    self._start_seed(consumer)
-        self._reroute(wanted)
+        self.continuity.confirmed(wanted, answer)
 
     def _end(self, wanted: Wanted, received: On, error: TapewireError | None, reason: str) -> None:
         self._feed(wanted, received)
-        self._stop_route(wanted)
+        self.continuity.stop_route(wanted)
         log = logger.info if error is None else logger.warning
         log("%s: %s", wanted.topic, f"ended by the venue: {reason}" if error is None else error)
         self._line.after_read(partial(self._finish_ended, wanted, error, reason))
 
     def _finish_ended(self, wanted: Wanted, error: TapewireError | None, reason: str) -> None:
-        self._write_open_gap(wanted)
+        self.continuity.write_open_gap(wanted)
         self.subscriptions.discard(wanted.topic)
         for consumer in tuple(wanted.consumers):
             waited = self._waiters.any_for(consumer)
-            self._abandon_seed(consumer, wanted, reason)
+            self.continuity.abandon_seed(consumer, reason)
             consumer.finish(error, reason)
             self._waiters.refuse(consumer, error or ended(wanted.topic, reason))
             if error is not None and not waited:
@@ -401,86 +390,8 @@ class Topics:
                 self._waiters.refuse(consumer, error)
                 self.leave(consumer)
 
-    # --- routes, gaps, seeds ----------------------------------------------------------------------------------------
-
-    def _route_anew(self, wanted: Wanted) -> None:
-        """What comes for `wanted` from now on belongs to the subscription just asked for."""
-        if self.subscriptions.get(wanted.topic) is wanted and wanted.topic not in self.routes:
-            self.routes[wanted.topic] = partial(self._deliver_first, wanted)
-
-    def _stop_route(self, wanted: Wanted) -> None:
-        """The peer serves `wanted` no more. The frame that said so still goes to its consumers, before any mark."""
-        self._reroute(wanted)
-        self._line.after_read(partial(self._drop_route, wanted))
-
-    def _drop_route(self, wanted: Wanted) -> None:
-        if wanted.state in (SubscriptionState.BACKING_OFF, SubscriptionState.ENDED):
-            self.routes.pop(wanted.topic, None)
-
-    def _deliver_first(self, wanted: Wanted, publication: Any) -> None:
-        self._write_open_gap(wanted)
-        self._reroute(wanted)
-        if (route := self.routes.get(wanted.topic)) is not None:
-            route(publication)
-
-    def _reroute(self, wanted: Wanted) -> None:
-        consumers = wanted.consumers
-        if len(consumers) == 1:
-            self.routes[wanted.topic] = consumers[0].deliver
-        else:
-            self.routes[wanted.topic] = partial(
-                _deliver_to_all, tuple(consumer.deliver for consumer in consumers)
-            )
-
-    def _write_open_gap(self, wanted: Wanted, answer: Confirmed | None = None) -> None:
-        gap = wanted.close_gap()
-        if gap is None:
-            return
-        since_ns, reason, detail = gap
-        until_ns = self._line.now_ns()
-        mark: Mark
-        if answer is not None and answer.recovered:
-            mark = Reconnected(since_ns=since_ns, until_ns=until_ns, recovered=answer.replayed)
-        else:
-            if answer is not None and answer.recovering:
-                reason = "unrecovered"
-            mark = Gap(reason=reason, since_ns=since_ns, until_ns=until_ns, detail=detail)
-        self._write(wanted, mark)
-
-    def _write(self, wanted: Wanted, mark: Mark) -> None:
-        for consumer in tuple(wanted.consumers):
-            self.marks_written += 1
-            consumer.deliver_mark(mark)
-
-    def _start_seed(self, subscription: Subscription) -> None:
-        assert subscription.seeding is not None
-        if subscription.seeding.generation is None:
-            subscription.hold(self._line.generation, self._line.now_ns())
-        self._line.timers.cancel(("reseed", subscription))
-        if wanted := self.subscriptions.get(subscription.topic):
-            self._reroute(wanted)
-        self._line.seed(subscription)
-
-    def _abandon_seed(self, subscription: Subscription, wanted: Wanted, detail: str) -> None:
-        self._line.timers.cancel(("reseed", subscription))
-        seeding = subscription.seeding
-        if seeding is not None and seeding.generation is not None:
-            if seeding.empty and not subscription.delivered and not subscription.marks:
-                subscription.release(seeding.skip())  # nothing was delivered yet that this could break
-                return
-            items = seeding.fail(
-                seeding.generation, self._line.now_ns(), detail or "the line was lost meanwhile"
-            )
-            subscription.release(items)
-
-    def _mark_undecodable(self, event: Undecodable) -> None:
-        now_ns = self._line.now_ns()
-        mark = Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, detail=event.detail[:200])
-        for wanted in self.subscriptions:
-            if event.topic in (None, wanted.topic) and wanted.continuous:
-                self._write(wanted, mark)
-
-    def _renew(self, topic: str) -> None:
+    def renew(self, topic: str) -> None:
+        """Subscribe anew for a fresh start, although it is confirmed."""
         if wanted := self.subscriptions.get(topic):
             self.routes.pop(topic, None)
             self._feed(wanted, On.RENEW, reason="interrupted", detail="subscribed anew after an overflow")
@@ -493,8 +404,3 @@ class Topics:
                 if (other.delivery.policy == "block") is not blocks:
                     allowed = "'block' for every subscription of a session or for none: it stops the whole connection"
                     raise ConfigurationError("policy", subscription.delivery.policy, allowed)
-
-
-def _deliver_to_all(deliveries: tuple[Callable[[Any], None], ...], publication: Any) -> None:
-    for deliver in deliveries:
-        deliver(publication)

@@ -32,6 +32,7 @@ from ..base import (
     Replied,
     StreamPosition,
     Undecodable,
+    Unnumbered,
 )
 from .former import FormerJoins
 from .frames import DECODE_ERRORS, Codec, Frame, Version, as_payload
@@ -71,7 +72,7 @@ class _Channel(msgspec.Struct):
     carried: set[str] = set()
 
 
-class PhoenixClient:
+class PhoenixClient(Unnumbered):
     """A `ClientProtocol` for Phoenix Channels. Its publication is the `Frame` itself.
 
     `heartbeat_interval` and `heartbeat_timeout` in seconds: how often one is sent, and how long its reply may take,

@@ -1,0 +1,59 @@
+"""Bridging a hole from the venue's history, page by page. Pure: the driver sends the requests.
+
+A server that cannot replay what was missed on resubscription (too many messages, a time limit) may still hold it in its
+history. A `Bridge` asks for everything after the old position until the position at which the live stream goes on, and
+accepts it only if it is contiguous: one missing offset, another epoch, or no progress, and the hole stays a hole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..protocols.base import StreamPosition
+
+__all__ = ["MAX_BRIDGED", "Bridge"]
+
+MAX_BRIDGED = 10_000
+"""Publications that one bridge may bring; a wider hole is not worth it."""
+
+
+class Bridge:
+    """From `since` (exclusive) to `until` (inclusive). Ask `next_since` until it is None, then look at `complete`."""
+
+    def __init__(self, since: StreamPosition, until: StreamPosition, *, most: int = MAX_BRIDGED) -> None:
+        self.since = since
+        self.until = until
+        self.publications: list[Any] = []
+        self.held: list[Any] = []
+        """Live publications that came meanwhile: they go on where `until` ends."""
+        self._reached = since.offset
+        self._possible = since.epoch == until.epoch and 0 < until.offset - since.offset <= most
+
+    @property
+    def complete(self) -> bool:
+        """True once everything up to `until` is here."""
+        return self._possible and self._reached >= self.until.offset
+
+    @property
+    def next_since(self) -> StreamPosition | None:
+        """Where the next page starts; None when there is none to ask for."""
+        if not self._possible or self.complete:
+            return None
+        return StreamPosition(self._reached, self.since.epoch)
+
+    def take(self, publications: Sequence[Any], epoch: str) -> None:
+        """One page, oldest first. What lies beyond `until` came live as well and is left out."""
+        before = self._reached
+        for publication in publications:
+            if publication.offset > self.until.offset:
+                break
+            if publication.offset <= self._reached:
+                continue
+            if publication.offset != self._reached + 1:
+                self._possible = False
+                return
+            self._reached = publication.offset
+            self.publications.append(publication)
+        if epoch != self.since.epoch or self._reached == before:
+            self._possible = False

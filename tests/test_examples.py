@@ -1,0 +1,85 @@
+"""Every example runs in a process of its own against a sandbox, says what it promises, and ends by itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.documents.running import Program, played_venue
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+EXPECTED: Mapping[str, tuple[str, ...]] = {
+    "stx/quick_start.py": ("^phx_reply: ", "^market_updated: "),
+    "stx/iterate.py": (r"^changed: \S+ \[.*'market_id'",),
+    "stx/read_messages.py": ("^reply ok to 1: ", r"^news on markets: market_\w+ of 1 market"),
+    "stx/filter_markets.py": (r"^in effect: \['bids', 'offers'\] \['spread'\]", "^[0-9a-f-]{36} best bid "),
+    "stx/change_filters.py": (
+        r"^select_fields -> .*'selected_fields': \['title', 'price', 'recent_trades'\]",
+        "^select_rule_filters -> .*'selected_rule_filters': None",
+        r"^select_message_types -> .*'selected_message_types': \['market_updated'\]",
+    ),
+    "stx/follow_orders.py": ("^the order is OPEN", "^the order is CANCELLED"),
+    "stx/follow_portfolio.py": (r"(^available: \$[\d.]+ of \$[\d.]+\n){3}",),
+    "stx/many_channels.py": (
+        r"^MARKETS brought market_\w+",
+        "^ORDERS brought all_orders",
+        "^TRADES brought all_trades",
+        "^POSITIONS brought all_positions",
+        "^PORTFOLIO brought summary",
+    ),
+    "stx/earlier_names.py": ("^market: [0-9a-f-]{36}", "^order: [0-9a-f-]{36} [A-Z]+"),
+    "stx/request_reply.py": (r"^the venue now sends: \['price', 'market_id', ",),
+    "stx/react_to_gaps.py": (
+        r"^prices are known\ngap \(connection lost\) of [\d.]+ s: \d+ prices.*\nprices are known again",
+    ),
+    "stx/reconcile_orders.py": (r"^orders at first: \d+", r"^orders after the line was lost: [1-9]\d*"),
+    "stx/reconnect_policy.py": ("^now connecting", "^now waiting", "^gave up: .*3"),
+    "stx/heartbeat_interval.py": (r"^a heartbeat was answered in [\d.]+ ms",),
+    "stx/close_and_leave.py": ("^joined: 2\nleft one, still joined: 1\nthe socket is closed",),
+    "stx/protect_orders.py": ("^while the socket lives: OPEN\nafter it: CANCELLED",),
+    "stx/two_accounts.py": (r"^ann@example.com has \d+ cents", r"^ben@example.com has \d+ cents"),
+    "stx/read_statistics.py": (
+        r"^up: connection 2, 1 reconnection",
+        r"^markets: subscribed, \d+ delivered, 1 mark",
+    ),
+    "stx/market_maker.py": (r"^quote 1: buy 1 at \d+", r"^quote 3: buy 1 at \d+; filled so far: \d+"),
+}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with played_venue(tmp_path_factory.mktemp("sandbox")) as environment:
+        yield {"STX_HOST": environment["STX_HOST"]}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_example_runs(name: str, environment: Mapping[str, str], tmp_path: Path) -> None:
+    with Program([EXAMPLES / name], environment, tmp_path) as program:
+        status = program.wait()
+        assert (status, program.errors if status else "") == (0, "")
+        program.wait_for(*EXPECTED[name])
+        assert "Traceback" not in program.errors
+        assert "never" not in program.errors
+
+
+def test_no_example_is_passed_over() -> None:
+    there = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.py")}
+    assert there == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_each_example_begins_with_its_question_and_the_list_has_it(name: str) -> None:
+    text = (EXAMPLES / name).read_text("utf-8")
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring is not None
+    question, _, rest = docstring.partition("\n\n")
+    assert question.endswith("?")
+    assert "\n" not in question
+    assert f"python examples/{name}" in rest
+    listed = (EXAMPLES / "README.md").read_text("utf-8")
+    assert f"({name})" in listed
+    assert question in listed
