@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from .account import Balance, Fill, Liquidity, Position, PositionSide
-from .fields import EXACT, InvalidField, parse_decimal
+from .fields import EXACT, Exact, InvalidField, parse_decimal
 from .instrument import Instrument, InstrumentKind, Market, MarketStatus, Outcome
 from .market import MAX_LEVELS, BookDelta, BookSnapshot, Level, Ticker, Trade
 from .order import FINAL_STATUSES, Order, OrderKind, OrderRequest, OrderStatus, TimeInForce
 from .price import (
     ODDS_SCALE,
-    Exact,
     OrderSide,
     QuoteSide,
-    Rounding,
     american_odds,
     contracts_for,
     decimal_odds,
-    is_on_tick,
     on_axis,
     opposite,
     opposite_scaled,
@@ -24,15 +21,13 @@ from .price import (
     parse_probability,
     parse_scaled_odds,
     parse_size,
-    passive_price,
     probability_from_american,
     probability_from_decimal,
     probability_from_scaled,
     quote_side,
-    round_to_tick,
-    rounded,
     scaled_from_probability,
 )
+from .ticks import Rounding, is_on_tick, passive_price, round_to_tick, rounded
 
 __all__ = [
     "EXACT",

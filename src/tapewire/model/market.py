@@ -1,0 +1,159 @@
+"""What a market says: trades, tickers, order books. Public data only; what is ours is in `account.py`.
+
+All are frozen and checked at birth: a corrupt one raises `InvalidField` with the field's name and is never seen by a
+consumer. Every event has two clocks in nanoseconds since the epoch: `venue_time_ns`, None where the venue says none,
+and `received_at_ns` of this machine.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import pairwise
+from operator import gt, lt
+from typing import Any, TypeAlias
+
+import msgspec
+
+from .fields import (
+    InvalidField,
+    check_choice,
+    check_identifiers,
+    check_not_negative,
+    check_numbers,
+    check_positive,
+    check_times,
+    parse_decimal,
+)
+from .price import OrderSide
+
+__all__ = ["MAX_LEVELS", "BookDelta", "BookSnapshot", "Level", "Ticker", "Trade"]
+
+Level: TypeAlias = tuple[Decimal, Decimal]
+"""Price and size."""
+
+MAX_LEVELS = 10_000
+"""Levels of one side in one event."""
+
+
+class Trade(msgspec.Struct, frozen=True, kw_only=True):
+    """A public print. `taker_side` is what the aggressor did: on an outcome, a buyer backed it."""
+
+    venue: str
+    instrument_id: str
+    trade_id: str
+    price: Decimal
+    size: Decimal
+    taker_side: OrderSide | None
+    venue_time_ns: int | None
+    received_at_ns: int
+
+    def __post_init__(self) -> None:
+        check_identifiers(self, "venue", "instrument_id", "trade_id")
+        check_positive(self, "price", "size")
+        check_choice(self, "taker_side", ("buy", "sell", None))
+        check_times(self)
+
+
+class Ticker(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue says of an instrument in one line; None where it does not say it.
+
+    `volume` is in the instrument's own units, `turnover` in its currency, `change` a fraction (0.01 is one percent).
+    """
+
+    venue: str
+    instrument_id: str
+    venue_time_ns: int | None
+    received_at_ns: int
+    last: Decimal | None = None
+    bid: Decimal | None = None
+    bid_size: Decimal | None = None
+    offer: Decimal | None = None
+    offer_size: Decimal | None = None
+    mark: Decimal | None = None
+    index: Decimal | None = None
+    open: Decimal | None = None
+    high: Decimal | None = None
+    low: Decimal | None = None
+    volume: Decimal | None = None
+    turnover: Decimal | None = None
+    change: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        check_identifiers(self, "venue", "instrument_id")
+        check_positive(self, "last", "bid", "offer", "mark", "index", "open", "high", "low", optional=True)
+        check_not_negative(self, "bid_size", "offer_size", "volume", "turnover", optional=True)
+        check_numbers(self, "change", optional=True)
+        check_times(self)
+
+
+class BookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole order book, each side best first, without empty levels. `last` is the venue's number of this state.
+
+    That it is not crossed is for `tapewire.book.OrderBook` to say, which asks for another one if it is.
+    """
+
+    venue: str
+    instrument_id: str
+    bids: tuple[Level, ...]
+    offers: tuple[Level, ...]
+    venue_time_ns: int | None
+    received_at_ns: int
+    last: int | None = None
+
+    def __post_init__(self) -> None:
+        check_identifiers(self, "venue", "instrument_id")
+        _check_numbering(self, "last")
+        check_times(self)
+        for field, better in (("bids", gt), ("offers", lt)):
+            levels = _checked_levels(self, field)
+            if any(size == 0 for _, size in levels):
+                raise InvalidField(field, levels, "no level without a size")
+            if not all(better(level[0], behind[0]) for level, behind in pairwise(levels)):
+                raise InvalidField(field, levels, "best first, each price once")
+
+
+class BookDelta(msgspec.Struct, frozen=True, kw_only=True):
+    """Levels that changed; size 0 removes one. `first` and `last` are the venue's numbers, None where it has none."""
+
+    venue: str
+    instrument_id: str
+    bids: tuple[Level, ...]
+    offers: tuple[Level, ...]
+    venue_time_ns: int | None
+    received_at_ns: int
+    first: int | None = None
+    last: int | None = None
+
+    def __post_init__(self) -> None:
+        check_identifiers(self, "venue", "instrument_id")
+        _check_numbering(self, "first", "last")
+        check_times(self)
+        for field in ("bids", "offers"):
+            _checked_levels(self, field)
+        if self.first is not None and self.last is not None and self.last < self.first:
+            raise InvalidField("last", self.last, "not below `first`")
+
+
+def _checked_levels(owner: BookSnapshot | BookDelta, field: str) -> tuple[Level, ...]:
+    levels: Any = getattr(owner, field)
+    if not isinstance(levels, tuple) or len(levels) > MAX_LEVELS:
+        raise InvalidField(field, levels, f"a tuple of at most {MAX_LEVELS} levels")
+    for level in levels:
+        if not isinstance(level, tuple) or len(level) != 2 or not all(isinstance(n, Decimal) for n in level):
+            raise InvalidField(field, level, "pairs of price and size, both Decimal")
+        price, size = (parse_decimal(number, field) for number in level)
+        if price <= 0:
+            raise InvalidField(field, price, "prices above zero")
+        if size < 0:
+            raise InvalidField(field, size, "sizes of zero or more")
+    return levels
+
+
+def _check_numbering(owner: object, *fields: str) -> None:
+    for field in fields:
+        value = getattr(owner, field)
+        # Bounded, because a comparison of two numbers of a million digits is not free; versions have 23 digits.
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**128
+        ):
+            raise InvalidField(field, value, "an int from 0 below 2^128")

@@ -1,0 +1,56 @@
+"""Rounding that says which way: to decimals for people, to the grid of a venue for orders. All of it exact."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal, TypeAlias
+
+from ..errors import ConfigurationError
+from .fields import EXACT, MAX_DECIMALS, Exact, InvalidField, as_fraction
+from .price import OrderSide
+
+__all__ = ["Rounding", "is_on_tick", "passive_price", "round_to_tick", "rounded"]
+
+Rounding: TypeAlias = Literal["down", "up", "nearest"]
+"""Towards minus infinity, towards plus infinity, to the nearest with halves to even."""
+
+
+def rounded(value: Exact, places: int, rounding: Rounding = "nearest") -> Decimal:
+    """`value` with `places` decimals."""
+    if not 0 <= places <= MAX_DECIMALS:
+        raise ConfigurationError("places", places, f"0 to {MAX_DECIMALS}")
+    return EXACT.scaleb(Decimal(_whole(as_fraction(value, "value") * 10**places, rounding)), -places)
+
+
+def is_on_tick(price: Decimal, tick: Decimal) -> bool:
+    """True if `price` is a whole number of ticks."""
+    return _ticks(price, tick).denominator == 1
+
+
+def round_to_tick(price: Decimal, tick: Decimal, rounding: Rounding = "nearest") -> Decimal:
+    """`price` as a whole number of ticks. The result may be 0: check before you send it."""
+    return EXACT.multiply(Decimal(_whole(_ticks(price, tick), rounding)), tick)
+
+
+def passive_price(price: Decimal, tick: Decimal, side: OrderSide) -> Decimal:
+    """`price` on the tick, rounded so that it never pays more or asks less than was meant."""
+    return round_to_tick(price, tick, "down" if side == "buy" else "up")
+
+
+def _ticks(price: Decimal, tick: Decimal) -> Fraction:
+    step = as_fraction(tick, "tick")
+    if step <= 0:
+        raise InvalidField("tick", tick, "above zero")
+    return as_fraction(price, "price") / step
+
+
+def _whole(value: Fraction, rounding: Rounding) -> int:
+    if rounding == "down":
+        return math.floor(value)
+    if rounding == "up":
+        return math.ceil(value)
+    if rounding == "nearest":
+        return round(value)
+    raise ConfigurationError("rounding", rounding, ("down", "up", "nearest"))

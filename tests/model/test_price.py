@@ -1,0 +1,139 @@
+"""One axis, and exact conversions."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tapewire.model import (
+    ODDS_SCALE,
+    InvalidField,
+    american_odds,
+    contracts_for,
+    decimal_odds,
+    on_axis,
+    opposite,
+    opposite_scaled,
+    parse_price,
+    parse_probability,
+    parse_scaled_odds,
+    parse_size,
+    probability_from_american,
+    probability_from_decimal,
+    probability_from_scaled,
+    quote_side,
+    scaled_from_probability,
+)
+
+scaled = st.integers(1, ODDS_SCALE - 1)
+probabilities = scaled.map(probability_from_scaled)
+
+
+def test_a_bid_is_money_willing_to_back_the_outcome() -> None:
+    # A maker backs the outcome at 0.55; another backs the other outcome at 0.42.
+    backing = on_axis(Decimal("0.55"), backs=True)
+    against = on_axis(Decimal("0.42"), backs=False)
+    assert backing == ("bid", Decimal("0.55"))
+    assert against == ("offer", Decimal("0.58"))
+    # Whoever buys, backs: an order to buy rests with the bids, and taking the offer costs more than the bid pays.
+    assert quote_side("buy") == "bid"
+    assert quote_side("sell") == "offer"
+    assert backing[1] < against[1]
+    # The best bid is the highest price, and the highest price has the shortest odds.
+    assert decimal_odds(Decimal("0.55")) < decimal_odds(Decimal("0.50"))
+
+
+def test_known_odds_of_three_notations_agree() -> None:
+    for probability, odds, american in [
+        (Fraction(1, 2), Fraction(2), -100),
+        (Fraction(3, 4), Fraction(4, 3), -300),
+        (Fraction(1, 4), Fraction(4), 300),
+        (Fraction(2, 5), Fraction(5, 2), 150),
+    ]:
+        assert decimal_odds(probability) == odds
+        assert american_odds(probability) == american
+        assert probability_from_decimal(odds) == probability
+        assert probability_from_american(american) == probability
+    assert probability_from_american(100) == Fraction(1, 2)
+
+
+@given(probabilities)
+def test_odds_round_trip(probability: Decimal) -> None:
+    """A probability written as decimal, American or scaled odds and read back is the same probability, exactly."""
+    assert probability_from_decimal(decimal_odds(probability)) == Fraction(probability)
+    assert probability_from_american(american_odds(probability)) == Fraction(probability)
+    assert probability_from_scaled(scaled_from_probability(probability)) == probability
+
+
+@given(scaled)
+def test_scaled_odds_round_trip(odds: int) -> None:
+    """Scaled odds read as a probability and written back are the same digits, and so is their opposite's opposite."""
+    assert scaled_from_probability(probability_from_scaled(odds)) == odds
+    assert opposite_scaled(opposite_scaled(odds)) == odds
+    assert opposite(opposite(probability_from_scaled(odds))) == probability_from_scaled(odds)
+    assert probability_from_scaled(odds) + opposite(probability_from_scaled(odds)) == 1
+    assert parse_scaled_odds(str(odds)) == odds
+
+
+@given(probabilities, st.integers(1, 10**12))
+def test_the_two_stakes_make_the_payout(probability: Decimal, stake: int) -> None:
+    """What backs an outcome and what stands against it add up to the payout, each at its own price."""
+    payout = contracts_for(stake, probability)
+    assert payout * Fraction(probability) == stake
+    assert contracts_for(payout - stake, opposite(probability)) == payout
+
+
+def test_wire_prices_and_sizes_have_their_range() -> None:
+    assert parse_price("0.01") == Decimal("0.01")
+    assert parse_size("0") == 0
+    assert parse_probability("0.5") == Decimal("0.5")
+    for parse, wrong in [
+        (parse_price, "0"), (parse_price, "-1"), (parse_size, "-0.1"), (parse_probability, "0"),
+        (parse_probability, "1"), (parse_probability, "7.5"), (parse_price, 0.5), (parse_size, 1.0),
+    ]:  # fmt: skip
+        with pytest.raises(InvalidField):
+            parse(wrong)
+
+
+@pytest.mark.parametrize(
+    "odds",
+    [
+        0,
+        -1,
+        10**20,
+        "0",
+        "-5",
+        "+5",
+        "5.0",
+        "",
+        "1e3",
+        "\u0663",
+        "750000000000000000000",
+        0.5,
+        True,
+        None,
+        Decimal(5),
+    ],
+)
+def test_scaled_odds_out_of_range_or_of_another_kind_are_refused(odds: object) -> None:
+    with pytest.raises(InvalidField, match="odds="):
+        parse_scaled_odds(odds)
+
+
+def test_what_cannot_be_converted_is_refused_by_name() -> None:
+    with pytest.raises(InvalidField, match="probability="):
+        decimal_odds(Decimal(1))
+    with pytest.raises(InvalidField, match="probability="):
+        american_odds(Fraction(0))
+    with pytest.raises(InvalidField, match="odds="):
+        probability_from_decimal(1)
+    with pytest.raises(InvalidField, match="odds="):
+        probability_from_american(99)
+    with pytest.raises(InvalidField, match="at most 20 decimals"):
+        scaled_from_probability(Fraction(1, 3))
+    with pytest.raises(InvalidField, match="a float was rounded"):
+        decimal_odds(0.5)  # type: ignore[arg-type]
