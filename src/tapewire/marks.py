@@ -18,7 +18,19 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["Gap", "GapReason", "Lagged", "Mark", "Reconnected", "Resynced", "is_mark", "merge"]
+__all__ = [
+    "Gap",
+    "GapReason",
+    "Lagged",
+    "Mark",
+    "Reconnected",
+    "Resynced",
+    "Subscribed",
+    "Subscribing",
+    "Unsubscribed",
+    "is_mark",
+    "merge",
+]
 
 GapReason: TypeAlias = Literal[
     "connection lost",  # the line dropped and the protocol cannot replay
@@ -67,7 +79,32 @@ class Lagged(_Mark, frozen=True, kw_only=True):
     policy: str = "drop_oldest"
 
 
-Mark: TypeAlias = Reconnected | Gap | Resynced | Lagged
+class Subscribing(_Mark, frozen=True, kw_only=True):
+    """The subscription is being asked for (again), for `reason`. Only where `announce` was asked for."""
+
+    code: int | None = None
+    reason: str = ""
+
+
+class Subscribed(_Mark, frozen=True, kw_only=True):
+    """The venue confirmed it. Only where `announce` was asked for; the marks that follow say the same of continuity.
+
+    `was_recovering`: a position was given; `recovered`: all since then is replayed. `reply`: the venue's answer.
+    """
+
+    was_recovering: bool = False
+    recovered: bool = False
+    reply: Any = None
+
+
+class Unsubscribed(_Mark, frozen=True, kw_only=True):
+    """It ended and is not asked for again. Only where `announce` was asked for."""
+
+    code: int | None = None
+    reason: str = ""
+
+
+Mark: TypeAlias = Reconnected | Gap | Resynced | Lagged | Subscribing | Subscribed | Unsubscribed
 
 
 def is_mark(item: object) -> bool:

@@ -425,3 +425,9 @@ async def test_close_is_polite_also_after_a_subscription_has_failed(clock):
         await session.close()
         assert peer.events("a") == ["phx_join", "phx_leave"]
         assert peer.newest.link.ended.code == 1000
+
+
+async def test_a_heartbeat_goes_out_every_interval_without_pings(clock):
+    async with line(clock, heartbeat_interval=3, ping_interval=None) as (_, peer):
+        beats = [await peer.received("phoenix", "heartbeat", n) for n in (1, 2, 3)]
+    assert [round(beat.at - 1000, 3) for beat in beats] == [3, 6, 9]

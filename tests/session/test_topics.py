@@ -479,3 +479,21 @@ async def test_a_refused_rejoin_shows_its_reply_and_leaves_one_gap_until_it_is_g
         assert isinstance(items[3], Gap)
         assert items[3].until_ns == granted_ns
         assert [items[4][0], items[5][0]] == ["phx_reply", "tick"]
+
+
+async def test_a_consumer_that_asks_for_it_is_told_each_state_of_its_subscription_in_place(clock):
+    async with line(clock) as (session, peer):
+        subscription = session.subscribe("markets", announce=True)
+        await subscription.confirmed()
+        peer.broadcast("markets", "tick", {"n": 1})
+        await asyncio.sleep(0.1)
+        peer.abort()
+        await peer.joined("markets", 2)
+        await asyncio.sleep(0.1)
+        subscription.unsubscribe()
+        items = [item async for item in subscription]
+        names = [type(item).__name__ if not hasattr(item, "event") else item.event for item in items]
+        assert names == [
+            *("Subscribing", "Subscribed", "phx_reply", "tick"),
+            *("Subscribing", "Subscribed", "Gap", "phx_reply", "Unsubscribed"),
+        ]

@@ -65,6 +65,9 @@ class Connection:
             self.reading = False
             driver.run_after_read()
         self.flush()
+        deadline = protocol.next_deadline()
+        if deadline is not None:
+            driver.rearm_before(deadline)  # what was read may have called the next heartbeat
         elapsed = driver.now() - now
         if elapsed > BLOCKED_SECONDS:
             logger.warning("%s: inline handlers blocked the reader for %.2f s", driver.name, elapsed)

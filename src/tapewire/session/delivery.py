@@ -44,6 +44,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     in order, in a task of its own; a plain function or a coroutine function. `on_mark`: called with each mark; without
     it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`: called with an
     exception of the handler and what it was called with, and with the exception that ends the subscription (and None).
+    `announce`: the subscription's own state comes among the marks (`Subscribing`, `Subscribed`, `Unsubscribed`).
     `decode`: from the wire's publication to yours, when it is taken. `inline`: call a plain `handler` inside the read:
     fastest, and it must return at once. `snapshot`: an async function that fetches the state from which the stream
     continues; `reconcile(snapshot, held)` picks the held publications that follow it; `snapshot_timeout` in seconds.
@@ -58,6 +59,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     on_error: ErrorHook | None = None
     decode: Callable[[Any], Any] | None = None
     inline: bool = False
+    announce: bool = False
     snapshot: Callable[[], Awaitable[Any]] | None = None
     reconcile: Callable[[Any, Sequence[Any]], Sequence[Any]] | None = None
     snapshot_timeout: float = 10.0

@@ -429,6 +429,11 @@ class Driver:
 
     # --- the one timer ----------------------------------------------------------------------------------------------
 
+    def rearm_before(self, deadline: float) -> None:
+        """Set the timer anew if it would fire after `deadline`."""
+        if self._timer is None or self._timer.when() > deadline:
+            self.rearm()
+
     def rearm(self) -> None:
         """Set the timer to the earliest deadline; an earlier one that is already set may stay."""
         when = self.timers.next()

@@ -18,6 +18,7 @@ from ..errors import (
     SubscriptionRefused,
     TapewireError,
 )
+from ..marks import Mark, Subscribed, Subscribing, Unsubscribed
 from ..protocols.base import (
     ClientProtocol,
     Confirmed,
@@ -128,6 +129,8 @@ class Topics:
 
     def leave(self, subscription: Subscription) -> None:
         """A consumer leaves; the last one of a topic takes the topic with it."""
+        if subscription.delivery.announce and not subscription.buffer.ended:
+            subscription.deliver_mark(Unsubscribed(code=0, reason="unsubscribe called"))
         subscription.finish(None)
         self._waiters.refuse(subscription)
         wanted = self.subscriptions.get(subscription.topic)
@@ -271,14 +274,14 @@ class Topics:
                 self.continuity.stop_route(wanted)
                 self._line.after_read(partial(self._tell_first_refusal, wanted, error))
             else:
-                self._end(wanted, On.REJECTED, error, event.reason)
+                self._end(wanted, On.REJECTED, error, event.reason, event.code)
         elif isinstance(event, Skipped):
             self.continuity.mark_skipped(wanted, event)
         elif isinstance(event, Interrupted):
             self._feed(wanted, On.INTERRUPTED, reason="interrupted", detail=event.reason)
             self.continuity.stop_route(wanted)
         else:
-            self._end(wanted, On.ENDED, None, event.reason)
+            self._end(wanted, On.ENDED, None, event.reason, event.code)
 
     # --- timers -----------------------------------------------------------------------------------------------------
 
@@ -337,6 +340,7 @@ class Topics:
         protocol = self._line.protocol
         assert protocol is not None
         self.continuity.hold(wanted)
+        self._announce_state(wanted, Subscribing(reason=wanted.gap_reason))
         protocol.subscribe(wanted.topic, wanted.params, wanted.position)
         self._line.after_read(partial(self.continuity.route_anew, wanted))
 
@@ -363,17 +367,31 @@ class Topics:
         assert answer is not None
         for consumer in tuple(wanted.consumers):
             self._waiters.settle(consumer, answer.reply)
+        subscribed = Subscribed(
+            was_recovering=answer.recovering, recovered=answer.recovered, reply=answer.reply
+        )
+        self._announce_state(wanted, subscribed)
         self.continuity.confirmed(wanted, answer)
 
-    def _end(self, wanted: Wanted, received: On, error: TapewireError | None, reason: str) -> None:
+    def _announce_state(self, wanted: Wanted, mark: Mark) -> None:
+        for consumer in tuple(wanted.consumers):
+            if consumer.delivery.announce:
+                consumer.deliver_mark(mark)
+
+    def _end(
+        self, wanted: Wanted, received: On, error: TapewireError | None, reason: str, code: int | None = None
+    ) -> None:
         self._feed(wanted, received)
         self.continuity.stop_route(wanted)
         log = logger.info if error is None else logger.warning
         log("%s: %s", wanted.topic, f"ended by the venue: {reason}" if error is None else error)
-        self._line.after_read(partial(self._finish_ended, wanted, error, reason))
+        self._line.after_read(partial(self._finish_ended, wanted, error, reason, code))
 
-    def _finish_ended(self, wanted: Wanted, error: TapewireError | None, reason: str) -> None:
+    def _finish_ended(
+        self, wanted: Wanted, error: TapewireError | None, reason: str, code: int | None
+    ) -> None:
         self.continuity.write_open_gap(wanted)
+        self._announce_state(wanted, Unsubscribed(code=code, reason=reason))
         self.subscriptions.discard(wanted.topic)
         for consumer in tuple(wanted.consumers):
             waited = self._waiters.any_for(consumer)
