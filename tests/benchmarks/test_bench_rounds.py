@@ -1,0 +1,43 @@
+"""Who cannot be measured is named, and the others go on."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from benchmarks.contenders import CONTENDERS
+from benchmarks.peer_environment import PeerEnvironment, prepare, versions_in
+from benchmarks.rounds import Bench, Limits
+
+ONCE = Limits(enough=1, rounds=1, seconds=20, patience=0)
+
+
+def test_a_peer_without_its_environment_is_skipped_with_the_reason() -> None:
+    peer = next(contender for contender in CONTENDERS if contender.needs)
+    bench = Bench([peer], PeerEnvironment(None, "no network"), lambda line: None)
+    bench.run(ONCE)
+    assert bench.skipped == {peer.name: "no network"}
+    assert bench.all_samples == []
+
+
+def test_a_contender_that_fails_is_named_and_the_others_go_on() -> None:
+    good = next(contender for contender in CONTENDERS if contender.name == "decode-one")
+    # The table is looked up by name in the client's process, so this one is not found there.
+    broken = dataclasses.replace(good, name="broken")
+    bench = Bench([broken, good], PeerEnvironment(None), lambda line: None, scale=0.01)
+    bench.run(ONCE)
+    assert "failed" in bench.skipped["broken"]
+    assert len(bench.samples["decode-one"]) == 1
+
+
+def test_an_environment_that_cannot_be_made_is_a_reason_and_no_exception(tmp_path: Path) -> None:
+    lock = tmp_path / "peers.lock"
+    lock.write_text("this is no lock\n")
+    made = prepare(tmp_path / "home", lock)
+    assert made.python is None
+    assert "could not be made" in made.reason
+
+
+def test_versions_are_read_from_a_lock() -> None:
+    lock = "# made\none==1.2 \\\n    --hash=sha256:0\ntwo-three==0.4.1 ; x\n"
+    assert versions_in(lock) == {"one": "1.2", "two-three": "0.4.1"}
