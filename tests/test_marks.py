@@ -5,10 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.marks import Gap, Lagged, Reconnected, Resynced, is_mark, merge
+from tapewire import marks
+from tapewire.marks import (
+    Gap,
+    Lagged,
+    Mark,
+    Reconnected,
+    Resynced,
+    Subscribed,
+    Subscribing,
+    Unsubscribed,
+    is_mark,
+    merge,
+)
 
 A_GAP = Gap(reason="connection lost", since_ns=10, until_ns=20)
 KINDS = [A_GAP, Reconnected(since_ns=1, until_ns=2), Resynced(at_ns=5, snapshot={}), Lagged(dropped=3)]
+KINDS += [Subscribing(reason="connection lost"), Subscribed(recovered=True), Unsubscribed(code=0)]
 
 moments = st.integers(min_value=1, max_value=1000)
 gaps = st.builds(
@@ -32,7 +45,7 @@ def test_a_mark_is_told_apart_from_what_a_venue_sends(mark):
 def test_a_mark_is_frozen_and_survives_a_recording(mark):
     with pytest.raises(AttributeError):
         mark.since_ns = 0
-    again = msgspec.json.decode(msgspec.json.encode(mark), type=Gap | Reconnected | Resynced | Lagged)
+    again = msgspec.json.decode(msgspec.json.encode(mark), type=Mark)
     assert again == mark
     assert type(again) is type(mark)
 
@@ -45,6 +58,14 @@ def test_marks_of_two_kinds_both_stand(first, second):
 @pytest.mark.parametrize("mark", KINDS, ids=lambda mark: type(mark).__name__)
 def test_two_marks_of_one_kind_always_become_one(mark):
     assert type(merge(mark, mark)) is type(mark)
+
+
+def test_every_kind_stands_in_the_table_of_these_tests():
+    assert {type(mark) for mark in KINDS} == {kind for kind in vars(marks).values() if is_mark_class(kind)}
+
+
+def is_mark_class(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, marks._Mark) and kind is not marks._Mark
 
 
 def test_two_lags_add_up_whoever_dropped():
@@ -96,6 +117,7 @@ def test_two_recoveries_become_one_that_counts_both():
     assert merge(first, second) == Reconnected(since_ns=1, until_ns=9, recovered=7)
 
 
-def test_of_two_snapshots_the_later_stands():
+def test_of_two_snapshots_or_states_the_later_stands():
     later = Resynced(at_ns=9, snapshot="new")
     assert merge(Resynced(at_ns=1, snapshot="old"), later) == later
+    assert merge(Subscribing(reason="first"), Subscribing(reason="later")) == Subscribing(reason="later")

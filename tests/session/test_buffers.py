@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tapewire.errors import BufferOverflow, ConfigurationError
-from tapewire.marks import Gap, Lagged, Resynced, is_mark
+from tapewire.marks import Gap, Lagged, Reconnected, Resynced, Subscribed, Subscribing, Unsubscribed, is_mark
 from tapewire.session.buffers import EMPTY, POLICIES, Buffer, make_buffer
 
 GAP, GAP_2 = (Gap(reason="sequence", since_ns=n, until_ns=n) for n in (1, 2))
@@ -82,6 +82,21 @@ def test_what_is_put_is_taken_in_order_and_what_is_dropped_is_said_in_its_place(
 @pytest.mark.parametrize("policy", [policy for policy in POLICIES if policy != "conflate"])
 def test_marks_that_meet_are_merged_and_the_last_word_stays_last(policy, put, taken):
     assert drain(filled(policy, 3, *put)) == taken
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_line_that_flaps_for_days_before_a_consumer_that_sleeps_costs_no_memory(policy):
+    flap = [
+        Subscribing(),
+        Subscribed(),
+        GAP,
+        BACK,
+        Unsubscribed(),
+        lagged(1),
+        Reconnected(since_ns=1, until_ns=2),
+    ]
+    buffer = filled(policy, 3, "a1", *flap * 100, "b1", *flap * 100)
+    assert len(buffer) == 2 * (1 + len(flap))
 
 
 def test_a_key_whose_place_was_dropped_is_queued_anew():

@@ -4,7 +4,7 @@ Rules:
 
 * What is buffered is undecoded; `put` never waits and never raises. One wakeup serves all that one read brought.
 * `capacity` counts publications. Overflow never drops a mark: marks that meet are absorbed into a run of at most one
-  of each kind, so that four marks before each publication and behind the last are the very worst.
+  of each kind, so that seven marks before each publication and behind the last are the very worst.
 * What a policy drops is counted and said where it happened by a `Lagged` mark.
 
 ============  ====================================================================================================
@@ -90,7 +90,7 @@ class Buffer:
         if self.ended:
             return
         run: list[Mark] = []
-        while self._items and len(run) < 4 and is_mark(self._items[-1]):
+        while self._items and is_mark(self._items[-1]):
             run.insert(0, self._items.pop())
         self._room -= len(run)
         absorb(run, mark)

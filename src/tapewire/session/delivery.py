@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -92,6 +93,8 @@ class Subscription:
         """True once a snapshot has been delivered and no failed one since."""
         self._last: Any = None
         self._topics = topics
+        self._decode = delivery.decode
+        self._handler: Handler = delivery.handler or _nobody
 
     # --- what the owner calls ---------------------------------------------------------------------------------------
 
@@ -216,24 +219,29 @@ class Subscription:
         """Call the handler with each item until the end; runs in a task of the session's."""
         handler = self.delivery.handler
         assert handler is not None
-        buffer = self.buffer
+        take, mark_handler = self.buffer.take, self._mark_handler
+        started = now()  # one look at the clock an item: the end of one is the beginning of the next
         while True:
-            item = buffer.take()
+            item = take()
             if item is EMPTY:
-                if not await buffer.wait():
+                if not await self.buffer.wait():
                     return
+                started = now()
                 continue
             item = self._taken(item)
-            called = self._mark_handler if is_mark(item) else handler
             try:
-                started = now()
-                result = called(item)
-                if now() - started > BLOCKED_SECONDS:
-                    self._blocked(now() - started)
-                if result is not None and inspect.isawaitable(result):
-                    await _watched(result, now, self._blocked)
+                result = mark_handler(item) if is_mark(item) else handler(item)
+                if result is not None and (rest := _first_step(result)) is not None:
+                    if now() - started > BLOCKED_SECONDS:
+                        self._blocked(now() - started)
+                    started = math.inf  # the rest reports its own steps
+                    await _watched(*rest, now, self._blocked)
             except Exception as error:
                 self._failed(error, item)
+            ended = now()
+            if ended - started > BLOCKED_SECONDS:
+                self._blocked(ended - started)
+            started = ended
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -248,7 +256,7 @@ class Subscription:
             return item
         self.delivered += 1
         self._last = item
-        decode = self.delivery.decode
+        decode = self._decode
         if decode is None:
             return item
         try:
@@ -273,9 +281,12 @@ class Subscription:
     def _call_inline(self, item: Any) -> None:
         if self.buffer.ended:
             return
+        item = self._taken(item)
         try:
-            item = self._taken(item)
-            (self._mark_handler if is_mark(item) else self.delivery.handler)(item)  # type: ignore[misc]
+            if is_mark(item):
+                self._mark_handler(item)
+            else:
+                self._handler(item)
         except Exception as error:
             self._failed(error, item)
 
@@ -333,28 +344,41 @@ def _mark_line(mark: Mark) -> str:
     return repr(mark)[:200]
 
 
+def _first_step(result: Any) -> tuple[Any, Any] | None:
+    """Step a handler's coroutine once, here: most are done then. Returns its steps and what it waits for, if not."""
+    if not inspect.isawaitable(result):
+        return None
+    steps = result if result.__class__ is types.CoroutineType else result.__await__()
+    try:
+        return steps, steps.send(None)
+    except StopIteration:
+        return None
+
+
 @types.coroutine
 def _watched(
-    awaitable: Any, now: Callable[[], float], report: Callable[[float], None]
+    steps: Any, waits_for: Any, now: Callable[[], float], report: Callable[[float], None]
 ) -> Generator[Any, Any, Any]:
-    """Await `awaitable`, reporting each of its steps that keeps the event loop too long."""
-    steps = awaitable if inspect.iscoroutine(awaitable) else awaitable.__await__()
-    step, argument = steps.send, None
+    """Go on with what waits, reporting each of its steps that keeps the event loop too long."""
     while True:
+        try:
+            argument = yield waits_for
+            step = steps.send
+        except BaseException as error:
+            argument = error
+            step = steps.throw
         started = now()
         try:
-            yielded = step(argument)
+            waits_for = step(argument)
         except StopIteration as stop:
             return stop.value
         finally:
             if now() - started > BLOCKED_SECONDS:
                 report(now() - started)
-        try:
-            argument = yield yielded
-            step = steps.send
-        except BaseException as error:
-            argument = error
-            step = steps.throw
+
+
+def _nobody(item: Any) -> None:
+    """The handler of a subscription that is iterated."""
 
 
 def ended(topic: str, reason: str) -> SubscriptionEnded:

@@ -131,7 +131,9 @@ class Driver:
         """Subscribe, and start the handler's task."""
         self.topics.want(subscription, params, position, line_up=self.line_up)
         if subscription.delivery.handler is not None and not subscription.delivery.inline:
-            pump = self._spawn(subscription.pump(self.now), f"handler {subscription.topic}")
+            pump = self._spawn(
+                subscription.pump(self.options.clock.monotonic), f"handler {subscription.topic}"
+            )
             self._pumps[pump] = subscription
             pump.add_done_callback(lambda done: self._pumps.pop(done, None))
 

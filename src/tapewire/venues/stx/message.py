@@ -58,20 +58,21 @@ def decoder_for(channel: str) -> Callable[[Frame], ChannelMessage]:
     decode = msgspec.json.Decoder().decode
 
     def message(frame: Frame) -> ChannelMessage:
-        raw = frame.payload
-        if isinstance(raw, BinaryResponse):
-            payload: Any = {"status": raw.status, "response": bytes(raw)}
-        else:
-            payload = decode(raw) if isinstance(raw, msgspec.Raw) else raw
-        if not payload and frame.event in _CONTROL:
+        raw: Any = frame.payload
+        payload: Any = raw
+        if raw.__class__ is msgspec.Raw:
+            payload = decode(raw)
+        elif isinstance(raw, BinaryResponse):
+            payload = {"status": raw.status, "response": bytes(raw)}
+        event = frame.event
+        join_ref: Any = frame.join_ref
+        ref: Any = frame.ref
+        if not payload and event in _CONTROL:
             payload = None
-        join_ref, ref = frame.join_ref, frame.ref
-        return ChannelMessage(
-            channel,
-            frame.event,
-            payload,
-            join_ref if join_ref is None else str(join_ref),
-            ref if ref is None else str(ref),
-        )
+        if join_ref.__class__ is int:
+            join_ref = str(join_ref)
+        if ref.__class__ is int:
+            ref = str(ref)
+        return ChannelMessage(channel, event, payload, join_ref, ref)
 
     return message
