@@ -1,0 +1,93 @@
+"""The Centrifugo client protocol v2 (JSON), sans-IO: the client's side, the server's side, channel histories."""
+
+from .client import CentrifugoClient
+from .codes import DISCONNECTS, ERRORS, UNSUBSCRIBES, CloseMeaning, close_meaning
+from .commands import (
+    History,
+    Presence,
+    PresenceStats,
+    Publish,
+    Refresh,
+    Rpc,
+    Send,
+    SubRefresh,
+    SubscribeParams,
+)
+from .dedup import SeenIds
+from .frames import (
+    ClientInfo,
+    ConnectResult,
+    ErrorReply,
+    HistoryResult,
+    PresenceResult,
+    PresenceStatsResult,
+    Publication,
+    RefreshResult,
+    SubscribeResult,
+    encode_publication,
+)
+from .history import ChannelHistory, Recovery
+from .pacing import Pacing
+from .requests import (
+    ConnectRequested,
+    Disconnected,
+    HistoryRequested,
+    PresenceRequested,
+    PresenceStatsRequested,
+    PublishRequested,
+    RefreshRequested,
+    RpcRequested,
+    SendReceived,
+    ServerRequest,
+    SubRefreshRequested,
+    SubscribeRequested,
+    UnsubscribeReceived,
+)
+from .server import CHANNEL_LIMIT, CentrifugoServer
+
+__all__ = [
+    "CHANNEL_LIMIT",
+    "DISCONNECTS",
+    "ERRORS",
+    "UNSUBSCRIBES",
+    "CentrifugoClient",
+    "CentrifugoServer",
+    "ChannelHistory",
+    "ClientInfo",
+    "CloseMeaning",
+    "ConnectRequested",
+    "ConnectResult",
+    "Disconnected",
+    "ErrorReply",
+    "History",
+    "HistoryRequested",
+    "HistoryResult",
+    "Pacing",
+    "Presence",
+    "PresenceRequested",
+    "PresenceResult",
+    "PresenceStats",
+    "PresenceStatsRequested",
+    "PresenceStatsResult",
+    "Publication",
+    "Publish",
+    "PublishRequested",
+    "Recovery",
+    "Refresh",
+    "RefreshRequested",
+    "RefreshResult",
+    "Rpc",
+    "RpcRequested",
+    "SeenIds",
+    "Send",
+    "SendReceived",
+    "ServerRequest",
+    "SubRefresh",
+    "SubRefreshRequested",
+    "SubscribeParams",
+    "SubscribeRequested",
+    "SubscribeResult",
+    "UnsubscribeReceived",
+    "close_meaning",
+    "encode_publication",
+]
