@@ -8,7 +8,7 @@ from tapewire.retry import NEVER_GIVE_UP, NO_RETRY, RetryPolicy
 fractions = st.floats(min_value=0, max_value=1, exclude_max=True)
 policies = st.builds(
     lambda first, more: RetryPolicy(None, first, first + more),
-    st.floats(min_value=0, max_value=60),
+    st.just(0.0) | st.floats(min_value=0.001, max_value=60),
     st.floats(min_value=0, max_value=600),
 )
 

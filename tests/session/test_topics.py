@@ -497,3 +497,25 @@ async def test_a_consumer_that_asks_for_it_is_told_each_state_of_its_subscriptio
             *("Subscribing", "Subscribed", "phx_reply", "tick"),
             *("Subscribing", "Subscribed", "Gap", "phx_reply", "Unsubscribed"),
         ]
+
+
+async def test_a_frame_lost_during_a_snapshot_spoils_it_and_stands_marked_in_its_place(clock):
+    snapshots = Snapshots()
+    snapshots.gate.clear()
+    async with line(clock, resubscribe=QUICK) as (session, peer):
+        subscription = session.subscribe("orders", snapshot=snapshots)
+        await subscription.confirmed()
+        peer.broadcast("orders", "order", {"n": 0})
+        peer.raw(b'{"half')
+        peer.broadcast("orders", "order", {"n": 1})
+        await asyncio.sleep(0.1)
+        snapshots.gate.set()
+        items = await take(subscription, 5)
+        assert [item.reason if isinstance(item, Gap) else item for item in items[:4]] == [
+            "reseed failed",
+            ("order", {"n": 0}),
+            "undecodable",
+            ("order", {"n": 1}),
+        ]
+        assert isinstance(items[4], Resynced)
+        assert items[4].snapshot == {"snapshot": 2}

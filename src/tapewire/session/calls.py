@@ -41,6 +41,7 @@ class Calls:
     async def request(self, command: Command, seconds: float) -> Any:
         """Send one command and await its reply, decoded. Raises RequestTimeout, RequestLost, RequestRefused."""
         waiter = self._driver.future()
+        self.pending.check_room()
         ref = self.push(command)
         self.pending.add(PendingRequest(ref, command, waiter, seconds))
         self._driver.timers.set(("request", ref), self._driver.now() + seconds)

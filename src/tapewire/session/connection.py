@@ -60,7 +60,8 @@ class Connection:
             self._dispatch(items, protocol.publication)
         except Exception as error:  # a defect of ours must not end in silence
             logger.exception("%s: a read could not be dispatched", driver.name)
-            driver.broken(ConnectionLost(f"a read could not be dispatched: {type(error).__name__}"))
+            if driver.connection is self:
+                driver.broken(ConnectionLost(f"a read could not be dispatched: {type(error).__name__}"))
         finally:
             self.reading = False
             driver.run_after_read()
@@ -132,7 +133,8 @@ class Connection:
         deadline = None if protocol is None else protocol.next_deadline()
         if protocol is not None and deadline is not None and deadline <= now:
             for event in protocol.handle_timer(now):
-                self._driver.handle_event(event)
+                if self._driver.connection is self:
+                    self._driver.handle_event(event)
             self.flush()
 
     def pause(self) -> None:

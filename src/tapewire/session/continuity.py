@@ -105,20 +105,25 @@ class Continuity:
         mark = Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, detail=event.detail[:200])
         for wanted in self._subscriptions:
             if event.topic in (None, wanted.topic) and wanted.continuous:
-                self.write(wanted, mark)
-                self._rebuild_all(wanted)
+                self._break(wanted, mark)
 
     def mark_skipped(self, wanted: Wanted, event: Skipped) -> None:
         """The venue's own numbering jumped."""
         now_ns = self._line.now_ns()
         detail = f"expected {event.expected}, got {event.got}"
         mark = Gap(reason="sequence", since_ns=now_ns, until_ns=now_ns, missed=event.missed, detail=detail)
-        self.write(wanted, mark)
-        self._rebuild_all(wanted)
+        self._break(wanted, mark)
 
-    def _rebuild_all(self, wanted: Wanted) -> None:
+    def _break(self, wanted: Wanted, mark: Mark) -> None:
+        """The stream broke in the midst of a live line: say so, and rebuild what has a snapshot."""
         for consumer in tuple(wanted.consumers):
-            if consumer.seeding is not None and consumer.seeding.generation is None:
+            self.marks_written += 1
+            if consumer.seeding is None:
+                consumer.deliver_mark(mark)
+            elif consumer.seeding.generation is not None:
+                consumer.seeding.spoil(mark)
+            else:
+                consumer.deliver_mark(mark)
                 self.start_seed(consumer)
 
     # --- the answer to a subscription -------------------------------------------------------------------------------

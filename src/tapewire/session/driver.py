@@ -341,7 +341,8 @@ class Driver:
         events = connection.protocol.hello(self.now())
         connection.flush()
         for event in events:
-            self.handle_event(event)
+            if self.connection is connection:  # else the line was lost while it was greeted
+                self.handle_event(event)
 
     def _raise_line(self) -> None:
         assert self.connection is not None

@@ -67,6 +67,11 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
             "pause_limit",
         ):
             _check_seconds(name, getattr(self, name))
+        if self.resubscribe.max_attempts is not None:
+            allowed = (
+                "a policy with max_attempts=None: a topic is asked for until it is left or finally refused"
+            )
+            raise ConfigurationError("resubscribe", self.resubscribe, allowed)
         if self.ping_interval is not None:
             _check_seconds("ping_interval", self.ping_interval)
             if self.ping_timeout > self.ping_interval:

@@ -35,12 +35,16 @@ class Requests:
         self._pending: dict[str, PendingRequest] = {}
         self._capacity = capacity
 
-    def add(self, request: PendingRequest) -> None:
-        """Remember one. Raises ConfigurationError where too many are pending: await some replies first."""
+    def check_room(self) -> None:
+        """Raises ConfigurationError where too many are pending. Ask before you send: await some replies first."""
         if len(self._pending) >= self._capacity:
             raise ConfigurationError(
                 "pending requests", len(self._pending) + 1, f"at most {self._capacity} at a time"
             )
+
+    def add(self, request: PendingRequest) -> None:
+        """Remember one. Raises ConfigurationError as `check_room` does."""
+        self.check_room()
         self._pending[request.ref] = request
 
     def take(self, ref: str) -> PendingRequest | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..marks import Gap, Resynced
+from ..marks import Gap, Mark, Resynced
 
 __all__ = ["HOLD_CAPACITY", "Seeding"]
 
@@ -35,14 +35,14 @@ class Seeding:
         self._reconcile = reconcile
         self._capacity = capacity
         self._held: list[Any] = []
-        self._overflowed = False
+        self._spoiled = ""  # why the snapshot under way proves nothing, if so
         self._since_ns = 0
 
     def begin(self, generation: int, now_ns: int) -> None:
         """Hold from now on, for the connection `generation`."""
         self.generation = generation
         self._since_ns = now_ns
-        self._held, self._overflowed = [], False
+        self._held, self._spoiled = [], ""
 
     @property
     def empty(self) -> bool:
@@ -52,9 +52,14 @@ class Seeding:
     def hold(self, item: Any) -> None:
         """A live publication arrives while the snapshot is fetched."""
         if len(self._held) >= self._capacity:
-            self._overflowed = True
+            self._spoiled = f"more than {self._capacity} publications came during the snapshot"
             self._held.clear()
         self._held.append(item)
+
+    def spoil(self, mark: Mark) -> None:
+        """Something is missing here among what is held: the mark takes its place, and this snapshot proves nothing."""
+        self._held.append(mark)
+        self._spoiled = self._spoiled or "the stream broke during the snapshot"
 
     def complete(self, generation: int, snapshot: Any, now_ns: int) -> list[Any] | None:
         """The snapshot is here. Returns what to deliver, or None where it is stale and nothing may be delivered.
@@ -63,8 +68,8 @@ class Seeding:
         """
         if generation != self.generation:
             return None
-        if self._overflowed:
-            return self.fail(generation, now_ns, self._too_many)
+        if self._spoiled:
+            return self.fail(generation, now_ns, self._spoiled)
         held: Sequence[Any] = self._held
         if self._reconcile is not None:
             held = list(self._reconcile(snapshot, held))  # where it raises, all is still held for `fail`
@@ -82,17 +87,9 @@ class Seeding:
 
     def skip(self) -> list[Any]:
         """No snapshot is needed after all (the stream was recovered). Returns what to deliver."""
-        overflowed, since_ns = self._overflowed, self._since_ns
+        spoiled, since_ns = self._spoiled, self._since_ns
         held = self._release()
-        return (
-            [Gap(reason="reseed failed", since_ns=since_ns, detail=self._too_many), *held]
-            if overflowed
-            else held
-        )
-
-    @property
-    def _too_many(self) -> str:
-        return f"more than {self._capacity} publications came during the snapshot"
+        return [Gap(reason="reseed failed", since_ns=since_ns, detail=spoiled), *held] if spoiled else held
 
     def _release(self) -> list[Any]:
         held, self._held = self._held, []
