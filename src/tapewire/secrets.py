@@ -14,7 +14,7 @@ import weakref
 from typing import NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
-__all__ = ["RedactingFilter", "Secret", "host_of", "redact", "redact_url"]
+__all__ = ["RedactingFilter", "Secret", "host_of", "redact", "redact_url", "shown"]
 
 MASK = "***"
 UNREADABLE_URL = "<unreadable URL>"
@@ -130,3 +130,12 @@ class RedactingFilter(logging.Filter):
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
         return True
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def shown(text: object, most: int = 300) -> str:
+    """What of a peer's words may stand in one log line: no secret, no control character, at most `most` characters."""
+    clean = redact(str(text)[: 4 * most])
+    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], clean)[:most]

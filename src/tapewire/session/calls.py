@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..errors import RequestLost, RequestRefused, RequestTimeout, SessionClosed
+from ..errors import RequestLost, RequestRefused, RequestTimeout, SessionClosed, UndecodableFrame
 from ..protocols.base import Command, Replied
 from .requests import PendingRequest, Requests
 
@@ -58,12 +58,16 @@ class Calls:
         request = self.pending.take(event.ref)
         if request is None or _waiter(request).done():
             return
-        reply = _decoded(event.reply)
+        try:
+            reply = _decoded(event.reply)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            _waiter(request).set_exception(UndecodableFrame(f"a reply that cannot be decoded: {error}"[:200]))
+            return
         if event.ok:
             _waiter(request).set_result(reply)
         else:
-            error = RequestRefused(request.command.topic, request.command.event, reply)
-            _waiter(request).set_exception(error)
+            refused = RequestRefused(request.command.topic, request.command.event, reply)
+            _waiter(request).set_exception(refused)
 
     def expire(self, ref: str) -> None:
         """The deadline of `ref` has passed."""

@@ -52,12 +52,13 @@ class Connection:
         now = driver.now()
         self.liveness.heard(now)
         driver.reads += 1
+        eventful = True
         try:
             items = protocol.receive(payloads, now)
             self.flush()
             self.reading = True
             self._rest = items, 0
-            self._dispatch(items, protocol.publication)
+            eventful = self._dispatch(items, protocol.publication)
         except Exception as error:  # a defect of ours must not end in silence
             logger.exception("%s: a read could not be dispatched", driver.name)
             if driver.connection is self:
@@ -66,14 +67,15 @@ class Connection:
             self.reading = False
             driver.run_after_read()
         self.flush()
-        deadline = protocol.next_deadline()
-        if deadline is not None:
-            driver.rearm_before(deadline)  # what was read may have called the next heartbeat
+        if eventful or (deadline := protocol.next_deadline()) is None:
+            driver.rearm()  # what was read may have set a timer
+        else:
+            driver.rearm_before(deadline)  # or called the next heartbeat
         elapsed = driver.now() - now
         if elapsed > BLOCKED_SECONDS:
             logger.warning("%s: inline handlers blocked the reader for %.2f s", driver.name, elapsed)
 
-    def _dispatch(self, items: list[Any], publication: type[Any]) -> None:
+    def _dispatch(self, items: list[Any], publication: type[Any]) -> bool:
         driver = self._driver
         routes = driver.topics.routes
         count = 0
@@ -89,6 +91,7 @@ class Connection:
                 if driver.connection is not self:
                     break
         driver.publications += count
+        return count < len(items)
 
     def ponged(self) -> None:
         self.liveness.heard(self._driver.now())

@@ -7,6 +7,7 @@ in the consumer's own task: decoding, the handler, its exceptions, the report of
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import math
@@ -19,6 +20,7 @@ import msgspec
 from ..errors import BufferOverflow, ConfigurationError, SubscriptionEnded, TapewireError
 from ..marks import Gap, Mark, Resynced, is_mark
 from ..protocols.base import StreamPosition
+from ..secrets import shown
 from .buffers import EMPTY, Buffer, Policy, make_buffer
 from .health import SubscriptionStatistics
 from .seeding import Seeding
@@ -91,6 +93,8 @@ class Subscription:
         self.delivered = self.marks = self.unseen_marks = self.handler_errors = self.undecodable = 0
         self.seeded = False
         """True once a snapshot has been delivered and no failed one since."""
+        self.start: StreamPosition | None = None
+        """Where the stream stood before the first publication that can be taken, where that is known."""
         self._last: Any = None
         self._topics = topics
         self._decode = delivery.decode
@@ -116,12 +120,11 @@ class Subscription:
     def position(self) -> StreamPosition | None:
         """The resume point behind what was taken last, on protocols that number; None elsewhere and before.
 
-        Save it, and give it back as `position=` in a later process to continue there.
+        What is buffered does not count, nor does what a handler was cancelled over. Save it when you have done what
+        you do with a publication, and give it back as `position=` in a later process to continue there.
         """
-        position, last = self._topics.position(self.topic), self._last
-        if position is None or last is None or not getattr(last, "offset", 0):
-            return None if self.delivered else position
-        return StreamPosition(last.offset, position.epoch)
+        last = self._last
+        return self.start if last is None else StreamPosition(last.offset, last.epoch)
 
     async def confirmed(self) -> Any:
         """Wait until the venue has confirmed it; returns its reply. Raises what refused or ended it instead."""
@@ -130,6 +133,11 @@ class Subscription:
     def unsubscribe(self) -> None:
         """Leave. Nothing more is delivered; an iteration ends after what is buffered. Waits for no answer."""
         self._topics.leave(self)
+
+    def resync(self) -> None:
+        """Ask for the state anew: from `snapshot` where there is one, else by subscribing again."""
+        if not self.buffer.ended:
+            self._topics.rebuild(self)
 
     def statistics(self) -> SubscriptionStatistics:
         """Frozen figures."""
@@ -228,6 +236,7 @@ class Subscription:
                     return
                 started = now()
                 continue
+            before = self._last
             item = self._taken(item)
             try:
                 result = mark_handler(item) if is_mark(item) else handler(item)
@@ -238,6 +247,10 @@ class Subscription:
                     await _watched(*rest, now, self._blocked)
             except Exception as error:
                 self._failed(error, item)
+            except asyncio.CancelledError as error:
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                self._failed(error, item)  # what the handler waited for was cancelled, not the handler
             ended = now()
             if ended - started > BLOCKED_SECONDS:
                 self._blocked(ended - started)
@@ -255,7 +268,8 @@ class Subscription:
             self.marks += 1
             return item
         self.delivered += 1
-        self._last = item
+        if getattr(item, "offset", 0):
+            self._last = item
         decode = self._decode
         if decode is None:
             return item
@@ -274,7 +288,7 @@ class Subscription:
             self.marks += 1
             detail = f"{type(error).__name__}: {error}"[:200]
             if self.undecodable <= 10:
-                logger.warning("%s: a publication could not be decoded: %s", self.topic, detail)
+                logger.warning("%s: a publication could not be decoded: %s", self.topic, shown(detail))
             now_ns = self._topics.now_ns()
             return Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, missed=1, detail=detail)
 
@@ -296,10 +310,12 @@ class Subscription:
         if isinstance(mark, Resynced) and self.delivery.on_snapshot is not None:
             return self.delivery.on_snapshot(mark.snapshot)
         self.unseen_marks += 1
-        logger.warning("%s: %s (handler %s takes no marks)", self.topic, _mark_line(mark), self._handler_name)
+        logger.warning(
+            "%s: %s (handler %s takes no marks)", self.topic, shown(_mark_line(mark)), self._handler_name
+        )
         return None
 
-    def _failed(self, error: Exception, item: Any) -> None:
+    def _failed(self, error: BaseException, item: Any) -> None:
         self.handler_errors += 1
         logger.warning(
             "%s: handler %s raised; the next one goes on", self.topic, self._handler_name, exc_info=error

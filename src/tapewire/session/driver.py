@@ -23,7 +23,7 @@ from ..errors import (
     TapewireError,
 )
 from ..protocols.base import ClientProtocol, CredentialsExpiring, Failed, Ready, Replied, Undecodable
-from ..secrets import Secret, redact
+from ..secrets import Secret, shown
 from .calls import Calls
 from .connection import Connection
 from .delivery import Subscription
@@ -290,7 +290,7 @@ class Driver:
         self.undecodable += 1
         if self.undecodable <= 10 or not self.undecodable & (self.undecodable - 1):
             where = f" on {event.topic}" if event.topic else ""
-            text = redact(f"{event.detail[:200]}: {event.excerpt[:120]}")
+            text = shown(f"{event.detail[:200]}: {event.excerpt[:120]}")
             logger.warning("%s: undecodable frame no. %d%s: %s", self.name, self.undecodable, where, text)
 
     # --- actions ----------------------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ class Driver:
             self.machine.waits, retry_after=retry_after, fraction=self.options.fraction
         )
         self.timers.set("backoff", self.now() + delay)
-        logger.warning("%s: %s; trying again in %.2f s", self.name, redact(str(self.last_error)), delay)
+        logger.warning("%s: %s; trying again in %.2f s", self.name, shown(str(self.last_error)), delay)
 
     async def _leave(self) -> None:
         connection = self.connection
@@ -400,7 +400,7 @@ class Driver:
             given_up = GaveUp(max(1, self.machine.tries), error)
             given_up.__cause__ = error
             error = given_up
-        logger.error("%s: %s", self.name, redact(str(error)))
+        logger.error("%s: %s", self.name, shown(str(error)))
         self.failure = error
         self._end(error)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import TapewireError
 from ..protocols.base import CredentialsExpiring
-from ..secrets import redact
+from ..secrets import shown
 
 if TYPE_CHECKING:
     from .delivery import Subscription
@@ -37,7 +37,7 @@ async def fetch_snapshot(driver: Driver, subscription: Subscription, generation:
             snapshot = await delivery.snapshot()
         items = seeding.complete(generation, snapshot, driver.now_ns())
     except Exception as error:
-        detail = redact(str(error) or type(error).__name__)
+        detail = shown(str(error) or type(error).__name__)
         logger.warning("%s: the snapshot could not be had: %s", subscription.topic, detail)
         items = seeding.fail(generation, driver.now_ns(), detail)
     driver.topics.continuity.seeded(subscription, items)
@@ -54,7 +54,7 @@ async def fetch_history(driver: Driver, wanted: Wanted, bridge: Bridge) -> None:
             page = await driver.calls.request(command, driver.options.request_timeout)
             bridge.take(page.publications, page.epoch)
     except TapewireError as error:
-        logger.warning("%s: its history could not be had: %s", wanted.topic, redact(str(error)))
+        logger.warning("%s: its history could not be had: %s", wanted.topic, shown(str(error)))
     driver.topics.continuity.bridged(wanted, bridge)
     driver.flush()
 
@@ -94,7 +94,7 @@ class TokenRefresh:
 
     def _failed(self, error: Exception) -> None:
         driver = self._driver
-        logger.warning("%s: no fresh token yet: %s", driver.name, redact(str(error)))
+        logger.warning("%s: no fresh token yet: %s", driver.name, shown(str(error)))
         if isinstance(error, TapewireError) and not error.retryable:
             driver.broken(error)
             return

@@ -176,6 +176,8 @@ class ConnectionMachine:
     def _finalize(self, received: Input) -> Input:
         if received is Input.STABLE:
             self._start_afresh()
+        elif received is Input.READY:
+            self._asked_for_fresh_token = False  # it was accepted
         elif received is Input.UNAUTHORIZED and self.state is not State.UP:
             if self._asked_for_fresh_token:
                 return Input.REFUSED

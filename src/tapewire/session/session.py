@@ -54,6 +54,11 @@ class Session:
         return self._driver.options
 
     @property
+    def last_error(self) -> BaseException | None:
+        """What went wrong last; None before anything did."""
+        return self._driver.failure or self._driver.last_error
+
+    @property
     def connected(self) -> bool:
         """True while the line is up."""
         return self._driver.line_up

@@ -126,6 +126,7 @@ class Wanted:
     """One topic that somebody wants: our intent beside the peer's confirmation."""
 
     __slots__ = (
+        "confirmed_once",
         "consumers",
         "continuous",
         "gap_detail",
@@ -146,6 +147,7 @@ class Wanted:
         self.state = SubscriptionState.UNSUBSCRIBED
         self.consumers: list[Any] = []
         self.reply: Any = None
+        self.confirmed_once = False
         self.refusals = 0
         """Refusals, interruptions and missing answers since the last confirmation: its own retry's count."""
         self.continuous = False

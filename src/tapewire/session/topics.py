@@ -29,6 +29,7 @@ from ..protocols.base import (
     StreamPosition,
     Undecodable,
 )
+from ..secrets import shown
 from .continuity import Continuity
 from .delivery import Subscription, ended
 from .recovery import Bridge
@@ -262,6 +263,7 @@ class Topics:
         if isinstance(event, Confirmed):
             self._answer = event
             wanted.reply = event.reply
+            wanted.confirmed_once = True
             self._feed(wanted, On.CONFIRMED)
         elif isinstance(event, Refused):
             error = SubscriptionRefused(
@@ -384,7 +386,7 @@ class Topics:
         self._feed(wanted, received)
         self.continuity.stop_route(wanted)
         log = logger.info if error is None else logger.warning
-        log("%s: %s", wanted.topic, f"ended by the venue: {reason}" if error is None else error)
+        log("%s: %s", wanted.topic, shown(f"ended by the venue: {reason}" if error is None else error))
         self._line.after_read(partial(self._finish_ended, wanted, error, reason, code))
 
     def _finish_ended(
@@ -403,6 +405,8 @@ class Topics:
 
     def _tell_first_refusal(self, wanted: Wanted, error: TapewireError) -> None:
         """A first refusal is raised to whoever waits for it, and then it is theirs to ask again."""
+        if wanted.confirmed_once:
+            return  # whoever waits, waits for a topic that they have: it is asked for again
         for consumer in tuple(wanted.consumers):
             if self._waiters.any_for(consumer):
                 self._waiters.refuse(consumer, error)

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from ..errors import ConnectionLost
 from ..payload import Binary, Payload
-from .base import Endpoint, Receiver
+from .base import DEFAULT_SEND_BUFFER, Endpoint, Receiver
 from .outcomes import SILENT, checked_close, ending, handshake_failure, request_headers
 
 __all__ = ["WebsocketsConnector", "WebsocketsTransport"]
@@ -46,9 +46,12 @@ class WebsocketsConnector:
                 max_size=endpoint.max_size,
                 logger=SILENT,
                 ssl=endpoint.ssl_context,
+                create_connection=_BoundedConnection,
             )
         except (OSError, EOFError, WebSocketException, ValueError, ImportError) as error:
             raise handshake_failure(endpoint, error) from None
+        assert isinstance(connection, _BoundedConnection)
+        connection.send_buffer = endpoint.send_buffer
         return WebsocketsTransport(endpoint, receiver, connection)
 
     def __repr__(self) -> str:
@@ -59,6 +62,17 @@ class _Connect(connect):
     def process_redirect(self, exc: Exception) -> Exception | str:
         """A redirect is a refusal like any other: following one would carry the token elsewhere."""
         return exc
+
+
+class _BoundedConnection(ClientConnection):
+    """Pongs go round our queue: a peer that sends pings and reads no answers must not fill our memory."""
+
+    send_buffer = DEFAULT_SEND_BUFFER
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.get_write_buffer_size() > self.send_buffer:
+            self.transport.abort()
 
 
 class _FlushBeforeWaiting:
