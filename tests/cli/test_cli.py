@@ -62,7 +62,7 @@ def sandbox():
         text=True,
     )
     exports = {}
-    while len(exports) < 3:
+    while "TAPEWIRE_SANDBOX_TOKEN" not in exports:
         line = process.stdout.readline()
         assert line, process.stderr.read()
         if found := re.match(r"export (\w+)='?([^'\n]*)'?", line):

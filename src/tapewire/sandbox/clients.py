@@ -56,6 +56,7 @@ class Client(asyncio.Protocol):
         self.sent = 0
         self.received = 0
         self._house = house
+        self._max_outgoing = house.max_outgoing
         self._transport: asyncio.Transport
         self._lane = HttpLane()
         self._task: asyncio.Task[None] | None = None
@@ -201,9 +202,25 @@ class Client(asyncio.Protocol):
                 self._fragments.append(bytes(event.data))
                 if event.fin:
                     self._take_message(ws)
+            elif isinstance(event, Frame) and event.opcode is Opcode.CLOSE and self._closes_slowly(ws):
+                return
         self._flush(ws)
         if ws.close_expected() and not self._closing:
             self._cut_off_soon()
+
+    def _closes_slowly(self, ws: ServerProtocol) -> bool:
+        """True if a fault holds back the answer to the client's close frame."""
+        faults, now_ns = self._house.faults, self._house.clock.time_ns()
+        slow = None if self._closing else faults.meet("slow_close", now_ns, connection=self.number)
+        if slow is None:
+            return False
+        self._closing = True
+        self._loop.call_later(slow.params["seconds"], self._say_goodbye, ws)
+        return True
+
+    def _say_goodbye(self, ws: ServerProtocol) -> None:
+        self._flush(ws)
+        self._cut_off_soon()
 
     def _take_message(self, ws: ServerProtocol) -> None:
         data = b"".join(self._fragments)
@@ -223,6 +240,10 @@ class Client(asyncio.Protocol):
             return
         if self._handler is not None and not self._closing:
             self._handler.received(payload)
+
+    def limit_outgoing(self, size: int) -> None:
+        """Let no more than `size` bytes wait."""
+        self._max_outgoing = min(self._max_outgoing, size)
 
     def stall(self, seconds: float) -> None:
         """Give the handler nothing for so long."""
@@ -375,14 +396,14 @@ class Client(asyncio.Protocol):
             self._transport.write(data)
             waiting = self._transport.get_write_buffer_size()
         # One message may be larger than the bound (the fault `oversized`); what must not grow is the backlog.
-        if waiting - len(data) > self._house.max_outgoing and not self._closing:
+        if waiting - len(data) > self._max_outgoing and not self._closing:
             self._too_slow()
 
     def _too_slow(self) -> None:
         self._house.note_slow(self)
         self._closing = True
         if self._ws is not None and self._ws.state is State.OPEN and self.face is not None:
-            self._ws.send_close(self.face.slow_consumer_code, "slow consumer")
+            self._ws.send_close(self.face.slow_consumer_code, "slow")
             self._flush(self._ws)
         self._cut_off_soon()
 

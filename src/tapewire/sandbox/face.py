@@ -7,7 +7,7 @@ socket of what kind each message is, so that faults can be played on it that kno
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -20,7 +20,7 @@ from .flow import Flow
 from .http import Request, Response
 from .ledger import Ledger
 
-__all__ = ["Face", "MessageKind", "Route", "Socket", "SocketHandler", "Stage"]
+__all__ = ["Face", "MessageKind", "ReplayingFace", "Route", "Socket", "SocketHandler", "Stage"]
 
 MessageKind: TypeAlias = Literal["publication", "heartbeat", "control"]
 Route: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -49,6 +49,14 @@ class Socket(Protocol):
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with a code."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection without a close frame."""
+        ...
+
+    def limit_outgoing(self, size: int) -> None:
+        """Disconnect the client once more than so many bytes wait for it, where the sandbox does not allow fewer."""
         ...
 
     def stall(self, seconds: float) -> None:
@@ -80,6 +88,7 @@ class Face(Protocol):
     subprotocols: Sequence[str]
     routes: Mapping[tuple[str, str], Route]
     socket_paths: frozenset[str]
+    origins: frozenset[str]
 
     def accept(self, request: Request, socket: Socket) -> SocketHandler | Response:
         """A socket wants to open: its handler, or the HTTP response that refuses it."""
@@ -107,4 +116,24 @@ class Face(Protocol):
 
     def environment(self, url: str) -> dict[str, str]:
         """The environment variables that lead the venue's SDK here."""
+        ...
+
+
+@runtime_checkable
+class ReplayingFace(Protocol):
+    """A face that numbers its publications and can replay them: it plays the faults of histories, too.
+
+    A topic of None stands for every one.
+    """
+
+    def prune_history(self, topic: str | None, keep: int) -> int:
+        """Forget all but the last `keep` publications that could be replayed; returns of how many topics."""
+        ...
+
+    def restart_history(self, topic: str | None) -> int:
+        """Number the publications anew and tell who listens; returns how many were told."""
+        ...
+
+    def lose_place(self, topic: str | None) -> int:
+        """Tell who listens to the topic, or every connection, that streams must be resumed; returns how many."""
         ...

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..protocols.base import Binary
 from .clients import Client
-from .face import Face
+from .face import Face, ReplayingFace
 from .faults import Faults, Injected
 
 __all__ = ["play"]
@@ -32,12 +32,13 @@ def play(
     elif injected.name == "burst":
         publish(params["count"])
         Faults.met(injected, now_ns)
-    elif injected.name in ("crash_channel", "close_channel"):
-        crashed = injected.name == "crash_channel"
-        ended = sum(face.end_topic(params["topic"], crashed=crashed) for face in faces.values())
-        Faults.met(injected, now_ns, ended)
-    elif injected.name == "expire_tokens":
-        Faults.met(injected, now_ns, sum(face.expire_tokens() for face in faces.values()))
+    elif injected.name in _ON_FACES:
+        on_face = _ON_FACES[injected.name]
+        Faults.met(injected, now_ns, sum(on_face(face, params) for face in faces.values()))
+    elif injected.name in _ON_HISTORIES:
+        on_history = _ON_HISTORIES[injected.name]
+        replaying = [face for face in faces.values() if isinstance(face, ReplayingFace)]
+        Faults.met(injected, now_ns, sum(on_history(face, params) for face in replaying))
 
 
 def _close_idle(client: Client, _: Injected) -> None:
@@ -67,6 +68,18 @@ _ON_CLIENTS: Mapping[str, Callable[[Client, Injected], Any]] = {
     "drip": lambda client, order: client.drip(order.params["interval"], order.params["seconds"]),
     "oversized": _oversized,
     "binary": lambda client, _: client.send([Binary(b"\x07\xff\x00\xfe")]),
+}
+
+_ON_FACES: Mapping[str, Callable[[Face, Mapping[str, Any]], int]] = {
+    "crash_channel": lambda face, params: face.end_topic(params["topic"], crashed=True),
+    "close_channel": lambda face, params: face.end_topic(params["topic"], crashed=False),
+    "expire_tokens": lambda face, _: face.expire_tokens(),
+}
+
+_ON_HISTORIES: Mapping[str, Callable[[ReplayingFace, Mapping[str, Any]], int]] = {
+    "prune_history": lambda face, params: face.prune_history(params["topic"], params["keep"]),
+    "new_epoch": lambda face, params: face.restart_history(params["topic"]),
+    "insufficient_state": lambda face, params: face.lose_place(params["topic"]),
 }
 
 _NOTED_WHEN_MET = frozenset({"mute", "mute_heartbeats"})

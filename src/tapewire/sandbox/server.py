@@ -232,9 +232,12 @@ class Sandbox:
             return refusal
         if request.path.startswith(admin.PREFIX):
             return admin.answer(self, request)
-        fault = self._http_fault("http_429")
+        fault = self._http_fault("http_429") or self._refused(request)
         if fault is not None:
             return fault
+        hanging = self.faults.meet("hang_http", self.clock.time_ns(), path=request.path)
+        if hanging is not None:
+            await asyncio.sleep(hanging.params["seconds"])
         route = self._routes.get((request.method, request.path))
         if route is not None:
             return await route(request)
@@ -271,11 +274,18 @@ class Sandbox:
     def _refusal(self, request: Request) -> Response | None:
         origin = request.headers.get("origin")
         if is_loopback_host(request.headers.get("host", "")) and (
-            origin is None or is_loopback_origin(origin)
+            origin is None or is_loopback_origin(origin) or self._is_expected(origin, request.path)
         ):
             return None
         self.refused += 1
         return Response(status=403)
+
+    def _is_expected(self, origin: str, path: str) -> bool:
+        """True for the Origin that a venue's own clients send, on that venue's sockets."""
+        return any(
+            path in face.socket_paths and origin in getattr(face, "origins", ())
+            for face in self.faces.values()
+        )
 
     def _http_fault(self, limited: str) -> Response | None:
         now_ns = self.clock.time_ns()
@@ -290,6 +300,15 @@ class Sandbox:
                 {"error": "too many requests"}, 429, retry_after=f"{busy.params['retry_after']:g}"
             )
         return None
+
+    def _refused(self, request: Request) -> Response | None:
+        refused = self.faults.meet("refuse_http", self.clock.time_ns(), path=request.path)
+        if refused is None:
+            return None
+        status = refused.params["status"]
+        return Response.of(
+            {"error": "refused by the sandbox", "message": "REFUSED", "statusCode": status}, status
+        )
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

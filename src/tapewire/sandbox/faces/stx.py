@@ -67,6 +67,7 @@ class StxFace:
     slow_consumer_code = 1008
     subprotocols = ("phoenix",)
     socket_paths = frozenset({"/socket/websocket"})
+    origins: frozenset[str] = frozenset()
 
     def __init__(
         self,

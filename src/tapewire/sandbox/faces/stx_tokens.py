@@ -1,14 +1,12 @@
 """Who may enter the played STX: accounts, their passwords and second factors, and the JWTs given to them.
 
 An account is made at the first login with an e-mail address, with the password of that login; the password `wrong` is
-always refused. Addresses beginning with `admin@` may watch other users' topics. Tokens are HS256, signed with a key of
-this start; access tokens live an hour (stx.md 1.2), refresh tokens a day.
+always refused. Addresses beginning with `admin@` may watch other users' topics. Access tokens live an hour (stx.md
+1.2), refresh tokens a day.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import secrets
 import uuid
@@ -17,6 +15,7 @@ from typing import Any
 import msgspec
 
 from ...errors import ConfigurationError, TapewireError
+from ..tokens import TokenMint
 
 __all__ = ["REFRESH_LIFETIME", "TOKEN_LIFETIME", "ApiProblem", "StxAccounts", "StxUser"]
 
@@ -73,11 +72,10 @@ class StxAccounts:
                 raise ConfigurationError(name, value, "more than 0 seconds")
         self._token_lifetime = token_lifetime
         self._refresh_lifetime = refresh_lifetime
-        self._key = secrets.token_bytes(32)
+        self._mint = TokenMint()
         self._by_email: dict[str, StxUser] = {}
         self._by_uid: dict[str, StxUser] = {}
         self._sessions: dict[str, str] = {}
-        self._issued = 0
 
     def add_user(
         self, email: str, password: str, *, two_factor: str | None = None, admin: bool | None = None
@@ -156,27 +154,15 @@ class StxAccounts:
         }
 
     def _sign(self, user: StxUser, kind: str, now: float, lifetime: float) -> str:
-        self._issued += 1
-        claims = {
-            "sub": user.uid, "typ": kind, "iat": int(now), "exp": now + lifetime, "gen": user.generation,
-            "jti": str(self._issued),
-        }  # fmt: skip
-        head = _encoded({"alg": "HS256", "typ": "JWT"})
-        signed = f"{head}.{_encoded(claims)}"
-        return f"{signed}.{self._signature(signed)}"
-
-    def _signature(self, signed: str) -> str:
-        return _base64(hmac.new(self._key, signed.encode(), hashlib.sha256).digest())
+        return self._mint.sign(
+            {"sub": user.uid, "typ": kind, "iat": int(now), "exp": now + lifetime, "gen": user.generation}
+        )
 
     def _user_in(self, token: str, kind: str, now: float) -> StxUser:
-        signed, _, signature = token.rpartition(".")
-        invalid = ApiProblem("unauthenticated: invalid token", "UNAUTHENTICATED", 401)
-        if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
-            raise invalid
-        claims = msgspec.json.decode(_decoded(signed.rpartition(".")[2]))
-        user = self._by_uid.get(claims["sub"])
-        if user is None or claims["typ"] != kind:
-            raise invalid
+        claims = self._mint.read(token)
+        user = self._by_uid.get(claims["sub"]) if claims else None
+        if claims is None or user is None or claims["typ"] != kind:
+            raise ApiProblem("unauthenticated: invalid token", "UNAUTHENTICATED", 401)
         if now >= claims["exp"] or (kind == "access" and claims["gen"] < user.generation):
             raise ApiProblem("token expired", "TOKEN_EXPIRED", 401)
         return user
@@ -184,15 +170,3 @@ class StxAccounts:
 
 def _who(user: StxUser, session: str) -> dict[str, Any]:
     return {"user_id": user.user_id, "user_uid": user.uid, "session_id": session}
-
-
-def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def _encoded(value: dict[str, Any]) -> str:
-    return _base64(msgspec.json.encode(value))
-
-
-def _decoded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,151 @@
+"""The channels of the played realtime server: which namespaces there are, what each keeps, who listens. Pure but for
+the epochs, which are drawn by chance: a sandbox that was started anew must not look like the one before.
+
+History is kept per channel, by count and for five minutes (sxbet.md 1.2). Of the later generation's namespaces no page
+says what they keep: here they keep nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+import msgspec
+from msgspec import Raw
+
+from ...protocols.centrifugo import ChannelHistory, Publication
+
+__all__ = ["NAMESPACES", "Channels", "Namespace", "Subscriber"]
+
+MAX_STREAMS = 2000
+"""Channels whose history is kept; of the one longest unused it is forgotten, with its epoch."""
+
+WINDOW = 300.0
+
+
+class Namespace(msgspec.Struct, frozen=True):
+    """What channels of one name keep: so many publications, or none."""
+
+    capacity: int = 0
+
+
+NAMESPACES: Mapping[str, Namespace] = {
+    "order_book": Namespace(5000),
+    "recent_trades": Namespace(2000),
+    "recent_trades_consolidated": Namespace(1000),
+    "markets": Namespace(1000),
+    "main_line": Namespace(500),
+    "active_orders": Namespace(100),
+    "fixtures": Namespace(100),
+    "ce_refunds": Namespace(100),
+    "best_odds": Namespace(),
+    "parlay_markets": Namespace(),
+    "orderbook_v3": Namespace(),
+    "orderbook_v3_event": Namespace(),
+    "best_odds_v3": Namespace(),
+    "recent_trades_v3": Namespace(),
+    "account": Namespace(),
+}
+"""Every namespace, by name."""
+
+
+class Subscriber(Protocol):
+    """A socket, as channels see it."""
+
+    def publish(self, channel: str, publication: Publication) -> None:
+        """Push a publication of a channel that it has subscribed to."""
+        ...
+
+    def end(self, channel: str, code: int) -> None:
+        """Push that the subscription is over."""
+        ...
+
+
+class Channels:
+    """Streams and subscribers. `window` is in seconds, as are all times."""
+
+    def __init__(self, window: float = WINDOW) -> None:
+        self._window = window
+        self._streams: OrderedDict[str, ChannelHistory] = OrderedDict()
+        self._subscribers: dict[str, dict[Subscriber, None]] = {}
+
+    @staticmethod
+    def namespace_of(channel: str) -> Namespace | None:
+        """What its namespace keeps; None where there is no such namespace."""
+        name, colon, rest = channel.partition(":")
+        return NAMESPACES.get(name) if colon and rest else None
+
+    def history_of(self, channel: str) -> ChannelHistory | None:
+        """The channel's log, begun where there is none yet; None where its namespace keeps none."""
+        namespace = self.namespace_of(channel)
+        if namespace is None or not namespace.capacity:
+            return None
+        stream = self._streams.get(channel)
+        if stream is not None:
+            self._streams.move_to_end(channel)
+            return stream
+        stream = ChannelHistory(size=namespace.capacity, ttl=self._window, epoch=_new_epoch())
+        self._streams[channel] = stream
+        if len(self._streams) > MAX_STREAMS:
+            forgotten, _ = self._streams.popitem(last=False)
+            self._end_all(forgotten)
+        return stream
+
+    def publish(self, channel: str, data: Raw, message_id: str, now: float) -> None:
+        """Number and keep it where that is done, and push it to whoever listens."""
+        tags = {"messageId": message_id}
+        history = self.history_of(channel)
+        publication = (
+            Publication(data, tags=tags) if history is None else history.publish(data, now, tags=tags)
+        )
+        for subscriber in list(self._subscribers.get(channel, ())):
+            subscriber.publish(channel, publication)
+
+    def join(self, channel: str, subscriber: Subscriber) -> None:
+        """It has subscribed."""
+        self._subscribers.setdefault(channel, {})[subscriber] = None
+
+    def leave(self, channel: str, subscriber: Subscriber) -> None:
+        """It has left, or was made to."""
+        subscribers = self._subscribers.get(channel, {})
+        subscribers.pop(subscriber, None)
+        if not subscribers:
+            self._subscribers.pop(channel, None)
+
+    def subscribed(self) -> Iterator[str]:
+        """The channels that somebody listens to."""
+        return iter(self._subscribers)
+
+    def end(self, channel: str, code: int) -> int:
+        """Unsubscribe whoever listens; returns how many."""
+        return self._end_all(channel, code)
+
+    def prune(self, channel: str | None, keep: int) -> int:
+        """Forget all but the last `keep` publications, of one channel or of each; returns of how many channels."""
+        streams = self._chosen(channel)
+        for stream in streams.values():
+            stream.prune(keep)
+        return len(streams)
+
+    def restart(self, channel: str | None) -> int:
+        """Number one channel, or each, anew under another epoch; who listens loses its place. Returns how many did."""
+        ended = 0
+        for name, stream in self._chosen(channel).items():
+            stream.restart(_new_epoch())
+            ended += self._end_all(name)
+        return ended
+
+    def _chosen(self, channel: str | None) -> dict[str, ChannelHistory]:
+        return {name: stream for name, stream in self._streams.items() if channel in (None, name)}
+
+    def _end_all(self, channel: str, code: int = 2500) -> int:
+        subscribers = list(self._subscribers.get(channel, ()))
+        for subscriber in subscribers:
+            subscriber.end(channel, code)
+        return len(subscribers)
+
+
+def _new_epoch() -> str:
+    return secrets.token_hex(4)
