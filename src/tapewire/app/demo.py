@@ -20,7 +20,7 @@ from ..marks import Mark
 from ..sandbox.faults import Injected
 from ..sandbox.ledger import digest_of
 from ..sandbox.server import Sandbox
-from ..venues import DemoFault, VenueDemo, make_demo
+from ..venues import DemoFault, VenueDemo, demo_settings, make_demo
 from .audit import Audit, Cause, Item, Observed, Published, audit
 
 __all__ = ["DemoReport", "DemoStream", "Narrator", "StreamReport", "run_demo"]
@@ -151,6 +151,12 @@ class _Demo:
             await asyncio.sleep(0.05)
         self.problems.append(f"the last messages did not arrive within {DRAIN_SECONDS:g} s")
 
+    async def compare(self) -> None:
+        """Books and the like against the exchange's own."""
+        for name, venue in self.venues.items():
+            truth = getattr(self.sandbox.faces[name], "book", lambda market: None)
+            self.problems += [f"{name}: {difference}" for difference in await venue.compare(truth)]
+
     def report(self, seconds: float) -> DemoReport:
         causes = [
             Cause(order.name, order.at_ns, max(order.at_ns, order.last_hit_ns or 0)) for order in self.orders
@@ -194,7 +200,8 @@ async def run_demo(
     """
     if not 1 <= seconds <= 3600:
         raise ConfigurationError("seconds", seconds, "1 to 3600")
-    async with Sandbox(port=0, seed=seed, rate=0, venues=venues) as sandbox:
+    settings = {name: demo_settings(name) for name in venues}
+    async with Sandbox(port=0, seed=seed, rate=0, venues=venues, settings=settings) as sandbox:
         narrate(f"sandbox at {sandbox.url}, seed {seed}")
         demo = _Demo(sandbox, venues, narrate)
         try:
@@ -203,6 +210,7 @@ async def run_demo(
             await demo.stream(seconds, faults, progress)
             sandbox.rate = 0
             await demo.drain()
+            await demo.compare()
             progress(demo)
             return demo.report(seconds)
         finally:

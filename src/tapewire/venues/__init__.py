@@ -17,7 +17,7 @@ from ..errors import ConfigurationError
 from ..marks import Mark
 from ..session.health import Statistics
 
-__all__ = ["VENUES", "DemoFault", "Observer", "Venue", "VenueDemo", "load", "make_demo"]
+__all__ = ["VENUES", "DemoFault", "Observer", "Venue", "VenueDemo", "demo_settings", "load", "make_demo"]
 
 
 class Venue(msgspec.Struct, frozen=True):
@@ -28,7 +28,13 @@ class Venue(msgspec.Struct, frozen=True):
     wire: str
 
 
-VENUES: Mapping[str, Venue] = {venue.name: venue for venue in (Venue("stx", "STX", "Phoenix Channels"),)}
+VENUES: Mapping[str, Venue] = {
+    venue.name: venue
+    for venue in (
+        Venue("stx", "STX", "Phoenix Channels"),
+        Venue("sxbet", "SX Bet", "Centrifugo"),
+    )
+}
 """Every venue there is, by name."""
 
 
@@ -65,6 +71,13 @@ class VenueDemo(Protocol):
         """Place an order that fills; returns a line for people."""
         ...
 
+    async def compare(self, truth: Callable[[str], Any]) -> list[str]:
+        """Compare what was built from the streams with the exchange's own; returns what differs, for people.
+
+        `truth(market)` is the played exchange's book of a market, None where the face has no such thing.
+        """
+        ...
+
     def statistics(self) -> Statistics:
         """Of the socket."""
         ...
@@ -79,6 +92,13 @@ def load(name: str) -> ModuleType:
     if name not in VENUES:
         raise ConfigurationError("venue", name, VENUES)
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def demo_settings(name: str) -> Mapping[str, Any]:
+    """What the sandbox's face of a venue is given for a demo. Raises ConfigurationError for an unknown name."""
+    load(name)
+    settings: Mapping[str, Any] = getattr(importlib.import_module(f"{__name__}.{name}.demo"), "SETTINGS", {})
+    return settings
 
 
 def make_demo(name: str, url: str) -> VenueDemo:

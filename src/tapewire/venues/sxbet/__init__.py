@@ -1,0 +1,81 @@
+"""SX Bet, a betting exchange on Centrifugo channels: its HTTP client, its realtime client, its books, and the words of
+all of them (document 002).
+
+The rooms: `url` and `profile` (which deployment, which API generation), `symbols` (channel names), `wire` and `wire_v3`
+(payloads), `translate` (wire to model), `book` and `levels` (one market's book), `http`, `limits` and `seeding`; and
+`client`, `channel` and `events` (the documented client), `watching` (the watch verbs).
+"""
+
+from __future__ import annotations
+
+from ...protocols.base import StreamPosition
+from ...retry import RetryPolicy
+from .book import MarketBook
+from .channel import ChannelSubscription
+from .client import SXBetClient
+from .errors import (
+    SXBetError,
+    SXBetInvalidParameter,
+    SXBetRateLimitError,
+    SXBetRequestError,
+    SXBetServerError,
+    SXBetTransportError,
+    TokenUnavailable,
+    UnauthorizedError,
+)
+from .events import (
+    ConnectedContext,
+    ConnectingContext,
+    DisconnectedContext,
+    ErrorContext,
+    HistoryEntry,
+    HistoryPage,
+    PublicationContext,
+    SubscribedContext,
+    SubscribingContext,
+    UnsubscribedContext,
+)
+from .http import AsyncSXBet
+from .levels import LevelBook
+from .profile import PROFILES, V2, V3, Profile
+from .seeding import SeedBatcher
+from .symbols import channel_for, outcome_id, parse_channel, parse_outcome_id
+from .url import NETWORKS
+
+__all__ = [
+    "NETWORKS",
+    "PROFILES",
+    "V2",
+    "V3",
+    "AsyncSXBet",
+    "ChannelSubscription",
+    "ConnectedContext",
+    "ConnectingContext",
+    "DisconnectedContext",
+    "ErrorContext",
+    "HistoryEntry",
+    "HistoryPage",
+    "LevelBook",
+    "MarketBook",
+    "Profile",
+    "PublicationContext",
+    "RetryPolicy",
+    "SXBetClient",
+    "SXBetError",
+    "SXBetInvalidParameter",
+    "SXBetRateLimitError",
+    "SXBetRequestError",
+    "SXBetServerError",
+    "SXBetTransportError",
+    "SeedBatcher",
+    "StreamPosition",
+    "SubscribedContext",
+    "SubscribingContext",
+    "TokenUnavailable",
+    "UnauthorizedError",
+    "UnsubscribedContext",
+    "channel_for",
+    "outcome_id",
+    "parse_channel",
+    "parse_outcome_id",
+]

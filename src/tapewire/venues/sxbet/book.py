@@ -1,0 +1,250 @@
+"""One market's book of single orders, pure. `levels.py` has that of whole books, with the same face.
+
+Ask for a snapshot after `begin_seed()`, give it to `seed()` with the ticket you got, or say `seed_failed()`. Rules:
+
+* What arrives while a snapshot is fetched is held (bounded) and put behind it. A snapshot whose ticket is not the last
+  one given is ignored. A seed that failed leaves the book not live, and what was held stays held for the next one.
+* Rows of a snapshot carry no time. An update that arrived since the ticket wins over them; so does a known FILLED, and
+  a row with less filled than is known already is older than what is known (`fillAmount` only grows).
+* Of two updates of one order the later `updateTime` counts; at equal times the one with more filled.
+* A row whose values cannot be takes that order out of the book and is counted in `unreadable`: what is not proven is
+  not offered. A row that cannot even be read makes the book stale: nobody knows whose it was.
+
+Prices are odds times 10^20 on the axis of outcome one, sizes the makers' stake in token units (`levels`). `snapshot`
+gives Decimal prices and contracts. The venue never matches makers with each other: a crossed book is a true one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from ...book import Applied, Held, Ignored, OrderBook, RestingOrderBook, Resync, Verdict
+from ...book.book import BookState
+from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField
+from ...model.fields import MAX_IDENTIFIER
+from .levels import Ticket, contract_levels
+from .symbols import OutcomeNumber
+from .translate import USDC_DECIMALS, OrderState, order_state, resting_order
+from .wire import OrderRow, Rows
+
+__all__ = ["MarketBook", "Seen"]
+
+HOLD_CAPACITY: Final = 20_000
+"""Updates held while a snapshot is fetched; more of them make the book stale."""
+
+GONE_CAPACITY: Final = 10_000
+"""Orders remembered after they are gone, so that nothing older brings them back."""
+
+
+class Seen(Protocol):
+    """A bounded memory of ids, such as `SeenIds`. One belongs to one book: a message may concern several books."""
+
+    def add(self, identity: str | None) -> bool:
+        """True if it is new."""
+        ...
+
+
+class MarketBook:
+    """The orders of one market, as the earlier generation publishes them. `levels` are their sums."""
+
+    def __init__(
+        self,
+        market_hash: str,
+        *,
+        base_token: str | None = None,
+        decimals: int = USDC_DECIMALS,
+        seen: Seen | None = None,
+        hold_capacity: int = HOLD_CAPACITY,
+    ) -> None:
+        self.market_hash = market_hash
+        self.base_token = base_token
+        self.decimals = decimals
+        self.unreadable = 0
+        """Rows so far that were left out because their values cannot be."""
+        self._book: RestingOrderBook[int] = RestingOrderBook(int, price_below=ODDS_SCALE, may_cross=True)
+        self._seen = seen
+        self._known: dict[str, OrderState] = {}
+        self._gone: dict[str, OrderState] = {}
+        self._held: list[OrderState | str] = []
+        self._hold_capacity = hold_capacity
+        self._ticket: Ticket = 0
+        self._is_seeding = False
+
+    @property
+    def state(self) -> BookState:
+        """Only "live" may be traded on."""
+        return self._book.state
+
+    @property
+    def is_tradable(self) -> bool:
+        """True while the book is live."""
+        return self._book.state == "live"
+
+    @property
+    def levels(self) -> OrderBook[int]:
+        """The touch and the depth: prices on the axis times 10^20, sizes the makers' stake in token units."""
+        return self._book.levels
+
+    def order(self, order_hash: str) -> OrderState | None:
+        """The order as it was last told, also one that is held with nothing left to take; None once it is gone."""
+        return self._known.get(order_hash)
+
+    def begin_seed(self) -> Ticket:
+        """A snapshot is about to be asked for: hold updates from now on. Earlier tickets are void."""
+        self._ticket += 1
+        self._is_seeding = True
+        self._book.seed()
+        return self._ticket
+
+    def seed(self, rows: Rows[OrderRow] | Sequence[OrderRow], ticket: Ticket | None = None) -> Verdict:
+        """The snapshot is here. Without a ticket it counts as asked for and answered in this moment."""
+        if ticket is None:
+            ticket = self.begin_seed()
+        if ticket != self._ticket or not self._is_seeding:
+            return Ignored("a snapshot that is no longer waited for")
+        self._is_seeding = False
+        if isinstance(rows, Rows):
+            self.unreadable += rows.unreadable
+            rows = rows.rows
+        states: dict[str, OrderState] = {}
+        for row in rows:
+            state = self._checked(row)
+            if isinstance(state, OrderState):
+                states[state.order_hash] = self._reconciled(state)
+        before, self._known = self._known, {}
+        for order_hash, known in before.items():
+            if order_hash not in states:
+                self._remember(order_hash, msgspec.structs.replace(known, phase="cancelled"))
+        for order_hash, state in states.items():
+            self._remember(order_hash, state)
+        verdict = self._book.replace_all([resting_order(state) for state in self._known.values()])
+        held, self._held = self._held, []
+        if type(verdict) is Applied and held:
+            return self._apply(held)
+        return verdict
+
+    def seed_failed(self, ticket: Ticket, reason: str) -> None:
+        """The snapshot could not be had: the book is not live. What was held waits for the next one."""
+        if ticket == self._ticket and self._is_seeding:
+            self._ticket += 1  # an answer that comes after all is not waited for
+            self._book.invalidate(f"no snapshot: {reason}")
+
+    def invalidate(self, reason: str) -> None:
+        """Something is missing (a gap): what came before proves nothing, what was held is dropped. Seed it anew."""
+        self._ticket += 1
+        self._is_seeding = False
+        self._held.clear()
+        self._book.invalidate(reason)
+
+    def apply(self, updates: Rows[OrderRow] | Sequence[OrderRow], message_id: str | None = None) -> Verdict:
+        """One message of the stream. Rows of other markets and other tokens are passed over. On `Resync`, seed."""
+        if isinstance(updates, Rows):
+            if updates.unreadable:
+                self.unreadable += updates.unreadable
+                self.invalidate(f"an update that cannot be read: {updates.fault}"[:200])
+                return Resync(self._book.levels.reason)
+            updates = updates.rows
+        if self._seen is not None and not self._seen.add(message_id):
+            return Ignored("a duplicate message")
+        ours = [row for row in updates if row.market_hash == self.market_hash]
+        checked = [self._checked(row) for row in ours]
+        states = [state for state in checked if state is not None]
+        if not states:
+            return Ignored("nothing of this book")
+        if self._is_seeding or self._held:
+            if len(self._held) + len(states) > self._hold_capacity:
+                self.invalidate(f"more than {self._hold_capacity} updates came during the snapshot")
+                return Resync(self._book.levels.reason)
+            self._held.extend(states)
+            return Held(len(self._held))
+        return self._apply(states)
+
+    def snapshot(
+        self, received_at_ns: int, *, depth: int = MAX_LEVELS, outcome: OutcomeNumber = 1
+    ) -> BookSnapshot:
+        """The book as a value: probabilities and contracts, of either outcome. Look at `state` first."""
+        return contract_levels(
+            self.market_hash,
+            self.levels,
+            received_at_ns,
+            depth=depth,
+            outcome=outcome,
+            decimals=self.decimals,
+        )
+
+    def __repr__(self) -> str:
+        return f"<MarketBook {self.market_hash[:14]} {self.levels!r}>"
+
+    def _checked(self, row: OrderRow) -> OrderState | str | None:
+        """The order's state; its hash alone where its values cannot be; None where it is not of this book."""
+        if row.market_hash != self.market_hash:
+            return None
+        if not 0 < len(row.order_hash) <= MAX_IDENTIFIER:
+            self.unreadable += 1
+            return None
+        if self.base_token and row.base_token and row.base_token.lower() != self.base_token.lower():
+            return None
+        try:
+            return order_state(row, self.decimals)
+        except InvalidField:
+            self.unreadable += 1
+            return row.order_hash
+
+    def _reconciled(self, row: OrderState) -> OrderState:
+        """A row of a snapshot, or what is known of the order where that is provably newer."""
+        known = self._last_told(row.order_hash)
+        if known is None or row.updated_at is not None:
+            return row
+        if known.phase == "filled" or known.filled > row.filled:
+            return known
+        return msgspec.structs.replace(row, updated_at=known.updated_at)
+
+    def _apply(self, states: Sequence[OrderState | str]) -> Verdict:
+        if self._book.state != "live":
+            return Ignored("no snapshot yet")
+        changes: dict[str, OrderState] = {}
+        dropped: list[str] = []
+        for state in sorted(states, key=_moment):
+            if isinstance(state, str):
+                changes.pop(state, None)
+                dropped.append(state)
+            elif self._is_newer(state, changes.get(state.order_hash) or self._last_told(state.order_hash)):
+                changes[state.order_hash] = state
+        for order_hash in dropped:
+            self._known.pop(order_hash, None)
+            self._book.remove(order_hash)
+        if not changes:
+            return Applied() if dropped else Ignored("older than what is known")
+        for order_hash, state in changes.items():
+            self._remember(order_hash, state)
+        return self._book.apply([resting_order(state) for state in changes.values()])
+
+    def _is_newer(self, update: OrderState, known: OrderState | None) -> bool:
+        if known is None or update.updated_at is None:
+            return True
+        if known.updated_at is None:  # a row of a snapshot: only what was filled says which is older
+            return update.filled >= known.filled
+        return (update.updated_at, update.filled) >= (known.updated_at, known.filled)
+
+    def _last_told(self, order_hash: str) -> OrderState | None:
+        return self._known.get(order_hash) or self._gone.get(order_hash)
+
+    def _remember(self, order_hash: str, state: OrderState) -> None:
+        self._known.pop(order_hash, None)
+        self._gone.pop(order_hash, None)
+        if state.phase not in ("cancelled", "filled"):
+            self._known[order_hash] = state
+            return
+        self._gone[order_hash] = state
+        if len(self._gone) > GONE_CAPACITY:
+            del self._gone[next(iter(self._gone))]
+
+
+def _moment(state: OrderState | str) -> int:
+    """Updates of one message in the order of their time; what has none stays behind those that have."""
+    if isinstance(state, str) or state.updated_at is None:
+        return 1 << 62
+    return state.updated_at

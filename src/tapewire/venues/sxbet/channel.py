@@ -1,0 +1,232 @@
+"""`ChannelSubscription`: one channel, with the document's events, its history, and async iteration."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ...errors import RequestRefused
+from ...marks import Mark, Subscribed, Subscribing, Unsubscribed, is_mark
+from ...protocols.base import StreamPosition
+from ...protocols.centrifugo import ErrorReply, History, Publication, SeenIds, SubscribeParams
+from ...session.delivery import Subscription
+from .errors import SXBetInvalidParameter, SXBetRequestError
+from .events import (
+    Handlers,
+    HistoryEntry,
+    HistoryPage,
+    PublicationContext,
+    SubscribedContext,
+    SubscribingContext,
+    UnsubscribedContext,
+)
+
+if TYPE_CHECKING:
+    from .client import SXBetClient
+
+__all__ = ["HISTORY_PAGE", "ChannelSubscription"]
+
+logger = logging.getLogger("tapewire.venues.sxbet")
+
+EVENTS = ("subscribing", "subscribed", "unsubscribed", "publication", "error", "mark")
+HISTORY_PAGE = 1_000
+"""Entries that the venue gives at once."""
+
+MAX_SEEN = 1_000
+"""Message ids remembered per channel, to drop what is replayed twice."""
+
+
+class ChannelSubscription:
+    """Made by `SXBetClient.new_subscription`. Give it handlers or iterate it, then `subscribe()`.
+
+    `positioned` bookmarks the place in the stream; `recoverable` uses the bookmark to fetch what was missed after a
+    reconnection: both together give at-least-once delivery, and repeated messages are dropped by their `messageId`.
+    """
+
+    def __init__(
+        self,
+        client: SXBetClient,
+        channel: str,
+        *,
+        positioned: bool,
+        recoverable: bool,
+        since: StreamPosition | None,
+        delivery: dict[str, Any],
+    ) -> None:
+        if recoverable and not positioned:
+            raise SXBetInvalidParameter(
+                "positioned", positioned, "True where recoverable is: both together recover"
+            )
+        self.channel = channel
+        self.positioned = positioned
+        self.recoverable = recoverable
+        self.duplicates = 0
+        """Publications dropped because their `messageId` had come already."""
+        self._client = client
+        self._since = since
+        self._delivery = delivery
+        self._handlers = Handlers(EVENTS)
+        self._seen = SeenIds(MAX_SEEN)
+        self._subscription: Subscription | None = None
+
+    # --- handlers ---------------------------------------------------------------------------------------------------
+
+    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
+        """Register a handler of `event`, or decorate one. Raises SXBetInvalidParameter listing the events."""
+        if handler is not None:
+            return self._handlers.add(event, handler)
+        if event not in EVENTS:
+            raise SXBetInvalidParameter("event", event, EVENTS)
+        return lambda function: self._handlers.add(event, function)
+
+    # --- the channel ------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """`unsubscribed`, `subscribing` or `subscribed`."""
+        return "unsubscribed" if self._subscription is None else self._subscription.state
+
+    @property
+    def position(self) -> StreamPosition | None:
+        """Behind what was taken last: save it, and give it as `since=` in a later process."""
+        return self._since if self._subscription is None else self._subscription.position or self._since
+
+    def subscribe(self) -> None:
+        """Ask for the channel, now or as soon as the client is connected; idempotent. Recovers from where it was."""
+        self._start(called=any(self._handlers.has(event) for event in EVENTS))
+
+    def _start(self, *, called: bool) -> None:
+        """`called`: handlers take what comes, in a task of the session's; else whoever iterates takes it."""
+        if self.state != "unsubscribed":
+            return
+        params = SubscribeParams(positioned=self.positioned, recoverable=self.recoverable)
+        fields: dict[str, Any] = {"decode": self._decode, "announce": True, "on_error": self._failed}
+        if called:
+            fields |= {"handler": self._handle, "on_mark": self._handle_mark}
+        position = self.position if self.recoverable else None
+        self._subscription = self._client.pool.subscribe(
+            self.channel, params, position=position, **(fields | self._delivery)
+        )
+
+    async def ready(self) -> None:
+        """Wait until the channel is subscribed. Raises what refused it."""
+        if self._subscription is None:
+            self.subscribe()
+        assert self._subscription is not None
+        await self._subscription.confirmed()
+
+    def unsubscribe(self) -> None:
+        """Leave; the position is kept, and a later `subscribe()` recovers from it."""
+        if self._subscription is not None:
+            self._since = self._subscription.position or self._since
+            self._subscription.unsubscribe()
+
+    async def history(
+        self, limit: int = 0, since: StreamPosition | None = None, *, reverse: bool = False
+    ) -> HistoryPage:
+        """What the venue keeps of the channel: the latest with `reverse`, or what came after `since`.
+
+        `limit` 0 gives only where the stream stands, -1 as many as the venue gives at once, which is 1,000: a higher
+        limit is lowered to that, and `clamped` says so. Raises SXBetRequestError with code 108 where the channel keeps
+        no history, 112 where `since` is of another epoch.
+        """
+        if type(limit) is not int or limit < -1:
+            raise SXBetInvalidParameter("limit", limit, "-1, or 0 and more")
+        clamped = limit > HISTORY_PAGE
+        if clamped:
+            logger.warning(
+                "%s: history limit %d is lowered to the venue's %d", self.channel, limit, HISTORY_PAGE
+            )
+        command = History(self.channel, limit=min(limit, HISTORY_PAGE), since=since, reverse=reverse)
+        try:
+            result = await self._client.session_for(self.channel).request(command)
+        except RequestRefused as refused:
+            raise _of_refusal(refused) from None
+        entries = [
+            HistoryEntry(msgspec.json.decode(entry.data), entry.offset, entry.tags, entry.info)
+            for entry in result.publications
+        ]
+        return HistoryPage(entries, result.offset, result.epoch, clamped)
+
+    async def __aiter__(self) -> AsyncIterator[PublicationContext | Mark]:
+        """Publications, and the marks between them that say where the stream broke."""
+        self._start(called=self._handlers.has("publication"))
+        assert self._subscription is not None
+        if self._subscription.delivery.handler is not None:
+            allowed = "none where the channel is iterated; or iterate it before you call subscribe()"
+            raise SXBetInvalidParameter("handler", "registered", allowed)
+        async for item in self._subscription:
+            if is_mark(item):
+                await self._handle_mark(item)
+                if not isinstance(item, Subscribing | Subscribed | Unsubscribed):
+                    yield item
+            elif self._is_new(item):
+                yield item
+
+    def __repr__(self) -> str:
+        return f"<ChannelSubscription {self.channel} {self.state}>"
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _decode(self, publication: Publication) -> PublicationContext:
+        return PublicationContext(
+            self.channel,
+            msgspec.json.decode(publication.data),
+            publication.offset,
+            publication.tags,
+            publication.info,
+            publication.replayed,
+        )
+
+    def _is_new(self, context: PublicationContext) -> bool:
+        identity = context.tags.get("messageId") if context.tags else None
+        if identity is None or self._seen.add(identity):
+            return True
+        self.duplicates += 1
+        return False
+
+    async def _handle(self, context: PublicationContext) -> None:
+        if self._is_new(context):
+            await self._handlers.call("publication", context)
+
+    async def _handle_mark(self, mark: Mark) -> None:
+        if isinstance(mark, Subscribing):
+            await self._handlers.call(
+                "subscribing", SubscribingContext(self.channel, mark.code or 0, mark.reason)
+            )
+        elif isinstance(mark, Subscribed):
+            await self._handlers.call("subscribed", self._subscribed(mark))
+        elif isinstance(mark, Unsubscribed):
+            context = UnsubscribedContext(self.channel, mark.code or 0, mark.reason)
+            await self._handlers.call("unsubscribed", context)
+        else:
+            if not self._handlers.has("mark"):
+                logger.warning("%s: %r", self.channel, mark)
+            await self._handlers.call("mark", mark)
+
+    def _subscribed(self, mark: Subscribed) -> SubscribedContext:
+        reply = mark.reply
+        data = getattr(reply, "data", None)
+        return SubscribedContext(
+            self.channel,
+            mark.was_recovering,
+            mark.recovered,
+            bool(getattr(reply, "positioned", False)),
+            bool(getattr(reply, "recoverable", False)),
+            msgspec.json.decode(data) if data else None,
+        )
+
+    async def _failed(self, error: BaseException, item: Any) -> None:
+        await self._handlers.call("error", error)
+
+
+def _of_refusal(refused: RequestRefused) -> SXBetRequestError:
+    reply = refused.reply
+    if isinstance(reply, ErrorReply):
+        return SXBetRequestError(
+            f"{refused.topic}: {reply.message or 'error'} ({reply.code})", code=str(reply.code)
+        )
+    return SXBetRequestError(str(refused))

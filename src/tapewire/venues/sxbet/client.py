@@ -1,0 +1,254 @@
+"""`SXBetClient`: the documented realtime client, one for a process, and the watch verbs on top of it.
+
+One connection carries up to 512 channels; more are spread over further connections by themselves. The token comes from
+the HTTP client (or from `get_token`), is asked for once for all connections, and renewed before it ends. What the
+document's client does (recovery, codes, back-off) the session does; here are the venue's words only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Self, Unpack
+
+from ...errors import GaveUp, TapewireError
+from ...protocols.base import StreamPosition
+from ...protocols.centrifugo import CentrifugoClient, Pacing
+from ...retry import RetryPolicy
+from ...secrets import Secret
+from ...session.credentials import Credentials
+from ...session.health import Statistics
+from ...session.options import SessionOptions
+from ...session.pool import Pool
+from ...session.session import Session
+from ...transport import default_connector
+from ...transport.base import Connector, Endpoint
+from .channel import ChannelSubscription
+from .errors import SXBetInvalidParameter
+from .events import ConnectedContext, ConnectingContext, DisconnectedContext, ErrorContext, Handlers
+from .http import AsyncSXBet, HttpSettings
+from .seeding import SeedBatcher
+from .watching import Watching
+
+__all__ = ["SXBetClient"]
+
+logger = logging.getLogger("tapewire.venues.sxbet")
+
+EVENTS = ("connecting", "connected", "disconnected", "error")
+CHANNELS = 480
+"""Channels on one connection: the venue's limit is 512, and some room is kept."""
+
+MAX_NOTICES = 1_000
+"""Client events that wait for slow handlers; beyond, the oldest is dropped with a warning."""
+
+TokenGetter = Callable[[], Awaitable[str | Secret]]
+
+
+class SXBetClient(Watching):
+    """Use it as `async with SXBetClient(api_key=...) as client`, or `connect()` and `disconnect()`.
+
+    `network`, `host`, `api_url`, `realtime_url`, `profile`, `api_key`: as `AsyncSXBet`. `get_token`: an async function
+    that gives the realtime token, instead of the HTTP client: raise `UnauthorizedError` from it to stop for good,
+    anything else is tried again. `reconnect`: how long an outage may last; without it the client never gives up.
+    `channels`: how many one connection carries. `max_ping_delay`: seconds of silence that are forgiven beyond the
+    server's own ping interval.
+    """
+
+    def __init__(
+        self,
+        *,
+        get_token: TokenGetter | None = None,
+        reconnect: RetryPolicy | None = None,
+        connector: Connector | None = None,
+        channels: int = CHANNELS,
+        max_ping_delay: float = 10.0,
+        session_options: dict[str, Any] | None = None,
+        **settings: Unpack[HttpSettings],
+    ) -> None:
+        self.http = AsyncSXBet(**settings)
+        self.profile = self.http.profile
+        self.seeds = SeedBatcher(self.http.orders_of_markets)
+        self._handlers = Handlers(EVENTS)
+        self._notices: asyncio.Queue[tuple[str, Any]] = asyncio.Queue(MAX_NOTICES)
+        self._notifier: asyncio.Task[None] | None = None
+        self._connected_once: set[int] = set()
+        self._subscriptions: dict[str, ChannelSubscription] = {}
+        self._credentials = Credentials(_provider(get_token) if get_token else self.http.token_provider)
+        self._url = self.http.endpoints.realtime_url
+        fields: dict[str, Any] = {
+            "credentials": self._credentials,
+            "connector": connector or default_connector(),
+            "ping_interval": None,  # the server pings, and its silence is judged by the protocol
+        }
+        if reconnect is not None:
+            fields["retry"] = reconnect
+        if "clock" in settings:
+            fields["clock"] = settings["clock"]
+        self._max_ping_delay = max_ping_delay
+        self._fields = fields | (session_options or {})
+        self.pool = Pool(self._options, capacity=channels)
+
+    # --- the line ---------------------------------------------------------------------------------------------------
+
+    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
+        """Register a handler of a client event, or decorate one. Raises SXBetInvalidParameter listing the events."""
+        if handler is not None:
+            return self._handlers.add(event, handler)
+        if event not in EVENTS:
+            raise SXBetInvalidParameter("event", event, EVENTS)
+        return lambda function: self._handlers.add(event, function)
+
+    async def connect(self) -> None:
+        """Fetch a token, connect, and wait until channels are being subscribed.
+
+        Failed tries are repeated and fire `error`. Raises UnauthorizedError for a refused key, GaveUp where `reconnect`
+        is exhausted or the venue forbids to come back.
+        """
+        if self._notifier is None:
+            self._notifier = asyncio.get_running_loop().create_task(
+                self._notify(), name="tapewire sxbet events"
+            )
+        await self.pool.open()
+
+    async def disconnect(self) -> None:
+        """Leave every channel and close. Bounded in time, idempotent; fires `disconnected`."""
+        await self.pool.close()
+        await self.seeds.aclose()
+        await self.http.aclose()
+        notifier, self._notifier = self._notifier, None
+        if notifier is not None and notifier is not asyncio.current_task():
+            await asyncio.sleep(0)  # what was said last is still told
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._notices.join()
+            notifier.cancel()
+            await asyncio.gather(notifier, return_exceptions=True)
+
+    async def run_forever(self) -> None:
+        """Wait until disconnected. Raises what ended a connection for good, or one of its channels."""
+        await self.pool.run_forever()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.connect()
+        except BaseException:
+            await self.disconnect()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.disconnect()
+
+    @property
+    def state(self) -> str:
+        """`connecting`, `connected` or `disconnected`, as the document has it: of the first connection."""
+        sessions = self.pool.sessions
+        if not sessions or sessions[0].state in ("new", "closing", "closed", "failed"):
+            return "disconnected"
+        return "connected" if sessions[0].connected else "connecting"
+
+    def statistics(self) -> tuple[Statistics, ...]:
+        """Frozen figures of every connection."""
+        return self.pool.statistics()
+
+    # --- channels ---------------------------------------------------------------------------------------------------
+
+    def new_subscription(
+        self,
+        channel: str,
+        *,
+        positioned: bool = False,
+        recoverable: bool = False,
+        since: StreamPosition | None = None,
+        **delivery: Any,
+    ) -> ChannelSubscription:
+        """A subscription to a channel: give it handlers, then call its `subscribe()`.
+
+        `since`: continue from a position saved earlier (needs `recoverable`). `delivery`: policy, capacity and the
+        other fields of tapewire's `Delivery`. Raises SXBetInvalidParameter where the channel has one already.
+        """
+        if not channel or len(channel.encode()) > 255:
+            raise SXBetInvalidParameter("channel", channel[:60], "a name of 1 to 255 bytes")
+        known = self._subscriptions.get(channel)
+        if known is not None and known.state != "unsubscribed":
+            raise SXBetInvalidParameter(
+                "channel", channel, "one without a subscription; use the one there is"
+            )
+        if since is not None and not recoverable:
+            raise SXBetInvalidParameter("since", since, "a position only where recoverable is True")
+        subscription = ChannelSubscription(
+            self, channel, positioned=positioned, recoverable=recoverable, since=since, delivery=delivery
+        )
+        self._subscriptions = {
+            name: known for name, known in self._subscriptions.items() if known.state != "unsubscribed"
+        }
+        self._subscriptions[channel] = subscription
+        return subscription
+
+    def session_for(self, channel: str) -> Session:
+        """The session that serves the channel, else the first: requests need no subscription."""
+        try:
+            return self.pool.session_of(channel)
+        except TapewireError:
+            sessions = self.pool.sessions
+            if not sessions:
+                raise
+            return sessions[0]
+
+    def __repr__(self) -> str:
+        return f"<SXBetClient {self.profile.name} {self.state} {self.pool!r}>"
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _options(self, number: int) -> SessionOptions:
+        pacing = Pacing()
+        return SessionOptions(
+            endpoint=lambda token: Endpoint(url=self._url),
+            protocol=lambda token: CentrifugoClient(
+                token=token, pacing=pacing, max_ping_delay=self._max_ping_delay
+            ),
+            name=f"sxbet {number}",
+            on_state=lambda state: self._state_changed(number, state),
+            **self._fields,
+        )
+
+    def _state_changed(self, number: int, state: str) -> None:
+        session = self.pool.sessions[number - 1] if number <= len(self.pool.sessions) else None
+        error = None if session is None else session.last_error
+        if state == "authorizing" and number not in self._connected_once:
+            self._connected_once.add(number)
+            self._say("connecting", ConnectingContext(0, "connect called", number))
+        elif state == "waiting" and error is not None:
+            self._say("error", ErrorContext(error, number))
+            self._say("connecting", ConnectingContext(getattr(error, "code", 1) or 1, str(error), number))
+        elif state == "up":
+            self._say("connected", ConnectedContext(number))
+        elif state == "closed":
+            self._say("disconnected", DisconnectedContext(0, "disconnect called", number))
+        elif state == "failed":
+            code = getattr(error.last if isinstance(error, GaveUp) else error, "code", None)
+            self._say(
+                "disconnected", DisconnectedContext(code if type(code) is int else 1, str(error), number)
+            )
+
+    def _say(self, event: str, context: Any) -> None:
+        if self._notices.full():
+            self._notices.get_nowait()
+            self._notices.task_done()
+            logger.warning("a client event was dropped: %d wait for slow handlers", MAX_NOTICES)
+        self._notices.put_nowait((event, context))
+
+    async def _notify(self) -> None:
+        while True:
+            event, context = await self._notices.get()
+            await self._handlers.call(event, context)
+            self._notices.task_done()
+
+
+def _provider(get_token: TokenGetter) -> Callable[[bool], Awaitable[str | Secret]]:
+    async def provider(fresh: bool) -> str | Secret:
+        return await get_token()
+
+    return provider

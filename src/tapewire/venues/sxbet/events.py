@@ -1,0 +1,157 @@
+"""The document's events and what comes with them: the words of its client and subscription, as Python values.
+
+Client events: `connecting`, `connected`, `disconnected`, `error`. Subscription events: `subscribing`, `subscribed`,
+`unsubscribed`, `publication`, `error`; and ours, `mark`, for what the stream says about itself. Handlers are plain or
+async functions, given with `on(name, handler)` or as a decorator, `@thing.on(name)`. Source: document 002.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from .errors import SXBetInvalidParameter
+
+__all__ = [
+    "ConnectedContext",
+    "ConnectingContext",
+    "DisconnectedContext",
+    "ErrorContext",
+    "Handlers",
+    "HistoryEntry",
+    "HistoryPage",
+    "PublicationContext",
+    "SubscribedContext",
+    "SubscribingContext",
+    "UnsubscribedContext",
+]
+
+logger = logging.getLogger("tapewire.venues.sxbet")
+
+H = TypeVar("H", bound=Callable[..., Any])
+
+
+class ConnectingContext(msgspec.Struct, frozen=True):
+    """Fired on `connect()` and whenever the line is being made again. `connection` is the number of the line."""
+
+    code: int
+    reason: str
+    connection: int = 1
+
+
+class ConnectedContext(msgspec.Struct, frozen=True):
+    """The transport is established and subscriptions are being sent."""
+
+    connection: int = 1
+
+
+class DisconnectedContext(msgspec.Struct, frozen=True):
+    """Terminal: nothing is tried again by itself."""
+
+    code: int
+    reason: str
+    connection: int = 1
+
+
+class ErrorContext(msgspec.Struct, frozen=True):
+    """Something failed and the state did not change: a try to connect, a token, a handler. `error` is the exception."""
+
+    error: BaseException
+    connection: int = 1
+
+
+class SubscribingContext(msgspec.Struct, frozen=True):
+    """Fired on `subscribe()` and whenever the channel is asked for again."""
+
+    channel: str
+    code: int
+    reason: str
+
+
+class SubscribedContext(msgspec.Struct, frozen=True):
+    """The channel is active. What to do follows from two fields (document 002, "Recovery").
+
+    `was_recovering` and `recovered`: the gap was filled, nothing to do. `was_recovering` alone: history was pruned,
+    seed anew from HTTP. Neither: a fresh start, seed from HTTP.
+    """
+
+    channel: str
+    was_recovering: bool
+    recovered: bool
+    positioned: bool
+    recoverable: bool
+    data: Any = None
+
+
+class UnsubscribedContext(msgspec.Struct, frozen=True):
+    """Terminal for this channel: it is not subscribed to again by itself."""
+
+    channel: str
+    code: int
+    reason: str
+
+
+class HistoryEntry(msgspec.Struct, frozen=True):
+    """One entry of `history()`: the payload, decoded, and what came with it."""
+
+    data: Any
+    offset: int
+    tags: dict[str, str] | None = None
+    info: Any = None
+
+
+class PublicationContext(msgspec.Struct, frozen=True):
+    """One publication. `data` is the payload, decoded; `tags["messageId"]` identifies it across replays."""
+
+    channel: str
+    data: Any
+    offset: int
+    tags: dict[str, str] | None = None
+    info: Any = None
+    replayed: bool = False
+
+
+class HistoryPage(msgspec.Struct, frozen=True):
+    """`publications` in the order asked for; `offset` and `epoch` are where the stream stands now.
+
+    `clamped` says that more was asked for than the venue gives at once, and so `limit` was lowered to that.
+    """
+
+    publications: list[HistoryEntry]
+    offset: int
+    epoch: str
+    clamped: bool = False
+
+
+class Handlers:
+    """Handlers by the name of their event."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._handlers: dict[str, list[Callable[..., Any]]] = {name: [] for name in names}
+
+    def add(self, name: str, handler: H) -> H:
+        """One more handler of `name`. Raises SXBetInvalidParameter listing the events there are."""
+        if name not in self._handlers:
+            raise SXBetInvalidParameter("event", name, self._handlers)
+        self._handlers[name].append(handler)
+        return handler
+
+    def has(self, name: str) -> bool:
+        """True if somebody listens."""
+        return bool(self._handlers[name])
+
+    async def call(self, name: str, given: Any) -> None:
+        """Call all handlers of `name`, in order; one that raises is logged and harms nobody else."""
+        for handler in tuple(self._handlers[name]):
+            try:
+                result = handler(given)
+                if inspect.isawaitable(result):
+                    await result
+            except Exception:
+                logger.warning(
+                    "handler %s of %r raised", getattr(handler, "__qualname__", handler), name, exc_info=True
+                )

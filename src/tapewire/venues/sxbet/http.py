@@ -1,0 +1,451 @@
+"""`AsyncSXBet`: the venue's HTTP API, read only, typed. One client for both generations; `profile` says which.
+
+Every call obeys the venue's limits (`limits.py`) and is repeated after a passing failure. `token_provider` is what a
+realtime session asks for its token: 401 and 403 are final there, everything else is this time's failure only and is
+the session's to repeat. Iterating methods fetch the next page when it is needed. Close it, or use it as a context
+manager.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
+
+import httpx2
+import msgspec
+
+from ...clock import Clock, SystemClock
+from ...errors import HttpError, UndecodableFrame
+from ...retry import NO_RETRY, RetryPolicy
+from ...secrets import Secret
+from ...transport.http import HttpClient, Reply, Request, retry_delay
+from .errors import (
+    SXBetError,
+    SXBetInvalidParameter,
+    SXBetRequestError,
+    SXBetServerError,
+    TokenUnavailable,
+    UnauthorizedError,
+    of_failure,
+    of_http_error,
+    of_token_error,
+)
+from .limits import Budget, Budgets, budgets_for
+from .paging import MAX_PAGES, chunks, comma_separated, fitting
+from .profile import Profile, profile_of
+from .symbols import checked_id
+from .url import Endpoints, resolve
+from .wire import MarketRow, OrderRow, Rows, TradeRow, read_object, read_rows
+from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, BookV3Row, Envelope, Page, TokenReply, TradeV3Row
+
+__all__ = ["AsyncSXBet", "HttpSettings", "MarketFilter", "TradeFilter"]
+
+T = TypeVar("T")
+
+MAX_MARKETS: Final = 1000  # of one request for orders
+ORDERS_PAGE: Final = 1000
+MARKETS_PAGE: Final = 50
+FIND_MARKETS: Final = 30
+TRADES_PAGE: Final = 300
+V3_PAGE: Final = 100
+V3_BEST_ODDS: Final = 100
+MIN_SHARED: Final = 50
+"""Requests for orders are not shrunk for good below this many markets because some market's book is deep."""
+
+MAX_WAIT: Final = 60.0
+_TOO_LONG: Final = (413, 414, 431)
+_TOKEN: Final = re.compile(r"[!-~]{1,16384}")
+
+
+class HttpSettings(TypedDict, total=False):
+    """What the client takes, all optional.
+
+    `api_key` (else SXBET_API_KEY), `profile` ("v2" or "v3"); `network`, `host`, `api_url`, `realtime_url`,
+    `allow_plaintext`: where (url.py); `retry`, `timeout` (seconds of one attempt), `budgets` (else the key's own):
+    how calls are made; `http_transport`: httpx2's, in tests.
+    """
+
+    api_key: str | Secret | None
+    profile: Profile | str | None
+    network: str | None
+    host: str | None
+    api_url: str | None
+    realtime_url: str | None
+    allow_plaintext: bool
+    retry: RetryPolicy
+    timeout: float
+    budgets: Budgets | None
+    clock: Clock
+    http_transport: httpx2.AsyncBaseTransport | None
+
+
+class MarketFilter(TypedDict, total=False):
+    """Which active markets."""
+
+    only_main_line: bool
+    event_id: str
+    league_id: int
+    sport_ids: Sequence[int]
+    live_only: bool
+    bet_group: str
+    type: int | Sequence[int]
+
+
+class TradeFilter(TypedDict, total=False):
+    """Which trades: at least one of the first four (the venue's rule since 2026-05-08). Dates in unix seconds."""
+
+    bettor: str
+    market_hashes: Sequence[str]
+    event_id: str
+    start_date: int
+    end_date: int
+    settled: bool
+    maker: str
+    base_token: str
+
+
+class AsyncSXBet:
+    """The venue's HTTP API. `endpoints` says where it calls, `profile` which generation it speaks.
+
+    All methods raise the tree of `errors.py`.
+    """
+
+    def __init__(self, **settings: Unpack[HttpSettings]) -> None:
+        unknown = settings.keys() - HttpSettings.__annotations__.keys()
+        if unknown:
+            allowed = sorted(HttpSettings.__annotations__)
+            raise SXBetInvalidParameter("argument", ", ".join(sorted(unknown)), allowed)
+        self.profile = profile_of(settings.get("profile"))
+        self.endpoints: Endpoints = resolve(
+            settings.get("network"),
+            host=settings.get("host"),
+            api_url=settings.get("api_url"),
+            realtime_url=settings.get("realtime_url"),
+            allow_plaintext=settings.get("allow_plaintext", False),
+        )
+        key = settings.get("api_key") or os.environ.get("SXBET_API_KEY") or None
+        self._key = Secret(key) if isinstance(key, str) else key
+        if self._key and not _TOKEN.fullmatch(self._key.reveal()):
+            raise SXBetInvalidParameter("api_key", "(not shown)", "printable ASCII without spaces")
+        self.unreadable = 0
+        """Rows so far that no answer's reader understood: they are left out."""
+        self._policy = settings.get("retry", RetryPolicy())
+        self._clock = settings.get("clock") or SystemClock()
+        self._budgets = settings.get("budgets") or budgets_for(self.endpoints.api_url, self._key)
+        self._markets_per_request = MAX_MARKETS
+        self._http = HttpClient(
+            self.endpoints.api_url,
+            policy=NO_RETRY,  # repeated here, where each attempt takes its place in the right budget
+            headers=self._headers,
+            timeout=settings.get("timeout", 10.0),
+            clock=self._clock,
+            allow_plaintext=self.endpoints.allow_plaintext,
+            http_transport=settings.get("http_transport"),
+        )
+
+    async def realtime_token(self) -> Secret:
+        """A fresh token for the realtime connection. Raises UnauthorizedError (final) or TokenUnavailable."""
+        if not self._key:
+            raise UnauthorizedError("no API key: pass api_key=, or set SXBET_API_KEY")
+        try:
+            reply = await self._get("rest", self.profile.token_path, policy=NO_RETRY)
+            told = read_object(reply.body, TokenReply)
+        except SXBetError as error:
+            raise of_token_error(error) from None
+        except UndecodableFrame:  # its excerpt may hold what should not be shown
+            raise TokenUnavailable("no realtime token: the answer cannot be read", status=200) from None
+        token = told.token or (told.data.token if told.data else None) or ""
+        if not _TOKEN.fullmatch(token):
+            raise TokenUnavailable("no realtime token: the answer holds none", status=200)
+        return Secret(token)
+
+    async def token_provider(self, fresh: bool = False) -> Secret:
+        """What `Credentials` asks. Tokens are never kept, so each is fresh."""
+        return await self.realtime_token()
+
+    async def orders(
+        self,
+        *,
+        market_hashes: Sequence[str] = (),
+        maker: str = "",
+        event_id: str = "",
+        base_token: str = "",
+    ) -> tuple[OrderRow, ...]:
+        """All active orders of markets, of a maker or of an event. For many markets: `orders_of_markets`."""
+        if bool(market_hashes) + bool(event_id) > 1 or not (market_hashes or maker or event_id):
+            raise SXBetInvalidParameter(
+                "market_hashes", list(market_hashes)[:3], "markets or an event, or a maker"
+            )
+        hashes = comma_separated("market_hashes", market_hashes, MAX_MARKETS)
+        if market_hashes and not maker:
+            found = await self.orders_of_markets(market_hashes, base_token=base_token)
+            return tuple(row for rows in found.values() for row in rows)
+        query = {
+            "marketHashes": hashes,
+            "maker": maker and checked_id("maker", maker),
+            "sportXeventId": event_id and checked_id("event_id", event_id),
+            "baseToken": base_token and checked_id("base_token", base_token),
+        }
+        return await self._all_orders({name: value for name, value in query.items() if value})
+
+    async def orders_of_markets(
+        self, market_hashes: Sequence[str], *, base_token: str = ""
+    ) -> dict[str, tuple[OrderRow, ...]]:
+        """All active orders of each market, in as few requests as the venue allows; () for a market without any."""
+        found: dict[str, list[OrderRow]] = {checked_id("market_hashes", name): [] for name in market_hashes}
+        token = {"baseToken": checked_id("base_token", base_token)} if base_token else {}
+        waiting = chunks(list(found), fitting(list(found), self._markets_per_request))
+        while waiting:
+            chunk = waiting.pop(0)
+            rows = await self._orders_of_chunk(chunk, token)
+            if rows is None:
+                waiting[:0] = chunks(chunk, -(-len(chunk) // 2))
+                continue
+            for row in rows:
+                if row.market_hash in found:
+                    found[row.market_hash].append(row)
+        return {market_hash: tuple(rows) for market_hash, rows in found.items()}
+
+    async def best_odds(
+        self, *, market_hashes: Sequence[str] = (), league_ids: Sequence[int] = (), base_token: str = ""
+    ) -> tuple[BestOddsMarketRow, ...]:
+        """The best makers' odds on each outcome, of markets or of leagues."""
+        if bool(market_hashes) == bool(league_ids):
+            raise SXBetInvalidParameter("market_hashes", list(market_hashes)[:3], "either this or league_ids")
+        token = {"baseToken": checked_id("base_token", base_token or self.endpoints.network.usdc.address)}
+        queries = [
+            {"marketHashes": comma_separated("market_hashes", chunk, MAX_MARKETS)}
+            for chunk in chunks(market_hashes, fitting(market_hashes, MAX_MARKETS))
+        ] or [{"leagueIds": ",".join(str(int(league)) for league in league_ids)}]
+        found: list[BestOddsMarketRow] = []
+        for query in queries:
+            page = await self._page("orders", "/orders/odds/best", query | token)
+            found += self._rows(page.best_odds, BestOddsMarketRow)
+        return tuple(found)
+
+    async def active_markets(self, **which: Unpack[MarketFilter]) -> AsyncIterator[MarketRow]:
+        """Every active market, page by page."""
+        known = {name: _camel(name) for name in MarketFilter.__annotations__}
+        query = _query(dict(which), known) | {"pageSize": str(MARKETS_PAGE)}
+        async for page in self._pages("rest", "/markets/active", query, "paginationKey"):
+            for row in self._rows(page.markets, MarketRow):
+                yield row
+
+    async def markets(self, market_hashes: Sequence[str]) -> tuple[MarketRow, ...]:
+        """Markets by their hashes, settled ones too; one that the venue does not know is left out."""
+        found: list[MarketRow] = []
+        for chunk in chunks(list(dict.fromkeys(market_hashes)), FIND_MARKETS):
+            query = {"marketHashes": comma_separated("market_hashes", chunk, FIND_MARKETS)}
+            found += self._rows((await self._data("rest", "/markets/find", query)), MarketRow)
+        return tuple(found)
+
+    async def trades(
+        self, *, page_size: int = TRADES_PAGE, **which: Unpack[TradeFilter]
+    ) -> AsyncIterator[TradeRow]:
+        """Trades, page by page, each maker's and taker's side a row of its own."""
+        if not 1 <= page_size <= TRADES_PAGE:
+            raise SXBetInvalidParameter("page_size", page_size, f"1 to {TRADES_PAGE}")
+        known = {name: _camel(name) for name in TradeFilter.__annotations__} | {"event_id": "sportXeventId"}
+        query = _query(dict(which), known)
+        if not query.keys() & {"bettor", "marketHashes", "sportXeventId", "startDate"}:
+            raise SXBetInvalidParameter(
+                "trades", "no filter", "bettor, market_hashes, event_id or start_date"
+            )
+        async for page in self._pages(
+            "trades", "/trades", query | {"pageSize": str(page_size)}, "paginationKey"
+        ):
+            for row in self._rows(page.trades, TradeRow):
+                yield row
+
+    async def book_snapshot(self, market_hash: str) -> BookV3Row:
+        """V3: the whole book of one market, the maker's perspective. Needs no key."""
+        data = await self._data(
+            "rest", "/orderbook-v3/snapshot", {"marketHash": checked_id("market_hash", market_hash)}
+        )
+        return self._object(data, BookV3Row)
+
+    async def event_book_snapshots(self, event_id: str) -> tuple[BookV3Row, ...]:
+        """V3: the whole books of an event's markets."""
+        data = await self._data(
+            "rest", "/orderbook-v3/snapshot/event", {"eventId": checked_id("event_id", event_id)}
+        )
+        return self._rows(data, BookV3Row)
+
+    async def best_odds_v3(self, market_hashes: Sequence[str]) -> tuple[BestOddsV3Row, ...]:
+        """V3: the best level of each outcome of each market, the maker's perspective."""
+        found: list[BestOddsV3Row] = []
+        for chunk in chunks(list(dict.fromkeys(market_hashes)), V3_BEST_ODDS):
+            query = {"marketHashes": comma_separated("market_hashes", chunk, V3_BEST_ODDS)}
+            page = await self._page("orders", "/orders-v3/odds/best", query)
+            found += self._rows(page.best_odds, BestOddsV3Row)
+        return tuple(found)
+
+    async def public_trades_v3(
+        self, *, market_hash: str = "", event_id: str = ""
+    ) -> AsyncIterator[TradeV3Row]:
+        """V3: the public tape, page by page. Needs no key."""
+        query = {"perPage": str(V3_PAGE)}
+        if market_hash:
+            query["marketHash"] = checked_id("market_hash", market_hash)
+        if event_id:
+            query["eventId"] = checked_id("event_id", event_id)
+        async for page in self._pages("trades", "/trades-v3/public", query, "nextKey"):
+            for row in self._rows(page.trades, TradeV3Row):
+                yield row
+
+    async def own_v3(
+        self, what: Literal["orders", "fills", "trades", "positions"]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """V3: the key's own account, page by page; rows as the venue says them, for their shape is not published."""
+        if what not in ("orders", "fills", "trades", "positions"):
+            raise SXBetInvalidParameter("what", what, "orders, fills, trades or positions")
+        budget: Budget = "orders" if what == "orders" else "trades" if what == "trades" else "rest"
+        async for page in self._pages(budget, f"/{what}-v3", {"perPage": str(V3_PAGE)}, "nextKey"):
+            for row in self._rows(getattr(page, what), dict[str, Any]):
+                yield row
+
+    async def aclose(self) -> None:
+        """Close all connections. Idempotent."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"AsyncSXBet({self.endpoints.api_url!r}, profile={self.profile.name!r})"
+
+    def _headers(self, request: Request) -> Mapping[str, str]:
+        return {self.profile.key_header: self._key.reveal()} if self._key else {}
+
+    async def _get(
+        self,
+        budget: Budget,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        policy: RetryPolicy | None = None,
+    ) -> Reply:
+        """One call, repeated where that may help. Raises what its failure amounts to."""
+        attempts = 0
+        while True:
+            if delay := self._budgets.reserve(budget, self._clock.monotonic()):
+                await asyncio.sleep(delay)
+            attempts += 1
+            try:
+                return await self._http.request("GET", path, query=query or {})
+            except HttpError as error:
+                failure = error
+            if failure.status == 429 and failure.retry_after:
+                wait = min(failure.retry_after, MAX_WAIT)
+                self._budgets.hold(budget, self._clock.monotonic(), wait)
+            pause = retry_delay(policy or self._policy, attempts, failure, idempotent=True, max_wait=MAX_WAIT)
+            if pause is None:
+                raise of_http_error(failure)
+            await asyncio.sleep(pause)
+
+    async def _data(self, budget: Budget, path: str, query: Mapping[str, str] | None = None) -> msgspec.Raw:
+        """What the answer's envelope holds, still undecoded."""
+        reply = await self._get(budget, path, query)
+        envelope = self._object(reply.body, Envelope)
+        if envelope.status != "success":
+            said = envelope.message if isinstance(envelope.message, str) else str(envelope.message)
+            raise of_failure(f"GET {path}: {envelope.status[:40]}", status=400, code=said[:200])
+        if not bytes(envelope.data):
+            raise SXBetServerError(f"GET {path}: an answer without data", status=reply.status)
+        return envelope.data
+
+    async def _page(self, budget: Budget, path: str, query: Mapping[str, str]) -> Page:
+        return self._object(await self._data(budget, path, query), Page)
+
+    async def _pages(
+        self, budget: Budget, path: str, query: Mapping[str, str], key_name: str
+    ) -> AsyncIterator[Page]:
+        """Page after page until none is named. Raises SXBetServerError where they do not end."""
+        key: str | None = None
+        for _ in range(MAX_PAGES):
+            page = await self._page(budget, path, {**query, key_name: key} if key else query)
+            yield page
+            if not page.next_key or page.next_key == key:
+                return
+            key = page.next_key
+        raise SXBetServerError(f"GET {path}: more than {MAX_PAGES} pages")
+
+    async def _orders_of_chunk(
+        self, chunk: Sequence[str], query: Mapping[str, str]
+    ) -> tuple[OrderRow, ...] | None:
+        """The chunk's orders, or None: ask for fewer markets at once."""
+        query = {**query, "marketHashes": ",".join(chunk)}
+        if len(chunk) == 1:
+            return await self._all_orders(query)
+        half = -(-len(chunk) // 2)
+        try:
+            rows = await self._orders_page(query, 0)
+        except SXBetRequestError as error:
+            if error.status not in _TOO_LONG:
+                raise
+            self._markets_per_request = half  # the address is too long, and would be again
+            return None
+        if len(rows.rows) + rows.unreadable == ORDERS_PAGE:
+            # There may be more. Pages shift while orders come and go; smaller requests do not.
+            self._markets_per_request = max(MIN_SHARED, min(self._markets_per_request, half))
+            return None
+        return rows.rows
+
+    async def _all_orders(self, query: Mapping[str, str]) -> tuple[OrderRow, ...]:
+        found: dict[str, OrderRow] = {}
+        for page in range(MAX_PAGES):
+            rows = await self._orders_page(query, page)
+            before = len(found)
+            found.update({row.order_hash: row for row in rows.rows})
+            # A venue that ignores paging answers the same again.
+            if len(rows.rows) + rows.unreadable < ORDERS_PAGE or len(found) == before:
+                return tuple(found.values())
+        raise SXBetServerError(f"GET /orders: more than {MAX_PAGES} pages")
+
+    async def _orders_page(self, query: Mapping[str, str], page: int) -> Rows[OrderRow]:
+        data = await self._data(
+            "orders", "/orders", {**query, "page": str(page), "perPage": str(ORDERS_PAGE)}
+        )
+        return self._counted(data, OrderRow)
+
+    def _rows(self, data: msgspec.Raw, kind: type[T]) -> tuple[T, ...]:
+        return self._counted(data, kind).rows if bytes(data) else ()
+
+    def _counted(self, data: msgspec.Raw, kind: type[T]) -> Rows[T]:
+        try:
+            rows = read_rows(data, kind)
+        except UndecodableFrame as error:
+            raise SXBetServerError(f"the answer cannot be read: {error.detail}", status=200) from None
+        self.unreadable += rows.unreadable
+        return rows
+
+    def _object(self, data: bytes | msgspec.Raw, kind: type[T]) -> T:
+        try:
+            return read_object(data, kind)
+        except UndecodableFrame as error:
+            raise SXBetServerError(f"the answer cannot be read: {error.detail}", status=200) from None
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def _query(which: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]:
+    """A filter as the venue spells it. Raises SXBetInvalidParameter for one it has not."""
+    query: dict[str, str] = {}
+    for name, value in which.items():
+        if name not in known:
+            raise SXBetInvalidParameter("filter", name, known)
+        if isinstance(value, bool):
+            query[known[name]] = "true" if value else "false"
+        elif isinstance(value, int | str):
+            query[known[name]] = checked_id(name, str(value))
+        elif value is not None:
+            query[known[name]] = ",".join(checked_id(name, str(item)) for item in value)
+    return query

@@ -1,0 +1,178 @@
+"""Books of levels, pure: `LevelBook` of whole versioned books, and any book's levels as probabilities and contracts.
+
+A book of the stream replaces the one before if its version is greater, so a lost one heals with the next. A snapshot
+without a version counts as older than any book of the stream. What cannot be makes the book stale, never wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+from ...book import VERSIONED, Ignored, OrderBook, Resync, Verdict
+from ...book.book import BookState
+from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField
+from ...model.market import Level
+from .symbols import OutcomeNumber, outcome_id
+from .translate import USDC_DECIMALS, VENUE, axis_price, contract_units, level_of, nominal
+from .wire_v3 import BookV3Row, LevelRow
+
+__all__ = ["LevelBook", "Ticket", "contract_levels"]
+
+Ticket: TypeAlias = int
+"""Which request for a snapshot this is: only the last one's answer counts."""
+
+_VERSION_DIGITS: Final = 30
+
+
+class LevelBook:
+    """One market's book as the later generation publishes it: always whole, and newer if its version is greater."""
+
+    def __init__(self, market_hash: str, *, decimals: int = USDC_DECIMALS) -> None:
+        self.market_hash = market_hash
+        self.decimals = decimals
+        self.unreadable = 0
+        """Books so far that were not taken because their values cannot be."""
+        self.levels: OrderBook[int] = OrderBook(
+            int, numbering=VERSIONED, price_below=ODDS_SCALE, may_cross=True
+        )
+        self._ticket: Ticket = 0
+        self._is_seeding = False
+
+    @property
+    def state(self) -> BookState:
+        """Only "live" may be traded on."""
+        return self.levels.state
+
+    @property
+    def is_tradable(self) -> bool:
+        """True while the book is live."""
+        return self.levels.is_tradable
+
+    def begin_seed(self) -> Ticket:
+        """A snapshot is about to be asked for. Books of the stream go on counting: each is whole."""
+        self._ticket += 1
+        self._is_seeding = True
+        if self.levels.state != "live":
+            self.levels.seed()
+        return self._ticket
+
+    def seed(self, row: BookV3Row, ticket: Ticket | None = None) -> Verdict:
+        """The snapshot is here. It counts only if its version is greater than what the stream has brought since."""
+        if ticket is None:
+            ticket = self.begin_seed()
+        if ticket != self._ticket or not self._is_seeding:
+            return Ignored("a snapshot that is no longer waited for")
+        self._is_seeding = False
+        return self._replace(row)
+
+    def seed_failed(self, ticket: Ticket, reason: str) -> None:
+        """The snapshot could not be had: not live, unless the stream has brought a book in the meantime."""
+        if ticket != self._ticket or not self._is_seeding:
+            return
+        self._is_seeding = False  # an answer that comes after all is not waited for
+        if not self.levels.is_tradable:
+            self.levels.invalidate(f"no snapshot: {reason}")
+
+    def invalidate(self, reason: str) -> None:
+        """Something is missing: seed it anew, or wait for its next book."""
+        self._ticket += 1
+        self._is_seeding = False
+        self.levels.invalidate(reason)
+
+    def apply(self, row: BookV3Row) -> Verdict:
+        """A book of the stream."""
+        if row.market_hash != self.market_hash:
+            return Ignored("nothing of this book")
+        return self._replace(row)
+
+    def snapshot(
+        self, received_at_ns: int, *, depth: int = MAX_LEVELS, outcome: OutcomeNumber = 1
+    ) -> BookSnapshot:
+        """The book as a value: probabilities and contracts, of either outcome. Look at `state` first."""
+        return contract_levels(
+            self.market_hash,
+            self.levels,
+            received_at_ns,
+            depth=depth,
+            outcome=outcome,
+            decimals=self.decimals,
+        )
+
+    def __repr__(self) -> str:
+        return f"<LevelBook {self.market_hash[:14]} {self.levels!r}>"
+
+    def _replace(self, row: BookV3Row) -> Verdict:
+        try:
+            bids, offers = (
+                self._side(side, is_one)
+                for side, is_one in ((row.outcome_one, True), (row.outcome_two, False))
+            )
+            # The HTTP snapshot may have no version: then any book of the stream is newer.
+            version = _version(row.version)
+        except InvalidField as error:
+            self.unreadable += 1
+            self.invalidate(str(error)[:200])
+            return Resync(self.levels.reason)
+        return self.levels.replace(bids, offers, version)
+
+    def _side(self, rows: Sequence[LevelRow], backs_outcome_one: bool) -> list[tuple[int, int]]:
+        sums: dict[int, int] = {}
+        for odds, size in (level_of(row, self.decimals) for row in rows[: MAX_LEVELS + 1]):
+            price = axis_price(odds, backs_outcome_one)
+            sums[price] = sums.get(price, 0) + size
+        return list(sums.items())
+
+
+def contract_levels(
+    market_hash: str,
+    levels: OrderBook[int],
+    received_at_ns: int,
+    *,
+    depth: int,
+    outcome: OutcomeNumber,
+    decimals: int,
+) -> BookSnapshot:
+    """Stakes at odds as probabilities and contracts; levels that round down to nothing are left out.
+
+    The book of outcome two is the mirror: its bids are the offers of outcome one, at one minus the price.
+    """
+
+    def side(which: Literal["bids", "offers"]) -> tuple[Level, ...]:
+        backs_one = which == "bids"
+        shown: list[Level] = []
+        for price, stake in (levels.bids if backs_one else levels.offers).top(min(depth, MAX_LEVELS)):
+            odds = axis_price(price, backs_one)
+            size = contract_units(stake, odds)
+            if size:
+                seen = odds if backs_one == (outcome == 1) else ODDS_SCALE - odds
+                shown.append((nominal(seen, 20), nominal(size, decimals)))
+        return tuple(shown)
+
+    bids, offers = side("bids"), side("offers")
+    if outcome == 2:
+        bids, offers = offers, bids
+    return BookSnapshot(
+        venue=VENUE,
+        instrument_id=outcome_id(market_hash, outcome),
+        bids=bids,
+        offers=offers,
+        venue_time_ns=None,
+        received_at_ns=received_at_ns,
+        last=levels.last,
+    )
+
+
+def _version(version: str | int | None) -> int:
+    if version is None or version == "":
+        return 0
+    if (
+        isinstance(version, str)
+        and len(version) <= _VERSION_DIGITS
+        and version.isascii()
+        and version.isdigit()
+    ):
+        return int(version)
+    if isinstance(version, int) and 0 <= version < 10**_VERSION_DIGITS:
+        return version
+    raise InvalidField("version", version, "digits")

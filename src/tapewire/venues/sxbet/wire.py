@@ -1,0 +1,309 @@
+"""The venue's payloads, as they are: one struct for each row, and the reading of rows out of whatever carries them.
+
+Tolerant in shape: an object counts as an array of one, a row may be wrapped (`{"trade": {...}}`), unknown members are
+ignored, both spellings of a key are known, and a row that cannot be read costs that row, never its neighbours. Strict
+in value: odds and amounts are text or int, never a number with a point. What they mean is for `translate.py`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from ...errors import UndecodableFrame
+
+__all__ = [
+    "BestOddsRow",
+    "ConsolidatedTradeRow",
+    "Digits",
+    "LegRow",
+    "LiveScoreRow",
+    "MainLineRow",
+    "MarketRow",
+    "OrderRow",
+    "ParlayRow",
+    "PeriodRow",
+    "RefundEventRow",
+    "RefundRow",
+    "Rows",
+    "TradeRow",
+    "read_object",
+    "read_rows",
+]
+
+Digits: TypeAlias = str | int
+"""A whole number, written either way: 10^20 does not fit what a JSON number is to others."""
+
+MAX_ROWS: Final = 50_000
+"""Rows of one payload."""
+
+T = TypeVar("T")
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """A row of a payload: its members in the venue's spelling, ours in snake case."""
+
+
+class _OfEvent(Row, frozen=True, kw_only=True):
+    sport_xevent_id: str | None = None
+    sport_x_event_id: str | None = None
+
+    @property
+    def event_id(self) -> str | None:
+        """The event, by either spelling of its key (`sportXeventId`, `sportXEventId`)."""
+        return self.sport_xevent_id or self.sport_x_event_id
+
+
+class OrderRow(_OfEvent, frozen=True, kw_only=True):
+    """A maker's order: an update (`status`, `updateTime`) or a row of GET /orders (`orderStatus`, no time)."""
+
+    order_hash: str
+    market_hash: str
+    maker: str = ""
+    total_bet_size: Digits
+    percentage_odds: Digits
+    is_maker_betting_outcome_one: bool
+    fill_amount: Digits = 0
+    pending_fill_amount: Digits | None = None
+    status: str | None = None
+    order_status: str | None = None
+    update_time: Digits | None = None
+    base_token: str | None = None
+    api_expiry: int | None = None
+    chain_version: str | None = None
+
+
+class BestOddsRow(Row, frozen=True, kw_only=True):
+    """The best maker's odds of one outcome of one market: replaces what was said of it before."""
+
+    market_hash: str
+    base_token: str | None = None
+    is_maker_betting_outcome_one: bool
+    percentage_odds: Digits | None = None
+    updated_at: Digits | None = None
+    sport_id: int | None = None
+    league_id: int | None = None
+
+
+class TradeRow(_OfEvent, frozen=True, kw_only=True):
+    """One bettor's side of one fill. Sent when placed and again when settled: `trade_key` says which are the same."""
+
+    market_hash: str
+    fill_hash: str
+    order_hash: str = ""
+    fill_order_hash: str = ""  # GET /trades has it
+    bettor: str = ""
+    base_token: str | None = None
+    stake: Digits
+    odds: Digits
+    maker: bool
+    betting_outcome_one: bool
+    bet_time: Digits | None = None
+    settled: bool = False
+    trade_status: str | None = None
+    status: str | None = None
+    outcome: int | None = None
+    settle_value: Decimal | None = None
+    net_return: Decimal | None = None
+
+
+class ConsolidatedTradeRow(_OfEvent, frozen=True, kw_only=True):
+    """One bet over all orders it filled. `total_stake` is nominal ("10.0"), unlike every other amount."""
+
+    market_hash: str
+    fill_hash: str
+    bettor: str = ""
+    base_token: str | None = None
+    total_stake: Decimal
+    weighted_average_odds: Digits
+    maker: bool
+    settled: bool = False
+    trade_status: str | None = None
+    betting_outcome: int | None = None
+    betting_outcome_label: str = ""
+    game_label: str = ""
+    game_time: str | None = None
+    league_label: str = ""
+    is_quarterline_leg: bool = False
+    is_quarter_line_parent: bool = False
+    chain_version: str | None = None
+
+
+class LegRow(Row, frozen=True, kw_only=True):
+    """One leg of a parlay."""
+
+    market_hash: str
+    betting_outcome_one: bool | None = None
+
+
+class MarketRow(_OfEvent, frozen=True, kw_only=True):
+    """A market, live or from GET /markets. `game_time` is in seconds since the epoch."""
+
+    market_hash: str
+    status: str
+    outcome_one_name: str = ""
+    outcome_two_name: str = ""
+    outcome_void_name: str = ""
+    team_one_name: str | None = None
+    team_two_name: str | None = None
+    type: int | None = None
+    game_time: int | None = None
+    line: Decimal | None = None
+    live_enabled: bool = False
+    sport_label: str = ""
+    sport_id: int | None = None
+    league_id: int | None = None
+    league_label: str = ""
+    main_line: bool | None = None
+    group1: str | None = None
+    group2: str | None = None
+    legs: tuple[LegRow, ...] | None = None
+    is_quarter_line_market: bool = False
+    outcome: int | None = None
+    reported_date: int | None = None
+    chain_version: str | None = None
+
+
+class MainLineRow(_OfEvent, frozen=True, kw_only=True):
+    """The main line of a kind of market moved to this market."""
+
+    market_hash: str
+    market_type: int
+
+
+class PeriodRow(Row, frozen=True, kw_only=True):
+    """One period of a game; its scores are text."""
+
+    label: str = ""
+    is_finished: bool = False
+    team_one_score: Digits = ""
+    team_two_score: Digits = ""
+
+
+class LiveScoreRow(_OfEvent, frozen=True, kw_only=True):
+    """A score. `extra` is text that holds JSON, which holds text that holds JSON: it is handed on as it is."""
+
+    team_one_score: int | float
+    team_two_score: int | float
+    current_period: str | int | None = None
+    period_time: Digits | None = None
+    sport_id: int | None = None
+    league_id: int | None = None
+    periods: tuple[PeriodRow, ...] = ()
+    extra: str | None = None
+
+
+class ParlayRow(Row, frozen=True, kw_only=True):
+    """A request for odds of a parlay: to be answered within 3 seconds. `request_size` is in the token's units."""
+
+    market_hash: str
+    base_token: str | None = None
+    request_size: Digits | None = None
+    legs: tuple[LegRow, ...] = ()
+    channel_name: str | None = None
+
+
+class RefundEventRow(Row, frozen=True, kw_only=True):
+    """One refund; `amount` is nominal."""
+
+    market_hash: str
+    amount: Decimal
+    maker: str | bool | None = None
+    bettor: str = ""
+    base_token: str | None = None
+    created_at: str | None = None
+    fill_order_hash: str | None = None
+
+
+class RefundRow(Row, frozen=True, kw_only=True):
+    """What a bettor was refunded of one market; nominal amounts."""
+
+    market_hash: str
+    base_token: str | None = None
+    total_refunded: Decimal
+    events: tuple[RefundEventRow, ...] = ()
+
+
+class Rows(msgspec.Struct, Generic[T], frozen=True):
+    """What a payload held: the rows that could be read, how many could not, and why the first could not."""
+
+    rows: tuple[T, ...]
+    unreadable: int = 0
+    fault: str = ""
+
+
+def read_rows(payload: bytes | str | msgspec.Raw, kind: type[T], inside: str = "") -> Rows[T]:
+    """The rows of a payload, an array or one object. `inside` names the member that a row may be wrapped in.
+
+    Raises UndecodableFrame where the payload is no JSON, neither array nor object, or has more than MAX_ROWS.
+    """
+    whole = _bytes(payload)
+    head = whole.lstrip()[:1]
+    if not inside:
+        try:  # nearly always: all are as they should be
+            found = _decoder(list[kind]).decode(whole) if head == b"[" else [_decoder(kind).decode(whole)]  # type: ignore[valid-type]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        else:
+            return Rows(_bounded(found, whole))
+    return _read_one_by_one(whole, kind, inside, head == b"[")
+
+
+def _read_one_by_one(whole: bytes, kind: type[T], inside: str, many: bool) -> Rows[T]:
+    try:
+        raws: list[msgspec.Raw] = (
+            _decoder(list[msgspec.Raw]).decode(whole) if many else [_decoder(msgspec.Raw).decode(whole)]
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UndecodableFrame(f"no rows: {str(error)[:100]}", whole) from None
+    rows: list[T] = []
+    unreadable, fault = 0, ""
+    for raw in _bounded(raws, whole):
+        try:
+            rows.append(_decoder(kind).decode(_unwrapped(raw, inside)))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            unreadable += 1
+            fault = fault or str(error)[:200]
+    if unreadable and not many:
+        raise UndecodableFrame(f"not a row: {fault}", whole)
+    return Rows(tuple(rows), unreadable, fault)
+
+
+def read_object(payload: bytes | str | msgspec.Raw, kind: type[T]) -> T:
+    """A payload that is one object. Raises UndecodableFrame."""
+    whole = _bytes(payload)
+    try:
+        found: T = _decoder(kind).decode(whole)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UndecodableFrame(f"not as documented: {str(error)[:100]}", whole) from None
+    return found
+
+
+def _unwrapped(raw: msgspec.Raw, inside: str) -> msgspec.Raw:
+    if not inside:
+        return raw
+    wrapped: msgspec.Raw = _decoder(dict[str, msgspec.Raw]).decode(raw).get(inside, raw)
+    return wrapped
+
+
+def _bounded(rows: list[T], whole: bytes) -> tuple[T, ...]:
+    if len(rows) > MAX_ROWS:
+        raise UndecodableFrame(f"more than {MAX_ROWS} rows", whole)
+    return tuple(rows)
+
+
+def _bytes(payload: bytes | str | msgspec.Raw) -> bytes:
+    return payload.encode() if isinstance(payload, str) else bytes(payload)
+
+
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    return decoder
+
+
+_decoders: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
+"""As many as there are kinds of rows in this package."""

@@ -1,0 +1,22 @@
+"""Every test here has an environment without addresses and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.venues.sxbet.fake_sxbet import FakeSXBet
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOST", "API_URL", "REALTIME_URL", "API_KEY"):
+        monkeypatch.delenv(f"SXBET_{name}", raising=False)
+
+
+@pytest.fixture
+def venue() -> Iterator[FakeSXBet]:
+    venue = FakeSXBet()
+    yield venue
+    venue.stop()
