@@ -29,7 +29,6 @@ from .wire import (
     ParlayRow,
     Rows,
     TradeRow,
-    read_object,
     read_rows,
 )
 from .wire_v3 import BestOddsV3Row, BookV3Row, TradeV3Row
@@ -197,7 +196,13 @@ class _LevelsWatched(_Watched):
         self.fetch = lambda: watching.http.book_snapshot(market_hash)
 
     def apply(self, publication: Publication) -> Verdict:
-        return self.book.apply(read_object(publication.data, BookV3Row))
+        rows = read_rows(publication.data, BookV3Row)
+        ours = [row for row in rows.rows if row.market_hash == self.book.market_hash]
+        if rows.unreadable or not ours:
+            self.book.invalidate(f"a book that cannot be read: {rows.fault}"[:200])
+            return Resync(rows.fault or "no book of this market")
+        verdicts = [self.book.apply(row) for row in ours]
+        return verdicts[-1]
 
 
 def _message_id(publication: Publication) -> str | None:
