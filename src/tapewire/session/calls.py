@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Calls"]
 
+BRIDGES_AT_A_TIME = 4
+"""Topics of one session that page their history at once."""
+
 
 class Calls:
     """Pushes and requests over the present connection. Nothing is queued for a later one, nothing is sent twice."""
 
     def __init__(self, driver: Driver) -> None:
         self.pending = Requests()
+        self.bridges = asyncio.Semaphore(BRIDGES_AT_A_TIME)
         self._driver = driver
 
     def push(self, command: Command) -> str:

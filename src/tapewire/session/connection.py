@@ -8,6 +8,7 @@ Nothing here is done per message that a read can do once.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectionLost
@@ -36,7 +37,7 @@ class Connection:
         self.transport: Transport | None = None
         self.protocol: ClientProtocol | None = None
         self.liveness = Liveness(driver.now(), options.ping_interval, options.ping_timeout)
-        self._rest: tuple[list[Any], int] = ([], 0)
+        self._rest: Iterator[Any] = iter(())  # of the read that is being dispatched
         self.raised = False
         """True once the protocol is ready: subscriptions may be sent."""
         self.reading = False
@@ -57,7 +58,6 @@ class Connection:
             items = protocol.receive(payloads, now)
             self.flush()
             self.reading = True
-            self._rest = items, 0
             eventful = self._dispatch(items, protocol.publication)
         except Exception as error:  # a defect of ours must not end in silence
             logger.exception("%s: a read could not be dispatched", driver.name)
@@ -79,14 +79,14 @@ class Connection:
         driver = self._driver
         routes = driver.topics.routes
         count = 0
-        for number, item in enumerate(items):
+        self._rest = rest = iter(items)
+        for item in rest:
             if item.__class__ is publication:
                 count += 1
                 route = routes.get(item.topic)
                 if route is not None:
                     route(item)
             else:
-                self._rest = items, number + 1
                 driver.handle_event(item)
                 if driver.connection is not self:
                     break
@@ -108,8 +108,7 @@ class Connection:
     def rewind(self) -> None:
         """The line ends in the middle of a read: what was parsed and is not dispatched was never delivered."""
         if self.protocol is not None and self.reading:
-            items, start = self._rest
-            self.protocol.rewind(items[start:])
+            self.protocol.rewind(list(self._rest))
 
     def flush(self) -> None:
         """Send what the protocol has to send."""

@@ -7,12 +7,14 @@ bounded hold. Marks are written behind the old connection's last and before the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..marks import Gap, Mark, Reconnected
+from ..marks import Gap, Mark, Reconnected, is_mark
 from ..protocols.base import Confirmed, Skipped, Undecodable
+from ..secrets import shown
 from .delivery import Subscription
 from .recovery import MAX_BRIDGED, Bridge
 from .subscriptions import Subscriptions, SubscriptionState, Wanted
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Continuity"]
 
+logger = logging.getLogger("tapewire.session")
+
 
 class Continuity:
     """The routes of one session, and the marks on them."""
@@ -29,6 +33,7 @@ class Continuity:
     def __init__(self, line: Line, subscriptions: Subscriptions) -> None:
         self.routes: dict[str, Callable[[Any], None]] = {}
         self.marks_written = 0
+        self.undecodable = 0
         self._line = line
         self._subscriptions = subscriptions
         self._bridges: dict[str, Bridge] = {}
@@ -55,6 +60,11 @@ class Continuity:
         """The peer serves `wanted` no more. The frame that said so still goes to its consumers, before any mark."""
         self.reroute(wanted)
         self._line.after_read(partial(self._drop_route, wanted))
+
+    def forget(self, topic: str) -> None:
+        """Nobody wants `topic` any more: neither its route nor its bridge may reach whoever wants it later."""
+        self.routes.pop(topic, None)
+        self._bridges.pop(topic, None)
 
     def _drop_route(self, wanted: Wanted) -> None:
         if wanted.state in (SubscriptionState.BACKING_OFF, SubscriptionState.ENDED):
@@ -100,11 +110,17 @@ class Continuity:
             consumer.deliver_mark(mark)
 
     def mark_undecodable(self, event: Undecodable) -> None:
-        """A frame was lost that may have belonged to the event's topic, or to any."""
+        """A frame was lost that may have belonged to the event's topic, or to any: counted, logged, marked."""
+        self.undecodable += 1
+        if self.undecodable <= 10 or not self.undecodable & (self.undecodable - 1):
+            where = f" on {event.topic}" if event.topic else ""
+            text = shown(f"{event.detail[:200]}: {event.excerpt[:120]}")
+            name = self._line.options.name
+            logger.warning("%s: undecodable frame no. %d%s: %s", name, self.undecodable, where, text)
         now_ns = self._line.now_ns()
         mark = Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, detail=event.detail[:200])
         for wanted in self._subscriptions:
-            if event.topic in (None, wanted.topic) and wanted.continuous:
+            if event.topic in (None, wanted.topic) and (wanted.continuous or wanted.topic in self._bridges):
                 self._break(wanted, mark)
 
     def mark_skipped(self, wanted: Wanted, event: Skipped) -> None:
@@ -116,6 +132,9 @@ class Continuity:
 
     def _break(self, wanted: Wanted, mark: Mark) -> None:
         """The stream broke in the midst of a live line: say so, and rebuild what has a snapshot."""
+        if (bridge := self._bridges.get(wanted.topic)) is not None:
+            bridge.held.append(mark)  # behind what is held, when that is delivered
+            return
         for consumer in tuple(wanted.consumers):
             self.marks_written += 1
             if consumer.seeding is None:
@@ -130,6 +149,9 @@ class Continuity:
 
     def confirmed(self, wanted: Wanted, answer: Confirmed) -> None:
         """The peer serves `wanted` from here on: close what is open, by replay, by history, or by saying so."""
+        for consumer in wanted.consumers:
+            if consumer.start is None and not consumer.delivered and not len(consumer.buffer):
+                consumer.start = answer.position
         bridge = self._bridge_for(wanted, answer)
         if answer.position is not None and bridge is None:
             wanted.position = answer.position
@@ -175,10 +197,12 @@ class Continuity:
         else:  # the bridge takes longer than the stream: the hole stays a hole, and a new one opens
             self._line.after_read(partial(self._line.renew, publication.topic))
 
-    def _deliver_all(self, wanted: Wanted, publications: list[Any]) -> None:
-        for publication in publications:
-            if (route := self.routes.get(wanted.topic)) is not None:
-                route(publication)
+    def _deliver_all(self, wanted: Wanted, items: list[Any]) -> None:
+        for item in items:
+            if is_mark(item):
+                self._break(wanted, item)
+            elif (route := self.routes.get(wanted.topic)) is not None:
+                route(item)
 
     def _go_live(self, wanted: Wanted, *, proven: bool) -> None:
         for consumer in tuple(wanted.consumers):

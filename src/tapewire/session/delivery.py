@@ -96,6 +96,7 @@ class Subscription:
         self.start: StreamPosition | None = None
         """Where the stream stood before the first publication that can be taken, where that is known."""
         self._last: Any = None
+        self._numbered = True  # until a publication shows that it is not
         self._topics = topics
         self._decode = delivery.decode
         self._handler: Handler = delivery.handler or _nobody
@@ -124,7 +125,7 @@ class Subscription:
         you do with a publication, and give it back as `position=` in a later process to continue there.
         """
         last = self._last
-        return self.start if last is None else StreamPosition(last.offset, last.epoch)
+        return self.start if last is None else StreamPosition(last.offset, getattr(last, "epoch", ""))
 
     async def confirmed(self) -> Any:
         """Wait until the venue has confirmed it; returns its reply. Raises what refused or ended it instead."""
@@ -249,6 +250,7 @@ class Subscription:
                 self._failed(error, item)
             except asyncio.CancelledError as error:
                 if (task := asyncio.current_task()) is None or task.cancelling():
+                    self._last = before  # it was not taken
                     raise
                 self._failed(error, item)  # what the handler waited for was cancelled, not the handler
             ended = now()
@@ -268,8 +270,12 @@ class Subscription:
             self.marks += 1
             return item
         self.delivered += 1
-        if getattr(item, "offset", 0):
-            self._last = item
+        if self._numbered:
+            try:
+                if item.offset:
+                    self._last = item
+            except AttributeError:
+                self._numbered = False
         decode = self._decode
         if decode is None:
             return item

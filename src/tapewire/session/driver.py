@@ -22,7 +22,8 @@ from ..errors import (
     SessionClosed,
     TapewireError,
 )
-from ..protocols.base import ClientProtocol, CredentialsExpiring, Failed, Ready, Replied, Undecodable
+from ..protocols.base import ClientProtocol, CredentialsExpiring, Failed, Ready, Replied
+from ..retry import RetryPolicy
 from ..secrets import Secret, shown
 from .calls import Calls
 from .connection import Connection
@@ -46,14 +47,13 @@ class Driver:
 
     def __init__(self, options: SessionOptions) -> None:
         self.options = options
-        self.machine = ConnectionMachine(options.retry)
+        self.machine = ConnectionMachine(options.retry, options.supervise)
         self.timers = Timers()
         self.topics = Topics(self)
         self.calls = Calls(self)
         self.refresh = TokenRefresh(self)
         self.connection: Connection | None = None
         self.generation = 0
-        self.undecodable = 0
         self.reads = self.publications = self.stale = 0
         self.last_error: BaseException | None = None
         self.failure: BaseException | None = None
@@ -63,7 +63,7 @@ class Driver:
         self.token: Secret | None = None
         self._fresh = False
         self._inputs: deque[Input] = deque()
-        self._feeding = False
+        self._feeding = self._flushing = False
         self._try: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pumps: dict[asyncio.Task[Any], Subscription] = {}
@@ -82,7 +82,8 @@ class Driver:
             Action.LOWER_LINE: self._lower_line,
             Action.DROP: self._drop,
             Action.DISCARD_TOKEN: self._discard_token,
-            Action.ARM_BACKOFF: self._arm_backoff,
+            Action.ARM_BACKOFF: lambda: self._wait(options.retry, self.machine.waits, logging.WARNING),
+            Action.RAISE_ALARM: lambda: self._wait(options.supervise, self.machine.alarms, logging.ERROR),
             Action.DISARM_BACKOFF: lambda: self.timers.cancel("backoff"),
             Action.LEAVE: lambda: self.spawn(self._leave(), "leave"),
             Action.GIVE_UP: self._give_up,
@@ -178,8 +179,15 @@ class Driver:
     def renew(self, topic: str) -> None:
         self.topics.renew(topic)
 
+    def flush_soon(self) -> None:
+        """Flush when the present step of the loop is over: what is asked for together goes out together."""
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self.flush)
+
     def flush(self) -> None:
         """Send what the protocol has to send, and look at the deadlines again."""
+        self._flushing = False
         if self.connection is not None:
             self.connection.flush()
         self.rearm()
@@ -267,8 +275,6 @@ class Driver:
         elif isinstance(event, CredentialsExpiring):
             self.refresh.expect(event)
         else:
-            if isinstance(event, Undecodable):
-                self._count_undecodable(event)
             try:
                 self.topics.handle(event)
             except IllegalTransition as error:
@@ -285,13 +291,6 @@ class Driver:
             self.feed(Input.UNAUTHORIZED)
         else:
             self.broken(lost)
-
-    def _count_undecodable(self, event: Undecodable) -> None:
-        self.undecodable += 1
-        if self.undecodable <= 10 or not self.undecodable & (self.undecodable - 1):
-            where = f" on {event.topic}" if event.topic else ""
-            text = shown(f"{event.detail[:200]}: {event.excerpt[:120]}")
-            logger.warning("%s: undecodable frame no. %d%s: %s", self.name, self.undecodable, where, text)
 
     # --- actions ----------------------------------------------------------------------------------------------------
 
@@ -375,13 +374,12 @@ class Driver:
     def _discard_token(self) -> None:
         self.token, self._fresh = None, True
 
-    def _arm_backoff(self) -> None:
+    def _wait(self, policy: RetryPolicy | None, count: int, level: int) -> None:
+        assert policy is not None
         retry_after = getattr(self.last_error, "retry_after", None)
-        delay = self.options.retry.delay(
-            self.machine.waits, retry_after=retry_after, fraction=self.options.fraction
-        )
+        delay = policy.delay(count, retry_after=retry_after, fraction=self.options.fraction)
         self.timers.set("backoff", self.now() + delay)
-        logger.warning("%s: %s; trying again in %.2f s", self.name, shown(str(self.last_error)), delay)
+        logger.log(level, "%s: %s; trying again in %.2f s", self.name, shown(str(self.last_error)), delay)
 
     async def _leave(self) -> None:
         connection = self.connection

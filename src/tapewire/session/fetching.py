@@ -45,16 +45,20 @@ async def fetch_snapshot(driver: Driver, subscription: Subscription, generation:
 
 
 async def fetch_history(driver: Driver, wanted: Wanted, bridge: Bridge) -> None:
-    """Page the venue's history over the hole, as far as it goes."""
+    """Page the venue's history over the hole, as far as it goes; few topics at a time, for pages are large."""
+    generation = driver.generation
     try:
-        while (since := bridge.next_since) is not None and driver.protocol is not None:
-            command = driver.protocol.history(wanted.topic, since)
-            if command is None:
-                break
-            page = await driver.calls.request(command, driver.options.request_timeout)
-            bridge.take(page.publications, page.epoch)
-    except TapewireError as error:
-        logger.warning("%s: its history could not be had: %s", wanted.topic, shown(str(error)))
+        async with driver.calls.bridges:
+            while (since := bridge.next_since) is not None and generation == driver.generation:
+                assert driver.protocol is not None
+                command = driver.protocol.history(wanted.topic, since)
+                if command is None:
+                    break
+                page = await driver.calls.request(command, driver.options.request_timeout)
+                bridge.take(page.publications, page.epoch)
+    except Exception as error:  # whatever it is, what is held for the bridge must be delivered
+        detail = shown(str(error) or type(error).__name__)
+        logger.warning("%s: its history could not be had: %s", wanted.topic, detail)
     driver.topics.continuity.bridged(wanted, bridge)
     driver.flush()
 

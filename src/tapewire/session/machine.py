@@ -7,7 +7,7 @@ Rules:
 * The driver performs actions and feeds inputs. It never looks at a state to decide anything.
 * `ConnectionMachine` adds what a table cannot hold: it counts the tries of one outage and whether a fresh token was
   already asked for, and turns an input into its final form (`broken` into `exhausted`, a second `unauthorized` into
-  `refused`) before the table sees it.
+  `refused`, and that into `supervised` where the owner wants so) before the table sees it.
 
 The diagram in docs/states.md is made from this table by `scripts/state_diagrams.py`; a test compares them.
 """
@@ -48,6 +48,7 @@ class Input(Enum):
     BROKEN = "broken"  # a try failed or the line was lost: try again
     UNAUTHORIZED = "unauthorized"  # the token was not accepted: try once with a fresh one
     REFUSED = "refused"  # the peer said no for good
+    SUPERVISED = "supervised"  # the same, where the owner wants to be alarmed rather than stopped
     EXHAUSTED = "exhausted"  # the retry policy allows no more
     BACKOFF_OVER = "backoff over"
     RECONNECT = "reconnect"  # the owner asks for a new connection
@@ -68,6 +69,7 @@ class Action(Enum):
     DROP = "drop transport"  # abort; its generation ends
     DISCARD_TOKEN = "discard token"
     ARM_BACKOFF = "arm backoff"
+    RAISE_ALARM = "raise alarm"  # an ERROR in the log, and a long backoff
     DISARM_BACKOFF = "disarm backoff"
     LEAVE = "leave"  # leave each topic, then close the transport politely
     GIVE_UP = "give up"  # raise the last error in everything that waits
@@ -87,6 +89,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.AUTHORIZING, On.BROKEN): (S.WAITING, (Do.ARM_BACKOFF,)),
         (S.AUTHORIZING, On.UNAUTHORIZED): (S.AUTHORIZING, (Do.DISCARD_TOKEN, Do.AUTHORIZE)),
         (S.AUTHORIZING, On.REFUSED): (S.FAILED, (Do.GIVE_UP,)),
+        (S.AUTHORIZING, On.SUPERVISED): (S.WAITING, (Do.DISCARD_TOKEN, Do.RAISE_ALARM)),
         (S.AUTHORIZING, On.EXHAUSTED): (S.FAILED, (Do.GIVE_UP,)),
         (S.AUTHORIZING, On.RECONNECT): (S.AUTHORIZING, ()),
         (S.AUTHORIZING, On.CLOSE): (S.CLOSED, (Do.CANCEL_TRY, Do.FINISH)),
@@ -96,6 +99,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.CONNECTING, On.BROKEN): (S.WAITING, (Do.ARM_BACKOFF,)),
         (S.CONNECTING, On.UNAUTHORIZED): (S.AUTHORIZING, (Do.DISCARD_TOKEN, Do.AUTHORIZE)),
         (S.CONNECTING, On.REFUSED): (S.FAILED, (Do.GIVE_UP,)),
+        (S.CONNECTING, On.SUPERVISED): (S.WAITING, (Do.DISCARD_TOKEN, Do.RAISE_ALARM)),
         (S.CONNECTING, On.EXHAUSTED): (S.FAILED, (Do.GIVE_UP,)),
         (S.CONNECTING, On.RECONNECT): (S.CONNECTING, ()),
         (S.CONNECTING, On.CLOSE): (S.CLOSED, (Do.CANCEL_TRY, Do.FINISH)),
@@ -105,6 +109,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.GREETING, On.BROKEN): (S.WAITING, (Do.DROP, Do.ARM_BACKOFF)),
         (S.GREETING, On.UNAUTHORIZED): (S.AUTHORIZING, (Do.DROP, Do.DISCARD_TOKEN, Do.AUTHORIZE)),
         (S.GREETING, On.REFUSED): (S.FAILED, (Do.DROP, Do.GIVE_UP)),
+        (S.GREETING, On.SUPERVISED): (S.WAITING, (Do.DROP, Do.DISCARD_TOKEN, Do.RAISE_ALARM)),
         (S.GREETING, On.EXHAUSTED): (S.FAILED, (Do.DROP, Do.GIVE_UP)),
         (S.GREETING, On.RECONNECT): (S.GREETING, ()),
         (S.GREETING, On.CLOSE): (S.CLOSING, (Do.LEAVE,)),
@@ -114,6 +119,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.UP, On.BROKEN): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.ARM_BACKOFF)),
         (S.UP, On.UNAUTHORIZED): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.DISCARD_TOKEN, Do.ARM_BACKOFF)),
         (S.UP, On.REFUSED): (S.FAILED, (Do.LOWER_LINE, Do.DROP, Do.GIVE_UP)),
+        (S.UP, On.SUPERVISED): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.DISCARD_TOKEN, Do.RAISE_ALARM)),
         (S.UP, On.EXHAUSTED): (S.FAILED, (Do.LOWER_LINE, Do.DROP, Do.GIVE_UP)),
         (S.UP, On.RECONNECT): (S.AUTHORIZING, (Do.LOWER_LINE, Do.DROP, Do.AUTHORIZE)),
         (S.UP, On.CLOSE): (S.CLOSING, (Do.LEAVE,)),
@@ -128,6 +134,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.CLOSING, On.BROKEN): (S.CLOSING, ()),
         (S.CLOSING, On.UNAUTHORIZED): (S.CLOSING, ()),
         (S.CLOSING, On.REFUSED): (S.CLOSING, ()),
+        (S.CLOSING, On.SUPERVISED): (S.CLOSING, ()),
         (S.CLOSING, On.EXHAUSTED): (S.CLOSING, ()),
         (S.CLOSING, On.READY): (S.CLOSING, ()),
         (S.CLOSING, On.RECONNECT): (S.CLOSING, ()),
@@ -154,13 +161,16 @@ class IllegalTransition(TapewireError):
 class ConnectionMachine:
     """Walks the table and counts the tries of one outage."""
 
-    def __init__(self, policy: RetryPolicy) -> None:
+    def __init__(self, policy: RetryPolicy, supervise: RetryPolicy | None = None) -> None:
         self.policy = policy
+        self.supervise = supervise
         self.state = State.NEW
         self.tries = 0
         """Tries of this outage that failed, or that connected and did not last."""
         self.waits = 0
         """Waits of this outage: what the growing delay is computed from."""
+        self.alarms = 0
+        """Refusals of this outage that were survived because somebody supervises."""
         self._asked_for_fresh_token = False
         self._stable = False
 
@@ -168,7 +178,12 @@ class ConnectionMachine:
         """Take one input. Perform the returned actions in order. Raises IllegalTransition for a pair not listed."""
         if (self.state, received) not in TABLE:
             raise IllegalTransition(self.state, received)
-        self.state, actions = TABLE[self.state, self._finalize(received)]
+        received = self._finalize(received)
+        if received is Input.REFUSED and self.supervise is not None and self.state is not State.CLOSING:
+            self.alarms += 1
+            if not self.supervise.exhausted(self.alarms):
+                received = Input.SUPERVISED
+        self.state, actions = TABLE[self.state, received]
         if Action.ARM_BACKOFF in actions:
             self.waits += 1
         return actions
@@ -199,4 +214,4 @@ class ConnectionMachine:
     def _start_afresh(self) -> None:
         self._stable = True
         self._asked_for_fresh_token = False
-        self.tries = self.waits = 0
+        self.tries = self.waits = self.alarms = 0

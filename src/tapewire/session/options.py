@@ -24,13 +24,16 @@ __all__ = ["SessionOptions"]
 class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a session behaves. Seconds throughout.
 
-    `endpoint(token)` and `protocol(token)` are called anew for each connection, with the token that `credentials` gave
-    (None without credentials). `retry` is the outage's policy, `resubscribe` each topic's own. `stable_after`: how
-    long a connection must last before an outage counts as over. `ping_interval` None: no WebSocket pings. `strict`: an
-    exception of a handler ends its subscription. `pause_limit`: how long policy `block` may stop the reading; keep it
-    below half of the venue's own deadline. `on_state` is told each new state, and must not block. `admit` is awaited
-    before each attempt to connect: a budget that sessions share. `relocate` is asked what to do with a topic that this
-    connection is too full for; True where it was taken elsewhere (a pool sets both).
+    `endpoint(token)` and `protocol(token)` are called anew for each connection, with the token that
+    `credentials` gave (None without credentials). `retry` is the outage's policy, `resubscribe` each topic's
+    own. `supervise`: where the venue forbids to come back or refuses the credentials, do not give up but ask
+    for a fresh token and try again at this policy's pace, with an ERROR in the log each time (None: give up,
+    and raise it in everything that waits). `stable_after`: how long a connection must last before an outage
+    counts as over. `ping_interval` None: no WebSocket pings. `strict`: an exception of a handler ends its
+    subscription. `pause_limit`: how long policy `block` may stop the reading; keep it below half of the venue's
+    own deadline. `on_state` is told each new state, and must not block. `admit` is awaited before each attempt
+    to connect: a budget that sessions share. `relocate` is asked what to do with a topic that this connection
+    is too full for; True where it was taken elsewhere (a pool sets both).
     """
 
     endpoint: Callable[[Secret | None], Endpoint]
@@ -40,6 +43,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "session"
     retry: RetryPolicy = NEVER_GIVE_UP
     resubscribe: RetryPolicy = RetryPolicy(max_attempts=None, initial_backoff=0.5, max_backoff=20.0)
+    supervise: RetryPolicy | None = None
     stable_after: float = 10.0
     greeting_timeout: float = 10.0
     subscribe_timeout: float = 10.0

@@ -80,6 +80,7 @@ class Pool:
         self._by_topic: dict[str, _Shard] = {}
         self._opened = self._closed = False
         self._one_at_a_time = asyncio.Lock()
+        self._grown = asyncio.Event()
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -117,11 +118,25 @@ class Pool:
 
     async def run_forever(self) -> None:
         """Wait until all sessions are closed. Raises what the first of them gave up for."""
-        waits = [asyncio.ensure_future(session.run_forever()) for session in self.sessions]
+        waits: dict[Session, asyncio.Future[Any]] = {}
+        grown: asyncio.Future[Any] | None = None
         try:
-            await asyncio.gather(*waits)
+            while True:
+                for session in self.sessions:
+                    if session not in waits:
+                        waits[session] = asyncio.ensure_future(session.run_forever())
+                for wait in waits.values():
+                    if wait.done():
+                        wait.result()
+                pending = [wait for wait in waits.values() if not wait.done()]
+                if not pending:
+                    return
+                self._grown.clear()
+                grown = asyncio.ensure_future(self._grown.wait())  # a session made meanwhile may give up too
+                await asyncio.wait({*pending, grown}, return_when=asyncio.FIRST_COMPLETED)
+                grown.cancel()
         finally:
-            for wait in waits:
+            for wait in [*waits.values(), *([] if grown is None else [grown])]:
                 wait.cancel()
 
     def subscribe(
@@ -158,7 +173,7 @@ class Pool:
 
     def _shard_for(self, topic: str, besides: _Shard | None = None) -> _Shard:
         known = self._by_topic.get(topic)
-        if known is not None and known is not besides:
+        if known is not None and known is not besides and known.usable:
             return known
         others = [shard for shard in self._shards if shard is not besides and shard.usable]
         for shard in reversed(others):  # the newest has room most often
@@ -172,6 +187,8 @@ class Pool:
         return self._new_shard()
 
     def _new_shard(self) -> _Shard:
+        # A session that was closed by itself, or gave up, is over and holds no place.
+        self._shards = [shard for shard in self._shards if shard.usable]
         if len(self._shards) >= self._max_sessions:
             raise ConfigurationError("max_sessions", self._max_sessions, "more, for so many topics")
         options = self._make_options(len(self._shards) + 1)
@@ -185,6 +202,7 @@ class Pool:
         )
         shard = _Shard(session, self._capacity)
         self._shards.append(shard)
+        self._grown.set()
         return shard
 
     def _start(self, shard: _Shard) -> None:

@@ -176,7 +176,7 @@ class Session:
             subscriptions=len(driver.topics.subscriptions),
             confirmed=driver.topics.subscriptions.confirmed(),
             pending_requests=len(driver.calls.pending),
-            undecodable=driver.undecodable + sum(detail.undecodable for detail in details),
+            undecodable=driver.topics.continuity.undecodable + sum(detail.undecodable for detail in details),
             stale=driver.stale + getattr(protocol, "stale", 0),
             handler_errors=sum(detail.handler_errors for detail in details),
             marks=driver.topics.continuity.marks_written,

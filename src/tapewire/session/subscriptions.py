@@ -177,6 +177,11 @@ class Wanted:
             self.gap_since_ns = max(1, since_ns)  # 0 says that none is open
             self.gap_reason, self.gap_detail = reason, detail
 
+    def resume(self, now_ns: int) -> None:
+        """It goes on from a position of an earlier process: what came since lies open until it is recovered."""
+        self.continuous = True
+        self.open_gap(now_ns, "unrecovered", "resumed from a saved position")
+
     def close_gap(self) -> tuple[int, Any, str] | None:
         """Continuity starts again. Returns `(since_ns, reason, detail)` of the gap that was open, if one was."""
         gap = (self.gap_since_ns, self.gap_reason, self.gap_detail) if self.gap_since_ns else None

@@ -74,6 +74,7 @@ class Line(Protocol):
     def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str = "") -> None: ...
     def seed(self, subscription: Subscription) -> None: ...
     def flush(self) -> None: ...
+    def flush_soon(self) -> None: ...
     def after_read(self, call: Callable[[], None]) -> None: ...
     def fail_requests(self, topic: str) -> None: ...
     def pause(self, subscription: Subscription) -> None: ...
@@ -119,6 +120,9 @@ class Topics:
             )
         wanted.consumers.append(subscription)
         if wanted.state is SubscriptionState.UNSUBSCRIBED:
+            if position is not None:
+                subscription.start = position
+                wanted.resume(self._line.now_ns())
             self._feed(wanted, On.WANT)
             if line_up:
                 self._feed(wanted, On.LINE_UP)
@@ -126,7 +130,7 @@ class Topics:
             if subscription.seeding is not None:
                 self.continuity.start_seed(subscription)
             self.continuity.reroute(wanted)
-        self._line.flush()
+        self._line.flush_soon()
 
     def leave(self, subscription: Subscription) -> None:
         """A consumer leaves; the last one of a topic takes the topic with it."""
@@ -141,7 +145,7 @@ class Topics:
         if wanted.consumers:
             self.continuity.reroute(wanted)
             return
-        self.routes.pop(wanted.topic, None)
+        self.continuity.forget(wanted.topic)
         self._feed(wanted, On.LEAVE)
         self.subscriptions.discard(wanted.topic)
         self._line.flush()
@@ -154,7 +158,7 @@ class Topics:
 
     def release(self, wanted: Wanted) -> list[tuple[Subscription, list[asyncio.Future[Any]]]]:
         """Give up a topic with its consumers and those who wait, for `adopt` of another session. Nobody is told."""
-        self.routes.pop(wanted.topic, None)
+        self.continuity.forget(wanted.topic)
         self._disarm(wanted)
         self._line.fail_requests(wanted.topic)
         self.subscriptions.discard(wanted.topic)
@@ -179,7 +183,7 @@ class Topics:
         self._feed(moved, On.WANT)
         if line_up:
             self._feed(moved, On.LINE_UP)
-        self._line.flush()
+        self._line.flush_soon()
 
     async def confirmation(self, subscription: Subscription) -> Any:
         """Wait for the peer's word on it; see `Subscription.confirmed`."""
@@ -209,14 +213,6 @@ class Topics:
         if wanted is None:
             raise NotSubscribed(topic)
         wanted.params = params
-
-    def position(self, topic: str) -> StreamPosition | None:
-        """Where the topic stands by what was parsed last."""
-        wanted = self.subscriptions.get(topic)
-        if wanted is None:
-            return None
-        protocol = self._line.protocol
-        return (None if protocol is None else protocol.position(topic)) or wanted.position
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -343,8 +339,16 @@ class Topics:
         assert protocol is not None
         self.continuity.hold(wanted)
         self._announce_state(wanted, Subscribing(reason=wanted.gap_reason))
-        protocol.subscribe(wanted.topic, wanted.params, wanted.position)
+        try:
+            protocol.subscribe(wanted.topic, wanted.params, wanted.position)
+        except ConfigurationError as error:  # no peer can be asked this: it must not cost the line
+            self._line.after_read(partial(self._reject, wanted, error))
+            return
         self._line.after_read(partial(self.continuity.route_anew, wanted))
+
+    def _reject(self, wanted: Wanted, error: TapewireError) -> None:
+        if wanted.state is SubscriptionState.SUBSCRIBING:
+            self._end(wanted, On.REJECTED, error, str(error))
 
     def _unsubscribe(self, wanted: Wanted) -> None:
         if self._line.protocol is not None:
@@ -392,6 +396,7 @@ class Topics:
     def _finish_ended(
         self, wanted: Wanted, error: TapewireError | None, reason: str, code: int | None
     ) -> None:
+        self.continuity.forget(wanted.topic)
         self.continuity.write_open_gap(wanted)
         self._announce_state(wanted, Unsubscribed(code=code, reason=reason))
         self.subscriptions.discard(wanted.topic)

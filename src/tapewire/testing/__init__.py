@@ -1,8 +1,9 @@
 """Tools to test with, for tapewire's own tests and for yours: nothing here sleeps, and nothing needs a venue."""
 
+from .centrifugo import CentrifugoPeer
 from .clock import VirtualClock
 from .peer import PhoenixPeer
 from .protocol import check_protocol
 from .transport import check_transport
 
-__all__ = ["PhoenixPeer", "VirtualClock", "check_protocol", "check_transport"]
+__all__ = ["CentrifugoPeer", "PhoenixPeer", "VirtualClock", "check_protocol", "check_transport"]

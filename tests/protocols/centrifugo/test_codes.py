@@ -19,7 +19,7 @@ def test_every_other_code_lets_us_come_back(code: int) -> None:
 
 
 def test_what_else_a_code_asks() -> None:
-    assert [code for code in DISCONNECTS if close_meaning(code).unauthorized] == [3005]
+    assert [code for code in DISCONNECTS if close_meaning(code).unauthorized] == [3005, 3014]
     assert close_meaning(109).unauthorized
     assert [code for code in DISCONNECTS if close_meaning(code).resets_positions] == [3014]
     assert [code for code in (*DISCONNECTS, 1009, 1000) if close_meaning(code).shrinks] == [3008, 1009]

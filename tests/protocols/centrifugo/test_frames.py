@@ -9,34 +9,17 @@ import pytest
 from msgspec import Raw
 
 from tapewire.errors import ConfigurationError
-from tapewire.protocols.base import Command, StreamPosition
 from tapewire.protocols.centrifugo import (
     ClientInfo,
     ConnectResult,
     ErrorReply,
-    History,
     HistoryResult,
-    Presence,
     PresenceResult,
-    PresenceStats,
     PresenceStatsResult,
     Publication,
-    Publish,
-    Refresh,
     RefreshResult,
-    Rpc,
-    Send,
-    SubRefresh,
-    SubscribeParams,
     SubscribeResult,
     encode_publication,
-)
-from tapewire.protocols.centrifugo.commands import (
-    CommandFrame,
-    decode_command,
-    encode_command,
-    frame_of,
-    subscribe_request,
 )
 from tapewire.protocols.centrifugo.frames import (
     Empty,
@@ -50,22 +33,6 @@ from tapewire.protocols.centrifugo.frames import (
     decode_frames,
     split_messages,
 )
-from tapewire.secrets import Secret
-
-COMMANDS: list[tuple[Command, str]] = [
-    (Publish("c", data={"a": 1}), '{"id":4,"publish":{"channel":"c","data":{"a":1}}}'),
-    (Presence("c"), '{"id":4,"presence":{"channel":"c"}}'),
-    (PresenceStats("c"), '{"id":4,"presence_stats":{"channel":"c"}}'),
-    (
-        History("c", limit=100, since=StreamPosition(7, "e")),
-        '{"id":4,"history":{"channel":"c","limit":100,"since":{"offset":7,"epoch":"e"}}}',
-    ),
-    (History("c", limit=-1, reverse=True), '{"id":4,"history":{"channel":"c","limit":-1,"reverse":true}}'),
-    (Rpc(method="m", data=[1]), '{"id":4,"rpc":{"method":"m","data":[1]}}'),
-    (Send(data="x"), '{"send":{"data":"x"}}'),
-    (Refresh(token=Secret("JWT")), '{"id":4,"refresh":{"token":"JWT"}}'),
-    (SubRefresh(topic="c", token=Secret("JWT")), '{"id":4,"sub_refresh":{"channel":"c","token":"JWT"}}'),
-]
 
 INFO = ClientInfo("u", "x")
 PUB = Publication(Raw(b"1"), offset=7, tags={"messageId": "m"})
@@ -140,36 +107,6 @@ MESSAGES: list[tuple[Frame, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("command", "text"), COMMANDS)
-def test_a_command_on_the_wire(command: Command, text: str) -> None:
-    frame = frame_of(command)
-    if not isinstance(command, Send):
-        frame.id = 4
-    assert encode_command(frame) == text.encode()
-    assert decode_command(text) == frame
-
-
-def test_a_subscription_on_the_wire() -> None:
-    params = SubscribeParams(
-        token=Secret("T"),
-        data={},
-        positioned=True,
-        recoverable=True,
-        join_leave=True,
-        delta="fossil",
-        reject_unrecovered=True,
-    )
-    frame = CommandFrame(2, subscribe=subscribe_request("c", params, StreamPosition(7, "e")))
-    assert encode_command(frame) == (
-        b'{"id":2,"subscribe":{"channel":"c","token":"T","recover":true,"epoch":"e","offset":7,"data":{},'
-        b'"positioned":true,"recoverable":true,"join_leave":true,"delta":"fossil","flag":2}}'
-    )
-    filtered = subscribe_request("c", SubscribeParams(tag_filter={"op": "and"}), None)
-    assert encode_command(CommandFrame(2, subscribe=filtered)) == (
-        b'{"id":2,"subscribe":{"channel":"c","tf":{"op":"and"}}}'
-    )
-
-
 @pytest.mark.parametrize(("frame", "text"), MESSAGES)
 def test_a_message_of_the_server_on_the_wire(frame: Frame, text: str) -> None:
     assert msgspec.json.encode(frame) == text.encode()
@@ -209,8 +146,3 @@ def test_offsets_are_64_bit_numbers() -> None:
 def test_what_json_cannot_say_names_its_argument_and_not_its_value(value: Any) -> None:
     with pytest.raises(ConfigurationError, match="data="):
         as_raw("data", value)
-
-
-def test_a_command_of_another_protocol_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="command"):
-        frame_of(Command("c", "push"))

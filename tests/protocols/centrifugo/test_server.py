@@ -263,3 +263,18 @@ def test_tokens_are_in_no_repr() -> None:
     server = CentrifugoServer()
     requests = server.receive('{"id":1,"connect":{"token":"very-secret"}}', 0.0)
     assert "very-secret" not in repr(requests)
+
+
+def test_what_comes_behind_connect_waits_for_its_answer() -> None:
+    server = CentrifugoServer()
+    text = '{"connect":{"name":"js"},"id":1}\n{"subscribe":{"channel":"c"},"id":2}\n{"id":3,"rpc":{"method":"m"}}'
+    (request,) = server.receive(text, 0.0)
+    assert isinstance(request, ConnectRequested)
+    assert server.receive('{"id":4,"rpc":{"method":"n"}}', 0.0) == []
+    ahead = server.accept(request, 0.0, client="c1")
+    assert [type(one) for one in ahead] == [SubscribeRequested, RpcRequested, RpcRequested]
+    refused = CentrifugoServer()
+    (request,) = refused.receive(text, 0.0)
+    refused.refuse(request, 109)
+    assert refused.data_to_send() == [b'{"id":1,"error":{"code":109,"message":"token expired"}}']
+    assert refused.receive('{"id":5,"rpc":{}}', 0.0) == [TERMINAL]

@@ -25,7 +25,7 @@ def client_of(sandbox, **fields):
 
 async def until(condition, seconds=10):
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the condition is anything
             await asyncio.sleep(0.01)
 
 

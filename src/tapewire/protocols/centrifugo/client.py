@@ -19,13 +19,16 @@ from ...errors import ConfigurationError, RequestError
 from ...secrets import Secret
 from ..base import Binary, Command, Failed, Payload, StreamPosition, Undecodable
 from .broken import excerpt_of, topic_of_broken
-from .commands import ConnectRequest, frame_of, subscribe_request
+from .commands import ConnectRequest, History, Refresh, frame_of, subscribe_request
 from .control import Control, Counts
 from .frames import DECODE_ERRORS, ConnectResult, Publication, as_raw, decode_frames, split_messages
 from .pacing import Pacing
 from .subscribing import Asked
 
 __all__ = ["CentrifugoClient"]
+
+HISTORY_PAGE = 1000
+"""Publications asked for at once where a hole is bridged; a server that gives fewer cuts it down in silence."""
 
 RELAX_SECONDS = 60.0
 """How long a connection lasts before its windows widen by a step."""
@@ -122,6 +125,7 @@ class CentrifugoClient:
                     elif publication.offset == channel.next and channel.plain and not publication.epoch:
                         if publication.offset:
                             channel.next += 1
+                            publication.epoch = channel.epoch
                         publication.topic = channel.topic
                         append(publication)
                     else:
@@ -170,6 +174,18 @@ class CentrifugoClient:
     def was_sent(self, ref: str) -> bool:
         """True if the command of `ref` was handed out by `data_to_send`."""
         return self._control.outbox.was_sent(ref)
+
+    def withdraw(self, ref: str) -> bool:
+        """Give up a command of `send` that was not handed out. False where it was."""
+        return self._control.outbox.withdraw(ref)
+
+    def history(self, topic: str, since: StreamPosition) -> History:
+        """The command that asks for the page after `since`."""
+        return History(topic, limit=HISTORY_PAGE, since=since)
+
+    def refresh(self, token: Secret) -> None:
+        """Give the server a fresh token for the connection. `CredentialsExpiring` comes again with its answer."""
+        self._control.outbox.write(frame_of(Refresh(token=token)), "refresh", "")
 
     def queued(self, topic: str) -> bool:
         """True while the subscription of `topic` waits for its turn: it has not gone out, judge no deadline."""

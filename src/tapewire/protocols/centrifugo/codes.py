@@ -117,7 +117,7 @@ def close_meaning(code: int, reason: str = "") -> CloseMeaning:
         code,
         reason[:200] or DISCONNECTS.get(code, "no reason given"),
         terminal=3500 <= code < 4000 or 4500 <= code < 5000,
-        unauthorized=code in (EXPIRED, TOKEN_EXPIRED),
+        unauthorized=code in (EXPIRED, TOKEN_EXPIRED, ALL_STATE_INVALIDATED),
         resets_positions=code == ALL_STATE_INVALIDATED,
         shrinks=code in (SLOW, MESSAGE_TOO_BIG),
     )

@@ -16,6 +16,7 @@ from ..base import Command, StreamPosition
 from .frames import ABSENT, as_raw
 
 __all__ = [
+    "INVALIDATED",
     "CommandFrame",
     "History",
     "Presence",
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 MAX_CHANNEL_BYTES = 255
+INVALIDATED = StreamPosition(0, "_")
+"""The position of a state that the server declared invalid: recovery is asked for, and surely fails, and so says so."""
+
 REJECT_UNRECOVERED = 2
 """Bit of a subscription's `flag`: answer error 112 rather than `recovered: false`."""
 
@@ -251,7 +255,8 @@ def subscribe_request(topic: str, params: Any, position: StreamPosition | None) 
         tf=as_raw("tag_filter", params.tag_filter),
         flag=REJECT_UNRECOVERED if params.reject_unrecovered else 0,
     )
-    if position is not None and params.recoverable:
+    refusable = position == INVALIDATED and params.reject_unrecovered  # would be refused for ever
+    if position is not None and params.recoverable and not refusable:
         request.recover, request.epoch, request.offset = True, position.epoch, position.offset
     return request
 

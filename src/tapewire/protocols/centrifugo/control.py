@@ -25,6 +25,7 @@ from ..base import (
 from .channel import Channel, DeltaLost
 from .codes import (
     ALREADY_SUBSCRIBED,
+    LIMIT_EXCEEDED,
     MESSAGE_TOO_BIG,
     STATE_INVALIDATED,
     TOKEN_EXPIRED,
@@ -35,14 +36,17 @@ from .codes import (
     is_temporary,
     resubscribes,
 )
-from .commands import ChannelRequest, CommandFrame
+from .commands import INVALIDATED, ChannelRequest, CommandFrame
 from .frames import ConnectResult, ErrorReply, Frame, Publication, Push, SubscribeResult
 from .outbox import Outbox
 from .pacing import Pacing
-from .positions import INVALIDATED, Positions
+from .positions import Positions
 from .subscribing import Asked, Subscribing
 
 __all__ = ["Control", "Counts"]
+
+REFRESH_AGAIN = 10.0
+"""Seconds within which another token is asked for where the server did not take one this time."""
 
 
 class Counts(msgspec.Struct):
@@ -109,6 +113,7 @@ class Control:
             self.counts.skipped += 1
             append(verdict)
         publication.topic = channel.topic
+        publication.epoch = channel.epoch if publication.offset else ""
         append(publication)
         return True
 
@@ -166,7 +171,9 @@ class Control:
                 items.append(Failed(f"unsubscribe refused: {error_text(error.code, error.message)}"))
         elif error is not None:
             items.append(Replied(str(frame.id), False, error))
-            if kind == "refresh" and error.code != TOKEN_EXPIRED and not _temporary(error):
+            if kind == "refresh" and (error.code == TOKEN_EXPIRED or _temporary(error)):
+                items.append(CredentialsExpiring(REFRESH_AGAIN))
+            elif kind == "refresh":
                 self.over = True
                 items.append(Failed(error_text(error.code, error.message), error.code, terminal=True))
         else:
@@ -212,11 +219,12 @@ class Control:
             self.unsubscribe(topic)
             retryable = True
         elif error.code == UNRECOVERABLE_POSITION:
-            self.positions.set(topic, None)
+            self.positions.set(topic, INVALIDATED)
             retryable = True
         elif error.code == TOKEN_EXPIRED:
             retryable = True
-        items.append(Refused(topic, error_text(error.code, error.message), error.code, retryable, error))
+        text, full = error_text(error.code, error.message), error.code == LIMIT_EXCEEDED
+        items.append(Refused(topic, text, error.code, retryable, error, full=full))
 
     def _confirmed(self, asked: Asked, result: SubscribeResult, items: list[Any]) -> None:
         request, topic = asked.request, asked.request.channel
@@ -248,7 +256,7 @@ class Control:
             if reply is not None:
                 reply.publications = reply.publications or []
                 for publication in reply.publications:
-                    publication.topic = topic
+                    publication.topic, publication.epoch = topic, reply.epoch
         elif kind == "rpc":
             reply = (frame.rpc.data or None) if frame.rpc is not None else None
         elif kind == "presence":

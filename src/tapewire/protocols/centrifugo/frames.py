@@ -58,10 +58,11 @@ class ClientInfo(msgspec.Struct, gc=False, omit_defaults=True):
 class Publication(msgspec.Struct, gc=False, omit_defaults=True):
     """One delivered message. `data` is raw JSON: decode it when you need it, with `msgspec.json.decode`.
 
-    `offset` numbers it within its channel, 0 where the channel keeps no history. `epoch` comes only with the first one
-    of a stream. `tags` carries what the publisher attached (SX: `messageId`). The last three fields are not
-    of the wire: `topic` is the subscription's channel, `replayed` says that recovery brought it, and `event` is
-    `publication`, or `join` and `leave` (whose `info` says who) where the subscription asked for those.
+    `offset` numbers it within its channel, 0 where the channel keeps no history. On the wire `epoch` comes only with
+    the first one of a stream; delivered, each that is numbered has it: both together are where you resume. `tags`
+    carries what the publisher attached (SX: `messageId`). The last three fields are not of the wire: `topic` is the
+    subscription's channel, `replayed` says that recovery brought it, and `event` is `publication`, or `join` and
+    `leave` (whose `info` says who) where the subscription asked for those.
     """
 
     data: Raw = _NULL

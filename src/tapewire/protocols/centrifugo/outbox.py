@@ -27,7 +27,7 @@ class Outbox:
         self._timeout = timeout
         self._last = 0
         self._greeting: bytes | None = None
-        self._outgoing: list[bytes] = []
+        self._outgoing: list[tuple[str, bytes]] = []
         self._unsent: set[str] = set()
         self._awaited: dict[int, tuple[str, str]] = {}
         self._unarmed: list[int] = []
@@ -38,7 +38,7 @@ class Outbox:
     @property
     def full(self) -> bool:
         """True when no more commands may be written."""
-        return len(self._awaited) + len(self._unsent) >= MAX_AWAITED
+        return len(self._awaited) + len(self._outgoing) >= MAX_AWAITED
 
     @property
     def only_single_subscribes(self) -> bool:
@@ -59,8 +59,8 @@ class Outbox:
             frame.id = number
         message = encode_command(frame)
         self._last = number
-        self._outgoing.append(message)
         ref = str(number)
+        self._outgoing.append((ref, message))
         self._unsent.add(ref)
         if frame.id:
             self._awaited[number] = (kind, topic)
@@ -76,7 +76,7 @@ class Outbox:
 
     def pong(self) -> None:
         """Answer one ping."""
-        self._outgoing.append(_PONG)
+        self._outgoing.append(("", _PONG))
 
     def take(self, connected: bool, now: float | None) -> list[Payload]:
         """The messages to write now: before the answer to `connect`, nothing but that."""
@@ -86,13 +86,21 @@ class Outbox:
         if not self._outgoing:
             return []
         outgoing, self._outgoing = self._outgoing, []
-        self._unsent.clear()
+        self._unsent.difference_update([ref for ref, _ in outgoing])
         if now is not None:
             self.tick(now)
-        return self._batches(outgoing)
+        return self._batches([command for _, command in outgoing])
 
     def was_sent(self, ref: str) -> bool:
         return ref not in self._unsent
+
+    def withdraw(self, ref: str) -> bool:
+        """Forget a command of the user's that was not handed out; False where it was."""
+        if ref not in self._unsent:
+            return False
+        self._outgoing = [item for item in self._outgoing if item[0] != ref]
+        self._awaited.pop(int(ref), None)
+        return True
 
     def answered(self, number: int) -> tuple[str, str] | None:
         """Kind and channel of the command whose answer came; None where none is awaited."""

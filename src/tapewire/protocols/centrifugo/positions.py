@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..base import Confirmed, Skipped, StreamPosition
+from .commands import INVALIDATED
 from .frames import Publication, SubscribeResult
 
-__all__ = ["INVALIDATED", "MAX_POSITIONS", "Positions"]
-
-INVALIDATED = StreamPosition(0, "_")
-"""The position of a state that the server declared invalid: recovery is asked for, and surely fails, and so says so."""
+__all__ = ["MAX_POSITIONS", "Positions"]
 
 MAX_POSITIONS = 10_000
 """Channels remembered, of either kind; the oldest is forgotten first."""

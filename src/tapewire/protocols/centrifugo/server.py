@@ -72,6 +72,9 @@ __all__ = ["CHANNEL_LIMIT", "CentrifugoServer"]
 CHANNEL_LIMIT = 128
 """Channels on one socket, as Centrifugo limits them by default."""
 
+MAX_AHEAD = 10_000
+"""Commands that may lie behind an unanswered `connect`."""
+
 MESSAGES_IN_FRAME = 16
 """Messages that the server puts into one text frame."""
 
@@ -120,7 +123,8 @@ class CentrifugoServer:
         self._outgoing: list[bytes] = []
         self._held: dict[str, _Held] = {}
         self._pending: dict[str, SubscribeRequested] = {}
-        self._greeted = self._usable = self._over = False
+        self._greeted = self._usable = self._refused = self._over = False
+        self._ahead: list[CommandFrame] = []  # what the client sent behind its `connect`, before the answer
         self._deadline: float | None = None
         self._pong_awaited = False
 
@@ -135,23 +139,21 @@ class CentrifugoServer:
 
     def receive(self, payload: Payload, now: float) -> list[ServerRequest]:
         """One text frame of the client. After a `Disconnected` close the socket with its code."""
-        requests: list[ServerRequest] = []
         try:
             frames = [decode_command(line) for line in split_messages(payload)]
         except DECODE_ERRORS:
             frames = []
         if not frames and not self._over:
             return [self.disconnect(BAD_REQUEST_DISCONNECT)]
-        for frame in frames:
-            request = None if self._over else self._take(frame, now)
-            if request is not None:
-                requests.append(request)
-        return requests
+        return self._take_all(frames, now)
 
     # --- answers ----------------------------------------------------------------------------------------------------
 
-    def accept(self, request: ConnectRequested, now: float, **fields: Any) -> None:
-        """The client is let in; `fields` are those of `ConnectResult`, its pings are filled in, and begin."""
+    def accept(self, request: ConnectRequested, now: float, **fields: Any) -> list[ServerRequest]:
+        """The client is let in; `fields` are those of `ConnectResult`, its pings are filled in, and begin.
+
+        Returns what the client has asked for meanwhile: the official one sends subscriptions with its `connect`.
+        """
         pings = self._ping_interval > 0
         result = ConnectResult(**{"ping": self._ping_interval, "pong": pings, **fields})
         for channel, subscription in (result.subs or {}).items():
@@ -159,6 +161,8 @@ class CentrifugoServer:
         self._usable = True
         self._deadline = now + self._ping_interval * self._first_ping if pings else None
         self._write(Frame(id=request.id, connect=result))
+        ahead, self._ahead = self._ahead, []
+        return self._take_all(ahead, now)
 
     def grant(
         self, request: SubscribeRequested, now: float, history: ChannelHistory | None = None, **fields: Any
@@ -203,8 +207,11 @@ class CentrifugoServer:
         self._write(frame)
 
     def refuse(self, request: ServerRequest, code: int, message: str = "") -> None:
-        """Answer with an error. After a refused `connect` nothing more is taken."""
+        """Answer with an error. After a refused `connect` any further command is the end."""
         assert not isinstance(request, Disconnected)
+        if isinstance(request, ConnectRequested):
+            self._refused = True
+            self._ahead.clear()
         if isinstance(request, SubscribeRequested):
             self._pending.pop(request.channel, None)
         self._error(request.id, code, message)
@@ -293,6 +300,19 @@ class CentrifugoServer:
         )
 
     # --- one command ------------------------------------------------------------------------------------------------
+
+    def _take_all(self, frames: list[CommandFrame], now: float) -> list[ServerRequest]:
+        requests: list[ServerRequest] = []
+        for frame in frames:
+            if self._greeted and not (self._usable or self._refused or self._over):
+                if len(self._ahead) < MAX_AHEAD:
+                    self._ahead.append(frame)
+                    continue
+                return [*requests, self.disconnect(BAD_REQUEST_DISCONNECT)]
+            request = None if self._over else self._take(frame, now)
+            if request is not None:
+                requests.append(request)
+        return requests
 
     def _take(self, frame: CommandFrame, now: float) -> ServerRequest | None:
         if not frame.id and frame.send is None:

@@ -160,8 +160,10 @@ class ChannelSubscription:
             raise SXBetInvalidParameter("handler", "registered", allowed)
         async for item in self._subscription:
             if is_mark(item):
-                await self._handle_mark(item)
-                if not isinstance(item, Subscribing | Subscribed | Unsubscribed):
+                if isinstance(item, Subscribing | Subscribed | Unsubscribed):
+                    await self._handle_mark(item)
+                else:
+                    await self._handlers.call("mark", item)
                     yield item
             elif self._is_new(item):
                 yield item
@@ -195,7 +197,8 @@ class ChannelSubscription:
     async def _handle_mark(self, mark: Mark) -> None:
         if isinstance(mark, Subscribing):
             await self._handlers.call(
-                "subscribing", SubscribingContext(self.channel, mark.code or 0, mark.reason)
+                "subscribing",
+                SubscribingContext(self.channel, mark.code or 0, mark.reason or "subscribe called"),
             )
         elif isinstance(mark, Subscribed):
             await self._handlers.call("subscribed", self._subscribed(mark))

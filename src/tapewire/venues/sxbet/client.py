@@ -73,9 +73,13 @@ class SXBetClient(Watching):
         self._handlers = Handlers(EVENTS)
         self._notices: asyncio.Queue[tuple[str, Any]] = asyncio.Queue(MAX_NOTICES)
         self._notifier: asyncio.Task[None] | None = None
-        self._connected_once: set[int] = set()
+        self._told: dict[
+            int, str
+        ] = {}  # by connection: `connecting` or `connected`, whichever was fired last
+        self._token_error: Exception | None = None
         self._subscriptions: dict[str, ChannelSubscription] = {}
-        self._credentials = Credentials(_provider(get_token) if get_token else self.http.token_provider)
+        self._provider = _provider(get_token) if get_token else self.http.token_provider
+        self._credentials = Credentials(self._token)
         self._url = self.http.endpoints.realtime_url
         fields: dict[str, Any] = {
             "credentials": self._credentials,
@@ -129,6 +133,12 @@ class SXBetClient(Watching):
     async def run_forever(self) -> None:
         """Wait until disconnected. Raises what ended a connection for good, or one of its channels."""
         await self.pool.run_forever()
+
+    def reconnect(self) -> None:
+        """Drop every connection and make it anew at once; channels recover, or say where they broke."""
+        for number, session in enumerate(self.pool.sessions, 1):
+            self._say_connecting(number, ConnectingContext(1, "reconnect called", number))
+            session.reconnect()
 
     async def __aenter__(self) -> Self:
         try:
@@ -217,21 +227,37 @@ class SXBetClient(Watching):
     def _state_changed(self, number: int, state: str) -> None:
         session = self.pool.sessions[number - 1] if number <= len(self.pool.sessions) else None
         error = None if session is None else session.last_error
-        if state == "authorizing" and number not in self._connected_once:
-            self._connected_once.add(number)
-            self._say("connecting", ConnectingContext(0, "connect called", number))
-        elif state == "waiting" and error is not None:
-            self._say("error", ErrorContext(error, number))
-            self._say("connecting", ConnectingContext(getattr(error, "code", 1) or 1, str(error), number))
+        if state == "authorizing" and number not in self._told:
+            self._say_connecting(number, ConnectingContext(0, "connect called", number))
+        elif state in ("authorizing", "waiting") and error is not None:
+            if state == "waiting" and not self._is_told(error):
+                self._say("error", ErrorContext(error, number))
+            self._say_connecting(number, ConnectingContext(_code_of(error), str(error), number))
         elif state == "up":
+            self._told[number] = "connected"
             self._say("connected", ConnectedContext(number))
         elif state == "closed":
             self._say("disconnected", DisconnectedContext(0, "disconnect called", number))
         elif state == "failed":
-            code = getattr(error.last if isinstance(error, GaveUp) else error, "code", None)
-            self._say(
-                "disconnected", DisconnectedContext(code if type(code) is int else 1, str(error), number)
-            )
+            self._say("disconnected", DisconnectedContext(_code_of(error), str(error), number))
+
+    def _say_connecting(self, number: int, context: ConnectingContext) -> None:
+        """Once for each outage, however many tries it takes."""
+        if self._told.get(number) != "connecting":
+            self._told[number] = "connecting"
+            self._say("connecting", context)
+
+    async def _token(self, fresh: bool) -> str | Secret:
+        """Ask the provider. What fails is told here: a renewal fails without any change of state."""
+        try:
+            return await self._provider(fresh)
+        except Exception as error:
+            self._token_error = error
+            self._say("error", ErrorContext(error))
+            raise
+
+    def _is_told(self, error: BaseException) -> bool:
+        return self._token_error is not None and self._token_error in (error, error.__cause__)
 
     def _say(self, event: str, context: Any) -> None:
         if self._notices.full():
@@ -252,3 +278,9 @@ def _provider(get_token: TokenGetter) -> Callable[[bool], Awaitable[str | Secret
         return await get_token()
 
     return provider
+
+
+def _code_of(error: BaseException | None) -> int:
+    """The venue's number for the end of a connection; 1 where it gave none."""
+    code = getattr(error.last if isinstance(error, GaveUp) else error, "code", None)
+    return code if type(code) is int and code else 1

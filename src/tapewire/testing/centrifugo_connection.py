@@ -1,0 +1,90 @@
+"""One client's connection as the scripted Centrifugo venue sees it, and the commands that came over it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ..protocols.base import Payload
+from ..protocols.centrifugo import CentrifugoServer, Disconnected
+from ..protocols.centrifugo.commands import CommandFrame, decode_command
+from ..protocols.centrifugo.frames import DECODE_ERRORS, split_messages
+from ..transport.memory import MemoryPeer
+
+__all__ = ["CentrifugoPeerConnection", "ReceivedCommand"]
+
+
+class ReceivedCommand(msgspec.Struct, frozen=True):
+    """One command a client sent, or a `pong`. `message` numbers the WebSocket messages of its connection."""
+
+    connection: int
+    message: int
+    id: int
+    kind: str
+    channel: str
+    command: Any
+    at: float
+
+
+class CentrifugoPeerConnection:
+    """One connection of a client: its number, its server side, the link it came over."""
+
+    def __init__(self, number: int, link: MemoryPeer, server: CentrifugoServer) -> None:
+        self.number = number
+        self.link = link
+        self.server = server
+        self.messages = 0
+        self.expires_at: float | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """True while neither end has closed it."""
+        return self.link.ended is None
+
+    def commands_of(self, payload: Payload, now: float) -> list[ReceivedCommand]:
+        """The commands in one message, and pongs; none where it cannot be read."""
+        self.messages += 1
+        try:
+            frames = [decode_command(line) for line in split_messages(payload)]
+        except DECODE_ERRORS:
+            return []
+        commands = []
+        for frame in frames:
+            kind, command = _kind_of(frame)
+            channel = getattr(command, "channel", "")
+            commands.append(
+                ReceivedCommand(self.number, self.messages, frame.id, kind, channel, command, now)
+            )
+        return commands
+
+    def arm(self, when: float | None, tick: Callable[[CentrifugoPeerConnection], None]) -> None:
+        """Call `tick` at `when`, and no more at what was set before."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if when is not None and self.is_open:
+            self.timer = asyncio.get_running_loop().call_at(when, tick, self)
+
+    def flush(self) -> None:
+        """Write what the server side has to say, as one read."""
+        self.link.send(*self.server.data_to_send())
+
+    def end(self, disconnected: Disconnected) -> None:
+        """Close the socket as the server side wants it."""
+        self.link.close(disconnected.code, disconnected.reason)
+
+    def __repr__(self) -> str:
+        return (
+            f"<CentrifugoPeerConnection {self.number} {'open' if self.is_open else 'ended'} {self.server!r}>"
+        )
+
+
+def _kind_of(frame: CommandFrame) -> tuple[str, Any]:
+    for kind in CommandFrame.__struct_fields__[1:]:
+        if (command := getattr(frame, kind)) is not None:
+            return kind, command
+    return "pong", None

@@ -1,0 +1,76 @@
+"""What goes out together, and how long its answer may take."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from tapewire.protocols.base import (
+    Failed,
+)
+from tapewire.protocols.centrifugo import (
+    History,
+    Pacing,
+    Publish,
+)
+from tests.protocols.centrifugo.wires import (
+    PING,
+    RECOVERABLE,
+    connected,
+    live,
+    reply,
+    sent,
+)
+
+
+def test_commands_share_messages_up_to_max_frame() -> None:
+    client = connected(pacing=Pacing(subscribe_window=600, max_frame=48_000))
+    for n in range(512):
+        client.subscribe(f"order_book:market_{n:064x}", RECOVERABLE)
+    frames = client.data_to_send()
+    assert all(len(frame) <= 48_000 for frame in frames)
+    assert len(frames) == 2
+    assert all(b"\n\n" not in bytes(frame) and not bytes(frame).endswith(b"\n") for frame in frames)
+    ids = [json.loads(text)["id"] for frame in frames for text in bytes(frame).split(b"\n")]
+    assert ids == list(range(2, 514))
+
+
+def test_a_payload_with_newlines_stays_one_message() -> None:
+    client = connected()
+    client.send(Publish("c", data=msgspec.Raw(b'{\n "a": 1\n}')))
+    assert client.data_to_send() == [b'{"id":2,"publish":{"channel":"c","data":{"a":1}}}']
+
+
+def test_a_deadline_runs_from_when_the_command_was_sent() -> None:
+    client = connected(pacing=Pacing(subscribe_window=1), command_timeout=5.0)
+    client.subscribe("a")
+    client.subscribe("b")
+    client.data_to_send(10.0)
+    assert client.next_deadline() == 15.0
+    client.receive([reply(2, "subscribe")], 14.0)
+    client.data_to_send(14.0)
+    assert client.next_deadline() == 19.0
+    assert client.handle_timer(18.9) == []
+    assert client.handle_timer(19.0) == [Failed("subscribe timeout")]
+    assert client.handle_timer(19.1) == []
+
+
+def test_without_a_time_a_deadline_runs_from_the_next_one_that_is_seen() -> None:
+    client = live()
+    client.unsubscribe("c")
+    client.data_to_send()
+    assert client.next_deadline() == 35.0
+    client.receive([PING], 20.0)
+    assert client.next_deadline() == 25.0
+    assert client.handle_timer(25.0) == [Failed("unsubscribe timeout")]
+
+
+def test_a_command_that_was_not_handed_out_can_be_withdrawn() -> None:
+    client = connected()
+    first, second = client.send(History("a")), client.send(History("b"))
+    assert client.withdraw(first)
+    assert [command["history"]["channel"] for command in sent(client)] == ["b"]
+    assert not client.was_sent(first)
+    assert not client.withdraw(second)
+    assert client.was_sent(second)
