@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -47,13 +48,69 @@ EXPECTED: Mapping[str, tuple[str, ...]] = {
         r"^markets: subscribed, \d+ delivered, 1 mark",
     ),
     "stx/market_maker.py": (r"^quote 1: buy 1 at \d+", r"^quote 3: buy 1 at \d+; filled so far: \d+"),
+    "sxbet/quick_start.py": (r"^the client is connected\ntrade 1: \d+ at \d+", "^trade 10: "),
+    "sxbet/subscribe.py": (r"^a trade at \d+", "^best odds of [1-9]", r"^it is \d+ to \d+"),
+    "sxbet/both_flags.py": (r"^the line broke; nothing is missing\n25 trades from offset \d+ on, 0 holes",),
+    "sxbet/after_reconnect.py": (
+        "^fresh: .*\nrecovered: ",
+        "^and .* itself: unrecovered",
+        "^not recovered: ",
+    ),
+    "sxbet/deduplicate.py": (r"^applied \d+ messages, passed over 5 that came twice",),
+    "sxbet/order_book.py": (r"^the market: ", r"(^bid .* offer .*\n){5}", r"(^bid .* offer .*\n){5}\Z"),
+    "sxbet/read_history.py": (
+        r"(^offset \d+: .*'messageId'.*\n){5}^the stream stands at \d+ of epoch \w+",
+        "^refused with code 108",
+    ),
+    "sxbet/follow_states.py": (
+        "^client connecting: 0 connect called",
+        "^client connected",
+        "^channel subscribing: subscribe called",
+        "^channel subscribed: recent_trades:global",
+        "^client connecting: 1 reconnect called",
+        "^channel subscribing: connection lost",
+        "^channel subscribed again: recent_trades:global",
+        "^channel unsubscribed: 0 unsubscribe called",
+        "^client disconnected: 0 disconnect called",
+    ),
+    "sxbet/watch_markets.py": (r"^0x[0-9a-f]{64}: status=[A-Z]+",),
+    "sxbet/get_token.py": (
+        "^no token this time\nconnected after all: connected\nstopped for good: the key is refused",
+    ),
+    "sxbet/resume_later.py": (
+        r"^took offsets \d+ to \d+\nsave this: StreamPosition\(offset=\d+, epoch='\w+'\)\ntook offsets",
+    ),
+    "stake/quick_start.py": (r"(^[+-][\d.]+ -> [\d.]+ usdt\n){5}",),
+    "stake/iterate.py": (r"^round 1 crashed at [\d.]+\ngap: connection lost; .*\nround 2 crashed at [\d.]+",),
+    "stake/many_channels.py": (
+        r"^game:crash: \['crashpoint'",
+        r"^game:dice: \['bet'",
+        r"^sports:event:1: \['id', 'name', 'odds', 'score'",
+        r"^bets: \['bet'",
+        r"^chat:english: \['createdAt'",
+    ),
+    "stake/balance_and_stream.py": (r"^it is [\d.]+ usdt\n(it changed to [\d.]+ usdt\n){3}",),
+    "stake/graphql_wire.py": (
+        "^no counterpart: channel='sports:event:1' is not valid",
+        r"(^(starting|in_progress|crash) \S+\n){3}",
+    ),
+    "stake/account.py": (
+        r"^player-\w+ has what is worth \$\d+\.\d\d\n",
+        r"^bet: 1\.0 usdt",
+        "^not let in: HTTP 403",
+    ),
 }
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with played_venue(tmp_path_factory.mktemp("sandbox")) as environment:
-        yield {"STX_HOST": environment["STX_HOST"]}
+    wanted = {"stx": "STX_HOST", "sxbet": "SXBET_HOST", "stake": "STAKE_BASE_URL"}
+    with ExitStack() as stack:
+        found: dict[str, str] = {}
+        for venue, variable in wanted.items():
+            home = tmp_path_factory.mktemp(venue)
+            found[variable] = stack.enter_context(played_venue(home, venue))[variable]
+        yield found
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -73,6 +73,8 @@ class UserActivity:
         return events
 
     def _settle(self, account: str, now_ns: int) -> list[Event]:
+        if not self._flow.settings.churn_every:  # where no market ever ends, none is ended for this
+            return []
         held = self._exchange.accounts[account].positions.values()
         market_id = next((position.market_id for position in held if position.net), None)
         return [] if market_id is None else self._flow.replace_market(market_id, now_ns)

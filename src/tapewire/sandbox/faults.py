@@ -24,6 +24,8 @@ MAX_INJECTED = 1000
 Kind: TypeAlias = Literal["whole number", "number", "text"]
 _TYPES: dict[str, tuple[type, ...]] = {"whole number": (int,), "number": (int, float), "text": (str,)}
 _UNSENDABLE_CODES = frozenset({1004, 1005, 1006, 1015})
+_DELAYING = frozenset({"slow_join", "slow_close", "hang_http", "skew"})
+"""Faults whose `seconds` say how long something takes, or how far it is off, not how long the fault stands."""
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -68,6 +70,8 @@ _SECONDS = Parameter("number", "for how long; left out: until it is lifted", lea
 _TOPIC = Parameter("text", "the topic on the wire; left out: any")
 _CONNECTION = Parameter("whole number", "the number of one connection; left out: all", least=1)
 _RETRY_AFTER = Parameter("number", "seconds in the Retry-After header", 1, least=0, most=3600)
+_PATH = Parameter("text", "the path of the requests; left out: any")
+_TAKES = Parameter("number", "how long it takes", 2, least=0, most=600)
 
 
 def _at_once(name: str, text: str, **parameters: Parameter) -> Fault:
@@ -119,6 +123,21 @@ _ALL = (
         {"topic": Parameter("text", "the topic on the wire", required=True)},
     ),
     Fault(
+        "prune_history",
+        "forget what could be replayed of a topic, as a server does whose history was full or too old",
+        {"topic": _TOPIC, "keep": Parameter("whole number", "publications kept", 0, least=0, most=1_000_000)},
+    ),
+    Fault(
+        "new_epoch",
+        "number a topic's publications anew, as a server that has lost its history; who listens is told to come back",
+        {"topic": _TOPIC},
+    ),
+    Fault(
+        "insufficient_state",
+        "tell whoever listens that the server lost their place in the stream: on one topic, or on the whole connection",
+        {"topic": Parameter("text", "the topic on the wire; left out: the connections are closed")},
+    ),
+    Fault(
         "burst",
         "publish many messages at once",
         {"count": Parameter("whole number", "how many things happen", 100, least=1, most=10_000)},
@@ -129,13 +148,16 @@ _ALL = (
         "refuse joins with a reason",
         topic=_TOPIC,
         reason=Parameter("text", "the reason", "refused by the sandbox"),
+        code=Parameter(
+            "whole number", "the number of the error, where errors have one", 103, least=100, most=1999
+        ),
         times=_TIMES,
     ),
     _standing("ignore_join", "never answer a join", topic=_TOPIC, times=_TIMES),
     _standing(
         "slow_join",
         "take long over a join, and do nothing else for that socket meanwhile",
-        seconds=Parameter("number", "how long it takes", 2, least=0, most=600),
+        seconds=_TAKES,
         topic=_TOPIC,
         times=_TIMES,
     ),
@@ -146,6 +168,49 @@ _ALL = (
         "answer requests and upgrades with a server error and an HTML page",
         status=Parameter("whole number", "the HTTP status", 503, least=500, most=599),
         times=_TIMES,
+    ),
+    _standing(
+        "refuse_http",
+        "answer HTTP requests with a status; requests for sockets are not meant",
+        status=Parameter("whole number", "the HTTP status", 401, least=400, most=599),
+        path=_PATH,
+        times=_TIMES,
+    ),
+    _standing(
+        "hang_http",
+        "take long over an HTTP request, and answer it then; requests for sockets are not meant",
+        seconds=_TAKES,
+        path=_PATH,
+        times=_TIMES,
+    ),
+    _standing(
+        "slow_close",
+        "take long to answer a client that closes its socket",
+        seconds=_TAKES,
+        times=_TIMES,
+        connection=_CONNECTION,
+    ),
+    _standing(
+        "ignore_pongs",
+        "take no answer to the server's pings, so that the connection is given up for dead",
+        seconds=_SECONDS,
+        connection=_CONNECTION,
+    ),
+    _standing(
+        "duplicate_recovered",
+        "replay a publication twice to whoever recovers a topic",
+        topic=_TOPIC,
+        times=_TIMES,
+    ),
+    _standing("skip", "send a publication of the topic to nobody: a hole in its numbers", topic=_TOPIC, times=_TIMES),
+    _standing(
+        "stale_snapshot", "give a snapshot older than the deltas that follow it", topic=_TOPIC, times=_TIMES
+    ),
+    _standing("reject_subscriptions", "refuse subscribe frames as invalid, whatever is in them", times=_TIMES),
+    _standing(
+        "skew",
+        "have the venue's clock go wrong by so much, until it is lifted or ordered anew",
+        seconds=Parameter("number", "how far ahead; below zero: behind", 60, least=-86_400, most=86_400),
     ),
     _standing("duplicate", "send a publication twice", times=_TIMES, connection=_CONNECTION),
     _standing("reorder", "send a publication after the one that follows", times=_TIMES, connection=_CONNECTION),
@@ -181,11 +246,11 @@ class Faults:
         self._last_id += 1
         injected = Injected(id=self._last_id, name=name, params=checked, at_ns=now_ns)
         if fault.standing:
-            seconds = checked.get("seconds") if name != "slow_join" else None
+            seconds = None if name in _DELAYING else checked.get("seconds")
             injected.until_ns = None if seconds is None else now_ns + int(seconds * 1e9)
             lasting = seconds is not None and "times" not in params
             injected.times_left = None if lasting else checked.get("times")
-            if name == "channel_limit":
+            if name in ("channel_limit", "skew"):
                 self._standing.pop(name, None)
             self._standing.setdefault(name, []).append(injected)
         self.injected.append(injected)
@@ -259,7 +324,7 @@ def _checked(fault: Fault, params: Mapping[str, Any]) -> dict[str, Any]:
     for name, parameter in fault.parameters.items():
         if parameter.required and not checked[name]:
             raise ConfigurationError(f"{fault.name}({name})", checked[name], parameter.help)
-    code = checked.get("code")
+    code = checked.get("code") if fault.name == "close" else None
     if code is not None and (code in _UNSENDABLE_CODES or 1015 < code < 3000):
         raise ConfigurationError("close(code)", code, "1000 to 1014 but 1004 to 1006, and 3000 to 4999")
     if len(str(checked.get("reason") or "").encode()) > 123:

@@ -187,8 +187,8 @@ class Pool:
         return self._new_shard()
 
     def _new_shard(self) -> _Shard:
-        # A session that was closed by itself, or gave up, is over and holds no place.
-        self._shards = [shard for shard in self._shards if shard.usable]
+        # A session that its owner closed by itself holds no place. One that gave up does: `run_forever` raises it.
+        self._shards = [shard for shard in self._shards if shard.session.state != "closed"]
         if len(self._shards) >= self._max_sessions:
             raise ConfigurationError("max_sessions", self._max_sessions, "more, for so many topics")
         options = self._make_options(len(self._shards) + 1)

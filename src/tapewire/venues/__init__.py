@@ -33,6 +33,7 @@ VENUES: Mapping[str, Venue] = {
     for venue in (
         Venue("stx", "STX", "Phoenix Channels"),
         Venue("sxbet", "SX Bet", "Centrifugo"),
+        Venue("stake", "Stake", "JSON channels"),
     )
 }
 """Every venue there is, by name."""

@@ -1,0 +1,36 @@
+"""Stake, a casino and sportsbook: its socket on both wires, its GraphQL API (document 003)."""
+
+from __future__ import annotations
+
+from .api import StakeAPI
+from .errors import (
+    AccessDeniedError,
+    ArgumentError,
+    AuthenticationError,
+    GameNotFoundError,
+    InsufficientFundsError,
+    NetworkError,
+    RateLimitError,
+    ServerError,
+    StakeAPIError,
+    ValidationError,
+)
+from .message import StakeMessage
+from .socket import StakeLine, StakeWebSocket
+
+__all__ = [
+    "AccessDeniedError",
+    "ArgumentError",
+    "AuthenticationError",
+    "GameNotFoundError",
+    "InsufficientFundsError",
+    "NetworkError",
+    "RateLimitError",
+    "ServerError",
+    "StakeAPI",
+    "StakeAPIError",
+    "StakeLine",
+    "StakeMessage",
+    "StakeWebSocket",
+    "ValidationError",
+]

@@ -1,0 +1,402 @@
+"""`StakeWebSocket`: the page's class (document 003), on the engine; and the engine's own shape beside it.
+
+The page's shape: subclass it, override `on_message`, `subscribe` as often as you like, `connect` and stay. The
+engine's: `async with StakeWebSocket(...) as ws`, then `ws.watch(channel)` with `async for` or a handler, and marks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, Self, get_args
+
+from ...errors import (
+    BufferOverflow,
+    ConfigurationError,
+    SessionClosed,
+    SubscriptionError,
+    TapewireError,
+)
+from ...marks import Mark
+from ...protocols.base import ClientProtocol
+from ...retry import RetryPolicy
+from ...secrets import Secret, redact_url
+from ...session.credentials import Credentials
+from ...session.delivery import Delivery, ErrorHook, Subscription
+from ...session.health import Statistics
+from ...session.options import SessionOptions
+from ...session.session import Session
+from ...transport import default_connector
+from ...transport.base import Connector, Endpoint
+from .channels import checked_channel, is_private, operations_of
+from .errors import ArgumentError, of_line_error
+from .graphql import StakeGraphQLClient
+from .message import StakeMessage, data_of, message_of
+from .protocol import OTHER, PageClient, Send
+from .url import cookie_header, origin_of, socket_url, variable
+
+__all__ = ["StakeLine", "StakeWebSocket", "Wire"]
+
+logger = logging.getLogger("tapewire.venues.stake")
+
+Wire = Literal["page", "graphql"]
+
+FIRST_DELAY = 1
+PRIVATE_CAPACITY = 10_000
+PUBLIC_CAPACITY = 5_000
+
+
+class StakeLine:
+    """What `ws` is while the line is up."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def send(self, text: str) -> None:
+        """Send one message as it is (the page's wire only). Raises tapewire.RequestLost while the line is down."""
+        self._session.push(Send(OTHER, "send", text))
+
+    def __repr__(self) -> str:
+        return f"<StakeLine {self._session.state}>"
+
+
+class StakeWebSocket:
+    """The venue's stream. `await subscribe(channel)`, before or after, then `await connect()`, which runs until closed.
+
+    `access_token`: yours (default: STAKE_ACCESS_TOKEN); without one only `wire="graphql"` connects, to what is public.
+    `wire`: "page" speaks as document 003 shows, "graphql" as the live site does. `base_url`: another address (default:
+    STAKE_WS_URL, STAKE_BASE_URL, the site). `headers`, `cookies`: more of what your browser sends. `init_payload`:
+    more for the GraphQL initialisation. `on_mark(channel, mark)`: told where `on_message`'s streams broke, which is
+    otherwise only logged. `on_error(error, message)`: told of exceptions of handlers and of what ends a channel.
+    `retry`: how long an outage may last; by default the socket never gives up. Raises ArgumentError.
+    """
+
+    def __init__(
+        self,
+        access_token: str | Secret | None = None,
+        *,
+        wire: Wire = "page",
+        base_url: str | None = None,
+        headers: Mapping[str, str | Secret] | None = None,
+        cookies: Mapping[str, str | Secret] | None = None,
+        init_payload: Mapping[str, Any] | None = None,
+        on_mark: Callable[[str, Mark], Any] | None = None,
+        on_error: ErrorHook | None = None,
+        retry: RetryPolicy | None = None,
+        connector: Connector | None = None,
+        session_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        if wire not in get_args(Wire):
+            raise ArgumentError("wire", wire, get_args(Wire))
+        given = access_token or variable("STAKE_ACCESS_TOKEN")
+        self.access_token = given if isinstance(given, Secret) or given is None else Secret(given)
+        """Masked wherever it might be seen: `.reveal()` gives it."""
+        if wire == "page" and not self.access_token:
+            raise ArgumentError("access_token", None, "your token, here or in STAKE_ACCESS_TOKEN")
+        self.wire: Wire = wire
+        self.uri = socket_url(wire, base_url)
+        """Where `connect` goes."""
+        self.ws: StakeLine | None = None
+        """The line; None while it is down."""
+        self.subscriptions: list[str] = []
+        """The channels whose messages `on_message` gets, in the order in which they were subscribed."""
+        self.reconnect_delay: float = FIRST_DELAY
+        """Seconds: the bound of the next wait. Doubled after each, `FIRST_DELAY` again when connected."""
+        self.max_reconnect_delay: float = 60
+        self._headers = {name: _secret(value) for name, value in (headers or {}).items()}
+        if cookies:
+            self._headers["Cookie"] = Secret(cookie_header(cookies))
+        self._init_payload = dict(init_payload or {})
+        self._on_mark = on_mark
+        self._on_error = on_error
+        self._retry = retry
+        self._connector = connector
+        self._session_options = dict(session_options or {})
+        self._session: Session | None = None
+        self._routed: dict[str, Subscription] = {}
+        self._turn = asyncio.Lock()  # one `on_message` at a time, as on the page
+        self._failure: BaseException | None = None
+        self._over = asyncio.Event()
+        self._closing: asyncio.Task[None] | None = None
+        self._delivering: asyncio.Task[Any] | None = None  # the one inside `on_message` now
+        self._was_waiting = False
+
+    # --- the page's shape -------------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Connect, and stay: reconnect after every loss, subscribe anew. Returns when `close` was called.
+
+        Raises AuthenticationError or AccessDeniedError where the venue does not let you in, tapewire.GaveUp where
+        `retry` is exhausted, tapewire.BufferOverflow where `on_message` is too slow for the account's own messages.
+        """
+        try:
+            await self._open((*self.subscriptions, OTHER) if self.wire == "page" else self.subscriptions)
+            await self._listen()
+        except SessionClosed:
+            return
+        finally:
+            await self.close()
+
+    async def subscribe(self, channel: str) -> None:
+        """Have a channel's messages given to `on_message`, now and after every reconnection; also before `connect`.
+
+        A repeated subscription is ignored. Raises ArgumentError for what is no channel, or with `wire="graphql"` none
+        that the live site is known to have.
+        """
+        self._checked(channel)
+        if channel not in self.subscriptions:
+            self.subscriptions.append(channel)
+            await self._subscribe(channel)
+
+    async def unsubscribe(self, channel: str) -> None:
+        """No more of a channel for `on_message`. Does nothing where it is not subscribed."""
+        if channel in self.subscriptions:
+            self.subscriptions.remove(channel)
+        if (subscription := self._routed.pop(channel, None)) is not None:
+            subscription.unsubscribe()
+
+    async def on_message(self, data: dict[str, Any]) -> None:
+        """Override this: `data` is a message of the page, `{"channel": ..., "payload": ...}`. By default it is printed.
+
+        One call at a time, each channel's messages in their order. What it raises is logged, and the next one comes.
+        """
+        print(f"Message: {data}")  # noqa: T201 - what the page's own does
+
+    async def close(self) -> None:
+        """Leave the channels and close the socket; `connect` returns when that is done. Bounded in time, idempotent.
+
+        Inside `on_message` it returns at once, and nothing more is given to `on_message`.
+        """
+        self.ws = None
+        self._over.set()
+        if self._session is not None:
+            session, self._session = self._session, None
+            self._routed.clear()
+            self._closing = asyncio.create_task(session.close(), name="tapewire stake close")
+        if self._closing is not None and asyncio.current_task() is not self._delivering:
+            await asyncio.shield(self._closing)
+
+    async def _subscribe(self, channel: str) -> None:
+        """Ask for it, if there is a line to ask on; `open` asks for all others."""
+        if self._session is not None and channel not in self._routed:
+            on_mark = (
+                self._on_mark if channel != OTHER else _ignored
+            )  # nothing is promised of what has no channel
+            self._routed[channel] = self._session.subscribe(
+                channel,
+                self._params(channel),
+                delivery=Delivery(
+                    handler=self._deliver,
+                    on_mark=None if on_mark is None else lambda mark: on_mark(channel, mark),
+                    on_error=self._failed,
+                    policy="fail" if is_private(channel) else "drop_oldest",
+                    capacity=PRIVATE_CAPACITY if is_private(channel) else PUBLIC_CAPACITY,
+                ),
+            )
+            logger.info("subscribed to %s", channel)
+
+    async def _listen(self) -> None:
+        """Wait until the line is over. Raises what ended it."""
+        session = self._session
+        await self._over.wait()
+        if self._failure is not None:
+            raise self._failure
+        if session is not None and session.state == "failed":
+            try:
+                await session.run_forever()
+            except TapewireError as error:
+                refusal = of_line_error(error)
+            raise refusal
+
+    # --- the engine's shape -----------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect and return when the line is up. Raises as `connect`."""
+        await self._open(self.subscriptions)
+
+    def watch(
+        self,
+        channel: str,
+        on_message: Callable[[StakeMessage], Any] | None = None,
+        *,
+        on_mark: Callable[[Mark], Any] | None = None,
+        **delivery: Any,
+    ) -> Subscription:
+        """A channel of your own: iterate it, or give it a handler, plain or async. Returns at once.
+
+        It yields `StakeMessage`s, and marks (tapewire.marks) where the stream broke. `await` its `confirmed()` for the
+        venue's word, `unsubscribe()` it to leave. `delivery`: policy, capacity and the other fields of tapewire's
+        `Delivery`. Raises ArgumentError as `subscribe`.
+        """
+        fields: dict[str, Any] = {
+            "handler": on_message,
+            "on_mark": on_mark,
+            "on_error": self._on_error,
+            "decode": message_of,
+            "policy": "fail" if is_private(self._checked(channel)) else "drop_oldest",
+            "capacity": PRIVATE_CAPACITY if is_private(channel) else PUBLIC_CAPACITY,
+        }
+        try:
+            made = Delivery(**(fields | delivery))
+        except TypeError as error:
+            raise ArgumentError("delivery", str(error), Delivery.__struct_fields__) from None
+        return self._line().subscribe(channel, self._params(channel), delivery=made)
+
+    def statistics(self) -> Statistics:
+        """Frozen figures: connections, gaps, errors, and those of each channel."""
+        return self._line().statistics()
+
+    @property
+    def is_connected(self) -> bool:
+        """True while the line is up."""
+        return self._session is not None and self._session.connected
+
+    @property
+    def state(self) -> str:
+        """The connection's state, as in docs/states.md; `new` before the first and after the last."""
+        return "new" if self._session is None else self._session.state
+
+    def reconnect(self) -> None:
+        """Drop the connection and make a new one at once; channels are marked as after any loss."""
+        if self._session is not None:
+            self._session.reconnect()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<StakeWebSocket {self.wire} at {redact_url(self.uri)} {self.state} {len(self.subscriptions)} channels>"
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _open(self, channels: Iterable[str]) -> None:
+        session = self._line()
+        self._over, self._turn = asyncio.Event(), asyncio.Lock()
+        self._failure = self._closing = None
+        try:
+            for channel in tuple(channels):
+                await self._subscribe(channel)
+            await session.open()
+        except TapewireError as error:
+            await self.close()
+            refusal = of_line_error(error)
+        except BaseException:
+            await self.close()
+            raise
+        else:
+            return
+        raise refusal
+
+    def _line(self) -> Session:
+        if self._session is None:
+            self._session = Session(self._options())
+        return self._session
+
+    def _options(self) -> SessionOptions:
+        token = self.access_token
+        options: dict[str, Any] = {
+            "endpoint": lambda _: self._endpoint(),
+            "protocol": lambda _: self._protocol(),
+            "credentials": None if token is None else Credentials(lambda fresh: _given(token)),
+            "connector": self._connector or default_connector(),
+            "name": "stake",
+            "retry": self._retry
+            or RetryPolicy(
+                max_attempts=None,
+                initial_backoff=min(self.reconnect_delay, self.max_reconnect_delay),
+                max_backoff=self.max_reconnect_delay,
+            ),
+            "ping_interval": 30.0,
+            "ping_timeout": 10.0,
+            "on_state": self._state_changed,
+            "on_error": self._on_error,
+        }
+        try:
+            return SessionOptions(**(options | self._session_options))
+        except ConfigurationError as error:
+            raise ArgumentError(error.argument, error.value, error.allowed) from None
+
+    def _endpoint(self) -> Endpoint:
+        headers = {"Origin": origin_of(self.uri)}
+        if self.access_token:
+            headers["x-access-token"] = self.access_token.reveal()
+        given = {name: value.reveal() for name, value in self._headers.items()}
+        taken = {name.lower() for name in given}
+        headers = {name: value for name, value in headers.items() if name.lower() not in taken}
+        subprotocols = ("graphql-transport-ws",) if self.wire == "graphql" else ()
+        return Endpoint(url=self.uri, headers={**headers, **given}, subprotocols=subprotocols)
+
+    def _protocol(self) -> ClientProtocol:
+        if self.wire == "page":
+            return PageClient(self._line().options.clock.monotonic)
+        payload = {"language": "en", **self._init_payload}
+        if self.access_token:
+            payload["accessToken"] = self.access_token
+        return StakeGraphQLClient(init_payload=payload)
+
+    def _checked(self, channel: str) -> str:
+        if self.wire == "graphql":
+            operations_of(checked_channel(channel))
+        return checked_channel(channel)
+
+    def _params(self, channel: str) -> Any:
+        return operations_of(channel) if self.wire == "graphql" else None
+
+    async def _deliver(self, publication: Any) -> None:
+        data = data_of(publication)
+        async with self._turn:
+            if self._over.is_set():
+                return
+            self._delivering = asyncio.current_task()
+            try:
+                result: Any = self.on_message(data)
+                if inspect.isawaitable(result):
+                    await result
+            finally:
+                self._delivering = None
+
+    def _failed(self, error: BaseException, item: Any) -> Any:
+        if item is None and isinstance(error, BufferOverflow):
+            self._failure = error
+            self._over.set()
+        elif item is None and isinstance(error, SubscriptionError):
+            self._routed.pop(error.topic, None)
+            if error.topic in self.subscriptions:
+                self.subscriptions.remove(error.topic)
+        if self._on_error is not None:
+            return self._on_error(error, item)
+        return None
+
+    def _state_changed(self, state: str) -> None:
+        session = self._session
+        if session is None:
+            return
+        if state == "up":
+            self.reconnect_delay = FIRST_DELAY
+            self.ws = StakeLine(session)
+            logger.info("connected to %s", redact_url(self.uri))
+        else:
+            self.ws = None
+        if self._was_waiting and state == "authorizing":
+            self.reconnect_delay = min(self.reconnect_delay * 2, self.max_reconnect_delay)
+        self._was_waiting = state == "waiting"
+        if state in ("closed", "failed"):
+            self._over.set()
+
+
+def _ignored(channel: str, mark: Mark) -> None:
+    """Nothing."""
+
+
+def _secret(value: str | Secret) -> Secret:
+    return value if isinstance(value, Secret) else Secret(value)
+
+
+async def _given(token: Secret) -> Secret:
+    return token
