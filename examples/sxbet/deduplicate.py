@@ -37,7 +37,7 @@ async def main() -> None:
         applied += 1  # here is what you do with context.data
 
     async with SXBetClient(host=HOST, api_key="any") as client:
-        market = await anext(client.http.active_markets())
+        market = [row async for row in client.http.active_markets()][-1]  # the one listed last
         names = (f"order_book:market_{market.market_hash}", f"order_book:event_{market.event_id}")
         for name in names:
             channel = client.new_subscription(name, positioned=True, recoverable=True)

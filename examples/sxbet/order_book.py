@@ -24,7 +24,7 @@ def text_of(level: tuple[Decimal, Decimal]) -> str:
 
 async def main() -> None:
     async with SXBetClient(host=HOST, api_key="any") as client:
-        market = await anext(client.http.active_markets())
+        market = [row async for row in client.http.active_markets()][-1]  # the one listed last
         print("the market:", market.outcome_one_name, "or", market.outcome_two_name)
         shown = 0
         async for book in client.watch_order_book(market.market_hash):
