@@ -77,7 +77,7 @@ async def test_a_balance_is_told_on_the_page_as_a_change_and_what_it_is_now():
 @pytest.mark.parametrize(
     ("fault", "frame"),
     [
-        ("crash_channel", '{"type":"error","channel":"bets","message":"the channel crashed"}'),
+        ("crash_channel", '{"type":"interrupted","channel":"bets","message":"the channel crashed"}'),
         ("close_channel", '{"type":"unsubscribed","channel":"bets"}'),
     ],
 )
@@ -215,7 +215,7 @@ async def test_a_subscription_can_be_crashed_closed_and_refused_by_order():
         await raw.send(wire % "2")
         assert await raw.ask('{"type":"ping"}') == '{"type":"pong"}'
         sandbox.inject("crash_channel", topic="game:crash")
-        crashed = '{"id":"2","type":"error","payload":[{"message":"the subscription crashed"}]}'
+        crashed = '{"id":"2","type":"error","payload":[{"message":"Internal server error: the subscription crashed"}]}'
         assert await raw.take() == [crashed]
         sandbox.inject("refuse_join", topic="game:crash", reason="not today")
         refused = '{"id":"3","type":"error","payload":[{"message":"not today"}]}'

@@ -120,6 +120,15 @@ def test_an_error_before_the_confirmation_refuses_and_after_it_interrupts():
     assert client.stale == 1
 
 
+def test_who_knows_the_errors_says_which_may_be_granted_later():
+    client = opened(retryable=lambda errors: errors[0]["message"] == "later")
+    for number, message in enumerate(("later", "never"), 1):
+        client.subscribe("a", "subscription { a }")
+        wire = json.dumps({"id": str(number), "type": "error", "payload": [{"message": message}]})
+        (refused,) = client.receive([wire], T0)
+        assert refused.retryable == (message == "later")
+
+
 def test_completion_by_the_server_ends_the_topic():
     client = opened()
     client.subscribe("a", "subscription { a }")

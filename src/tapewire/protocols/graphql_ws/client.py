@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -72,7 +72,8 @@ class GraphQLClient(Unnumbered):
 
     `init_payload` goes with `connection_init` (a token by custom: it is never shown). `ping_interval` and
     `ping_timeout` in seconds: how often a `ping` goes out (None: never by itself), and how long its `pong` may take;
-    `ack_timeout`: how long the acknowledgement may. Counters: `stale` (of an operation that is over), `undecodable`.
+    `ack_timeout`: how long the acknowledgement may. `retryable(errors)`: whether an operation refused with these may be
+    granted later (default: never). Counters: `stale` (of an operation that is over), `undecodable`.
     Raises ConfigurationError.
     """
 
@@ -85,6 +86,7 @@ class GraphQLClient(Unnumbered):
         ping_interval: float | None = 30.0,
         ping_timeout: float = 10.0,
         ack_timeout: float = 10.0,
+        retryable: Callable[[Any], bool] = lambda errors: False,
     ) -> None:
         given = {"ping_interval": ping_interval, "ping_timeout": ping_timeout, "ack_timeout": ack_timeout}
         for name, seconds in given.items():
@@ -94,6 +96,7 @@ class GraphQLClient(Unnumbered):
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
         self._ack_timeout = ack_timeout
+        self._retryable = retryable
         self._deadline: float | None = None  # of the acknowledgement, the next ping, or the pong
         self._awaits: str | None = None  # "connection_ack" or "pong"; None: the deadline is the next ping's
         self._sent_at = 0.0
@@ -263,7 +266,8 @@ class GraphQLClient(Unnumbered):
         if known.confirmed:
             items.append(Interrupted(topic, reason))
         else:
-            items.append(Refused(topic, reason, reply=message.payload))
+            retryable = self._retryable(message.payload)
+            items.append(Refused(topic, reason, retryable=retryable, reply=message.payload))
 
     def _broken(self, payload: Payload, detail: str) -> Undecodable:
         self.undecodable += 1

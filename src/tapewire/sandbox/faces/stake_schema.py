@@ -1,8 +1,8 @@
 """The GraphQL that the played Stake answers, over HTTP and as subscriptions.
 
-Names come from `reference` material of the venue's public clients where they are known (user.balances, the
-subscriptions); the fields of the other operations are chosen, see NOTES.md of the venue's SDK. `claimFaucet` and
-`createVaultDeposit` are the two ways to move an account's money here.
+Names are those of the venue's public clients where they are known (user.balances, the subscriptions); the fields of
+the other operations are chosen, see NOTES.md of the venue's SDK. `claimFaucet` and `createVaultDeposit` are the two
+ways to move an account's money here.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 The page (document 003) shows `{"type":"subscribe","channel":...}` and frames with `channel` and `payload`, and nothing
 else. What it leaves open is ours: `{"type":"unsubscribe","channel":...}` stops a channel; `{"type":"error",...}` says
-what went wrong, with the channel where it is about one; `{"type":"unsubscribed","channel":...}` that one is closed.
+what went wrong, with the channel where it is about one; `"interrupted"` that one broke off, `"unsubscribed"` that one
+is closed.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class PageSocket:
         channel = self._channels.pop(key)
         self._face.unsubscribed(key, self)
         if crashed:
-            self._say({"type": "error", "channel": channel, "message": "the channel crashed"})
+            self._say({"type": "interrupted", "channel": channel, "message": "the channel crashed"})
         else:
             self._say({"type": "unsubscribed", "channel": channel})
 
@@ -149,7 +150,7 @@ class GraphQLSocket:
         for one in [one for one, (wanted, _) in self._running.items() if wanted == key]:
             self._forget(one)
             if crashed:
-                self._server.error(one, [{"message": "the subscription crashed"}])
+                self._server.error(one, [{"message": "Internal server error: the subscription crashed"}])
             else:
                 self._server.complete(one)
         self._send()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .api import StakeAPI
+from .auth import AuthManager
 from .errors import (
     AccessDeniedError,
     ArgumentError,
@@ -21,6 +22,7 @@ from .socket import StakeLine, StakeWebSocket
 __all__ = [
     "AccessDeniedError",
     "ArgumentError",
+    "AuthManager",
     "AuthenticationError",
     "GameNotFoundError",
     "InsufficientFundsError",

@@ -3,7 +3,8 @@
 Rules (document 003; what it leaves open is ours, and stands in NOTES.md):
 * No message confirms a subscription. It counts as confirmed with its first message, or when nothing has been said
   against it for `settle` seconds.
-* `{"type":"error","channel":...}` before that refuses, and interrupts after it. `"unsubscribed"` ends a channel.
+* `{"type":"error","channel":...}` before that refuses, and interrupts after it; `"interrupted"` always does the latter,
+  and `"unsubscribed"` ends a channel.
 * Nothing is numbered: what one connection carried is delivered as it carried it, and every loss of the line is a mark.
 * A message of no channel, or of one that nobody asked for, comes out under the topic `OTHER`.
 """
@@ -42,6 +43,7 @@ MAX_LEFT = 1_000
 """Channels left that are remembered, so that what still comes of them is dropped."""
 
 _CHANNEL = re.compile(r'"channel"\s*:\s*"([^"\\]{1,200})"')
+_STOPS = ("error", "interrupted", "unsubscribed")
 _MAX_SAID = 200
 _ERRORS = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 
@@ -111,7 +113,7 @@ class PageClient(Unnumbered):
                     self.stale += 1
                     continue
                 channel = OTHER
-            if channel != OTHER and head.type in ("error", "unsubscribed"):
+            if channel != OTHER and head.type in _STOPS:
                 self._stopped(channel, head, items)
                 continue
             self._confirm(channel, items)
@@ -185,7 +187,7 @@ class PageClient(Unnumbered):
         reason = redact(str(head.message or "no reason given"))[:_MAX_SAID]
         if head.type == "unsubscribed":
             items.append(Ended(channel, "unsubscribed by the venue"))
-        elif confirmed:
+        elif confirmed or head.type == "interrupted":
             items.append(Interrupted(channel, reason))
         else:
             items.append(Refused(channel, reason))

@@ -31,7 +31,7 @@ from ...session.session import Session
 from ...transport import default_connector
 from ...transport.base import Connector, Endpoint
 from .channels import checked_channel, is_private, operations_of
-from .errors import ArgumentError, of_line_error
+from .errors import ArgumentError, of_graphql_errors, of_line_error
 from .graphql import StakeGraphQLClient
 from .message import StakeMessage, data_of, message_of
 from .protocol import OTHER, PageClient, Send
@@ -276,9 +276,9 @@ class StakeWebSocket:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     async def _open(self, channels: Iterable[str]) -> None:
+        if self._closing is not None:
+            await asyncio.shield(self._closing)  # the line before this one
         session = self._line()
-        self._over, self._turn = asyncio.Event(), asyncio.Lock()
-        self._failure = self._closing = None
         try:
             for channel in tuple(channels):
                 await self._subscribe(channel)
@@ -296,6 +296,7 @@ class StakeWebSocket:
     def _line(self) -> Session:
         if self._session is None:
             self._session = Session(self._options())
+            self._over, self._turn, self._failure = asyncio.Event(), asyncio.Lock(), None
         return self._session
 
     def _options(self) -> SessionOptions:
@@ -338,7 +339,9 @@ class StakeWebSocket:
         payload = {"language": "en", **self._init_payload}
         if self.access_token:
             payload["accessToken"] = self.access_token
-        return StakeGraphQLClient(init_payload=payload)
+        return StakeGraphQLClient(
+            init_payload=payload, retryable=lambda errors: of_graphql_errors(errors, 200).retryable
+        )
 
     def _checked(self, channel: str) -> str:
         if self.wire == "graphql":

@@ -1,0 +1,58 @@
+"""Each sentence of the Stake page, by an excerpt, and the tests that hold it true (see `test_stake_samples.py`)."""
+
+from __future__ import annotations
+
+from tests.documents.stx_sentences import Sentence
+
+__all__ = ["SENTENCES"]
+
+RUNS = "tests/documents/test_stake_samples.py::test_the_sample_runs_as_written"
+LIVE = "tests/venues/stake/test_stake_live.py::"
+SOCKET = "tests/venues/stake/test_stake_socket.py::"
+SITE = "about the site, not about what this project makes"
+
+
+def held(excerpt: str, *tests: str) -> Sentence:
+    return Sentence(("003",), excerpt, tests)
+
+
+def no_claim(excerpt: str, why: str) -> Sentence:
+    return Sentence(("003",), excerpt, (), why)
+
+
+EVERY_CHANNEL = LIVE + "test_each_channel_of_the_page_brings_what_it_says"
+FAST = LIVE + "test_a_publication_arrives_within_a_tenth_of_a_second"
+
+SENTENCES = [
+    held("real-time data streams for live updates and instant notifications.", EVERY_CHANNEL, FAST),
+    no_claim("Don't have a Stake.com account yet?", SITE),
+    no_claim("Sign up here to get started and unlock all API features.", SITE),
+    held(
+        "WebSockets provide real-time, bidirectional communication with Stake.com.",
+        EVERY_CHANNEL,
+        LIVE + "test_a_text_of_your_own_goes_out_on_the_line",
+    ),
+    held("Use them for live game updates, bet results, balance changes", EVERY_CHANNEL),
+    no_claim("Why WebSockets?", "a heading"),
+    no_claim("| Approach | Latency | Efficiency | Use Case |", "the head of a table"),
+    no_claim("|---|---|---|---|", "a rule"),
+    no_claim("| REST Polling | High (1-60s) | Low | Infrequent checks |", "about other ways"),
+    no_claim("| GraphQL Polling | Medium (1-30s) | Medium | Periodic updates |", "about other ways"),
+    held("| WebSocket | Instant (<100ms) | High | Live data, real-time apps |", FAST),
+    held(
+        "Get notified whenever your balance changes:", RUNS, LIVE + "test_every_change_of_the_balance_is_told"
+    ),
+    held("Watch game results in real-time:", RUNS, EVERY_CHANNEL),
+    held("Track live sports events:", RUNS, EVERY_CHANNEL),
+    held(
+        "A production-ready WebSocket client with reconnection:",
+        RUNS,
+        SOCKET + "test_it_comes_back_after_a_loss_and_subscribes_anew",
+        SOCKET + "test_the_delay_doubles_up_to_its_bound_and_is_reset_by_success",
+        SOCKET + "test_a_handler_that_raises_costs_one_message_and_no_more",
+    ),
+    no_claim("Join the StakeAPI Community on Discord", SITE),
+    no_claim("Get help, share your projects, discuss strategies", SITE),
+    no_claim("Join Our Discord Server", SITE),
+    no_claim("Sign up on Stake.com and build live dashboards with WebSocket support.", SITE),
+]
