@@ -59,6 +59,7 @@ TESTED = {
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = "tests/sandbox/test_sxbet_faults.py::"
+OF_BOOKS = "tests/sandbox/test_weex_socket.py::"
 TESTED_ELSEWHERE = {  # of streams that are numbered and of calls over HTTP: met over the raw wire
     "duplicate_recovered": ELSEWHERE + "test_a_replayed_publication_can_come_twice",
     "hang_http": ELSEWHERE + "test_a_request_can_hang_and_is_answered_then",
@@ -68,7 +69,11 @@ TESTED_ELSEWHERE = {  # of streams that are numbered and of calls over HTTP: met
     "new_epoch": ELSEWHERE + "test_a_new_epoch_tells_who_listens_and_recovers_nobody",
     "prune_history": ELSEWHERE + "test_pruned_history_cannot_be_recovered",
     "refuse_http": ELSEWHERE + "test_a_refusal_may_be_of_one_path_only",
+    "reject_subscriptions": OF_BOOKS + "test_ordered_refusals_close_the_socket_as_real_ones_do",
+    "skew": OF_BOOKS + "test_a_skewed_clock_expires_good_signatures_until_it_is_lifted",
+    "skip": OF_BOOKS + "test_a_skipped_publication_is_a_hole_in_one_book_only",
     "slow_close": ELSEWHERE + "test_a_close_can_be_answered_late",
+    "stale_snapshot": OF_BOOKS + "test_a_stale_snapshot_does_not_meet_the_delta_that_follows",
 }
 
 

@@ -19,6 +19,7 @@ channel = st.sampled_from(CHANNELS)
 STEPS = st.one_of(
     st.tuples(st.just("publish"), channel, st.sampled_from([1, 1, 3])),
     st.tuples(st.just("publish"), channel, st.sampled_from([1, 2, 12, 30])),
+    st.tuples(st.just("wait"), st.none(), st.just(0.01)),
     st.tuples(st.just("wait"), st.none(), st.sampled_from([0.0, 0.01, 0.3, 2.0, 40.0])),
     st.tuples(st.just("abort"), st.none(), st.none()),
     st.tuples(st.just("drop"), st.none(), st.sampled_from([1000, 1009, 3001, 3005, 3008, 3010, 3012, 3014])),
@@ -36,7 +37,8 @@ STEPS = st.one_of(
     st.tuples(st.just("unreachable"), st.none(), st.integers(1, 4)),
     st.tuples(st.just("lag"), st.none(), st.sampled_from([0.0, 0.05, 0.4])),
     st.tuples(st.just("suspend"), st.none(), st.sampled_from([5.0, 600.0])),
-    st.tuples(st.just("new process"), channel, st.none()),
+    st.tuples(st.just("new process"), channel, st.booleans()),
+    st.tuples(st.just("new process"), channel, st.booleans()),
 )
 
 
@@ -124,7 +126,7 @@ async def play(clock: VirtualClock, steps) -> tuple[dict, dict]:
                 elif what == "wait":
                     await asyncio.sleep(value)
                 elif what == "new process":
-                    if value is None and len(venue.log[name]) % 2:
+                    if value:
                         consumers[name].take()
                     consumers[name].restart()
                 else:
