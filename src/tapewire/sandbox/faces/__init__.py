@@ -10,7 +10,12 @@ from ..face import Face, Stage
 
 __all__ = ["FACES", "make_face"]
 
-FACES = {"stx": "stx:StxFace", "sxbet": "sxbet:SxBetFace", "stake": "stake:StakeFace", "weex": "weex:WeexFace"}
+FACES = {
+    "stx": "stx:StxFace",
+    "sxbet": "sxbet:SxBetFace",
+    "stake": "stake:StakeFace",
+    "weex": "weex:WeexFace",
+}
 """Module and class of each venue's face."""
 
 
