@@ -412,8 +412,9 @@ class CentrifugoPeer:
         self.tokens.append(token)
         code = self._connects.popleft() if self._connects else self._bad_tokens.get(token, 0)
         if not code:
-            fields = self._lifetime(connection)
-            connection.server.accept(request, self._now(), client=f"client-{connection.number}", **fields)
+            fields = {"client": f"client-{connection.number}", **self._lifetime(connection)}
+            for ahead in connection.server.accept(request, self._now(), **fields):
+                self._answer(connection, ahead)
         else:
             self._turn_away(connection, request, code)
 
