@@ -24,7 +24,7 @@ async def main() -> None:
         STXWebSocket(host=HOST) as ws,  # the client's login is the process's
     ):
         await ws.join(Channels.ORDERS, on_message=on_order)
-        [market, *_] = await client.markets(status="OPEN", limit=1)
+        [*_, market] = await client.markets(status="OPEN")  # the first in the list ends first
         placed = await client.place_order(
             market_id=market.market_id, order_type="LIMIT", action="BUY", price=1, quantity=10
         )

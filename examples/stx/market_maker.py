@@ -59,7 +59,7 @@ class MarketMaker:
 async def main() -> None:
     async with AsyncSTX(host=HOST, email="maker@example.com", password="any") as client:
         maker = MarketMaker(client)
-        [market, *_] = await client.markets(status="OPEN", limit=1)
+        [*_, market] = await client.markets(status="OPEN")  # the first in the list ends first
         maker.market_id = market.market_id
         async with STXWebSocket(host=HOST) as ws:
             await ws.join(Channels.MARKETS, on_message=maker.on_market, on_mark=maker.on_mark)

@@ -17,7 +17,7 @@ async def main() -> None:
     async with AsyncSTX(host=HOST, email="careful@example.com", password="any") as client:
         async with STXWebSocket(host=HOST) as ws:
             await ws.join(Channels.ORDERS, on_message=lambda message: None, cancel_on_disconnect=5)
-            [market, *_] = await client.markets(status="OPEN", limit=1)
+            [*_, market] = await client.markets(status="OPEN")  # the first in the list ends first
             placed = await client.place_order(
                 market_id=market.market_id, order_type="LIMIT", action="BUY", price=1, quantity=1
             )

@@ -30,7 +30,7 @@ async def main() -> None:
         AsyncSTX(host=HOST, email="you@example.com", password="any") as client,
         STXWebSocket(host=HOST) as ws,
     ):
-        [market, *_] = await client.markets(status="OPEN", limit=1)
+        [*_, market] = await client.markets(status="OPEN")  # the first in the list ends first
         order = {"market_id": market.market_id, "order_type": "LIMIT", "action": "BUY", "price": 1}
         await ws.join(Channels.ORDERS, on_message=on_order, reconcile=True)
         print("orders at first:", await snapshots.get())
