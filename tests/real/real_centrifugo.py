@@ -1,0 +1,208 @@
+"""A real Centrifugo of version 6 on this machine, and our own scripted venue behind a real socket with the same face.
+
+The real one is `TAPEWIRE_CENTRIFUGO` (a path), else `centrifugo` of the PATH, else built once with Go into
+`.cache/bin`. Of its namespaces `order_book` and `trades` keep a history, `best_odds` has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+import pytest
+
+from tests.real.official_centrifuge import RealVenue
+
+MODULE = "github.com/centrifugal/centrifugo/v6@latest"
+CACHE = Path(__file__).parents[2] / ".cache" / "bin"
+BUILD_SECONDS = 900
+SECRET, API_KEY = "hmac-secret-of-the-tests", "api-key-of-the-tests"
+HISTORY = 5000
+
+
+def binary() -> str:
+    """Where the server is. Skips the test, saying why, where it can neither be found nor built."""
+    path, why_not = _found_or_built()
+    if why_not:
+        pytest.skip(why_not)
+    return path
+
+
+@cache  # a module proxy that said no is not asked again in this run
+def _found_or_built() -> tuple[str, str]:
+    known = os.environ.get("TAPEWIRE_CENTRIFUGO") or shutil.which("centrifugo")
+    built = CACHE / "centrifugo"
+    if known or built.exists():
+        return known or str(built), ""
+    if (go := shutil.which("go")) is None:
+        return "", "there is no centrifugo here, and no Go to build it with"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"GOBIN": str(CACHE), "GOFLAGS": "-mod=mod"}
+    command = [go, "install", MODULE]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "", f"centrifugo was not built within {BUILD_SECONDS} s"
+    why_not = f"centrifugo could not be built: {done.stderr.strip()[-200:]}"
+    return str(built), "" if built.exists() else why_not
+
+
+def signed_token(seconds: float) -> str:
+    """A connection token as the server takes it, good for so many seconds."""
+
+    def part(value: bytes) -> str:
+        return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+    claims = {"sub": "tester", "exp": int(time.time() + seconds), "iat": int(time.time())}
+    body = ".".join(part(json.dumps(value).encode()) for value in ({"alg": "HS256", "typ": "JWT"}, claims))
+    return f"{body}.{part(hmac.new(SECRET.encode(), body.encode(), hashlib.sha256).digest())}"
+
+
+def configuration(port: int, expired_close_delay: str) -> dict[str, Any]:
+    kept = {
+        "history_size": HISTORY,
+        "history_ttl": "300s",
+        "allow_subscribe_for_client": True,
+        "allow_history_for_subscriber": True,
+        "allow_positioning": True,
+        "allow_recovery": True,
+    }
+    return {
+        "http_server": {"address": "127.0.0.1", "port": port},
+        "http_api": {"key": API_KEY},
+        "usage_stats": {"disabled": True},
+        "client": {
+            "allowed_origins": ["*"],
+            "token": {"hmac_secret_key": SECRET},
+            "ping_interval": "3s",
+            "pong_timeout": "1s",
+            "channel_limit": 512,
+            "expired_close_delay": expired_close_delay,
+            "history_max_publication_limit": 1000,
+            "recovery_max_publication_limit": 1000,
+        },
+        "channel": {
+            "namespaces": [
+                {"name": "order_book", **kept},
+                {"name": "trades", **kept},
+                {"name": "best_odds", "allow_subscribe_for_client": True},
+            ]
+        },
+    }
+
+
+class RealCentrifugo:
+    """`async with RealCentrifugo(folder) as server:`; what it can do, `OwnVenue` can too."""
+
+    def __init__(self, folder: Path) -> None:
+        self._binary = binary()
+        self._folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self.url = f"ws://127.0.0.1:{self._port}/connection/websocket"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._http = httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{self._port}", headers={"X-API-Key": API_KEY}, trust_env=False
+        )
+        self._config = self._folder / "centrifugo.json"
+        self._config.write_text(json.dumps(configuration(self._port, "1s")))
+        await self._start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._kill()
+        await self._http.aclose()
+
+    async def _start(self) -> None:
+        process = self._process = self._launch()
+        for _ in range(200):
+            if process.poll() is not None:
+                break
+            try:
+                if (await self._http.post("/api/info", json={})).status_code == 200:
+                    return
+            except httpx2.HTTPError:
+                await asyncio.sleep(0.05)
+        pytest.fail(f"the server did not start: {(self._folder / 'centrifugo.log').read_text()[-500:]}")
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        with (self._folder / "centrifugo.log").open("ab") as log:
+            return subprocess.Popen([self._binary, "--config", str(self._config)], stdout=log, stderr=log)
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    async def publish(self, channel: str, numbers: Sequence[int]) -> None:
+        """Publish each number, in order."""
+        for start in range(0, len(numbers), 500):
+            commands = [
+                {"publish": {"channel": channel, "data": {"n": n}, "tags": {"messageId": f"{channel}-{n}"}}}
+                for n in numbers[start : start + 500]
+            ]
+            answer = await self._http.post("/api/batch", json={"commands": commands})
+            answer.raise_for_status()
+            assert not any(reply.get("error") for reply in answer.json()["replies"])
+
+    async def die_and_come_back(self) -> None:
+        """Kill it with all its memory, and start it anew."""
+        self._kill()
+        await asyncio.sleep(0.3)
+        await self._start()
+
+    def token(self, seconds: float) -> str:
+        return signed_token(seconds)
+
+
+class OwnVenue:
+    """The scripted venue of `tapewire.testing` with the same settings, behind a real socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self._venue = RealVenue(ping_interval=3, pong_timeout=1.0)
+        self._life = 0
+
+    async def __aenter__(self) -> Self:
+        self._peer = await self._venue.__aenter__()
+        self._peer.without_history("best_odds:global")
+        self.url = self._peer.url
+        return self
+
+    async def __aexit__(self, *what: object) -> None:
+        await self._venue.__aexit__(*what)
+
+    async def publish(self, channel: str, numbers: Sequence[int]) -> None:
+        for n in numbers:
+            self._peer.publish(channel, {"n": n}, tags={"messageId": f"{channel}-{n}"})
+        await asyncio.sleep(0)
+
+    async def die_and_come_back(self) -> None:
+        self._life += 1
+        for connection in self._peer.connections:
+            if connection.is_open:
+                self._peer.abort(connection)
+        for channel in {command.channel for command in self._peer.of("subscribe")}:
+            self._peer.restart(channel, f"life {self._life}")
+
+    def token(self, seconds: float) -> str:
+        self._peer.token_ttl = int(seconds)
+        return f"token for {seconds} s"
