@@ -18,6 +18,7 @@ SANDBOX = "tests/faults/test_sandbox_faults.py::"
 SDK = "tests/faults/test_phoenix_sdk_failures.py::"
 STX = "tests/venues/stx/test_stx_client.py::"
 TOPICS = "tests/session/test_topics.py::"
+SEEDING = "tests/session/test_topics_seeding.py::"
 
 ROWS = {
     1: [  # a reply lost on drop
@@ -92,7 +93,7 @@ ROWS = {
     15: [DRIVER + "test_a_line_that_flaps_does_not_reset_the_delays"],
     16: [  # the hidden loss
         TOPICS + "test_a_lost_connection_is_one_gap_between_the_old_and_the_new_publications",
-        TOPICS + "test_after_a_reconnection_gap_then_resynced_then_live",
+        SEEDING + "test_after_a_reconnection_gap_then_resynced_then_live",
         DELIVERY + "test_a_handler_without_on_mark_gets_a_warning_and_a_counter_for_each",
     ],
     17: [
