@@ -17,12 +17,12 @@ FETCHING = "tests/session/test_fetching.py::"
 LINE = "tests/faults/test_centrifugo_line_failures.py::"
 SEEDING = "tests/venues/sxbet/test_sxbet_seeding.py::"
 TOPICS = "tests/session/test_topics.py::"
-SEEDING = "tests/session/test_topics_seeding.py::"
+HELD = "tests/session/test_topics_seeding.py::"
 
 ROWS = {
     1: [  # REST awaited where a subscription is confirmed
         LINE + "test_slow_snapshots_cost_no_subscription_and_no_connection",
-        SEEDING + "test_a_slow_snapshot_costs_no_heartbeat_and_no_other_topic",
+        HELD + "test_a_slow_snapshot_costs_no_heartbeat_and_no_other_topic",
     ],
     2: [LINE + "test_a_slow_handler_delays_no_pong"],
     3: [LINE + "test_a_handler_of_marks_that_awaits_a_minute_holds_up_no_subscription"],
@@ -37,7 +37,7 @@ ROWS = {
         DELIVERY + "test_memory_stays_bounded_through_a_million_messages_and_a_slow_handler",
         DELIVERY + "test_policy_conflate_delivers_the_latest_of_each_key",
         DELIVERY + "test_policy_block_stops_the_reading_and_goes_on_when_half_is_consumed",
-        SEEDING + "test_policy_resync_rebuilds_from_the_snapshot_after_an_overflow",
+        HELD + "test_policy_resync_rebuilds_from_the_snapshot_after_an_overflow",
     ],
     7: [LINE + "test_a_thousand_recovered_publications_for_a_slow_handler_come_once_and_harm_nobody"],
     8: [
@@ -102,9 +102,9 @@ ROWS = {
         FETCHING + "test_a_token_is_renewed_before_it_ends_and_the_line_stays",
     ],
     23: [  # seeds: stale, lagging, failed, and too many
-        SEEDING + "test_a_snapshot_of_an_older_connection_is_discarded",
-        SEEDING + "test_a_failed_snapshot_leaves_a_gap_and_never_resynced_until_one_succeeds",
-        SEEDING + "test_reconcile_picks_the_held_publications_that_the_snapshot_does_not_hold",
+        HELD + "test_a_snapshot_of_an_older_connection_is_discarded",
+        HELD + "test_a_failed_snapshot_leaves_a_gap_and_never_resynced_until_one_succeeds",
+        HELD + "test_reconcile_picks_the_held_publications_that_the_snapshot_does_not_hold",
         BOOK + "test_a_stale_seed_never_overwrites_a_newer_one",
         BOOK + "test_a_snapshot_that_lags_brings_no_filled_order_back",
         BOOK + "test_a_seed_that_failed_never_makes_the_book_ready",

@@ -17,8 +17,9 @@ PUSHES = "tests/protocols/phoenix/test_client_pushes.py::"
 SANDBOX = "tests/faults/test_sandbox_faults.py::"
 SDK = "tests/faults/test_phoenix_sdk_failures.py::"
 STX = "tests/venues/stx/test_stx_client.py::"
+STX_MORE = "tests/venues/stx/test_stx_client_more.py::"
 TOPICS = "tests/session/test_topics.py::"
-SEEDING = "tests/session/test_topics_seeding.py::"
+HELD = "tests/session/test_topics_seeding.py::"
 
 ROWS = {
     1: [  # a reply lost on drop
@@ -93,7 +94,7 @@ ROWS = {
     15: [DRIVER + "test_a_line_that_flaps_does_not_reset_the_delays"],
     16: [  # the hidden loss
         TOPICS + "test_a_lost_connection_is_one_gap_between_the_old_and_the_new_publications",
-        SEEDING + "test_after_a_reconnection_gap_then_resynced_then_live",
+        HELD + "test_after_a_reconnection_gap_then_resynced_then_live",
         DELIVERY + "test_a_handler_without_on_mark_gets_a_warning_and_a_counter_for_each",
     ],
     17: [
@@ -137,8 +138,8 @@ ROWS = {
         DELIVERY + "test_in_strict_mode_an_exception_of_a_handler_ends_its_subscription_and_is_raised",
     ],
     26: [
-        STX + "test_two_accounts_live_side_by_side_with_users_of_their_own",
-        STX + "test_threads_and_loops_share_one_sign_in",
+        STX_MORE + "test_two_accounts_live_side_by_side_with_users_of_their_own",
+        STX_MORE + "test_threads_and_loops_share_one_sign_in",
         SDK + "test_two_sockets_of_two_accounts_share_nothing",
     ],
     27: [SANDBOX + "test_too_many_channels_is_a_typed_and_final_refusal"],
