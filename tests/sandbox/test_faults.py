@@ -27,7 +27,8 @@ def test_every_fault_can_be_ordered_by_name_and_has_a_help_text(name):
         ("close", {"reason": "x" * 124}, "123 bytes"),
         ("crash_channel", {}, "the topic on the wire"),
         ("http_429", {"retry_after": "soon"}, "a number from 0"),
-        ("expire_tokens", {"times": 1}, "no parameters"),
+        ("expire_tokens", {"times": 1}, "venue"),
+        ("burst", {"times": 1}, "count"),
     ],
 )
 def test_what_cannot_be_ordered_is_refused_with_what_is_allowed(name, params, told):

@@ -82,6 +82,23 @@ async def test_it_publishes_at_its_rate_by_itself():
         assert sandbox.state()["venues"]["stx"]["steps"] > 90
 
 
+async def test_a_fault_may_happen_to_one_venue_only():
+    async with Sandbox(rate=0, venues=["stx", "stake"]) as sandbox:
+        token = (await login(sandbox))["token"]
+        stake_url = f"{sandbox.url.replace('http', 'ws', 1)}/_api/websocket"
+        account = {"x-access-token": "anybody"}
+        async with (
+            connect(socket_url(sandbox, token)) as stx,
+            connect(stake_url, additional_headers=account) as stake,
+        ):
+            assert sandbox.inject("close", venue="stake", code=4000).hits == 1
+            await stake.wait_closed()
+            await stx.send(HEARTBEAT)
+            assert json.loads(await stx.recv())[4]["status"] == "ok"
+        with pytest.raises(ConfigurationError, match=r"abort\(venue\).*stake.*stx"):
+            sandbox.inject("abort", venue="weex")
+
+
 async def test_its_rate_may_be_changed_while_it_runs():
     async with Sandbox(rate=0, venues=["stx"]) as sandbox:
         before = sandbox.ledger.published

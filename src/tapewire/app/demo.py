@@ -17,11 +17,11 @@ import msgspec
 
 from ..errors import ConfigurationError
 from ..marks import Mark
-from ..sandbox.faults import Injected
+from ..sandbox.faults import FAULTS, Injected
 from ..sandbox.ledger import digest_of
 from ..sandbox.server import Sandbox
 from ..venues import DemoFault, VenueDemo, demo_settings, make_demo
-from .audit import Audit, Cause, Item, Observed, Published, audit
+from .audit import SLACK_NS, Audit, Cause, Item, Observed, Published, audit
 
 __all__ = ["DemoReport", "DemoStream", "Narrator", "StreamReport", "run_demo"]
 
@@ -88,6 +88,20 @@ class DemoStream:
             for entry in entries
         ]
 
+    def is_behind(self, sandbox: Sandbox) -> bool:
+        """True while the last publication has neither arrived nor fallen into the gap that was marked last."""
+        published = self.published(sandbox)
+        if not published:
+            return False
+        last = published[-1]
+        for item in reversed(self.items):
+            if isinstance(item, Observed):
+                return item.key != last.key
+            ended_ns = getattr(item, "until_ns", 0) or getattr(item, "at_ns", 0)
+            if last.at_ns <= ended_ns + SLACK_NS:
+                return False
+        return True
+
 
 class _Demo:
     def __init__(self, sandbox: Sandbox, venues: Sequence[str], narrate: Narrator) -> None:
@@ -95,7 +109,7 @@ class _Demo:
         self.narrate = narrate
         self.venues: dict[str, VenueDemo] = {name: make_demo(name, sandbox.url) for name in venues}
         self.streams: list[DemoStream] = []
-        self.orders: list[Injected] = []
+        self.orders: list[tuple[str, Injected]] = []
         self.problems: list[str] = []
 
     async def join(self) -> None:
@@ -113,21 +127,25 @@ class _Demo:
     async def stream(self, seconds: float, with_faults: bool, progress: Callable[[_Demo], None]) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        planned = [(fault.at * seconds, fault) for venue in self.venues.values() for fault in venue.faults]
+        planned = [
+            (fault.at * seconds, name, fault) for name, venue in self.venues.items() for fault in venue.faults
+        ]
         pending = sorted(planned, key=lambda plan: plan[0]) if with_faults else []
         next_trade = 0.0
         while (elapsed := loop.time() - started) < seconds:
             while pending and pending[0][0] <= elapsed:
-                self._order(pending.pop(0)[1])
+                _, name, fault = pending.pop(0)
+                self._order(name, fault)
             if elapsed >= next_trade:
                 next_trade = elapsed + TRADE_INTERVAL
                 await self._trade(first=elapsed < TRADE_INTERVAL)
             progress(self)
             await asyncio.sleep(0.1)
 
-    def _order(self, fault: DemoFault) -> None:
-        self.narrate(f"fault: {fault.title} ({fault.name})")
-        self.orders.append(self.sandbox.inject(fault.name, **fault.params))
+    def _order(self, venue: str, fault: DemoFault) -> None:
+        self.narrate(f"{venue}: fault: {fault.title} ({fault.name})")
+        where = {"venue": venue} if "venue" in FAULTS[fault.name].parameters else {}
+        self.orders.append((venue, self.sandbox.inject(fault.name, **where, **fault.params)))
 
     async def _trade(self, *, first: bool) -> None:
         for name, venue in self.venues.items():
@@ -139,17 +157,12 @@ class _Demo:
         """Wait until what was published last has arrived."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + DRAIN_SECONDS
-        while loop.time() < deadline:
-            lasts = [stream.published(self.sandbox)[-1:] for stream in self.streams]
-            keys = [
-                [item for item in stream.items if isinstance(item, Observed)][-1:] for stream in self.streams
-            ]
-            if all(
-                not last or (key and key[0].key == last[0].key) for last, key in zip(lasts, keys, strict=True)
-            ):
+        while waiting := [stream for stream in self.streams if stream.is_behind(self.sandbox)]:
+            if loop.time() >= deadline:
+                names = ", ".join(f"{stream.venue} {stream.label}" for stream in waiting)
+                self.problems.append(f"the last messages did not arrive within {DRAIN_SECONDS:g} s: {names}")
                 return
             await asyncio.sleep(0.05)
-        self.problems.append(f"the last messages did not arrive within {DRAIN_SECONDS:g} s")
 
     async def compare(self) -> None:
         """Books and the like against the exchange's own."""
@@ -158,11 +171,13 @@ class _Demo:
             self.problems += [f"{name}: {difference}" for difference in await venue.compare(truth)]
 
     def report(self, seconds: float) -> DemoReport:
-        causes = [
-            Cause(order.name, order.at_ns, max(order.at_ns, order.last_hit_ns or 0)) for order in self.orders
-        ]
+        causes: dict[str, list[Cause]] = {name: [] for name in self.venues}
+        for name, order in self.orders:
+            felt_ns = max(order.at_ns, order.last_hit_ns or 0)
+            causes[name].append(Cause(order.name, order.at_ns, felt_ns))
         audits = [
-            (stream, audit(stream.published(self.sandbox), stream.items, causes)) for stream in self.streams
+            (stream, audit(stream.published(self.sandbox), stream.items, causes[stream.venue]))
+            for stream in self.streams
         ]
         for stream, result in audits:
             if not result.published:
@@ -173,7 +188,7 @@ class _Demo:
         return DemoReport(
             honest=not self.problems and all(result.honest for _, result in audits),
             seconds=seconds,
-            faults=tuple(order.name for order in self.orders),
+            faults=tuple(order.name for _, order in self.orders),
             reconnections=reconnections,
             streams=tuple(_stream_report(stream, result) for stream, result in audits),
             problems=tuple(self.problems),

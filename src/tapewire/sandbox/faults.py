@@ -72,10 +72,11 @@ _CONNECTION = Parameter("whole number", "the number of one connection; left out:
 _RETRY_AFTER = Parameter("number", "seconds in the Retry-After header", 1, least=0, most=3600)
 _PATH = Parameter("text", "the path of the requests; left out: any")
 _TAKES = Parameter("number", "how long it takes", 2, least=0, most=600)
+_VENUE = Parameter("text", "the venue it happens to; left out: all that are played")
 
 
 def _at_once(name: str, text: str, **parameters: Parameter) -> Fault:
-    return Fault(name, text, {**parameters, "connection": _CONNECTION})
+    return Fault(name, text, {**parameters, "connection": _CONNECTION, "venue": _VENUE})
 
 
 def _standing(name: str, text: str, **parameters: Parameter) -> Fault:
@@ -111,31 +112,38 @@ _ALL = (
         size=Parameter("whole number", "bytes", 8 * 1024 * 1024, least=1, most=64 * 1024 * 1024),
     ),
     _at_once("binary", "send one binary message of no meaning"),
-    Fault("expire_tokens", "every token given so far has expired; refresh tokens stay good", {}),
+    Fault("expire_tokens", "every token given so far has expired; refresh tokens stay good", {"venue": _VENUE}),
     Fault(
         "crash_channel",
         "the topic's process crashes on every socket that has joined it",
-        {"topic": Parameter("text", "the topic on the wire", required=True)},
+        {"topic": Parameter("text", "the topic on the wire", required=True), "venue": _VENUE},
     ),
     Fault(
         "close_channel",
         "the server closes the topic on every socket that has joined it",
-        {"topic": Parameter("text", "the topic on the wire", required=True)},
+        {"topic": Parameter("text", "the topic on the wire", required=True), "venue": _VENUE},
     ),
     Fault(
         "prune_history",
         "forget what could be replayed of a topic, as a server does whose history was full or too old",
-        {"topic": _TOPIC, "keep": Parameter("whole number", "publications kept", 0, least=0, most=1_000_000)},
+        {
+            "topic": _TOPIC,
+            "keep": Parameter("whole number", "publications kept", 0, least=0, most=1_000_000),
+            "venue": _VENUE,
+        },
     ),
     Fault(
         "new_epoch",
         "number a topic's publications anew, as a server that has lost its history; who listens is told to come back",
-        {"topic": _TOPIC},
+        {"topic": _TOPIC, "venue": _VENUE},
     ),
     Fault(
         "insufficient_state",
         "tell whoever listens that the server lost their place in the stream: on one topic, or on the whole connection",
-        {"topic": Parameter("text", "the topic on the wire; left out: the connections are closed")},
+        {
+            "topic": Parameter("text", "the topic on the wire; left out: the connections are closed"),
+            "venue": _VENUE,
+        },
     ),
     Fault(
         "burst",

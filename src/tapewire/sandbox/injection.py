@@ -22,10 +22,16 @@ def play(
 ) -> None:
     """Do what was ordered, where it is not a standing fault. `publish(count)` makes a burst."""
     params = injected.params
+    venue = params.get("venue")
+    faces = faces if venue is None else {venue: faces[venue]}
     on_client = _ON_CLIENTS.get(injected.name)
     if on_client is not None:
         for client in list(clients):
-            if client.is_socket and params.get("connection") in (None, client.number):
+            if (
+                client.is_socket
+                and client.venue in faces
+                and params.get("connection") in (None, client.number)
+            ):
                 on_client(client, injected)
                 if injected.name not in _NOTED_WHEN_MET:
                     Faults.met(injected, now_ns)

@@ -129,6 +129,8 @@ class Sandbox:
 
         Raises ConfigurationError for an unknown name or parameter, listing what is allowed.
         """
+        if params.get("venue") not in (None, *self.faces):
+            raise ConfigurationError(f"{fault}(venue)", params["venue"], sorted(self.faces))
         now_ns = self.clock.time_ns()
         injected = self.faults.order(fault, params, now_ns)
         play(injected, self._clients.values(), self.faces, self.step, now_ns)

@@ -24,6 +24,7 @@ class Demo:
     """One account, one socket, two channels. Deadlines are shorter than in earnest, so that a demo is not a wait."""
 
     faults = (
+        DemoFault(0.22, "abort", {}, "the connection is reset"),
         DemoFault(0.48, "close", {"code": 1001, "reason": "going away"}, "the server goes away"),
         DemoFault(0.72, "crash_channel", {"topic": "game:crash"}, "the crash channel breaks down"),
     )
