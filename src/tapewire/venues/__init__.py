@@ -34,6 +34,7 @@ VENUES: Mapping[str, Venue] = {
         Venue("stx", "STX", "Phoenix Channels"),
         Venue("sxbet", "SX Bet", "Centrifugo"),
         Venue("stake", "Stake", "JSON channels"),
+        Venue("weex", "WEEX", "exchange streams"),
     )
 }
 """Every venue there is, by name."""

@@ -1,0 +1,7 @@
+"""The configuration, as the document imports it."""
+
+from __future__ import annotations
+
+from tapewire.venues.weex import WeexConfig
+
+__all__ = ["WeexConfig"]

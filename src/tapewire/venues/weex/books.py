@@ -1,0 +1,337 @@
+"""Order books that are proven: each delta names the state it follows (`U` is the last `u`), or that book is rebuilt.
+
+One `BookFeed` per wire topic keeps the book of everyone who reads it, inside the read, so that a slow consumer costs
+no book and no operation: it only misses some of its states, and a mark says so. Rules:
+
+* A hole, or a level that cannot be, is a `Gap` at every reader of that one book; `Resynced` comes with the snapshot.
+* A rebuild asks the venue to begin the topic anew. Where few operations are left in the connection's hour, or no
+  snapshot comes, it is fetched over HTTP, whose numbers are the same. Rebuilds of one book back off from the second on.
+* An empty snapshot numbered 0 is a contract that is traded no more: that is the end of the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from ...book import CHAINED, Applied, OrderBook, Resync, Verdict
+from ...clock import Clock
+from ...errors import SubscriptionEnded
+from ...marks import Gap, Mark, Resynced
+from ...retry import RandomFraction, RetryPolicy
+from ...session.delivery import Delivery, Subscription
+from .lines import Lines
+from .message import ROW_ERRORS, WeexMessage
+from .profile import Profile
+from .streams import Source, StreamCore
+from .wire import Frame
+
+__all__ = ["OPERATIONS_RESERVE", "BookFeed", "BookSource", "BookUpdate", "FetchDepth", "book_messages"]
+
+logger = logging.getLogger("tapewire.venues.weex")
+
+FetchDepth = Callable[[str, int], Awaitable[tuple[Any, Any, int]]]
+"""Symbol and depth to bids, asks (pairs of text) and the number of that state."""
+
+OPERATIONS_RESERVE: Final = 60
+"""With fewer operations left in the hour, books are rebuilt over HTTP."""
+
+SNAPSHOT_SECONDS: Final = 10.0
+REST_TRIES: Final = 4
+REST_PAUSE: Final = 0.7
+STEADY_SECONDS: Final = 30.0
+"""A book that was right for so long may be rebuilt at once again."""
+
+MAX_FAILURES: Final = 3
+"""Rebuilds without a steady book after which what is held is given up."""
+
+_REBUILD: Final = RetryPolicy(max_attempts=None, initial_backoff=0.5, max_backoff=30.0)
+
+
+class BookUpdate(msgspec.Struct):
+    """The best levels of a book after one frame; what a stream's buffer holds."""
+
+    topic: str
+    symbol: str
+    bids: list[tuple[Decimal, Decimal]]
+    asks: list[tuple[Decimal, Decimal]]
+    last: int | None
+    venue_time_ms: int | None
+    raw: bytes
+    received_at_ns: int
+
+
+class BookFeed:
+    """The book of one topic and everyone who reads it. `on_idle` is called when nobody does any more."""
+
+    def __init__(
+        self,
+        topic: str,
+        symbol: str,
+        depth: int,
+        *,
+        lines: Lines,
+        profile: Profile,
+        fetch: FetchDepth,
+        clock: Clock,
+        fraction: RandomFraction,
+        on_idle: Callable[[BookFeed], Any],
+    ) -> None:
+        self.topic = topic
+        self.symbol = symbol
+        self.depth = depth
+        self.book: OrderBook[Decimal] = OrderBook(Decimal, numbering=CHAINED)
+        self.resyncs = 0
+        """How often it was rebuilt after a hole."""
+        self.rest_resyncs = 0
+        """How often that was done over HTTP."""
+        self._lines = lines
+        self._profile = profile
+        self._fetch = fetch
+        self._clock = clock
+        self._fraction = fraction
+        self._on_idle = on_idle
+        self._readers: dict[StreamCore, int] = {}
+        self._subscription: Subscription | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._rest: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._proven_ns = self._live_since_ns = 0
+        self._broken = False  # a gap was said and no `Resynced` yet
+
+    # --- readers ------------------------------------------------------------------------------------------------------
+
+    def join(self, core: StreamCore, level: int) -> None:
+        """`core` reads the best `level` levels from now on; it begins with the present state, if there is one."""
+        self._readers[core] = level
+        if self._subscription is None:
+            delivery = Delivery(handler=self._take, inline=True, on_mark=self._mark, on_error=self._ended)
+            self._arm(SNAPSHOT_SECONDS, self._no_snapshot)
+            self._subscription = self._lines.subscribe(self.topic, delivery)
+        elif self.book.is_tradable:
+            core.put(self._update(level, None, b"", self._clock.time_ns()))
+
+    def leave(self, core: StreamCore) -> None:
+        """`core` reads no more; the last one takes the topic with it."""
+        self._readers.pop(core, None)
+        if not self._readers:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._disarm()
+        if self._rest is not None:
+            self._rest.cancel()
+        if self._subscription is not None:
+            self._subscription.unsubscribe()
+            self._subscription = None
+        self._on_idle(self)
+
+    # --- the session's calls, inside the read -------------------------------------------------------------------------
+
+    def _take(self, frame: Frame) -> None:
+        now_ns = self._clock.time_ns()
+        try:
+            bids, asks = self._profile.levels(frame)
+            levels = (_numbers(bids), _numbers(asks))
+        except ROW_ERRORS as error:
+            self.book.invalidate("levels that cannot be read")
+            self._lost(f"levels that cannot be read: {error}"[:200], "undecodable")
+            return
+        if frame.is_snapshot:
+            if not frame.last and not bids and not asks:
+                self._dead()
+                return
+            verdict = self.book.replace(*levels, last=frame.last)
+        else:
+            verdict = self.book.apply(*levels, first=frame.first, last=frame.last)
+        self._judge(verdict, frame.venue_time_ms, frame.raw, now_ns)
+
+    def _mark(self, mark: Mark) -> None:
+        if not (self._broken and isinstance(mark, Gap)):  # until `Resynced` one gap says it all
+            for core in tuple(self._readers):
+                core.put_mark(mark, self.topic)
+        if isinstance(mark, Gap):
+            if not (
+                self._broken and mark.reason == "interrupted"
+            ):  # our own renewal: what is held stays held
+                self.book.invalidate(mark.reason)
+            self._broken = True
+            if mark.reason in ("undecodable", "sequence"):
+                self._rebuild_later()
+            else:
+                self._arm(SNAPSHOT_SECONDS, self._no_snapshot)
+
+    def _ended(self, error: BaseException, item: Any) -> None:
+        if item is not None:
+            return
+        self._subscription = None
+        for core in tuple(self._readers):
+            core.fail(error)
+
+    def _judge(self, verdict: Verdict, venue_time_ms: int | None, raw: bytes, now_ns: int) -> None:
+        if type(verdict) is Applied:
+            self._proven_ns = now_ns
+            if self._broken or not self._live_since_ns:
+                self._live(now_ns)
+            for core, level in self._readers.items():
+                core.put(self._update(level, venue_time_ms, raw, now_ns))
+        elif type(verdict) is Resync:
+            self._lost(verdict.reason, "sequence")
+
+    def _update(self, level: int, venue_time_ms: int | None, raw: bytes, now_ns: int) -> BookUpdate:
+        book = self.book
+        return BookUpdate(
+            self.topic,
+            self.symbol,
+            book.bids.top(level),
+            book.offers.top(level),
+            book.last,
+            venue_time_ms,
+            raw,
+            now_ns,
+        )
+
+    # --- broken and rebuilt -------------------------------------------------------------------------------------------
+
+    def _live(self, now_ns: int) -> None:
+        self._disarm()
+        if self._broken:
+            for core in self._readers:
+                core.put_mark(Resynced(at_ns=now_ns))
+        self._broken = False
+        self._live_since_ns = now_ns
+
+    def _lost(self, reason: str, kind: Any) -> None:
+        """The book is not proven any more. What came behind the hole is held, to follow the snapshot."""
+        now_ns = self._clock.time_ns()
+        if self._failures >= MAX_FAILURES:
+            self.book.invalidate(reason)  # no snapshot reaches what is held: do without it
+        if not self._broken:
+            mark = Gap(reason=kind, since_ns=self._proven_ns or now_ns, until_ns=now_ns, detail=reason)
+            for core in self._readers:
+                core.put_mark(mark, self.topic)
+        self._broken = True
+        self._rebuild_later()
+
+    def _rebuild_later(self) -> None:
+        """At once; but each further time without a steady book in between after a longer pause."""
+        steady = self._live_since_ns and self._clock.time_ns() - self._live_since_ns > STEADY_SECONDS * 1e9
+        if steady:
+            self._failures = 0
+        self._failures += 1
+        self._live_since_ns = 0
+        delay = 0.0 if self._failures == 1 else _REBUILD.delay(self._failures - 1, fraction=self._fraction)
+        logger.warning("%s: %s; rebuilding it in %.1f s", self.topic, self.book.reason, delay)
+        if delay:
+            self._arm(delay, self._rebuild)
+        else:
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        self.resyncs += 1
+        operations = self._lines.operations_of(self.topic)
+        if operations is not None and operations.left(self._clock.monotonic()) <= OPERATIONS_RESERVE:
+            self._fetch_soon()
+        elif self._subscription is not None:
+            self._arm(SNAPSHOT_SECONDS, self._no_snapshot)
+            self._subscription.resync()
+
+    def _no_snapshot(self) -> None:
+        """Nothing came: fetch it. While the line is down none can be had, and the next connection brings one."""
+        if self._subscription is not None and self._subscription.state == "subscribed":
+            self._fetch_soon()
+        else:
+            self._arm(SNAPSHOT_SECONDS, self._no_snapshot)
+
+    def _fetch_soon(self) -> None:
+        if self._rest is None or self._rest.done():
+            self._rest = asyncio.get_running_loop().create_task(
+                self._fetch_book(), name=f"weex book {self.topic}"
+            )
+
+    async def _fetch_book(self) -> None:
+        """A snapshot over HTTP: what came since is held behind it. Where it never fits, the topic is begun anew."""
+        self.rest_resyncs += 1
+        for _ in range(REST_TRIES):
+            try:
+                bids, asks, last = await self._fetch(self.symbol, self.depth)
+                levels = (_numbers(bids), _numbers(asks))
+            except ROW_ERRORS as error:
+                logger.warning("%s: no snapshot over HTTP: %s", self.topic, error)
+                break
+            if self.book.is_tradable or not self._readers:
+                return
+            if not last and not levels[0] and not levels[1]:
+                self._dead()
+                return
+            verdict = self.book.replace(*levels, last=last)
+            if type(verdict) is Applied:
+                self._judge(verdict, None, b"", self._clock.time_ns())
+                return
+            await asyncio.sleep(REST_PAUSE)
+        self._arm(SNAPSHOT_SECONDS, self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        if self._subscription is not None and not self.book.is_tradable:
+            self._arm(SNAPSHOT_SECONDS, self._no_snapshot)
+            self._subscription.resync()
+
+    def _dead(self) -> None:
+        error = SubscriptionEnded(
+            self.topic, "the contract is not traded any more (an empty book, numbered 0)"
+        )
+        logger.warning("%s", error)
+        for core in tuple(self._readers):
+            core.fail(error)
+
+    def _arm(self, seconds: float, call: Callable[[], None]) -> None:
+        self._disarm()
+        self._timer = asyncio.get_running_loop().call_later(seconds, call)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<BookFeed {self.topic} {self.book.state} readers={len(self._readers)} resyncs={self.resyncs}>"
+        )
+
+
+class BookSource(Source):
+    """One reader of a feed, as a stream's source."""
+
+    def __init__(self, feed: Callable[[], BookFeed], level: int) -> None:
+        self._make = feed
+        self._feed: BookFeed | None = None
+        self._level = level
+
+    def start(self, core: StreamCore) -> None:
+        """Read the feed; it is made or found now."""
+        self._feed = self._make()
+        self._feed.join(core, self._level)
+
+    def stop(self, core: StreamCore) -> None:
+        """Read it no more."""
+        if self._feed is not None:
+            self._feed.leave(core)
+
+
+def book_messages(item: Any, core: StreamCore) -> Iterable[WeexMessage]:
+    """One state of a book as a message."""
+    if not isinstance(item, BookUpdate):
+        return ()
+    when = item.received_at_ns / 1e9 if item.venue_time_ms is None else item.venue_time_ms / 1000
+    data = {"symbol": item.symbol, "bids": item.bids, "asks": item.asks, "sequence": item.last}
+    message = WeexMessage("depth", item.symbol, data, when, item.raw, item.received_at_ns, item.last)
+    return (message,)
+
+
+def _numbers(levels: Iterable[tuple[str, str]]) -> list[tuple[Decimal, Decimal]]:
+    return [(Decimal(price), Decimal(size)) for price, size in levels]

@@ -1,0 +1,128 @@
+"""What this venue shows in `tapewire demo`: a proven book, trades, tickers and the account's own orders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from ...marks import Resynced
+from ...retry import RetryPolicy
+from ...session.health import Statistics
+from .. import DemoFault, Observer
+from .config import WeexConfig
+from .message import WeexMessage
+from .socket import WeexWebSocketClient
+from .streams import Stream
+
+__all__ = ["SETTINGS", "Demo"]
+
+SETTINGS: Final[Mapping[str, Any]] = {"depth_interval": 0.2}
+"""Of the sandbox's face: books twice as often as in earnest, and more."""
+
+SYMBOL = "BTCUSDT"
+SIZE = "0.01"
+LEVEL = 15
+
+
+class Demo:
+    """One client with a key. Its faults besides those of the line: a hole in one book, and a snapshot too old."""
+
+    faults = (
+        DemoFault(0.20, "skip", {"topic": f"{SYMBOL}@depth{LEVEL}"}, "one delta of a book is lost"),
+        DemoFault(0.40, "abort", {}, "the connections are reset"),
+        DemoFault(
+            0.44, "stale_snapshot", {"topic": f"{SYMBOL}@depth{LEVEL}"}, "a snapshot is older than its deltas"
+        ),
+        DemoFault(0.45, "skip", {"topic": f"{SYMBOL}@depth{LEVEL}"}, "which a lost delta asks for"),
+        DemoFault(0.65, "half_open", {}, "the lines go dead without a word"),
+    )
+
+    def __init__(self, url: str) -> None:
+        config = WeexConfig(
+            host=url,
+            api_key="sandbox-weex-key",
+            secret_key="sandbox-weex-secret",
+            passphrase="sandbox-weex-passphrase",
+        )
+        self._client = WeexWebSocketClient(
+            config,
+            retry=RetryPolicy(max_attempts=None, initial_backoff=0.2, max_backoff=1.0),
+            session_options={"ping_interval": 1.0, "ping_timeout": 0.5, "stable_after": 1.0},
+        )
+        self._readers: list[asyncio.Task[None]] = []
+        self._book: WeexMessage | None = None
+        self._orders = 0
+
+    async def sign_in(self) -> str:
+        await self._client.connect()
+        contracts = await self._client.http.get_contracts()
+        (balance,) = await self._client.http.get_account_balance()
+        return f"connected; {len(contracts)} contracts; {balance['available']} {balance['asset']} available"
+
+    async def subscribe(self, observe: Callable[[str, str], Observer]) -> None:
+        client = self._client
+        account = "trader"
+        streams: tuple[tuple[str, str, Stream], ...] = (
+            (
+                "book",
+                f"{SYMBOL}@depth{LEVEL}",
+                client.stream_order_book(SYMBOL, level=LEVEL, marks=True, capacity=20_000),
+            ),
+            ("trades", f"{SYMBOL}@trade", client.stream_trades(SYMBOL, marks=True, capacity=20_000)),
+            ("tickers", f"{SYMBOL}@ticker", client.stream_tickers([SYMBOL], marks=True, capacity=20_000)),
+            ("orders", f"orders:{account}", client.stream_orders(marks=True)),
+        )
+        for label, topic, stream in streams:
+            self._readers.append(asyncio.create_task(self._read(stream, observe(label, topic))))
+        async with asyncio.timeout(10):
+            while not self._is_joined(len(streams)):  # noqa: ASYNC110 - the sandbox stands still until all is joined
+                await asyncio.sleep(0.02)
+
+    def _is_joined(self, count: int) -> bool:
+        return self._book is not None and sum(each.confirmed for each in self._client.statistics()) == count
+
+    async def _read(self, stream: Stream, observer: Observer) -> None:
+        raw = b""
+        async for message in stream:
+            if message.mark is not None:
+                if not isinstance(message.mark, Resynced):  # it ends a gap, whose cause is looked for there
+                    observer.mark(message.mark)
+                continue
+            if message.channel == "depth":
+                self._book = message
+            if message.raw and message.raw is not raw:  # several messages of one frame
+                raw = message.raw
+                frame = msgspec.json.decode(raw)
+                if not frame["e"].endswith("Snapshot"):
+                    observer.publication(frame["e"], frame)
+
+    async def trade(self) -> str:
+        side = "sell" if self._orders % 2 else "buy"
+        self._orders += 1
+        placed = await self._client.http.place_order(SYMBOL, side, SIZE)
+        order = await self._client.http.get_order(client_order_id=placed["client_order_id"])
+        return f"order {placed['order_id']}: {side} {SIZE} {SYMBOL} is {order['status']}"
+
+    async def compare(self, truth: Callable[[str], Any]) -> list[str]:
+        """The book against the venue's own over HTTP, level by level."""
+        expected = await self._client.http.get_order_book(SYMBOL, LEVEL)
+        if self._book is None:
+            return ["the book is not live at the end"]
+        return [
+            f"the book's {side} differ from the venue's"
+            for side in ("bids", "asks")
+            if self._book.data[side] != expected[side]
+        ]
+
+    def statistics(self) -> Statistics:
+        figures = self._client.statistics()
+        return msgspec.structs.replace(figures[0], reconnections=sum(each.reconnections for each in figures))
+
+    async def close(self) -> None:
+        for reader in self._readers:
+            reader.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)
+        await self._client.disconnect()

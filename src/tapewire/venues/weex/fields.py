@@ -1,0 +1,223 @@
+"""How a row of the wire becomes the `data` that the document's samples read: one table per channel and wire.
+
+A table says, for each name of ours, the wire's key and what kind of value it is. What a row lacks is left out, so that
+`data.get("last", "N/A")` says so. Numbers are exact (`Decimal`), times are seconds. Corrupt values raise InvalidField.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+from ...model.fields import EXACT, InvalidField, parse_decimal
+
+__all__ = ["V2_FIELDS", "V3_FIELDS", "FieldMap", "mapped", "per_cent"]
+
+Kind: TypeAlias = Callable[[Any, str], Any]
+FieldMap: TypeAlias = Mapping[str, tuple[str, Kind]]
+
+_MAX_TEXT: Final = 256
+
+
+def number(value: Any, field: str) -> Decimal:
+    """An exact number."""
+    return parse_decimal(value, field)
+
+
+def per_cent(value: Any, field: str) -> Decimal:
+    """The wire has a fraction, the document prints a percentage: `Decimal("1.2475")` for "0.012475"."""
+    return EXACT.multiply(parse_decimal(value, field), Decimal(100))
+
+
+def seconds(value: Any, field: str) -> float:
+    """Milliseconds on the wire, as a number or its digits; seconds for people."""
+    if isinstance(value, str) and len(value) <= 16 and value.isascii() and value.isdigit():
+        value = int(value)
+    if type(value) is not int or not 0 <= value < 10**15:
+        raise InvalidField(field, value, "milliseconds since the epoch")
+    return value / 1000
+
+
+def text(value: Any, field: str) -> str:
+    """A short text."""
+    if type(value) is int:
+        value = str(value)
+    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+        raise InvalidField(field, value, f"text of at most {_MAX_TEXT} characters")
+    return value
+
+
+def lower(value: Any, field: str) -> str:
+    """A word, in lower case."""
+    return text(value, field).lower()
+
+
+def symbol(value: Any, field: str) -> str:
+    """A contract's name as V3 spells it."""
+    return text(value, field).upper().removeprefix("CMT_")
+
+
+def flag(value: Any, field: str) -> bool:
+    """True or false, as such or in words."""
+    if value in (True, "true", "True"):
+        return True
+    if value in (False, "false", "False"):
+        return False
+    raise InvalidField(field, value, "true or false")
+
+
+def taker_side(value: Any, field: str) -> str:
+    """The wire says whether the buyer was the maker: then the taker sold."""
+    return "sell" if flag(value, field) else "buy"
+
+
+_ORDER: Final[FieldMap] = {
+    "order_id": ("id", text),
+    "client_order_id": ("clientOrderId", text),
+    "symbol": ("symbol", symbol),
+    "side": ("orderSide", lower),
+    "position_side": ("positionSide", lower),
+    "type": ("type", lower),
+    "price": ("price", number),
+    "size": ("size", number),
+    "filled_size": ("cumFillSize", number),
+    "filled_value": ("cumFillValue", number),
+    "fee": ("cumFillFee", number),
+    "last_fill_price": ("latestFillPrice", number),
+    "time_in_force": ("timeInForce", lower),
+    "reduce_only": ("reduceOnly", flag),
+    "trigger_price": ("triggerPrice", number),
+    "leverage": ("leverage", number),
+    "reason": ("cancelReason", text),
+    "venue_status": ("status", text),
+    "created": ("createdTime", seconds),
+    "time": ("updatedTime", seconds),
+}
+
+_FILL: Final[FieldMap] = {
+    "fill_id": ("id", text),
+    "order_id": ("orderId", text),
+    "symbol": ("symbol", symbol),
+    "side": ("orderSide", lower),
+    "position_side": ("positionSide", lower),
+    "size": ("fillSize", number),
+    "value": ("fillValue", number),
+    "fee": ("fillFee", number),
+    "realized_pnl": ("realizePnl", number),
+    "liquidity": ("direction", lower),
+    "time": ("createdTime", seconds),
+}
+
+_POSITION: Final[FieldMap] = {
+    "position_id": ("id", text),
+    "symbol": ("symbol", symbol),
+    "side": ("side", lower),
+    "size": ("size", number),
+    "open_value": ("openValue", number),
+    "open_fee": ("openFee", number),
+    "funding_fee": ("fundingFee", number),
+    "margin": ("isolatedMargin", number),
+    "margin_mode": ("marginMode", lower),
+    "leverage": ("leverage", number),
+    "realized_pnl": ("cumRealizePnl", number),
+    "unrealized_pnl": ("unrealizePnl", number),
+    "created": ("createdTime", seconds),
+    "time": ("updatedTime", seconds),
+}
+
+_ACCOUNT: Final[FieldMap] = {
+    "asset": ("coin", text),
+    "amount": ("amount", number),
+    "equity": ("equity", number),
+    "available": ("available", number),
+    "frozen": ("frozen", number),
+    "liquidating": ("liquidating", flag),
+    "time": ("updatedTime", seconds),
+}
+
+V3_FIELDS: Final[Mapping[str, FieldMap]] = {
+    "ticker": {
+        "last": ("c", number),
+        "volume": ("v", number),
+        "change": ("P", per_cent),
+        "change_amount": ("p", number),
+        "open": ("o", number),
+        "high": ("h", number),
+        "low": ("l", number),
+        "turnover": ("q", number),
+        "average": ("w", number),
+        "trades": ("n", number),
+        "mark": ("m", number),
+        "index": ("i", number),
+    },
+    "trade": {
+        "id": ("t", text),
+        "price": ("p", number),
+        "size": ("q", number),
+        "value": ("v", number),
+        "side": ("m", taker_side),
+        "time": ("T", seconds),
+    },
+    "kline": {
+        "start": ("t", seconds),
+        "end": ("T", seconds),
+        "interval": ("i", text),
+        "open": ("o", number),
+        "high": ("h", number),
+        "low": ("l", number),
+        "close": ("c", number),
+        "volume": ("v", number),
+        "turnover": ("q", number),
+        "trades": ("n", number),
+    },
+    "orders": _ORDER,
+    "fill": _FILL,
+    "positions": _POSITION,
+    "account": _ACCOUNT,
+}
+
+_V2_NAMES: Final[FieldMap] = {"symbol": ("contractId", symbol), "asset": ("coinId", text)}
+
+V2_FIELDS: Final[Mapping[str, FieldMap]] = {
+    "ticker": {
+        "last": ("lastPrice", number),
+        "volume": ("size", number),
+        "change": ("priceChangePercent", per_cent),
+        "change_amount": ("priceChange", number),
+        "high": ("high", number),
+        "low": ("low", number),
+        "turnover": ("value", number),
+        "trades": ("trades", number),
+        "mark": ("markPrice", number),
+    },
+    "trade": {
+        "price": ("price", number),
+        "size": ("size", number),
+        "value": ("value", number),
+        "side": ("buyerMaker", taker_side),
+        "time": ("time", seconds),
+    },
+    "kline": {
+        "start": ("klineTime", seconds),
+        "open": ("open", number),
+        "high": ("high", number),
+        "low": ("low", number),
+        "close": ("close", number),
+        "volume": ("size", number),
+        "turnover": ("value", number),
+    },
+    "orders": {**_ORDER, **_V2_NAMES},
+    "fill": {**_FILL, **_V2_NAMES},
+    "positions": {**_POSITION, **_V2_NAMES},
+    "account": {**_ACCOUNT, "asset": ("coinId", text)},
+}
+
+
+def mapped(row: Mapping[str, Any], fields: FieldMap) -> dict[str, Any]:
+    """The row in our names, without what it lacks (null and the empty text included)."""
+    return {
+        name: kind(value, name)
+        for name, (key, kind) in fields.items()
+        if (value := row.get(key)) is not None and value != ""
+    }

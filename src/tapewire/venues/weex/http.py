@@ -1,0 +1,392 @@
+"""`WeexAsyncClient`: the venue's HTTP API V3 for contracts: markets, account, orders.
+
+Rules: every attempt takes its weight from the address's budget and its signature from the venue's clock; a call that
+changes nothing is repeated after a passing failure, an order never: where its answer is lost, `OrderOutcomeUnknown`
+says how to look it up. Every order has a `client_order_id`, ours if you give none. All methods raise the tree of
+`errors.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from decimal import Decimal
+from random import random
+from typing import Any, Final, Self
+from urllib.parse import urlencode
+
+import httpx2
+import msgspec
+
+from ...clock import Clock, SystemClock
+from ...errors import HttpError
+from ...retry import NO_RETRY, RandomFraction, RetryPolicy
+from ...transport.http import HttpClient, Method, retry_delay
+from .answers import (
+    REST_BALANCE,
+    REST_POSITION,
+    REST_TICKER,
+    REST_TRADE,
+    kline_of,
+    levels_of,
+    order_of,
+    rows_of,
+    unwrapped,
+)
+from .config import WeexConfig
+from .errors import (
+    BAN_SECONDS,
+    EXPIRED_TIMESTAMP,
+    OrderOutcomeUnknown,
+    WEEXAuthenticationError,
+    WEEXError,
+    WEEXInvalidArgument,
+    WEEXNetworkError,
+    WEEXParseError,
+    WEEXSystemError,
+    of_http_error,
+)
+from .operations import weight_of
+from .signing import USER_AGENT, VenueTime, signed_headers
+from .symbols import DEPTHS, INTERVALS, checked_symbol
+
+__all__ = ["WeexAsyncClient"]
+
+PREFIX: Final = "/capi/v3/"
+
+_SIDES: Final = ("buy", "sell")
+_POSITION_SIDES: Final = ("long", "short")
+_KINDS: Final = ("limit", "market")
+_TIMES_IN_FORCE: Final = ("gtc", "ioc", "fok", "post_only")
+
+
+class WeexAsyncClient:
+    """Close it with `close()` or use it as `async with WeexAsyncClient(config)`. Public calls need no key."""
+
+    def __init__(
+        self,
+        config: WeexConfig,
+        *,
+        clock: Clock | None = None,
+        fraction: RandomFraction = random,
+        http_transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.config = config
+        self._clock = clock or SystemClock()
+        self._fraction = fraction
+        self.time = VenueTime(self._clock)
+        self._weight = weight_of(config.addresses.rest)
+        self._policy = RetryPolicy(max_attempts=config.max_retries + 1, initial_backoff=0.5, max_backoff=8.0)
+        self._http = HttpClient(
+            config.addresses.rest,
+            policy=NO_RETRY,  # repeated here: each attempt has its own weight and its own signature
+            timeout=config.timeout,
+            clock=self._clock,
+            http_transport=http_transport,
+        )
+
+    # --- markets ------------------------------------------------------------------------------------------------------
+
+    async def server_time(self) -> int:
+        """The venue's time in milliseconds. It also sets the clock that signatures are made by."""
+        asked_ns = self._clock.time_ns()
+        answer = await self._public("market/time", 1)
+        told = answer.get("serverTime") if isinstance(answer, dict) else answer
+        if type(told) is str and told.isascii() and told.isdigit():
+            told = int(told)
+        if type(told) is not int or not 0 < told < 10**15:
+            raise WEEXParseError("market/time: no time in the answer")
+        self.time.learn(told, asked_ns, self._clock.time_ns())
+        return told
+
+    async def synchronize(self, *, again: bool = False) -> None:
+        """Learn the venue's clock if it is not known, or `again`. A failure leaves our own."""
+        if again or not self.time.is_known:
+            try:
+                await self.server_time()
+            except WEEXError:
+                self.time.is_known = False
+
+    async def get_contracts(self) -> list[dict[str, Any]]:
+        """Every contract, in the venue's own words: symbol, precisions, limits, fees."""
+        answer = await self._public("market/exchangeInfo", 1)
+        return rows_of(answer.get("symbols") if isinstance(answer, dict) else answer)
+
+    async def get_order_book(self, symbol: str, limit: int = 15) -> dict[str, Any]:
+        """`{"symbol", "bids", "asks", "sequence"}`, of 15 or 200 levels; `sequence` is the socket's number."""
+        bids, asks, last = await self.fetch_depth(symbol, limit)
+        pairs = [[(Decimal(price), Decimal(size)) for price, size in side] for side in (bids, asks)]
+        return {"symbol": checked_symbol(symbol), "bids": pairs[0], "asks": pairs[1], "sequence": last}
+
+    async def fetch_depth(self, symbol: str, limit: int) -> tuple[Any, Any, int]:
+        """Bids, asks (pairs of text) and the number of that state: what a book is rebuilt from."""
+        if limit not in DEPTHS:
+            raise WEEXInvalidArgument("limit", limit, DEPTHS)
+        query = {"symbol": checked_symbol(symbol), "limit": str(limit)}
+        return levels_of(await self._public("market/depth", 1, query))
+
+    async def get_trades(self, symbol: str, limit: int = 100) -> list[dict[str, Any]]:
+        """The latest public trades."""
+        query = {"symbol": checked_symbol(symbol), "limit": _limit(limit, 1000)}
+        return rows_of(await self._public("market/trades", 5, query), REST_TRADE)
+
+    async def get_kline(self, symbol: str, interval: str, limit: int = 100) -> list[dict[str, Any]]:
+        """Candles of an interval such as "1m" or "1d"."""
+        if interval not in INTERVALS:
+            raise WEEXInvalidArgument("interval", interval, INTERVALS)
+        query = {"symbol": checked_symbol(symbol), "interval": interval, "limit": _limit(limit, 1000)}
+        answer = await self._public("market/klines", 1, query)
+        return [kline_of(row) for row in rows_of(answer, kind=list)]
+
+    async def get_ticker(self, symbol: str) -> dict[str, Any]:
+        """The last day of one contract, in the words of `stream_tickers`."""
+        rows = rows_of(
+            await self._public("market/ticker/24hr", 40, {"symbol": checked_symbol(symbol)}), REST_TICKER
+        )
+        if not rows:
+            raise WEEXParseError(f"market/ticker/24hr: nothing about {symbol}")
+        ticker: dict[str, Any] = rows[0]
+        return ticker
+
+    async def get_all_tickers(self) -> list[dict[str, Any]]:
+        """The last day of every contract."""
+        return rows_of(await self._public("market/ticker/24hr", 40), REST_TICKER)
+
+    async def get_mark_price(self, symbol: str) -> Decimal:
+        """The mark price of a contract, now."""
+        query = {"symbol": checked_symbol(symbol), "priceType": "MARK"}
+        rows = rows_of(await self._public("market/symbolPrice", 1, query))
+        try:
+            return Decimal(str(rows[0]["price"]))
+        except (IndexError, KeyError, ArithmeticError):
+            raise WEEXParseError("market/symbolPrice: no price in the answer") from None
+
+    # --- account ------------------------------------------------------------------------------------------------------
+
+    async def get_account_balance(self) -> list[dict[str, Any]]:
+        """`{"asset", "balance", "available", "frozen", "unrealized_pnl"}` of each asset."""
+        return rows_of(await self._signed("GET", "account/balance", 10), REST_BALANCE)
+
+    async def get_all_positions(self) -> list[dict[str, Any]]:
+        """Every open position, in the words of `stream_positions`."""
+        return rows_of(await self._signed("GET", "account/position/allPosition", 15), REST_POSITION)
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    async def place_order(
+        self,
+        symbol: str,
+        side: str,
+        size: Decimal | str | int,
+        *,
+        price: Decimal | str | int | None = None,
+        position_side: str = "long",
+        type: str | None = None,  # noqa: A002 - the documents' word
+        time_in_force: str | None = None,
+        client_order_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Place one order; returns `{"order_id", "client_order_id"}`.
+
+        `side` "buy" or "sell", `position_side` "long" or "short" (a long is closed by selling it), `size` in base
+        coins, `price` for a limit order, none for a market order; numbers are exact: no floats. Raises
+        OrderOutcomeUnknown where the answer was lost, else what the venue refused it for.
+        """
+        kind = type or ("market" if price is None else "limit")
+        for name, value, allowed in (
+            ("side", side, _SIDES),
+            ("position_side", position_side, _POSITION_SIDES),
+            ("type", kind, _KINDS),
+            ("time_in_force", time_in_force or "gtc", _TIMES_IN_FORCE),
+        ):
+            if value not in allowed:
+                raise WEEXInvalidArgument(name, value, allowed)
+        if (price is None) is not (kind == "market"):
+            raise WEEXInvalidArgument("price", price, "a price on a limit order, none on a market order")
+        identifier = client_order_id or uuid.uuid4().hex
+        if not (1 <= len(identifier) <= 36 and identifier.isascii() and identifier.isprintable()):
+            raise WEEXInvalidArgument("client_order_id", identifier[:60], "1 to 36 printable characters")
+        body = {
+            "symbol": checked_symbol(symbol),
+            "side": side.upper(),
+            "positionSide": position_side.upper(),
+            "type": kind.upper(),
+            "quantity": _exact("size", size),
+            "newClientOrderId": identifier,
+        }
+        if price is not None:
+            body |= {"price": _exact("price", price), "timeInForce": (time_in_force or "gtc").upper()}
+        what = f"{side} {body['symbol']}"
+        answer = await self._final("POST", "order", 5, what, identifier, None, body=body)
+        return {"order_id": str(answer.get("orderId") or ""), "client_order_id": identifier}
+
+    async def cancel_order(
+        self, order_id: str | None = None, *, client_order_id: str | None = None
+    ) -> dict[str, Any]:
+        """Cancel one order by either id. Raises OrderOutcomeUnknown where the answer was lost: look it up."""
+        query = _order_query(order_id, client_order_id)
+        answer = await self._final("DELETE", "order", 3, "cancellation", client_order_id, order_id, query)
+        return {
+            "order_id": str(answer.get("orderId") or order_id or ""),
+            "client_order_id": str(answer.get("clientOrderId") or client_order_id or ""),
+        }
+
+    async def get_order(
+        self, order_id: str | None = None, *, client_order_id: str | None = None
+    ) -> dict[str, Any]:
+        """Look one order up by either id, in the words of `stream_orders`. Raises WEEXNotFoundError."""
+        query = _order_query(order_id, client_order_id)
+        (row,) = rows_of(await self._signed("GET", "order", 3, query))[:1] or ({},)
+        return order_of(row)
+
+    async def get_open_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
+        """Every open order, of one contract or of all."""
+        query = {"symbol": checked_symbol(symbol)} if symbol else {}
+        return [order_of(row) for row in rows_of(await self._signed("GET", "openOrders", 10, query))]
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close all connections. Idempotent."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"WeexAsyncClient({self.config.addresses.rest})"
+
+    async def _public(self, path: str, weight: int, query: Mapping[str, str] | None = None) -> Any:
+        return await self._repeated("GET", path, weight, query or {}, signed=False)
+
+    async def _signed(
+        self, method: Method, path: str, weight: int, query: Mapping[str, str] | None = None
+    ) -> Any:
+        return await self._repeated(method, path, weight, query or {}, signed=True)
+
+    async def _final(
+        self,
+        method: Method,
+        path: str,
+        weight: int,
+        what: str,
+        client_order_id: str | None,
+        order_id: str | None,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> dict[str, Any]:
+        """A call that is sent once. Its answer lost, or unreadable, is not an answer."""
+        encoded = b"" if body is None else msgspec.json.encode(body)
+        try:
+            answer = await self._once_in_time(method, path, weight, query or {}, encoded)
+            if not isinstance(answer, dict):
+                raise WEEXParseError(f"{path}: the answer is no object")
+            return answer
+        except (WEEXNetworkError, WEEXSystemError, WEEXParseError) as error:
+            if getattr(error, "sent", True) is False:
+                raise
+            cause = error.message
+        raise OrderOutcomeUnknown(what, client_order_id=client_order_id, order_id=order_id, cause=cause)
+
+    async def _once_in_time(
+        self, method: Method, path: str, weight: int, query: Mapping[str, str], body: bytes
+    ) -> Any:
+        """Signed; once more by the venue's clock where ours was refused, for then it was not carried out."""
+        self.config.require_credentials(path)
+        await self.synchronize()
+        try:
+            return await self._attempt(method, path, weight, query, body, signed=True)
+        except WEEXAuthenticationError as error:
+            if error.code != EXPIRED_TIMESTAMP:
+                raise
+        await self.synchronize(again=True)
+        return await self._attempt(method, path, weight, query, body, signed=True)
+
+    async def _repeated(
+        self, method: Method, path: str, weight: int, query: Mapping[str, str], *, signed: bool
+    ) -> Any:
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                if signed:
+                    return await self._once_in_time(method, path, weight, query, b"")
+                return await self._attempt(method, path, weight, query, b"", signed=False)
+            except WEEXError as error:
+                delay = self._delay_after(error, attempts, path)
+                if delay is None:
+                    raise
+            await asyncio.sleep(delay)
+
+    def _delay_after(self, error: WEEXError, attempts: int, path: str) -> float | None:
+        if not error.retryable:
+            return None
+        known = HttpError(
+            "GET",
+            path,
+            status=503 if isinstance(error, WEEXSystemError) else error.status,
+            detail="",
+            retry_after=getattr(error, "retry_after", None),
+            sent=getattr(error, "sent", True),
+        )
+        return retry_delay(self._policy, attempts, known, idempotent=True, fraction=self._fraction)
+
+    async def _attempt(
+        self,
+        method: Method,
+        path: str,
+        weight: int,
+        query: Mapping[str, str],
+        body: bytes,
+        *,
+        signed: bool,
+    ) -> Any:
+        now = self._clock.monotonic()
+        delay = max(self._weight.reserve(now) for _ in range(weight))
+        if delay > 0:
+            await asyncio.sleep(delay)
+        target = PREFIX + path + (f"?{urlencode(query)}" if query else "")
+        headers = {"User-Agent": USER_AGENT}
+        if signed:
+            headers = signed_headers(self.config, self.time.now_ms(), method, target, body)
+        if method != "GET":
+            headers["Content-Type"] = "application/json"
+        failure: WEEXError
+        try:
+            reply = await self._http.request(
+                method, PREFIX + path, query=query, headers=headers, body=body, idempotent=False
+            )
+            return unwrapped(reply.body, f"{method} {path}", reply.status)
+        except HttpError as error:
+            failure = of_http_error(error)
+            if error.status == 429:
+                held = BAN_SECONDS if error.retry_after is None else error.retry_after
+                self._weight.hold(self._clock.monotonic(), held)
+        raise failure
+
+
+def _limit(limit: object, most: int) -> str:
+    if type(limit) is not int or not 1 <= limit <= most:
+        raise WEEXInvalidArgument("limit", limit, f"1 to {most}")
+    return str(limit)
+
+
+def _exact(name: str, value: object) -> str:
+    try:
+        number = (
+            Decimal(value) if isinstance(value, Decimal | str | int) and value is not True else Decimal(0)
+        )
+    except ArithmeticError:
+        number = Decimal(0)
+    if not (number.is_finite() and 0 < number < 10**15):
+        raise WEEXInvalidArgument(name, str(value)[:40], "an exact number above zero: Decimal, text or int")
+    return f"{number:f}"
+
+
+def _order_query(order_id: str | None, client_order_id: str | None) -> dict[str, str]:
+    if bool(order_id) is bool(client_order_id):
+        raise WEEXInvalidArgument("order_id", order_id, "either this or client_order_id")
+    return {"orderId": str(order_id)} if order_id else {"origClientOrderId": str(client_order_id)}

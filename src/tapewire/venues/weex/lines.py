@@ -1,0 +1,158 @@
+"""The sockets of one client: a pool of public ones and one private, opened when they are needed.
+
+Rules: a hundred topics at most on each; every attempt to connect waits for the address's budget; the private socket is
+signed anew on each attempt, by the venue's clock. The venue cuts off a socket without topics after a minute: such a one
+is closed by us before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from ...errors import ConfigurationError, SessionClosed
+from ...protocols.base import ClientProtocol
+from ...secrets import Secret
+from ...session.delivery import Delivery, Subscription
+from ...session.health import Statistics
+from ...session.options import SessionOptions
+from ...session.pool import Pool
+from .operations import CHANNELS_PER_CONNECTION, Operations
+from .profile import Profile
+from .protocol import WeexProtocol
+
+__all__ = ["IDLE_SECONDS", "Lines"]
+
+logger = logging.getLogger("tapewire.venues.weex")
+
+IDLE_SECONDS: Final = 30.0
+"""How long a socket may stay without a topic; the venue allows about 60."""
+
+CHECK_SECONDS: Final = 5.0
+
+
+class Lines:
+    """The public sockets of a client, or its private one. `fields` are the session's options but for its protocol."""
+
+    def __init__(
+        self,
+        name: str,
+        profile: Profile,
+        fields: Mapping[str, Any],
+        *,
+        max_sessions: int,
+        admit: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._name = name
+        self._profile = profile
+        self._fields = dict(fields)
+        self._protocols: dict[str, WeexProtocol] = {}
+        self._made = 0
+        self._pool = Pool(
+            self._make_options, capacity=CHANNELS_PER_CONNECTION, max_sessions=max_sessions, admit=admit
+        )
+        self._opening: asyncio.Task[None] | None = None
+        self._reaper: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def open(self) -> None:
+        """Open the first socket now. Raises what no retry can heal."""
+        self._watch_idle()
+        await asyncio.shield(self._open_soon())
+
+    def subscribe(self, topic: str, delivery: Delivery) -> Subscription:
+        """Want `topic`, on a socket that has room for it; one is opened if there is none."""
+        if self._closed:
+            raise SessionClosed("the client is closed")
+        subscription = self._pool.subscribe(topic, delivery=delivery)
+        _ = self._open_soon()
+        self._watch_idle()
+        return subscription
+
+    def operations_of(self, topic: str) -> Operations | None:
+        """The budget of the connection that serves `topic`; None where there is no connection."""
+        try:
+            name = self._pool.session_of(topic).options.name
+        except ConfigurationError:
+            return None
+        protocol = self._protocols.get(name)
+        return None if protocol is None else protocol.operations
+
+    @property
+    def is_up(self) -> bool:
+        """True while every socket that has topics is connected."""
+        living = [session for session in self._pool.sessions if session.state not in _OVER]
+        return all(session.connected for session in living)
+
+    def reconnect(self) -> None:
+        """Drop every connection and make new ones."""
+        for session in self._pool.sessions:
+            if session.state not in _OVER:
+                session.reconnect()
+
+    def statistics(self) -> tuple[Statistics, ...]:
+        """Frozen figures of each socket."""
+        return self._pool.statistics()
+
+    async def close(self) -> None:
+        """Close every socket. Bounded in time, idempotent."""
+        self._closed = True
+        tasks = [task for task in (self._reaper, self._opening) if task is not None]
+        if self._reaper is not None:
+            self._reaper.cancel()
+        await self._pool.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _make_options(self, number: int) -> SessionOptions:
+        self._made += 1
+        name = f"weex {self._name} {self._made}"
+
+        def protocol(token: Secret | None) -> ClientProtocol:
+            made = self._protocols[name] = WeexProtocol(self._profile)
+            return made
+
+        return SessionOptions(**(self._fields | {"name": name, "protocol": protocol}))
+
+    def _open_soon(self) -> asyncio.Task[None]:
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(
+                self._pool.open(), name=f"weex {self._name} opening"
+            )
+            self._opening.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return self._opening
+
+    def _watch_idle(self) -> None:
+        if self._reaper is None or self._reaper.done():
+            self._reaper = asyncio.get_running_loop().create_task(
+                self._close_idle(), name=f"weex {self._name} idle"
+            )
+
+    async def _close_idle(self) -> None:
+        idle: dict[str, float] = {}
+        living = True
+        while living:
+            await asyncio.sleep(CHECK_SECONDS)
+            living = False
+            for session in self._pool.sessions:
+                name = session.options.name
+                if session.state in _OVER:
+                    self._protocols.pop(name, None)
+                    if session.state == "failed":
+                        await session.close()  # its streams have raised why: it holds no place any more
+                    continue
+                living = True
+                figures = session.statistics()
+                if figures.subscriptions or not figures.connections:  # or somebody still waits for it to open
+                    idle.pop(name, None)
+                    continue
+                idle[name] = idle.get(name, 0.0) + CHECK_SECONDS
+                if idle[name] >= IDLE_SECONDS:
+                    logger.info("%s: closed, for nothing is subscribed", name)
+                    await session.close()
+
+
+_OVER: Final = ("closing", "closed", "failed")

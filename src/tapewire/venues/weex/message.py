@@ -1,0 +1,155 @@
+"""What an iterator yields: the documents' message, with `data` in their field names, and how a frame becomes some.
+
+A frame of several rows gives one message for each. Derived here, because the venue does not say it: an order that is
+partly filled (`status`), its average price, and why one was rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from ...errors import TapewireError
+from ...marks import Mark
+from .fields import FieldMap, mapped
+from .profile import Profile
+from .wire import DECODE_ERRORS, Frame
+
+__all__ = ["ORDER_STATUSES", "ROW_ERRORS", "WeexMessage", "messages_of", "order_status", "read_rows"]
+
+ROW_ERRORS: Final = (*DECODE_ERRORS, TapewireError, KeyError, ArithmeticError)
+"""What a corrupt row raises."""
+
+ORDER_STATUSES: Final[Mapping[str, str]] = {
+    "PENDING": "new",
+    "NEW": "new",
+    "UNTRIGGERED": "untriggered",
+    "PARTIALLY_FILLED": "partially_filled",  # never seen on the wire; taken where it comes
+    "FILLED": "filled",
+    "CANCELING": "canceling",
+    "CANCELED": "canceled",
+    "EXPIRED": "expired",
+    "REJECTED": "rejected",
+}
+"""The document's word for each of the wire's."""
+
+
+@dataclass(slots=True)
+class WeexMessage:
+    """One message of a stream.
+
+    `data`: the document's field names; numbers are `Decimal`, what the venue did not say is missing. `timestamp`:
+    seconds since the epoch by the venue's clock, or by ours where it said none. `symbol`, `channel`: what it is about.
+    `raw`: the frame as it came. `received_at_ns`: when it came. `sequence`: the venue's number of it, where it has one.
+    `mark`: None, but for streams with `marks=True`, where a mark comes as a message without data.
+    """
+
+    channel: str
+    symbol: str
+    data: dict[str, Any]
+    timestamp: float
+    raw: bytes = field(default=b"", repr=False)
+    received_at_ns: int = 0
+    sequence: int | None = None
+    mark: Mark | None = None
+
+
+_read_rows = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Decimal).decode
+_read_row = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+
+
+def read_rows(raw: msgspec.Raw) -> list[dict[str, Any]]:
+    """The rows of a frame; a single object counts as one row. Raises one of `DECODE_ERRORS`."""
+    text = bytes(raw)
+    return [_read_row(text)] if text[:1] == b"{" else _read_rows(text)
+
+
+def messages_of(
+    frame: Frame, profile: Profile, undecodable: Callable[[Exception], None]
+) -> Iterator[WeexMessage]:
+    """The messages of one frame, row by row; `undecodable` is told of each row that is corrupt."""
+    fields = profile.fields.get(frame.channel, {})
+    try:
+        rows = read_rows(frame.rows)
+    except ROW_ERRORS as error:
+        undecodable(error)
+        return
+    for row in rows:
+        try:
+            message = _message(frame, row, fields)
+        except ROW_ERRORS as error:
+            undecodable(error)
+            continue
+        yield message
+
+
+def _message(frame: Frame, row: Mapping[str, Any], fields: FieldMap) -> WeexMessage:
+    data = mapped(row, fields)
+    if frame.symbol:
+        data.setdefault("symbol", frame.symbol)
+    complete = _COMPLETE.get(frame.channel)
+    if complete is not None:
+        complete(data)
+    when = data.get("time")
+    if when is None:
+        when = (frame.received_at_ns / 1e9) if frame.venue_time_ms is None else frame.venue_time_ms / 1000
+    return WeexMessage(
+        channel=frame.channel,
+        symbol=data.get("symbol", ""),
+        data=data,
+        timestamp=when,
+        raw=frame.raw,
+        received_at_ns=frame.received_at_ns,
+        sequence=frame.last if frame.version is None else frame.version,
+    )
+
+
+def order_status(data: Mapping[str, Any]) -> str:
+    """The document's status of an order: the venue has no word for one that is partly filled, its figures do."""
+    told = str(data.get("venue_status", "")).upper()
+    status = ORDER_STATUSES.get(told, told.lower() or "unknown")
+    size, filled = data.get("size", Decimal(0)), data.get("filled_size", Decimal(0))
+    if status in ("new", "untriggered") and 0 < filled < size:
+        return "partially_filled"
+    if status == "canceled" and not filled and "REJECT" in str(data.get("reason", "")).upper():
+        return "rejected"
+    return status
+
+
+def _complete_order(data: dict[str, Any]) -> None:
+    if str(data.get("reason", "")).upper().startswith("UNKNOWN"):
+        del data["reason"]  # the venue's word for none
+    data["status"] = order_status(data)
+    filled, value = data.get("filled_size"), data.get("filled_value")
+    if filled and value:
+        data["average_price"] = value / filled
+
+
+def _complete_fill(data: dict[str, Any]) -> None:
+    size, value = data.get("size"), data.get("value")
+    if size and value:
+        data["price"] = value / size
+
+
+def _complete_position(data: dict[str, Any]) -> None:
+    size, value = data.get("size"), data.get("open_value")
+    if size and value:
+        data["entry_price"] = value / size
+
+
+def _complete_account(data: dict[str, Any]) -> None:
+    balance = data.get("equity", data.get("amount"))
+    if balance is not None:
+        data["balance"] = balance
+
+
+_COMPLETE: Final[Mapping[str, Callable[[dict[str, Any]], None]]] = {
+    "orders": _complete_order,
+    "fill": _complete_fill,
+    "positions": _complete_position,
+    "account": _complete_account,
+}

@@ -1,0 +1,331 @@
+"""`WeexWebSocketClient`: the documented client (document 004). What is asked of it, it asks of the engine.
+
+Many streams share the same sockets and subscriptions. Sockets are opened when they are needed, public and private, and
+closed when they are not. The rooms: `lines` (sockets), `sources`, `books`, `account` (what streams are fed with),
+`streams` (what is iterated).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import random
+from typing import Any, Self, TypedDict, Unpack
+from urllib.parse import urlsplit
+
+import httpx2
+
+from ...clock import Clock, SystemClock
+from ...errors import SessionClosed
+from ...retry import NEVER_GIVE_UP, RandomFraction, RetryPolicy
+from ...secrets import Secret, host_of
+from ...session.buffers import Policy
+from ...session.credentials import Credentials
+from ...session.health import Statistics
+from ...transport import default_connector
+from ...transport.base import Connector, Endpoint
+from .account import Balances, Positions, PositionSource
+from .books import BookFeed, BookSource, book_messages
+from .config import WeexConfig
+from .errors import WEEXInvalidArgument
+from .http import WeexAsyncClient
+from .lines import Lines
+from .operations import connections_of
+from .signing import USER_AGENT, socket_headers
+from .sources import Rows, TopicSource, Trades
+from .streams import Convert, Source, Stream, StreamCore
+from .symbols import INTERVALS, checked_symbol, depth_for
+
+__all__ = ["StreamOptions", "Truth", "WeexWebSocketClient"]
+
+CAPACITY = 5_000
+BOOK_CAPACITY = 1_000
+ACCOUNT_CAPACITY = 10_000
+PRIVATE_SESSIONS = 4
+"""One is in use; those that were refused are forgotten within seconds."""
+
+
+class StreamOptions(TypedDict, total=False):
+    """What every stream takes: `policy` and `capacity` of its buffer, and `marks=True` to get marks as messages."""
+
+    policy: Policy
+    capacity: int
+    marks: bool
+
+
+class Truth(int):
+    """True or False, also when it is called: the documents have `is_connected` as a method, the package as a value."""
+
+    def __call__(self) -> bool:
+        return bool(self)
+
+    def __repr__(self) -> str:
+        return repr(bool(self))
+
+    __str__ = __repr__
+
+
+class WeexWebSocketClient:
+    """The venue's streams. Use it as `async with WeexWebSocketClient(config) as client`, or connect() and disconnect().
+
+    `config`: see WeexConfig. `retry`: how long an outage may last; without it the client never gives up, but says what
+    no retry can heal (a refused key). Every `stream_...` method returns a `Stream`: iterate it. Marks, which say where
+    a stream broke, are logged and counted unless a stream is made with `marks=True`. Raises WEEXInvalidArgument.
+    """
+
+    def __init__(
+        self,
+        config: WeexConfig,
+        *,
+        retry: RetryPolicy | None = None,
+        connector: Connector | None = None,
+        clock: Clock | None = None,
+        fraction: RandomFraction = random,
+        http_transport: httpx2.AsyncBaseTransport | None = None,
+        session_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not isinstance(config, WeexConfig):
+            raise WEEXInvalidArgument("config", config, "a WeexConfig, such as WeexConfig.from_env()")
+        if retry is not None and not isinstance(retry, RetryPolicy):
+            raise WEEXInvalidArgument("retry", retry, "a RetryPolicy, or None to never give up")
+        self.config = config
+        self.http = WeexAsyncClient(config, clock=clock, fraction=fraction, http_transport=http_transport)
+        self._clock = clock or SystemClock()
+        self._fraction = fraction
+        self._profile = config.profile
+        self._fields: dict[str, Any] = {
+            "connector": connector or default_connector(),
+            "retry": retry or NEVER_GIVE_UP,
+            "clock": self._clock,
+            "fraction": fraction,
+        } | dict(session_options or {})
+        self._public: Lines | None = None
+        self._private: Lines | None = None
+        self._budgets = {host: connections_of(host) for host in {host_of(config.addresses.public)}}
+        self._budgets[host_of(config.addresses.private)] = connections_of(host_of(config.addresses.private))
+        self._feeds: dict[str, BookFeed] = {}
+        self._streams: dict[StreamCore, None] = {}
+        self._connected = False
+        self._closed = False
+
+    # --- the line -----------------------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Open the first public socket. Streams open what else they need.
+
+        Failed tries are logged and repeated as `retry` says. Raises what no retry can heal, or GaveUp.
+        """
+        if self._closed:
+            raise SessionClosed("the client is closed; make a new one")
+        await self._public_lines().open()
+        self._connected = True
+
+    async def disconnect(self) -> None:
+        """End every stream, leave every topic, close every socket. Bounded in time, idempotent."""
+        self._closed = True
+        self._connected = False
+        for core in tuple(self._streams):
+            core.end()
+        for lines in (self._private, self._public):
+            if lines is not None:
+                await lines.close()
+        await self.http.close()
+
+    close = disconnect
+
+    @property
+    def is_connected(self) -> Truth:
+        """True from `connect` until `disconnect` while every socket that is needed is up. May also be called."""
+        lines = [lines for lines in (self._public, self._private) if lines is not None]
+        return Truth(self._connected and all(each.is_up for each in lines))
+
+    async def reconnect(self) -> None:
+        """Drop every connection and make new ones; topics are asked for again and marked as after any loss."""
+        for lines in (self._public, self._private):
+            if lines is not None:
+                lines.reconnect()
+
+    def statistics(self) -> tuple[Statistics, ...]:
+        """Frozen figures of each socket."""
+        lines = [lines for lines in (self._public, self._private) if lines is not None]
+        return tuple(figures for each in lines for figures in each.statistics())
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.connect()
+        except BaseException:
+            await self.disconnect()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.disconnect()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "connected" if self.is_connected else "not connected"
+        return f"<WeexWebSocketClient {self.config.addresses.public} {state} streams={len(self._streams)}>"
+
+    # --- public streams -----------------------------------------------------------------------------------------------
+
+    def stream_tickers(self, symbols: Sequence[str], **options: Unpack[StreamOptions]) -> Stream:
+        """Tickers of contracts: data `symbol`, `last`, `volume`, `change` (in percent), `high`, `low`, `mark`, ...
+
+        All symbols come in one stream; one that the venue refuses ends it with SubscriptionRefused.
+        """
+        if isinstance(symbols, str) or not symbols:
+            raise WEEXInvalidArgument("symbols", symbols, 'a list of contracts, such as ["BTCUSDT"]')
+        names = list(dict.fromkeys(checked_symbol(symbol, "symbols") for symbol in symbols))
+        topics = [self._profile.symbol_topic("ticker", name) for name in names]
+        return self._topics("tickers", topics, Rows(self._profile), options)
+
+    def stream_trades(self, symbol: str, **options: Unpack[StreamOptions]) -> Stream:
+        """Public trades: data `symbol`, `id`, `price`, `size`, `side` ("buy" or "sell": what the taker did), `time`."""
+        topic = self._profile.symbol_topic("trade", checked_symbol(symbol))
+        return self._topics(topic, [topic], Trades(self._profile), options)
+
+    def stream_order_book(self, symbol: str, *, level: int = 15, **options: Unpack[StreamOptions]) -> Stream:
+        """The book after each change: data `symbol`, `bids` and `asks`, best first, `(price, size)` of `level` levels.
+
+        The venue sends 15 or 200 levels, at most twice a second; `level` (1 to 200) is cut from them. Sizes are in base
+        coins. Every state is proven, or a mark says that it was not (books.py).
+        """
+        name, depth = checked_symbol(symbol), depth_for(level)
+        topic = self._profile.symbol_topic("depth", name, depth)
+        source = BookSource(lambda: self._feed(topic, name, depth), level)
+        return self._stream(topic, source, book_messages, options, BOOK_CAPACITY)
+
+    def stream_klines(
+        self,
+        symbol: str,
+        interval: str = "1m",
+        *,
+        price: str = "LAST_PRICE",
+        **options: Unpack[StreamOptions],
+    ) -> Stream:
+        """Candles: data `symbol`, `start`, `open`, `high`, `low`, `close`, `volume`, `turnover`."""
+        if interval not in INTERVALS:
+            raise WEEXInvalidArgument("interval", interval, INTERVALS)
+        if price not in ("LAST_PRICE", "MARK_PRICE"):
+            raise WEEXInvalidArgument("price", price, ("LAST_PRICE", "MARK_PRICE"))
+        topic = self._profile.kline_topic(checked_symbol(symbol), interval, price)
+        return self._topics(topic, [topic], Rows(self._profile), options)
+
+    # --- private streams ----------------------------------------------------------------------------------------------
+
+    def stream_account(self, **options: Unpack[StreamOptions]) -> Stream:
+        """Balances, first as they are and then as they change: data `asset`, `balance`, `available`, `frozen`."""
+        converter = Balances(self._profile, self.http.get_account_balance)
+        source = TopicSource(self._private_lines, ["account"], self.http.get_account_balance)
+        return self._account_stream("account", source, converter, options)
+
+    def stream_positions(self, **options: Unpack[StreamOptions]) -> Stream:
+        """Positions, first as they are and then as they change: data `symbol`, `size`, `side` ("long" or "short"),
+        `unrealized_pnl`, `mark`, `entry_price`, `leverage`. One that was closed comes with size 0.
+        """
+        converter = Positions(self._profile, self._public_lines, self.http.get_mark_price)
+        fetch = self.http.get_all_positions
+        source = PositionSource(self._private_lines, ("positions",), fetch, converter)
+        return self._account_stream("positions", source, converter, options)
+
+    def stream_orders(self, **options: Unpack[StreamOptions]) -> Stream:
+        """Orders as they change: data `order_id`, `client_order_id`, `symbol`, `side`, `size`, `filled_size`, `price`,
+        `status` ("new", "partially_filled", "filled", "canceled", "rejected", "expired", ...).
+        """
+        source = TopicSource(self._private_lines, ["orders"])
+        return self._account_stream("orders", source, Rows(self._profile), options)
+
+    def stream_fills(self, **options: Unpack[StreamOptions]) -> Stream:
+        """Own executions: data `fill_id`, `order_id`, `symbol`, `side`, `price`, `size`, `fee`, `liquidity`."""
+        source = TopicSource(self._private_lines, ["fill"])
+        return self._account_stream("fill", source, Rows(self._profile), options)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _topics(self, name: str, topics: list[str], convert: Convert, options: StreamOptions) -> Stream:
+        return self._stream(name, TopicSource(self._public_lines, topics), convert, options, CAPACITY)
+
+    def _account_stream(self, name: str, source: Source, convert: Convert, options: StreamOptions) -> Stream:
+        """What is ours is never dropped: a consumer that falls too far behind is told by an error."""
+        self.config.require_credentials(f"the stream of {name}")
+        return self._stream(name, source, convert, options, ACCOUNT_CAPACITY, policy="fail")
+
+    def _stream(
+        self,
+        name: str,
+        source: Source,
+        convert: Convert,
+        options: StreamOptions,
+        capacity: int,
+        policy: Policy = "drop_oldest",
+    ) -> Stream:
+        if self._closed:
+            raise SessionClosed("the client is closed; make a new one")
+        unknown = options.keys() - StreamOptions.__annotations__.keys()
+        if unknown:
+            raise WEEXInvalidArgument("option", ", ".join(sorted(unknown)), StreamOptions.__annotations__)
+        core = StreamCore(
+            name,
+            source,
+            convert,
+            policy=options.get("policy", policy),
+            capacity=options.get("capacity", capacity),
+            marks=options.get("marks", False),
+            now_ns=self._clock.time_ns,
+            on_started=self._streams.setdefault,
+            on_left=lambda left: self._streams.pop(left, None),
+        )
+        return Stream(core)
+
+    def _feed(self, topic: str, symbol: str, depth: int) -> BookFeed:
+        feed = self._feeds.get(topic)
+        if feed is None:
+            feed = self._feeds[topic] = BookFeed(
+                topic,
+                symbol,
+                depth,
+                lines=self._public_lines(),
+                profile=self._profile,
+                fetch=self.http.fetch_depth,
+                clock=self._clock,
+                fraction=self._fraction,
+                on_idle=lambda idle: self._feeds.pop(idle.topic, None),
+            )
+        return feed
+
+    def _public_lines(self) -> Lines:
+        if self._public is None:
+            url = self.config.addresses.public
+            endpoint = Endpoint(url=url, headers={"User-Agent": USER_AGENT})
+            fields = {"endpoint": lambda token: endpoint}
+            self._public = self._lines("public", url, fields, self.config.max_connections - 1)
+        return self._public
+
+    def _private_lines(self) -> Lines:
+        if self._private is None:
+            url = self.config.addresses.private
+            path = urlsplit(url).path
+
+            def endpoint(token: Secret | None) -> Endpoint:
+                headers = socket_headers(self.config, self.http.time.now_ms(), path)
+                return Endpoint(url=url, headers=headers)
+
+            fields = {"endpoint": endpoint, "credentials": Credentials(self._key)}
+            self._private = self._lines("private", url, fields, PRIVATE_SESSIONS)
+        return self._private
+
+    def _lines(self, name: str, url: str, fields: dict[str, Any], most: int) -> Lines:
+        if self._closed:
+            raise SessionClosed("the client is closed; make a new one")
+        budget = self._budgets[host_of(url)]
+        return Lines(
+            name,
+            self._profile,
+            self._fields | fields,
+            max_sessions=most,
+            admit=lambda: budget.wait(self._clock),
+        )
+
+    async def _key(self, fresh: bool) -> Secret:
+        """Before each private connection. `fresh`: the signature was refused; it may have been our clock."""
+        await self.http.synchronize(again=fresh)
+        key = self.config.api_key
+        return key if isinstance(key, Secret) else Secret(key)

@@ -1,0 +1,245 @@
+"""`Stream`: what every `stream_...` method gives: an async iterator over one bounded buffer.
+
+Rules: the reader only puts frames into the buffer; they are decoded when they are taken. A stream asks for its topics
+when it is first iterated. It leaves them when it is closed, when its iteration is cancelled, when nobody holds it any
+more, and when one of its topics ends, whose error it then raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, Self, TypeAlias
+
+import msgspec
+
+from ...errors import BufferOverflow, SessionClosed
+from ...marks import Gap, Mark, is_mark
+from ...session.buffers import EMPTY, Policy, make_buffer
+from .errors import WEEXInvalidArgument
+from .message import WeexMessage
+
+__all__ = ["Convert", "Source", "Stream", "StreamCore"]
+
+logger = logging.getLogger("tapewire.venues.weex")
+
+Convert: TypeAlias = Callable[[Any, "StreamCore"], Iterable[WeexMessage] | Awaitable[Iterable[WeexMessage]]]
+"""From what was buffered (a frame, a book, a snapshot in a mark) to messages."""
+
+POLICIES: Final = ("drop_oldest", "drop_newest", "conflate", "fail")
+_LOGGED: Final = 10
+
+
+class Source:
+    """Where a stream gets its items: `start` asks for them, `stop` leaves them. Both may be called once."""
+
+    def start(self, core: StreamCore) -> None:
+        """Put items into `core` from now on."""
+
+    def stop(self, core: StreamCore) -> None:
+        """No more."""
+
+
+class StreamCore:
+    """The living part of a stream: buffer, counters, source. Sources and the client hold this, users hold `Stream`."""
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        convert: Convert,
+        *,
+        policy: Policy,
+        capacity: int,
+        marks: bool,
+        now_ns: Callable[[], int],
+        on_started: Callable[[StreamCore], Any] = lambda core: None,
+        on_left: Callable[[StreamCore], Any] = lambda core: None,
+    ) -> None:
+        if policy not in POLICIES:
+            raise WEEXInvalidArgument("policy", policy, POLICIES)
+        key = (lambda item: item.topic) if policy == "conflate" else None
+        self.name = name
+        self.buffer = make_buffer(policy, capacity, on_full=self._overflowed, key=key)
+        self.delivered = self.marks = self.unseen_marks = self.undecodable = 0
+        self.now_ns = now_ns
+        self._with_marks = marks
+        self._source = source
+        self._convert = convert
+        self._pending: deque[WeexMessage] = deque()
+        self._started = self._left = False
+        self._on_started = on_started
+        self._on_left = on_left
+
+    # --- what sources call --------------------------------------------------------------------------------------------
+
+    def put(self, item: Any) -> None:
+        """An item arrives, inside the read."""
+        if not item.received_at_ns:
+            item.received_at_ns = self.now_ns()
+        self.buffer.put(item)
+
+    def put_mark(self, mark: Mark, topic: str = "") -> None:
+        """A mark arrives, inside the read; a gap is told which topic it is of."""
+        if isinstance(mark, Gap) and topic:
+            detail = f"{topic}: {mark.detail}" if mark.detail else topic
+            mark = msgspec.structs.replace(mark, detail=detail[:200])
+        self.buffer.put_mark(mark)
+
+    def fail(self, error: BaseException, item: Any = None) -> None:
+        """It is over; `error` is raised behind what is buffered. (An error beside an item is logged by the session.)"""
+        if item is None:
+            self.buffer.end(error)
+            asyncio.get_running_loop().call_soon(self.leave)
+
+    def end(self) -> None:
+        """It is over, without an error."""
+        self.buffer.end()
+        self.leave()
+
+    def spoiled(self, error: Exception) -> None:
+        """A row of what is being converted is corrupt: it is said where it was."""
+        self.undecodable += 1
+        now_ns = self.now_ns()
+        detail = f"{type(error).__name__}: {error}"[:200]
+        mark = Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, missed=1, detail=detail)
+        self._pending.extend(self._marked(mark))
+
+    # --- what the facade calls ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Ask for the topics, once."""
+        if not self._started and not self._left:
+            self._started = True
+            self._on_started(self)
+            self._source.start(self)
+
+    def leave(self) -> None:
+        """Leave the topics and end. Idempotent."""
+        if self._left:
+            return
+        self._left = True
+        self.buffer.end()
+        if self._started:
+            self._source.stop(self)
+        self._on_left(self)
+
+    async def next(self) -> WeexMessage:
+        """The next message. Raises what ended the stream, or StopAsyncIteration."""
+        self.start()
+        try:
+            while not self._pending:
+                item = self.buffer.take()
+                if item is not EMPTY:
+                    await self._take(item)
+                elif not await self.buffer.wait():
+                    self.leave()
+                    if self.buffer.error is not None:
+                        raise self.buffer.error
+                    raise StopAsyncIteration
+        except asyncio.CancelledError:
+            self.leave()
+            raise
+        self.delivered += 1
+        return self._pending.popleft()
+
+    async def _take(self, item: Any) -> None:
+        if is_mark(item):
+            holds_state = getattr(item, "snapshot", None) is not None
+            self._pending.extend(self._marked(item, seen=holds_state))
+            if not holds_state:
+                return
+        converted = self._convert(item, self)
+        if inspect.isawaitable(converted):
+            converted = await converted
+        self._pending.extend(converted)
+
+    def _marked(self, mark: Mark, *, seen: bool = False) -> Iterable[WeexMessage]:
+        """The mark as a message, or else a line in the log; `seen` where its snapshot is delivered in messages."""
+        self.marks += 1
+        now_ns = self.now_ns()
+        if self._with_marks:
+            return (WeexMessage("mark", "", {}, now_ns / 1e9, received_at_ns=now_ns, mark=mark),)
+        if seen:
+            return ()
+        self.unseen_marks += 1
+        if self.unseen_marks <= _LOGGED or not self.unseen_marks & (self.unseen_marks - 1):
+            logger.warning("%s: %s (mark no. %d of this stream)", self.name, _line(mark), self.unseen_marks)
+        return ()
+
+    def _overflowed(self) -> None:
+        self.fail(BufferOverflow(self.name, self.buffer.capacity))
+
+
+class Stream:
+    """Iterate it: `async for message in client.stream_...(...)`. One task at a time.
+
+    Leaving the loop leaves its topics, as soon as nobody holds the stream; `async with` or `aclose()` does so at once.
+    A cancelled iteration is over. Errors: what refused or ended one of its topics (`SubscriptionRefused`,
+    `SubscriptionEnded`, `BufferOverflow`), what the line gave up for (`HandshakeRefused`, `GaveUp`), `SessionClosed`
+    where the client was closed before.
+    """
+
+    __slots__ = ("__weakref__", "_core")
+
+    def __init__(self, core: StreamCore) -> None:
+        self._core = core
+
+    def __aiter__(self) -> Self:
+        self._core.start()
+        return self
+
+    async def __anext__(self) -> WeexMessage:
+        return await self._core.next()
+
+    async def aclose(self) -> None:
+        """Leave at once. Idempotent."""
+        self._core.leave()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    @property
+    def delivered(self) -> int:
+        """Messages taken so far."""
+        return self._core.delivered
+
+    @property
+    def dropped(self) -> int:
+        """Frames that the buffer's policy dropped so far, each said by a mark."""
+        return self._core.buffer.dropped
+
+    @property
+    def marks(self) -> int:
+        """Marks so far, seen or only logged."""
+        return self._core.marks
+
+    @property
+    def unseen_marks(self) -> int:
+        """Marks that were only logged, because the stream was made without `marks=True`."""
+        return self._core.unseen_marks
+
+    def __del__(self) -> None:
+        core = getattr(self, "_core", None)
+        if core is not None:
+            try:
+                core.leave()
+            except (RuntimeError, SessionClosed):  # the loop has gone, and every socket with it
+                logger.debug("%s was dropped behind its event loop", core.name)
+
+    def __repr__(self) -> str:
+        core = self._core
+        return f"<Stream {core.name} delivered={core.delivered} marks={core.marks} dropped={core.buffer.dropped}>"
+
+
+def _line(mark: Mark) -> str:
+    if isinstance(mark, Gap):
+        missed = "an unknown number of" if mark.missed is None else str(mark.missed)
+        return f"gap ({mark.reason}; {mark.detail}): {missed} messages may be missing here"
+    return repr(mark)[:200]

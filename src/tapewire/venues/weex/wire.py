@@ -1,0 +1,74 @@
+"""What a frame of either wire is once it is read: a `Frame` (something published), or one of the control messages.
+
+The readers (`wire_v3.py`, `wire_v2.py`) raise `DECODE_ERRORS` for whatever is none of these. Rows stay raw until a
+consumer takes them.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import msgspec
+
+from ...payload import Binary, Payload
+
+__all__ = ["ACCOUNT_CHANNELS", "DECODE_ERRORS", "Answer", "Frame", "Greeting", "Heard", "Ping", "text_of"]
+
+DECODE_ERRORS: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
+
+ACCOUNT_CHANNELS: Final = ("account", "orders", "fill", "positions")
+"""The private channels; their topics are these words on both wires."""
+
+NOTHING: Final = msgspec.Raw(b"[]")
+
+
+class Frame(msgspec.Struct, gc=False):
+    """One publication. `channel` is ticker, trade, depth, kline or one of the private ones.
+
+    `first` and `last` number a depth frame (the wire's U and u), `version` a private one. `rows`, `bids` and `asks` are
+    raw; `raw` is the whole frame as it came.
+    """
+
+    topic: str
+    channel: str
+    symbol: str
+    is_snapshot: bool
+    venue_time_ms: int | None
+    raw: bytes
+    rows: msgspec.Raw = NOTHING
+    bids: msgspec.Raw = NOTHING
+    asks: msgspec.Raw = NOTHING
+    first: int | None = None
+    last: int | None = None
+    version: int | None = None
+    reason: str = ""
+    received_at_ns: int = 0
+
+
+class Greeting(msgspec.Struct, frozen=True):
+    """The connection is usable."""
+
+
+class Ping(msgspec.Struct, frozen=True):
+    """Answer it; `time` is the venue's own word, to be repeated where the wire wants it."""
+
+    time: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The answer to the request `id`, or (on a wire without ids) about `topics`."""
+
+    ok: bool
+    id: int | None = None
+    topics: tuple[str, ...] = ()
+    text: str = ""
+
+
+Heard: TypeAlias = Frame | Greeting | Ping | Answer
+
+
+def text_of(payload: Payload) -> bytes:
+    """The text of one message as bytes. Raises ValueError for a binary one: this venue sends none."""
+    if isinstance(payload, Binary):
+        raise ValueError("a binary message")
+    return payload.encode() if isinstance(payload, str) else payload

@@ -1,0 +1,166 @@
+"""The V3 wire: frames with one-letter keys, many topics in one SUBSCRIBE, answers by id. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from .wire import ACCOUNT_CHANNELS, NOTHING, Answer, Frame, Greeting, Heard, Ping
+
+__all__ = ["culprits", "kline_topic", "pong", "read", "subscribe", "symbol_topic", "topic_in", "unsubscribe"]
+
+_PLURALS: Final = {"order": "orders", "position": "positions", "fills": "fill"}
+"""Singular names that one independent client's recordings have for the same channels."""
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    """Every key that any frame has. `e` tells a publication, `event` or `type` control, `result` an answer."""
+
+    e: str = ""
+    E: int | None = None
+    s: str = ""
+    d: msgspec.Raw = NOTHING
+    b: msgspec.Raw = NOTHING
+    a: msgspec.Raw = NOTHING
+    U: int | None = None
+    u: int | None = None
+    l: int | None = None  # noqa: E741 - the wire's name
+    p: str = ""
+    v: int | str | None = None
+    msgEvent: str = ""  # noqa: N815
+    event: str = ""
+    type: str = ""
+    time: str | int = ""
+    result: bool | None = None
+    id: int | str | None = None
+    msg: str = ""
+
+
+class _Kline(msgspec.Struct):
+    i: str = ""
+
+
+_read = msgspec.json.Decoder(_Envelope).decode
+_read_klines = msgspec.json.Decoder(list[_Kline]).decode
+
+
+def read(text: bytes) -> Heard:
+    """One message. Raises one of `DECODE_ERRORS`."""
+    envelope = _read(text)
+    if envelope.e:
+        return _publication(envelope, text)
+    control = envelope.event or envelope.type
+    if control == "ping":
+        return Ping(str(envelope.time))
+    if control == "connected":
+        return Greeting()
+    if envelope.result is not None:
+        number = int(envelope.id) if envelope.id is not None else None
+        return Answer(envelope.result, number, text=envelope.msg)
+    raise ValueError("neither a publication nor an answer")
+
+
+def _publication(envelope: _Envelope, text: bytes) -> Frame:
+    channel = envelope.e.removesuffix("Snapshot")
+    symbol = envelope.s.upper()
+    frame = Frame(
+        "", channel, symbol, channel != envelope.e, envelope.E, text, envelope.d, reason=envelope.msgEvent
+    )
+    if channel == "depth":
+        frame.topic = f"{symbol}@depth{envelope.l}"
+        frame.first, frame.last = envelope.U, envelope.u
+        frame.bids, frame.asks, frame.rows = envelope.b, envelope.a, NOTHING
+        frame.is_snapshot = frame.is_snapshot or bytes(envelope.d) == b'"SNAPSHOT"'
+    elif channel == "kline":
+        klines = _read_klines(envelope.d)
+        frame.topic = kline_topic(symbol, klines[0].i if klines else "", envelope.p)
+    elif (account := _PLURALS.get(channel, channel)) in ACCOUNT_CHANNELS:
+        frame.topic = frame.channel = account
+        frame.version = None if envelope.v is None else int(envelope.v)
+    else:
+        frame.topic = f"{symbol}@{channel}"
+    return frame
+
+
+# --- what is sent ---------------------------------------------------------------------------------------------------
+
+
+def subscribe(topics: Sequence[str], number: int) -> bytes:
+    """One request for many topics."""
+    return _request("SUBSCRIBE", topics, number)
+
+
+def unsubscribe(topics: Sequence[str], number: int) -> bytes:
+    """Leave many topics."""
+    return _request("UNSUBSCRIBE", topics, number)
+
+
+def pong(ping: Ping, number: int) -> bytes:
+    """The answer to the venue's ping."""
+    return msgspec.json.encode({"method": "PONG", "id": number})
+
+
+def _request(method: str, topics: Sequence[str], number: int) -> bytes:
+    return msgspec.json.encode({"method": method, "params": list(topics), "id": number})
+
+
+# --- topics ---------------------------------------------------------------------------------------------------------
+
+
+def symbol_topic(channel: str, symbol: str, depth: int = 0) -> str:
+    """`BTCUSDT@ticker`, `BTCUSDT@depth15`."""
+    return f"{symbol}@{channel}{depth or ''}"
+
+
+def kline_topic(symbol: str, interval: str, price: str) -> str:
+    """`BTCUSDT@kline_1m_LAST_PRICE`."""
+    return f"{symbol}@kline_{interval}_{price}"
+
+
+_BROKEN: Final = {
+    key: re.compile(rb'"%s"\s*:\s*"?([A-Za-z0-9_]{1,40})' % key.encode()) for key in ("e", "s", "l")
+}
+
+
+def topic_in(text: bytes) -> str | None:
+    """The topic of a frame that cannot be decoded, where its beginning still shows it."""
+    found = {key: pattern.search(text[:300]) for key, pattern in _BROKEN.items()}
+    named = {key: match[1].decode() for key, match in found.items() if match is not None}
+    channel = named.get("e", "").removesuffix("Snapshot")
+    if channel in ACCOUNT_CHANNELS:
+        return channel
+    if not channel or "s" not in named or (channel == "depth") is not ("l" in named):
+        return None
+    return f"{named['s'].upper()}@{channel}{named.get('l', '')}"
+
+
+_REASON: Final = re.compile(r"invalid (symbol|depth level|event) ?: ?(\S+)")
+
+
+def culprits(text: str, topics: Sequence[str]) -> list[str]:
+    """The topics that a refusal's text names: `INVALID_ARGUMENT: invalid symbol : nopeusdt`. Empty if it names none."""
+    found = _REASON.search(text)
+    if found is None:
+        return []
+    kind, named = found[1], found[2].lower()
+
+    def is_named(topic: str) -> bool:
+        symbol, _, channel = topic.lower().partition("@")
+        if kind == "symbol":
+            return symbol in (named, named.removeprefix("cmt_"))
+        if kind == "depth level":
+            return channel == f"depth{named}"
+        return channel == named or channel.startswith(f"{named}_") or symbol == named
+
+    return [topic for topic in topics if is_named(topic)]
+
+
+def levels(frame: Frame) -> tuple[Any, Any]:
+    """The frame's bids and asks as pairs of text."""
+    return _read_levels(frame.bids), _read_levels(frame.asks)
+
+
+_read_levels = msgspec.json.Decoder(list[tuple[str, str]]).decode

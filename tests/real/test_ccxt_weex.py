@@ -1,0 +1,80 @@
+"""ccxt's own WEEX client against the played WEEX: what it reads, signs, subscribes to and keeps is not ours.
+
+It comes from PyPI into an environment of its own under `.cache`, once. Where it cannot be had, the test is skipped.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tapewire.sandbox import Sandbox
+
+VERSION = "4.5.90"
+PLACE = Path(__file__).parents[2] / ".cache" / f"ccxt-{VERSION}"
+SCRIPT = Path(__file__).with_name("ccxt_weex.py")
+DEADLINE = 60.0
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+
+
+@cache
+def interpreter() -> Path:
+    """A Python that has ccxt. Skips the test, saying why, where it cannot be had."""
+    python = PLACE / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(PLACE)], check=True, timeout=120)
+    if subprocess.run(
+        [python, "-c", "import ccxt.pro"], capture_output=True, timeout=60, check=False
+    ).returncode:
+        install = [python, "-m", "pip", "install", "--quiet", f"ccxt=={VERSION}"]
+        done = subprocess.run(install, capture_output=True, text=True, timeout=400, check=False)
+        if done.returncode:
+            pytest.skip(f"ccxt {VERSION} could not be installed: {done.stderr.strip()[-200:]}")
+    return python
+
+
+async def learned(sandbox: Sandbox) -> dict[str, object]:
+    """What ccxt tells of this sandbox."""
+    process = await asyncio.create_subprocess_exec(
+        interpreter(),
+        SCRIPT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], **sandbox.environment()},
+    )
+    try:
+        async with asyncio.timeout(DEADLINE):
+            output, errors = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        output, errors = await process.communicate()
+    assert process.returncode == 0, (output + errors).decode()[-3000:]
+    lines = [json.loads(line) for line in output.splitlines()]
+    return {line["name"]: line["value"] for line in lines}
+
+
+async def test_ccxt_trades_and_streams_at_the_played_venue() -> None:
+    interpreter()
+    async with Sandbox(venues=["weex"], rate=40) as sandbox:
+        told = await learned(sandbox)
+    assert "BTC/USDT:USDT" in told["markets"]  # type: ignore[operator]
+    assert told["book"] == [15, True]
+    assert told["candles"] == 3
+    assert told["balance"] == {"free": 10_000, "used": 0, "total": 10_000}
+    assert (told["open"], told["left"], told["refused"]) == ([True], 0, True)
+    assert told["watched ticker"] is True
+    depth, is_uncrossed, last = told["watched book"]  # type: ignore[misc]
+    assert (depth, is_uncrossed) == (25, True)
+    assert any(entry.payload["u"] == last for entry in sandbox.ledger.since("BTCUSDT@depth200"))
+    assert told["watched trades"] == [True]
+    assert told["watched candle"] == 6
+    assert told["watched order"] == ["closed", "buy"]
+    assert told["watched position"] == ["long", "BTC/USDT:USDT"]
+    assert told["watched balance"] is True
+    assert told["wrong secret"] is True

@@ -1,0 +1,350 @@
+"""Books are proven: a hole costs one book one rebuild, and nothing else is touched."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tapewire.errors import SubscriptionEnded
+from tapewire.marks import Gap, Resynced
+from tapewire.testing import VirtualClock
+from tapewire.transport.memory import MemoryNetwork
+from tests.venues.weex.weex_peer import Heard, WeexPeer, make_client
+
+
+@asynccontextmanager
+async def weex_line(clock: VirtualClock, *symbols: str, **fields: Any) -> AsyncIterator[tuple[Any, WeexPeer]]:
+    network = MemoryNetwork()
+    async with WeexPeer(network, *symbols) as peer, make_client(clock, network, peer, **fields) as client:
+        yield client, peer
+
+
+def sides(message: Any) -> Any:
+    return ([*message.data["bids"]], [*message.data["asks"]])
+
+
+def truth(peer: WeexPeer, symbol: str, level: int, depth: int = 15) -> Any:
+    return tuple(
+        [(Decimal(price), Decimal(size)) for price, size in side]
+        for side in peer.books[symbol, depth].top(level)
+    )
+
+
+def kinds(heard: Heard) -> list[str]:
+    return ["book" if message.mark is None else type(message.mark).__name__ for message in heard]
+
+
+async def test_a_book_follows_the_venue_and_is_cut_to_the_level_asked(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_order_book("BTCUSDT", level=5))
+        await heard.until(1)
+        for _ in range(10):
+            peer.move("BTCUSDT")
+        await heard.until(11)
+        assert sides(heard[-1]) == truth(peer, "BTCUSDT", 5)
+        assert heard[-1].sequence == peer.books["BTCUSDT", 15].u
+        assert (heard[-1].timestamp, heard[-1].channel) == (1790134568.308, "depth")
+        price, size = heard[-1].data["bids"][0]
+        assert str(price) == "1000.5"
+        assert size > 0
+        await heard.stop()
+        await peer.left("BTCUSDT@depth15")
+        assert client._feeds == {}
+
+
+@pytest.mark.parametrize(("level", "topic"), [(15, "depth15"), (16, "depth200"), (200, "depth200")])
+async def test_the_wire_is_asked_for_the_depth_it_has(clock: VirtualClock, level: int, topic: str) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_order_book("BTCUSDT", level=level))
+        await heard.until(1)
+        assert peer.asked() == [[f"BTCUSDT@{topic}"]]
+        assert len(heard[0].data["bids"]) == level
+        await heard.stop()
+
+
+async def test_a_second_reader_shares_the_book_and_begins_with_its_state(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        first = Heard(client.stream_order_book("BTCUSDT", level=5))
+        await first.until(1)
+        peer.move("BTCUSDT")
+        await first.until(2)
+        second = Heard(client.stream_order_book("BTCUSDT", level=2))
+        await second.until(1)
+        assert sides(second[0]) == truth(peer, "BTCUSDT", 2)
+        await first.stop()
+        peer.move("BTCUSDT")
+        await second.until(2)
+        assert sides(second[1]) == truth(peer, "BTCUSDT", 2)
+        assert (len(peer.asked()), peer.asked("UNSUBSCRIBE")) == (1, [])
+        await second.stop()
+
+
+async def test_a_hole_is_a_gap_and_only_that_book_begins_anew(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        broken = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        whole = Heard(client.stream_order_book("ETHUSDT", marks=True))
+        trades = Heard(client.stream_trades("BTCUSDT", marks=True))
+        await broken.until(1)
+        await whole.until(1)
+        peer.lose("BTCUSDT")
+        peer.move("BTCUSDT")
+        await broken.until(4)
+        assert kinds(broken) == ["book", "Gap", "Resynced", "book"]
+        gap = broken[1].mark
+        assert (gap.reason, "BTCUSDT@depth15: a hole in the numbers" in gap.detail) == ("sequence", True)
+        assert sides(broken[-1]) == truth(peer, "BTCUSDT", 15)
+        peer.move("ETHUSDT")
+        peer.move("BTCUSDT")
+        peer.trade("BTCUSDT")
+        await whole.until(2)
+        await broken.until(5)
+        await trades.until(1)
+        assert (kinds(whole), kinds(trades)) == (["book", "book"], ["book"])
+        assert peer.asked()[1:] == [["BTCUSDT@depth15"]]
+        assert peer.asked("UNSUBSCRIBE") == []
+        assert len(peer.connections) == 1
+        for heard in (broken, whole, trades):
+            await heard.stop()
+
+
+async def test_deltas_between_the_hole_and_the_snapshot_are_not_lost(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        peer.network.to_client.delay = 0.2
+        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        await heard.until(1)
+        peer.lose("BTCUSDT")
+        for _ in range(10):
+            peer.move("BTCUSDT")
+            await asyncio.sleep(0.07)
+        await asyncio.sleep(1)
+        assert kinds(heard)[:3] == ["book", "Gap", "Resynced"]
+        assert set(kinds(heard)[3:]) == {"book"}
+        assert sides(heard[-1]) == truth(peer, "BTCUSDT", 15)
+        await heard.stop()
+
+
+async def test_a_snapshot_older_than_what_follows_is_asked_for_again(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        await heard.until(1)
+        book = peer.books["BTCUSDT", 15]
+        former = book.snapshot()
+        book.change()
+        book.snapshot = lambda: former  # type: ignore[method-assign]
+        peer.move("BTCUSDT")
+        await asyncio.sleep(0.1)
+        del book.snapshot
+        peer.move("BTCUSDT")
+        await heard.until(4)
+        assert kinds(heard) == ["book", "Gap", "Resynced", "book"]
+        assert sides(heard[-1]) == truth(peer, "BTCUSDT", 15)
+        await heard.stop()
+
+
+async def test_a_book_that_cannot_be_right_backs_off_and_burns_no_budget(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        book = peer.books["BTCUSDT", 15]
+        book.asks = dict(book.bids)  # crossed: no such book exists
+        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        await asyncio.sleep(600)
+        assert set(kinds(heard)) == {"Gap"}
+        assert len(peer.asked()) < 60
+        book.asks = {1001 + n: 5 for n in range(15)}
+        await heard.until(len(heard) + 2)
+        assert kinds(heard)[-2:] == ["Resynced", "book"]
+        await heard.stop()
+
+
+async def test_with_few_operations_left_the_book_is_fetched_over_http(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        await heard.until(1)
+        operations = client._public.operations_of("BTCUSDT@depth15")
+        while operations.left(clock.monotonic()) > 50:
+            operations.take(clock.monotonic())
+        peer.lose("BTCUSDT")
+        peer.move("BTCUSDT")
+        await heard.until(4)
+        peer.move("BTCUSDT")
+        await heard.until(5)
+        assert kinds(heard) == ["book", "Gap", "Resynced", "book", "book"]
+        assert sides(heard[-1]) == truth(peer, "BTCUSDT", 15)
+        assert len(peer.asked()) == 1
+        assert peer.http_paths() == ["market/depth"]
+        await heard.stop()
+
+
+async def test_a_slow_reader_costs_no_rebuild(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        slow = client.stream_order_book("BTCUSDT", capacity=3, marks=True)
+        aiter(slow)
+        quick = Heard(client.stream_order_book("BTCUSDT"))
+        await quick.until(1)
+        for _ in range(20):
+            peer.move("BTCUSDT")
+        await quick.until(21)
+        items = [await anext(slow) for _ in range(4)]
+        assert items[0].mark.dropped == 18
+        assert sides(items[-1]) == truth(peer, "BTCUSDT", 15)
+        assert (len(peer.asked()), peer.http_paths()) == (1, [])
+        await slow.aclose()
+        await quick.stop()
+
+
+async def test_a_book_without_a_snapshot_is_fetched_over_http(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        peer.sends_snapshots = False
+        heard = Heard(client.stream_order_book("BTCUSDT"))
+        await heard.until(1)
+        assert sides(heard[0]) == truth(peer, "BTCUSDT", 15)
+        assert peer.http_paths() == ["market/depth"]
+        await heard.stop()
+
+
+async def test_a_contract_that_is_dead_ends_its_stream_with_that_word(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        peer.dead.add("LUNAUSDT")
+        living = Heard(client.stream_order_book("BTCUSDT"))
+        with pytest.raises(SubscriptionEnded, match="LUNAUSDT@depth15: the contract is not traded any more"):
+            await Heard(client.stream_order_book("LUNAUSDT")).until(1)
+        await peer.left("LUNAUSDT@depth15")
+        peer.move("BTCUSDT")
+        await living.until(2)
+        await living.stop()
+
+
+async def test_a_lost_line_is_a_gap_and_the_next_snapshot_makes_it_right(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        await heard.until(1)
+        peer.drop()
+        peer.lose("BTCUSDT")
+        await heard.until(4)
+        assert kinds(heard) == ["book", "Gap", "Resynced", "book"]
+        assert heard[1].mark.reason == "connection lost"
+        assert sides(heard[-1]) == truth(peer, "BTCUSDT", 15)
+        peer.move("BTCUSDT")
+        await heard.until(5)
+        assert sides(heard[-1]) == truth(peer, "BTCUSDT", 15)
+        await heard.stop()
+
+
+async def test_a_frame_that_cannot_be_read_costs_its_own_book_only(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        hit = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        other = Heard(client.stream_order_book("ETHUSDT", marks=True))
+        await hit.until(1)
+        await other.until(1)
+        peer.send("BTCUSDT@depth15", '{"e":"depth","E":1,"s":"BTCUSDT","l":15,"U":1,"u":')
+        await hit.until(4)
+        peer.send(
+            "BTCUSDT@depth15",
+            {"e": "depth", "s": "BTCUSDT", "l": 15, "U": 1, "u": 2, "b": [["x", "1"]], "a": []},
+        )
+        await hit.until(7)
+        assert kinds(hit) == ["book", "Gap", "Resynced", "book", "Gap", "Resynced", "book"]
+        assert sides(hit[-1]) == truth(peer, "BTCUSDT", 15)
+        assert kinds(other) == ["book"]
+        await hit.stop()
+        await other.stop()
+
+
+async def test_v2_books_are_proven_by_the_same_rules(clock: VirtualClock) -> None:
+    network = MemoryNetwork()
+    async with WeexPeer(network) as peer:
+        client = make_client(clock, network, peer, config={"version": "v2"})
+        heard = Heard(client.stream_order_book("BTCUSDT", level=1))
+        await peer.until(lambda: peer.frames)
+        assert peer.frames == [(1, {"event": "subscribe", "channel": "depth.cmt_btcusdt.15"})]
+        (connection,) = peer.connections
+
+        def depth(first: int, last: int, kind: str, price: str, size: str) -> dict[str, Any]:
+            body = {
+                "startVersion": str(first),
+                "endVersion": str(last),
+                "depthType": kind,
+                "symbol": "cmt_btcusdt",
+            }
+            return {
+                "event": "payload",
+                "channel": "depth.cmt_btcusdt.15",
+                "data": [body | {"bids": [{"price": price, "size": size}], "asks": []}],
+            }
+
+        connection.say({"event": "subscribed", "channel": "depth.cmt_btcusdt.15"})
+        connection.say(depth(1, 5, "SNAPSHOT", "10", "1"), depth(5, 9, "CHANGED", "11", "2"))
+        await heard.until(2)
+        assert heard[1].data["bids"] == [(Decimal(11), Decimal(2))]
+        connection.say(depth(10, 12, "CHANGED", "12", "2"))
+        await peer.until(lambda: len(peer.frames) > 1)
+        assert peer.frames[-1][1]["event"] == "subscribe"
+        assert len(heard) == 2
+        await heard.stop()
+        await client.disconnect()
+
+
+async def test_50_books_and_their_trades_stay_right_through_20_gaps_and_drops(clock: VirtualClock) -> None:
+    symbols = [f"S{number}USDT" for number in range(50)]
+    chance = random.Random(4)
+    async with weex_line(clock, *symbols) as (client, peer):
+        books = {s: Heard(client.stream_order_book(s, level=10, marks=True)) for s in symbols}
+        trades = {s: Heard(client.stream_trades(s, marks=True)) for s in symbols}
+        for symbol in symbols:
+            await books[symbol].until(1)
+            await peer.has(f"{symbol}@trade")
+        assert [len(connection.topics) for connection in peer.connections] == [100]
+        holes: dict[str, int] = dict.fromkeys(symbols, 0)
+        faults = {(number + 1) * 5: chance.choice(symbols) for number in range(20)}
+        before = len(peer.asked())
+        for step in range(120):
+            for symbol in symbols:
+                if faults.get(step) == symbol:
+                    peer.lose(symbol)
+                    holes[symbol] += 1
+                peer.move(symbol)
+                peer.trade(symbol)
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(40)
+        for symbol in symbols:
+            marks = [message.mark for message in books[symbol] if message.mark is not None]
+            assert [type(mark) for mark in marks] == [Gap, Resynced] * holes[symbol], symbol
+            assert sides(books[symbol][-1]) == truth(peer, symbol, 10), symbol
+            assert [message.data["id"] for message in trades[symbol]] == [
+                f"{symbol}-{n}" for n in range(1, 121)
+            ]
+        assert sum(holes.values()) == 20
+        assert sorted(topic for topics in peer.asked()[before:] for topic in topics) == sorted(
+            f"{symbol}@depth15" for symbol in symbols for _ in range(holes[symbol])
+        )
+        assert peer.asked("UNSUBSCRIBE") == []
+        assert len(peer.connections) == 1
+        for heard in (*books.values(), *trades.values()):
+            await heard.stop()
+
+
+async def test_50_books_are_right_again_after_the_line_dropped_20_times(clock: VirtualClock) -> None:
+    symbols = [f"S{number}USDT" for number in range(50)]
+    async with weex_line(clock, *symbols) as (client, peer):
+        books = {s: Heard(client.stream_order_book(s, level=10, marks=True)) for s in symbols}
+        for symbol in symbols:
+            await books[symbol].until(1)
+        for _ in range(20):
+            peer.drop()
+            for symbol in symbols:
+                peer.lose(symbol)
+            await asyncio.sleep(60)
+            for symbol in symbols:
+                peer.move(symbol)
+            await asyncio.sleep(1)
+            assert all(sides(books[symbol][-1]) == truth(peer, symbol, 10) for symbol in symbols)
+        assert len(peer.connections) == 21
+        assert all(len(topics) == 50 for topics in peer.asked())
+        assert len(peer.asked()) == 21
+        for heard in books.values():
+            await heard.stop()

@@ -1,0 +1,531 @@
+"""The documented client: iterators that share sockets and subscriptions, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gc
+import hashlib
+import hmac
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tapewire.errors import BufferOverflow, HandshakeRefused, SessionClosed, SubscriptionRefused
+from tapewire.marks import Gap, Lagged
+from tapewire.testing import VirtualClock
+from tapewire.transport.memory import MemoryNetwork
+from tapewire.venues.weex import WEEXAuthenticationError, WeexConfig, WEEXInvalidArgument, WeexWebSocketClient
+from tests.venues.weex.weex_peer import Heard, WeexPeer, answered, make_client
+
+
+@asynccontextmanager
+async def weex_line(clock: VirtualClock, *symbols: str, **fields: Any) -> AsyncIterator[tuple[Any, WeexPeer]]:
+    network = MemoryNetwork()
+    async with WeexPeer(network, *symbols) as peer, make_client(clock, network, peer, **fields) as client:
+        yield client, peer
+
+
+async def test_a_ticker_has_the_names_that_the_document_reads(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_tickers(["BTCUSDT"]))
+        await peer.has("BTCUSDT@ticker")
+        peer.tick("BTCUSDT")
+        await heard.until(1)
+        (message,) = heard
+        assert message.timestamp == 1790134568.308
+        assert message.data["last"] == Decimal("86645.2")
+        assert message.data["volume"] == Decimal("27024.8956")
+        assert message.data["change"] == Decimal("1.2475")
+        assert (message.symbol, message.mark) == ("BTCUSDT", None)
+        assert b'"c": "86645.2"' in message.raw
+        assert message.received_at_ns == clock.time_ns()
+        await heard.stop()
+
+
+async def test_is_connected_works_as_a_value_and_as_a_method(clock: VirtualClock) -> None:
+    network = MemoryNetwork()
+    async with WeexPeer(network) as peer:
+        client = make_client(clock, network, peer)
+        assert not client.is_connected
+        assert client.is_connected() is False
+        async with client:
+            assert client.is_connected
+            assert client.is_connected() is True
+            assert repr(client.is_connected) == "True"
+        assert not client.is_connected()
+
+
+async def test_many_symbols_come_in_one_stream_and_are_asked_for_in_one_request(clock: VirtualClock) -> None:
+    symbols = [f"S{number}USDT" for number in range(40)]
+    async with weex_line(clock, *symbols) as (client, peer):
+        heard = Heard(client.stream_tickers(symbols))
+        await peer.has("S39USDT@ticker")
+        for symbol in symbols:
+            peer.tick(symbol)
+        await heard.until(40)
+        assert [message.symbol for message in heard] == symbols
+        assert len(peer.asked()) == 1
+        await heard.stop()
+
+
+async def test_streams_of_the_same_symbol_share_one_subscription(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        first, second = (
+            Heard(client.stream_tickers(["BTCUSDT"])),
+            Heard(client.stream_tickers(["BTCUSDT", "ETHUSDT"])),
+        )
+        await peer.has("BTCUSDT@ticker")
+        await peer.has("ETHUSDT@ticker")
+        assert sorted(topic for topics in peer.asked() for topic in topics) == [
+            "BTCUSDT@ticker",
+            "ETHUSDT@ticker",
+        ]
+        peer.tick("BTCUSDT")
+        await first.until(1)
+        await second.until(1)
+        await first.stop()
+        peer.tick("BTCUSDT")
+        await second.until(2)
+        assert peer.asked("UNSUBSCRIBE") == []
+        await second.stop()
+        await peer.left("BTCUSDT@ticker")
+        assert len(peer.connections) == 1
+
+
+async def test_a_topic_beyond_a_hundred_opens_another_connection(clock: VirtualClock) -> None:
+    symbols = [f"S{number}USDT" for number in range(130)]
+    async with weex_line(clock, *symbols) as (client, peer):
+        heard = Heard(client.stream_tickers(symbols))
+        await peer.has("S129USDT@ticker")
+        assert [len(connection.topics) for connection in peer.connections] == [100, 30]
+        await heard.stop()
+
+
+async def test_leaving_the_loop_unsubscribes(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        asyncio.get_running_loop().call_later(1, peer.tick, "BTCUSDT")
+        async for _ in client.stream_tickers(["BTCUSDT"]):
+            break
+        gc.collect()
+        await peer.left("BTCUSDT@ticker")
+        assert client._streams == {}
+
+
+async def test_a_cancelled_iteration_leaves_nothing_behind(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        stream = client.stream_tickers(["BTCUSDT"])
+        heard = Heard(stream)
+        await peer.has("BTCUSDT@ticker")
+        await heard.stop()
+        await peer.left("BTCUSDT@ticker")
+        assert client._streams == {}
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+
+
+async def test_a_stream_cancelled_before_the_answer_leaves_nothing_behind(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_tickers(["BTCUSDT"]))
+        await asyncio.sleep(0)
+        await heard.stop()
+        await asyncio.sleep(1)
+        assert peer.connections[0].topics == {}
+
+
+async def test_a_refused_symbol_ends_its_stream_and_no_other(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        good = Heard(client.stream_tickers(["BTCUSDT"]))
+        bad = Heard(client.stream_tickers(["ETHUSDT", "NOPEUSDT"]))
+        with pytest.raises(SubscriptionRefused, match=r"NOPEUSDT@ticker: refused: .*invalid symbol"):
+            await bad.until(1)
+        peer.tick("BTCUSDT")
+        await good.until(1)
+        await asyncio.sleep(60)
+        assert sum("NOPEUSDT@ticker" in topics for topics in peer.asked()) == 1
+        assert list(peer.open[0].topics) == ["BTCUSDT@ticker"]
+        await good.stop()
+
+
+async def test_a_dozen_wrong_symbols_never_close_a_connection(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        good = Heard(client.stream_tickers(["BTCUSDT"]))
+        await peer.has("BTCUSDT@ticker")
+        for number in range(12):
+            with pytest.raises(SubscriptionRefused):
+                await Heard(client.stream_tickers([f"NOPE{number}USDT"])).until(1)
+        assert max(connection.refusals for connection in peer.connections) == 5
+        peer.tick("BTCUSDT")
+        await good.until(1)
+        assert len(peer.connections) == 3
+        assert good.stream.marks == 0
+        await good.stop()
+
+
+async def test_a_frame_of_many_rows_gives_a_message_for_each(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_trades("BTCUSDT"))
+        await peer.has("BTCUSDT@trade")
+        peer.trade("BTCUSDT", 3)
+        await heard.until(3)
+        assert [message.data["side"] for message in heard] == ["buy", "sell", "buy"]
+        assert [message.data["price"] for message in heard] == [Decimal("10.5")] * 3
+        assert heard[1].timestamp == 1790134568.002
+        await heard.stop()
+
+
+async def test_trades_of_before_are_skipped_and_missed_ones_come_behind_the_gap(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_trades("BTCUSDT", marks=True))
+        await peer.has("BTCUSDT@trade")
+
+        def snapshot(*numbers: int) -> dict[str, Any]:
+            rows = [{"T": n, "t": f"id-{n}", "p": "1", "q": "1", "v": "1", "m": False} for n in numbers]
+            return {"e": "tradeSnapshot", "E": 9, "s": "BTCUSDT", "d": rows}
+
+        peer.send("BTCUSDT@trade", snapshot(3, 2, 1))
+        peer.send("BTCUSDT@trade", snapshot(4) | {"e": "trade"})
+        await heard.until(1)
+        peer.drop()
+        await peer.until(lambda: len(peer.connections) == 2 and peer.connections[1].topics)
+        peer.send("BTCUSDT@trade", snapshot(6, 5, 4, 3, 2, 1))
+        await heard.until(4)
+        ids = [message.data.get("id") or type(message.mark).__name__ for message in heard]
+        assert ids == ["id-4", "Gap", "id-5", "id-6"]
+        await heard.stop()
+
+
+async def test_a_lost_line_is_a_mark_or_a_line_in_the_log(
+    clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with weex_line(clock) as (client, peer):
+        told = Heard(client.stream_tickers(["BTCUSDT"], marks=True))
+        untold = Heard(client.stream_tickers(["BTCUSDT"]))
+        await peer.has("BTCUSDT@ticker")
+        peer.tick("BTCUSDT")
+        await untold.until(1)
+        peer.drop()
+        await peer.has("BTCUSDT@ticker")
+        peer.tick("BTCUSDT")
+        await told.until(3)
+        await untold.until(2)
+        assert isinstance(told[1].mark, Gap)
+        assert told[1].data == {}
+        assert "BTCUSDT@ticker" in told[1].mark.detail
+        assert untold.stream.unseen_marks == 1
+        assert "gap (connection lost; BTCUSDT@ticker" in caplog.text
+        await told.stop()
+        await untold.stop()
+
+
+async def test_a_slow_consumer_loses_the_oldest_and_is_told(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        stream = client.stream_tickers(["BTCUSDT"], capacity=2, marks=True)
+        aiter(stream)
+        await peer.has("BTCUSDT@ticker")
+        for number in range(5):
+            peer.tick("BTCUSDT", str(number + 1))
+        await asyncio.sleep(1)
+        items = [await anext(stream) for _ in range(3)]
+        assert items[0].mark == Lagged(dropped=3)
+        assert [item.data["last"] for item in items[1:]] == [4, 5]
+        await stream.aclose()
+
+
+async def test_conflation_keeps_the_newest_of_each_symbol(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        stream = client.stream_tickers(["BTCUSDT", "ETHUSDT"], policy="conflate")
+        aiter(stream)
+        await peer.has("ETHUSDT@ticker")
+        for number in range(5):
+            peer.tick("BTCUSDT", str(number + 1))
+            peer.tick("ETHUSDT", str(number + 11))
+        await asyncio.sleep(1)
+        assert [(await anext(stream)).data["last"] for _ in range(2)] == [5, 15]
+        await stream.aclose()
+
+
+async def test_a_corrupt_row_is_a_mark_in_its_place(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_tickers(["BTCUSDT"], marks=True))
+        await peer.has("BTCUSDT@ticker")
+        peer.tick("BTCUSDT", "NaN")
+        peer.tick("BTCUSDT", "5")
+        await heard.until(2)
+        assert heard[0].mark.reason == "undecodable"
+        assert heard[1].data["last"] == 5
+        await heard.stop()
+
+
+async def test_a_socket_without_topics_is_closed_by_us_and_opened_when_needed(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        await asyncio.sleep(50)
+        assert peer.open == []
+        assert peer.connections[0].link.ended.code == 1000
+        assert client.is_connected
+        heard = Heard(client.stream_tickers(["BTCUSDT"]))
+        await peer.has("BTCUSDT@ticker")
+        await asyncio.sleep(600)
+        assert len(peer.connections) == 2
+        assert heard.stream.marks == 0
+        await heard.stop()
+
+
+async def test_sockets_opened_and_left_for_a_day_hold_no_place(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        for number in range(1, 30):
+            heard = Heard(client.stream_tickers(["BTCUSDT"]))
+            await peer.has("BTCUSDT@ticker")
+            await heard.stop()
+            await asyncio.sleep(100)
+            assert peer.open == []
+            assert len(peer.connections) == number if number == 1 else len(peer.connections) <= number + 1
+        assert len(client.statistics()) == 1
+
+
+async def test_connections_stay_within_the_budget_of_the_address(clock: VirtualClock) -> None:
+    network = MemoryNetwork()
+    network.unreachable(times=2_000)
+    peer = WeexPeer(network)
+    address = {"host": "http://127.0.0.1:3999"}
+    clients = [make_client(clock, network, peer, config=address) for _ in range(20)]
+    connecting = [asyncio.create_task(client.connect()) for client in clients]
+    await asyncio.sleep(300)
+    assert 200 < network.attempts <= 300
+    for task in connecting:
+        task.cancel()
+    await asyncio.gather(*connecting, return_exceptions=True)
+    for client in clients:
+        await client.disconnect()
+
+
+async def test_disconnecting_ends_every_stream_and_leaves_its_topics(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = [Heard(client.stream_tickers(["BTCUSDT"])), Heard(client.stream_order_book("BTCUSDT"))]
+        await peer.has("BTCUSDT@ticker")
+        await heard[1].until(1)
+        await client.disconnect()
+        await asyncio.gather(*(each.task for each in heard))
+        assert sorted(topic for topics in peer.asked("UNSUBSCRIBE") for topic in topics) == [
+            "BTCUSDT@depth15",
+            "BTCUSDT@ticker",
+        ]
+        with pytest.raises(SessionClosed):
+            client.stream_tickers(["BTCUSDT"])
+        await client.disconnect()
+
+
+async def test_a_line_that_is_refused_for_good_is_raised_by_connect(clock: VirtualClock) -> None:
+    network = MemoryNetwork()
+    network.refuse(403)
+    async with WeexPeer(network) as peer:
+        with pytest.raises(HandshakeRefused):
+            async with make_client(clock, network, peer):
+                raise AssertionError("connected")
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda client: client.stream_tickers([]), "symbols"),
+        (lambda client: client.stream_tickers("BTCUSDT"), "symbols"),
+        (lambda client: client.stream_tickers(["BTC/USDT"]), "symbols"),
+        (lambda client: client.stream_trades(""), "symbol"),
+        (lambda client: client.stream_order_book("BTCUSDT", level=500), "level"),
+        (lambda client: client.stream_order_book("BTCUSDT", level=0), "level"),
+        (lambda client: client.stream_klines("BTCUSDT", "7m"), "interval"),
+        (lambda client: client.stream_trades("BTCUSDT", policy="block"), "policy"),
+        (lambda client: client.stream_trades("BTCUSDT", colour="red"), "option"),
+    ],
+)
+def test_wrong_arguments_are_named_at_once(call: Any, named: str) -> None:
+    client = WeexWebSocketClient(WeexConfig())
+    with pytest.raises(WEEXInvalidArgument, match=f"^{named}="):
+        call(client)
+
+
+# --- private --------------------------------------------------------------------------------------------------------
+
+
+def test_private_streams_need_a_key() -> None:
+    client = WeexWebSocketClient(WeexConfig())
+    for stream in (client.stream_account, client.stream_orders, client.stream_positions, client.stream_fills):
+        with pytest.raises(WEEXAuthenticationError, match="WEEX_API_KEY"):
+            stream()
+
+
+def private(peer: WeexPeer) -> list[Any]:
+    return [connection for connection in peer.connections if connection.path.endswith("private")]
+
+
+async def test_the_private_socket_is_signed_anew_for_every_connection(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        assert private(peer) == []
+        heard = Heard(client.stream_orders())
+        await peer.has("orders")
+        await asyncio.sleep(20)
+        private(peer)[0].link.abort()
+        await peer.until(lambda: len(private(peer)) == 2)
+        stamps = []
+        for connection in private(peer):
+            headers = connection.link.endpoint.headers
+            stamps.append(int(headers["ACCESS-TIMESTAMP"]))
+            signed = f"{headers['ACCESS-TIMESTAMP']}/v3/ws/private".encode()
+            expected = base64.b64encode(hmac.digest(b"secret-1", signed, hashlib.sha256)).decode()
+            assert headers["ACCESS-SIGN"] == expected
+            assert (headers["ACCESS-KEY"], headers["ACCESS-PASSPHRASE"]) == ("key-1", "pass-1")
+            assert "secret" not in repr(connection.link.endpoint)
+        assert stamps[1] - stamps[0] > 19_000
+        await heard.stop()
+
+
+async def test_the_signature_is_made_by_the_venues_clock(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        ahead = 90_000
+        peer.http_answers["market/time"] = lambda request: answered(
+            {"serverTime": clock.time_ns() // 1_000_000 + ahead}
+        )
+        heard = Heard(client.stream_orders())
+        await peer.has("orders")
+        stamp = int(private(peer)[0].link.endpoint.headers["ACCESS-TIMESTAMP"])
+        assert abs(stamp - clock.time_ns() // 1_000_000 - ahead) < 50
+        await heard.stop()
+
+
+async def test_a_refused_signature_is_tried_once_more_by_a_fresh_clock(clock: VirtualClock) -> None:
+    network = MemoryNetwork()
+    async with WeexPeer(network) as peer:
+        client = make_client(clock, network, peer)
+        network.refuse(401, times=2)
+        heard = Heard(client.stream_orders())
+        with pytest.raises(HandshakeRefused):
+            await heard.until(1)
+        assert network.attempts == 2
+        assert peer.http_paths().count("market/time") == 2
+        await client.disconnect()
+
+
+async def test_an_order_that_is_partly_filled_says_so(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_orders())
+        await peer.has("orders")
+        row = {
+            "id": "7",
+            "symbol": "BTCUSDT",
+            "size": "2",
+            "cumFillSize": "0",
+            "status": "PENDING",
+            "updatedTime": "5000",
+        }
+        rows = [
+            row,
+            row | {"cumFillSize": "0.5", "cumFillValue": "50", "status": "NEW"},
+            row | {"cumFillSize": "2", "cumFillValue": "200", "status": "FILLED"},
+        ]
+        peer.send("orders", {"e": "orders", "E": 1, "v": 9, "msgEvent": "OrderUpdate", "d": rows})
+        await heard.until(3)
+        assert [message.data["status"] for message in heard] == ["new", "partially_filled", "filled"]
+        assert heard[1].data["average_price"] == 100
+        assert (heard[0].data["order_id"], heard[0].timestamp, heard[0].sequence) == ("7", 5.0, 9)
+        await heard.stop()
+
+
+async def test_positions_begin_with_the_state_and_have_their_profit_from_the_mark(
+    clock: VirtualClock,
+) -> None:
+    async with weex_line(clock) as (client, peer):
+        state = [{"symbol": "ETHUSDT", "side": "LONG", "size": "1", "openValue": "90", "unrealizePnl": "10"}]
+        peer.http_answers["account/position/allPosition"] = lambda request: answered(state)
+        heard = Heard(client.stream_positions())
+        await heard.until(1)
+        assert (heard[0].symbol, heard[0].data["unrealized_pnl"]) == ("ETHUSDT", 10)
+        await peer.has("ETHUSDT@ticker")
+        row = {"symbol": "BTCUSDT", "side": "SHORT", "size": "2", "openValue": "250"}
+        push = {"e": "positions", "E": 1_000, "v": 1, "msgEvent": "OrderUpdate", "d": [row]}
+        peer.send("positions", push)
+        await heard.until(2)
+        assert (heard[1].data["mark"], heard[1].data["unrealized_pnl"]) == (110, 30)  # over HTTP
+        await peer.has("BTCUSDT@ticker")
+        peer.tick("BTCUSDT", m="130")
+        await asyncio.sleep(1)
+        peer.send("positions", push)
+        await heard.until(3)
+        assert heard[2].data["unrealized_pnl"] == -10  # by the ticker
+        assert heard[2].data["side"] == "short"
+        peer.send("positions", push | {"d": [row | {"size": "0", "openValue": "0"}]})
+        await heard.until(4)
+        assert heard[3].data["unrealized_pnl"] == 0
+        await peer.left("BTCUSDT@ticker")
+        await heard.stop()
+        await peer.left("ETHUSDT@ticker")
+
+
+async def test_positions_are_told_again_after_a_lost_line(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        state = [{"symbol": "ETHUSDT", "side": "LONG", "size": "1", "openValue": "90", "unrealizePnl": "10"}]
+        peer.http_answers["account/position/allPosition"] = lambda request: answered(state)
+        heard = Heard(client.stream_positions(marks=True))
+        await heard.until(2)
+        state[0] |= {"size": "3"}
+        private(peer)[0].link.abort()
+        await heard.until(5)
+        kinds = [message.data.get("size") or type(message.mark).__name__ for message in heard]
+        assert kinds == ["Resynced", 1, "Gap", "Resynced", 3]
+        await heard.stop()
+
+
+async def test_balances_say_what_is_available(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        told = {
+            "asset": "USDT",
+            "balance": "100",
+            "availableBalance": "60",
+            "frozen": "40",
+            "unrealizePnl": "0",
+        }
+        peer.http_answers["account/balance"] = lambda request: answered([told])
+        heard = Heard(client.stream_account())
+        await heard.until(1)
+        assert [heard[0].data[name] for name in ("balance", "available", "frozen")] == [100, 60, 40]
+        told |= {"balance": "90", "availableBalance": "50"}
+        push = {"e": "account", "E": 1, "v": 1, "msgEvent": "x", "d": [{"coin": "USDT", "amount": "90"}]}
+        peer.send("account", push)
+        await heard.until(2)
+        assert [heard[1].data[name] for name in ("balance", "available", "frozen")] == [90, 50, 40]
+        spot = {"coin": "USDT", "equity": "7", "available": "5", "frozen": "2"}
+        peer.send("account", push | {"d": [spot]})
+        await heard.until(3)
+        assert [heard[2].data[name] for name in ("balance", "available", "frozen")] == [7, 5, 2]
+        await heard.stop()
+
+
+async def test_a_consumer_too_slow_for_its_own_orders_is_stopped_not_lied_to(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        stream = client.stream_orders(capacity=2)
+        aiter(stream)
+        await peer.has("orders")
+        for number in range(4):
+            peer.send(
+                "orders", {"e": "orders", "E": 1, "v": number, "d": [{"id": str(number), "status": "NEW"}]}
+            )
+        await asyncio.sleep(1)
+        assert [(await anext(stream)).data["order_id"] for _ in range(2)] == ["0", "1"]
+        with pytest.raises(BufferOverflow):
+            await anext(stream)
+        await peer.left("orders")
+
+
+async def test_no_secret_reaches_the_log(clock: VirtualClock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_orders())
+        await peer.has("orders")
+        private(peer)[0].link.abort()
+        await peer.until(lambda: len(private(peer)) == 2)
+        await heard.stop()
+        said = caplog.text + repr(client) + repr(client.config) + repr(client.statistics())
+    assert not any(secret in said for secret in ("key-1", "secret-1", "pass-1"))
