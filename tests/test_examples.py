@@ -99,12 +99,42 @@ EXPECTED: Mapping[str, tuple[str, ...]] = {
         r"^bet: 1\.0 usdt",
         "^not let in: HTTP 403",
     ),
+    "weex/quick_start.py": (r"(^\d+\.\d{3} \d+\.\d \([+-][\d.]+ % in a day\)\n){5}",),
+    "weex/order_book.py": (r"(^state \d+: [\d.]+ at [\d.]+ \| [\d.]+ at [\d.]+\n){4}",),
+    "weex/trades.py": (r"^bought [\d.]+, sold [\d.]+",),
+    "weex/account.py": (
+        r"^USDT: [\d.]+, of which [\d.]+ are free",
+        r"^(long|short) [\d.]+ [A-Z]+USDT: [+-][\d.]+",
+    ),
+    "weex/follow_orders.py": ("^looked up: new", "^the order is canceled"),
+    "weex/many_symbols.py": (
+        r"^BTCUSDT: [\d.]+",
+        r"^ETHUSDT: [\d.]+",
+        r"^ADAUSDT: [\d.]+",
+        "^1 connection for 3 symbols",
+    ),
+    "weex/moving_average.py": (r"(^(buy|sell|hold): [\d.]+ against [\d.]+\n){5}",),
+    "weex/paper_trading.py": (r"^after 6 trades: [\d.]+ in cash, 0 coins",),
+    "weex/position_limits.py": (r"^[\d.]+ USDT is more than 1000: no more orders",),
+    "weex/reconnect_policy.py": ("^gave up: .*3",),
+    "weex/react_to_gaps.py": (
+        r"^the price is [\d.]+\n(.*\n)*gap \(connection lost\): the price is not known\nthe price is",
+    ),
+    "weex/filter_moves.py": (r"(^[A-Z]+USDT from [\d.]+ to [\d.]+\n){3}passed over: \d+",),
+    "weex/batches.py": (r"(^\d prices between [\d.]+ and [\d.]+\n){3}",),
+    "weex/watch_silence.py": (r"^nothing for [\d.]+ s: the market is quiet",),
+    "weex/store_tickers.py": ("^10 rows stored\n20 rows stored\n30 rows stored\n40 rows stored",),
+    "weex/candles.py": (r"^10 candles of the past\nthe latest closes at [\d.]+",),
+    "weex/read_statistics.py": (
+        "^up: 1 connection, 1 subscription",
+        r"^taken 1, dropped \d+, marks 0",
+    ),
 }
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    wanted = {"stx": "STX_HOST", "sxbet": "SXBET_HOST", "stake": "STAKE_BASE_URL"}
+    wanted = {"stx": "STX_HOST", "sxbet": "SXBET_HOST", "stake": "STAKE_BASE_URL", "weex": "WEEX_HOST"}
     with ExitStack() as stack:
         found: dict[str, str] = {}
         for venue, variable in wanted.items():

@@ -1,0 +1,33 @@
+"""How does my bot learn that it missed something, and what should it do then?
+
+Start `tapewire sandbox --port 4000` in another shell, then run `python examples/weex/react_to_gaps.py`. It breaks its
+own line once, and ends when prices come again. WEEX_HOST leads it elsewhere.
+"""
+
+import asyncio
+import os
+
+from tapewire import Gap
+from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
+
+HOST = os.environ.get("WEEX_HOST", "http://127.0.0.1:4000")
+
+
+async def main() -> None:
+    price, asked, broken = None, False, False
+    async with WeexWebSocketClient(WeexConfig(host=HOST)) as client:
+        async for message in client.stream_tickers(["BTCUSDT"], marks=True):
+            if message.mark is None:
+                price = message.data["last"]
+                print("the price is", price)
+                if broken:
+                    break
+                if not asked:
+                    asked = True
+                    await client.reconnect()
+            elif isinstance(message.mark, Gap):
+                price, broken = None, True  # quote nothing that you cannot prove
+                print(f"gap ({message.mark.reason}): the price is not known")
+
+
+asyncio.run(main())
