@@ -1,6 +1,8 @@
 import asyncio
+import gc
 import json
 import logging
+import weakref
 
 import httpx2
 import pytest
@@ -97,6 +99,21 @@ async def test_a_fault_may_happen_to_one_venue_only():
             assert json.loads(await stx.recv())[4]["status"] == "ok"
         with pytest.raises(ConfigurationError, match=r"abort\(venue\).*stake.*stx"):
             sandbox.inject("abort", venue="weex")
+
+
+async def test_a_sandbox_that_has_stopped_is_let_go_whatever_was_ordered():
+    async with Sandbox(rate=0, venues=["stx"]) as sandbox:
+        token = (await login(sandbox))["token"]
+        async with connect(socket_url(sandbox, token), close_timeout=0.1) as socket:
+            await socket.send(JOIN)
+            await socket.recv()
+            sandbox.inject("drip", interval=50, seconds=60)
+            sandbox.inject("half_open", seconds=60)
+    assert repr(sandbox) == "<Sandbox not running venues=stx connections=0>"
+    gone = weakref.ref(sandbox)
+    del sandbox
+    gc.collect()
+    assert gone() is None
 
 
 async def test_its_rate_may_be_changed_while_it_runs():

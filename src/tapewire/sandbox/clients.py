@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket as socket_module
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from websockets.frames import Frame, Opcode
@@ -74,6 +74,7 @@ class Client(asyncio.Protocol):
         self._held: Payload | None = None
         self._stalled_until = 0.0
         self._waiting: list[Payload] = []
+        self._timers: set[asyncio.TimerHandle] = set()
 
     @property
     def venue(self) -> str | None:
@@ -118,6 +119,8 @@ class Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The TCP connection is over."""
         self._over = True
+        while self._timers:
+            self._timers.pop().cancel()
         if self._task is not None:
             self._task.cancel()
         handler, self._handler = self._handler, None
@@ -215,7 +218,7 @@ class Client(asyncio.Protocol):
         if slow is None:
             return False
         self._closing = True
-        self._loop.call_later(slow.params["seconds"], self._say_goodbye, ws)
+        self.later(slow.params["seconds"], self._say_goodbye, ws)
         return True
 
     def _say_goodbye(self, ws: ServerProtocol) -> None:
@@ -248,7 +251,18 @@ class Client(asyncio.Protocol):
     def stall(self, seconds: float) -> None:
         """Give the handler nothing for so long."""
         self._stalled_until = self._loop.time() + seconds
-        self._loop.call_later(seconds, self._go_on)
+        self.later(seconds, self._go_on)
+
+    def later(self, seconds: float, call: Callable[..., object], *arguments: object) -> None:
+        """Call it then, unless the connection is over before."""
+
+        def due() -> None:
+            self._timers.discard(timer)
+            call(*arguments)
+
+        if not self._over:
+            timer = self._loop.call_later(seconds, due)
+            self._timers.add(timer)
 
     def _go_on(self) -> None:
         if self._over or self._loop.time() < self._stalled_until - 0.001:
@@ -344,7 +358,7 @@ class Client(asyncio.Protocol):
         if not self._over:
             self._half_open = True
             self._transport.pause_reading()
-            self._loop.call_later(seconds, self.abort)
+            self.later(seconds, self.abort)
 
     def mute(self, kind: MessageKind, seconds: float | None, injected: Injected) -> None:
         """Send nothing of that kind."""
@@ -355,9 +369,9 @@ class Client(asyncio.Protocol):
         """Send one byte each `interval`."""
         if self._drip is None:
             self._drip = bytearray()
-            self._loop.call_later(interval, self._drip_one, interval)
+            self.later(interval, self._drip_one, interval)
         if seconds is not None:
-            self._loop.call_later(seconds, self._drip_no_more)
+            self.later(seconds, self._drip_no_more)
 
     def unmute(self) -> None:
         """Send everything again, and at full speed."""
@@ -370,7 +384,7 @@ class Client(asyncio.Protocol):
         if self._drip:
             self._transport.write(bytes(self._drip[:1]))
             del self._drip[:1]
-        self._loop.call_later(interval, self._drip_one, interval)
+        self.later(interval, self._drip_one, interval)
 
     def _drip_no_more(self) -> None:
         waiting, self._drip = self._drip, None
@@ -415,7 +429,7 @@ class Client(asyncio.Protocol):
 
     def _cut_off_soon(self) -> None:
         self._closing = True
-        self._loop.call_later(CLOSE_TIMEOUT, self._cut_off)
+        self.later(CLOSE_TIMEOUT, self._cut_off)
 
     def _cut_off(self) -> None:
         if not self._over and not self._half_open:

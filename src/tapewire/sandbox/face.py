@@ -59,6 +59,10 @@ class Socket(Protocol):
         """Disconnect the client once more than so many bytes wait for it, where the sandbox does not allow fewer."""
         ...
 
+    def later(self, seconds: float, call: Callable[..., object], *arguments: object) -> None:
+        """Call it after so long, unless the connection is over before."""
+        ...
+
     def stall(self, seconds: float) -> None:
         """Give the handler no messages for so long: what arrives meanwhile waits."""
         ...

@@ -105,16 +105,17 @@ class Sandbox:
         self._all_gone.set()
         self._last_number = 0
         self._server: asyncio.Server | None = None
+        self._address: tuple[str, int] | None = None
         self._task: asyncio.Task[None] | None = None
 
     # For users
 
     @property
     def url(self) -> str:
-        """Where it is: `http://127.0.0.1:PORT`."""
-        if self._server is None:
+        """Where it is, or was: `http://127.0.0.1:PORT`."""
+        if self._address is None:
             raise ConfigurationError("url", "none yet", "after `async with` has started the sandbox")
-        host, port = self._server.sockets[0].getsockname()[:2]
+        host, port = self._address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def environment(self) -> dict[str, str]:
@@ -178,6 +179,7 @@ class Sandbox:
         for face in self.faces.values():
             face.publish(face.flow.open(now_ns), now_ns)
         self._server = await loop.create_server(self._new_client, self._host, self._port)
+        self._address = self._server.sockets[0].getsockname()[:2]
         self._task = loop.create_task(self._run(), name="sandbox")
         return self
 
@@ -202,7 +204,7 @@ class Sandbox:
         await asyncio.shield(self._task)
 
     def __repr__(self) -> str:
-        where = self.url if self._server else "not started"
+        where = self.url if self._server and self._server.is_serving() else "not running"
         return f"<Sandbox {where} venues={','.join(self.faces)} connections={len(self._clients)}>"
 
     # For its clients

@@ -109,7 +109,7 @@ class StxSocket:
             return
         seconds = slow.params["seconds"]
         self._held_back = []
-        asyncio.get_running_loop().call_later(seconds, self._decide_at_last, join)
+        self._socket.later(seconds, self._decide_at_last, join)
         self._socket.stall(seconds)
 
     def _decide_at_last(self, join: JoinRequested) -> None:

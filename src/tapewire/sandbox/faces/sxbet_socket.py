@@ -186,7 +186,7 @@ class SxBetSocket:
             return False
         self._send()
         self._held_back = []
-        asyncio.get_running_loop().call_later(slow.params["seconds"], self._subscribe_at_last, request)
+        self._socket.later(slow.params["seconds"], self._subscribe_at_last, request)
         return True
 
     def _subscribe_at_last(self, request: SubscribeRequested) -> None:

@@ -135,7 +135,7 @@ class WeexSocket:
             slow = faults.meet("slow_join", now_ns, topic=topic)
             if slow is not None:
                 seconds = slow.params["seconds"]
-                asyncio.get_running_loop().call_later(seconds, self._subscribe, frame, topics)
+                self._socket.later(seconds, self._subscribe, frame, topics)
                 self._socket.stall(seconds)
                 return
             if faults.meet("ignore_join", now_ns, topic=topic):
