@@ -1,5 +1,5 @@
 from tapewire.app.audit import SLACK_NS, Cause, Observed, Published, audit
-from tapewire.marks import Gap, Lagged
+from tapewire.marks import Gap, Lagged, Resynced
 
 SECOND = 1_000_000_000
 
@@ -57,6 +57,15 @@ def test_a_gap_that_brackets_another_time_than_that_of_the_missing_messages_is_w
     result = audit(published(1, 2, 30, 31), [*got(1), gap(2, 4), *got(31)], [ABORT])
     assert not result.honest
     assert result.wrong_brackets == 1
+
+
+def test_what_was_published_until_a_snapshot_behind_a_gap_is_in_the_snapshot():
+    items = [*got(1, 2), gap(2, 3), Resynced(at_ns=6 * SECOND)]
+    assert audit(published(1, 2, 3, 4, 5, 6, 9), [*items, *got(9)], [ABORT]).honest
+    late = audit(published(1, 2, 3, 4, 5, 6, 8, 9), [*items, *got(9)], [ABORT])
+    assert (late.wrong_brackets, late.missing_in_gaps) == (1, 5)
+    alone = audit(published(1, 2), [*got(1), Resynced(at_ns=90 * SECOND), *got(2)], [ABORT])
+    assert alone.causeless_marks == 1
 
 
 def test_a_mark_without_a_fault_behind_it_is_not_honest():

@@ -1,7 +1,8 @@
 """Compares what a handler received with what was published, message by message. Pure.
 
 The stream was honest if every published message was received once and in order, or lies exactly where a mark stood;
-and if every mark traces to a fault that was ordered. Anything else is an unexplained loss, a duplicate, or a mark
+and if every mark traces to a fault that was ordered. Where a `Resynced` follows a gap, the snapshot holds what was
+published until then. Anything else is an unexplained loss, a duplicate, or a mark
 without a cause, and the run has failed.
 """
 
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ..marks import Gap, Mark, is_mark
+from ..marks import Gap, Mark, Resynced, is_mark
 
 __all__ = ["Audit", "Cause", "Observed", "Published", "audit"]
 
@@ -76,6 +77,7 @@ class _Walk:
         self.causes = causes
         self.next = 0
         self.open_gaps: list[Gap] = []
+        self.resynced_ns = 0
         self.counts = dict.fromkeys(
             ("delivered", "duplicates", "unknown", "gaps", "missing_in_gaps", "unexplained"), 0
         ) | {"causeless_marks": 0, "wrong_brackets": 0}
@@ -87,6 +89,9 @@ class _Walk:
             self.findings.append(text)
 
     def mark(self, mark: Mark) -> None:
+        if isinstance(mark, Resynced) and self.open_gaps:
+            self.resynced_ns = mark.at_ns
+            return
         if isinstance(mark, Gap):
             self.counts["gaps"] += 1
             self.open_gaps.append(mark)
@@ -117,14 +122,14 @@ class _Walk:
         elif missing:
             self.counts["missing_in_gaps"] += len(missing)
             since = min(gap.since_ns for gap in self.open_gaps) - SLACK_NS
-            until = max(gap.until_ns for gap in self.open_gaps) + SLACK_NS
+            until = max(self.resynced_ns, *(gap.until_ns for gap in self.open_gaps)) + SLACK_NS
             outside = [entry for entry in missing if not since <= entry.at_ns <= until]
             if outside:
                 self.counts["wrong_brackets"] += len(outside)
                 self.find(
                     f"{len(outside)} missing messages were published outside the gap that should hold them"
                 )
-        self.open_gaps = []
+        self.open_gaps, self.resynced_ns = [], 0
 
 
 def audit(published: Sequence[Published], items: Sequence[Item], causes: Sequence[Cause]) -> Audit:

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import msgspec
 
-from ...marks import Resynced
 from ...retry import RetryPolicy
 from ...session.health import Statistics
 from .. import DemoFault, Observer
@@ -88,8 +87,7 @@ class Demo:
         raw = b""
         async for message in stream:
             if message.mark is not None:
-                if not isinstance(message.mark, Resynced):  # it ends a gap, whose cause is looked for there
-                    observer.mark(message.mark)
+                observer.mark(message.mark)
                 continue
             if message.channel == "depth":
                 self._book = message
