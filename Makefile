@@ -16,7 +16,7 @@ DROP_INS = $(patsubst %/pyproject.toml,%,$(wildcard drop_in/*/pyproject.toml))
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format test-real faults bench lock clean
+.PHONY: help install demo test check format test-real faults bench soak lock clean
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ faults: $(INSTALLED) ## each fault the sandbox knows, against each venue
 
 bench: $(INSTALLED) ## side by side against peers, in one run
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(INSTALLED) ## the demo round after round: honest every time, and nothing grows; ARGS="--minutes 30"
+	$(BIN)/python -m scripts.soak $(ARGS)
 
 lock: | $(BIN)/python ## write requirements.lock anew; ARGS=--upgrade for newer versions
 	@[ -n "$(UV)" ] || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
