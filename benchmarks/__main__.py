@@ -15,12 +15,15 @@ from .contenders import CONTENDERS, GROUPS, Contender
 from .peer_environment import LOCK, PeerEnvironment, prepare, versions_in
 from .report import as_json, print_report
 from .rounds import Bench, Limits
+from .storage import GROUP as STORAGE
+from .storage import measure, print_storage, storage_as_json
 
 __all__ = ["chosen", "main"]
 
 FULL = Limits(enough=5, rounds=10, seconds=200, patience=2.0)
 QUICK = Limits(enough=2, rounds=3, seconds=45, patience=1.0)
 QUICK_SCALE = 0.5
+STORAGE_ROUNDS, QUICK_STORAGE_ROUNDS = 5, 2
 
 
 def chosen(only: Sequence[str]) -> list[Contender]:
@@ -30,7 +33,8 @@ def chosen(only: Sequence[str]) -> list[Contender]:
     for word in only:
         if not any(word in (contender.name, contender.group, contender.needs) for contender in CONTENDERS):
             names = ", ".join(contender.name for contender in CONTENDERS)
-            raise LookupError(f"--only {word}: a group ({', '.join(GROUPS)}) or a contender ({names})")
+            groups = ", ".join((*GROUPS, STORAGE))
+            raise LookupError(f"--only {word}: a group ({groups}) or a contender ({names})")
     return [
         contender
         for contender in CONTENDERS
@@ -42,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run; 0 unless the bench itself is broken."""
     options = _parser().parse_args(arguments)
     console = Console(stderr=options.json == "-", width=None if sys.stdout.isatty() else 120, highlight=False)
+    only = [word for word in options.only if word != STORAGE]
     try:
-        contenders = chosen(options.only)
+        contenders = [] if options.only and not only else chosen(only)
         if options.quick and not options.only:
             contenders = [contender for contender in contenders if contender.quick]
     except LookupError as error:
@@ -59,17 +64,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             enough=options.rounds, rounds=2 * options.rounds, seconds=limits.seconds, patience=2.0
         )
     bench = Bench(contenders, peers, console.print, QUICK_SCALE if options.quick else 1.0)
-    bench.run(limits)
+    if contenders:
+        bench.run(limits)
+    rates = None
+    if not options.only or STORAGE in options.only:
+        console.print("storage ...")
+        rates = measure(options.rounds or (QUICK_STORAGE_ROUNDS if options.quick else STORAGE_ROUNDS))
     versions = _versions()
     console.print(", ".join(f"{name} {number}" for name, number in versions.items()))
-    print_report(console, contenders, bench, absolute=options.absolute)
+    if contenders:
+        print_report(console, contenders, bench, absolute=options.absolute)
+    if rates:
+        print_storage(console, rates)
     if options.json:
-        text = json.dumps(as_json(contenders, bench, versions), indent=2)
+        results = as_json(contenders, bench, versions) | ({STORAGE: storage_as_json(rates)} if rates else {})
+        text = json.dumps(results, indent=2)
         if options.json == "-":
             print(text)
         else:
             Path(options.json).write_text(text + "\n", "utf-8")
-    return 0 if bench.all_samples else 1
+    return 0 if rates or bench.all_samples else 1
 
 
 def _versions() -> dict[str, str]:

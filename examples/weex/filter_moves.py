@@ -8,27 +8,35 @@ import asyncio
 import os
 from decimal import Decimal
 
-from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
+from tapewire.streams import filtered
+from tapewire.trading import Change
+from tapewire.venues.weex import WeexConfig, WeexMessage, WeexWebSocketClient
 
 HOST = os.environ.get("WEEX_HOST", "http://127.0.0.1:4000")
+SYMBOLS = ["BTCUSDT", "ETHUSDT", "ADAUSDT"]
 STEP = Decimal("0.000001")
 
 
 async def main() -> None:
-    seen, passed_over = 0, 0
-    last: dict[str, Decimal] = {}
+    changes: dict[str, Change[Decimal]] = {}
+
+    def is_large(message: WeexMessage) -> bool:
+        change = changes.setdefault(message.symbol, Change()).update(message.data["last"])
+        return change is not None and abs(change) >= STEP
+
+    seen = 0
     async with WeexWebSocketClient(WeexConfig(host=HOST)) as client:
-        async for message in client.stream_tickers(["BTCUSDT", "ETHUSDT", "ADAUSDT"]):
-            price, previous = message.data["last"], last.get(message.symbol)
-            last[message.symbol] = price
-            if previous is None or abs(price / previous - 1) < STEP:
-                passed_over += 1
+        moves = filtered(client.stream_tickers(SYMBOLS, marks=True), is_large)
+        async for message in moves:
+            if message.mark is not None:  # marks pass every filter: compare nothing across a gap
+                changes.clear()
                 continue
-            print(f"{message.symbol} from {previous} to {price}")
+            price, change = message.data["last"], changes[message.symbol].value
+            print(f"{message.symbol} moved by {change:+.5%} to {price}")
             seen += 1
             if seen == 3:
                 break
-    print(f"passed over: {passed_over}")
+    print(f"passed over: {moves.passed_over}")
 
 
 asyncio.run(main())

@@ -6,43 +6,33 @@ forty rows are stored. WEEX_HOST leads it elsewhere.
 
 import asyncio
 import os
-import sqlite3
+from decimal import Decimal
 
+from tapewire.recording import SqliteStore, Table
 from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
 
 HOST = os.environ.get("WEEX_HOST", "http://127.0.0.1:4000")
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "ADAUSDT"]
-BATCH = 10
-
-
-def write(rows: list[tuple[float, str, str, str]]) -> int:
-    """One transaction for all rows. The journal is a write-ahead log: readers are never in the way."""
-    connection = sqlite3.connect("tickers.db")
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS tickers (time REAL, symbol TEXT, price TEXT, change TEXT)"
-        )
-        with connection:
-            connection.executemany("INSERT INTO tickers VALUES (?, ?, ?, ?)", rows)
-        (count,) = connection.execute("SELECT count(*) FROM tickers").fetchone()
-        return int(count)
-    finally:
-        connection.close()
+TICKERS = Table("tickers", {"time": float, "symbol": str, "price": Decimal, "change": Decimal})
 
 
 async def main() -> None:
-    rows: list[tuple[float, str, str, str]] = []
-    async with WeexWebSocketClient(WeexConfig(host=HOST)) as client:
-        async for message in client.stream_tickers(SYMBOLS):
+    rows = 0
+    async with (
+        WeexWebSocketClient(WeexConfig(host=HOST)) as client,
+        SqliteStore("tickers.db", TICKERS, commit_rows=20, commit_seconds=0.5) as store,
+    ):
+        async for message in client.stream_tickers(SYMBOLS, marks=True):
+            if message.mark is not None:
+                await store.put(message.mark)  # whoever reads the file later sees where it broke
+                continue
             data = message.data
-            rows.append((message.timestamp, message.symbol, str(data["last"]), str(data["change"])))
-            if len(rows) >= BATCH:
-                stored = await asyncio.to_thread(write, rows)  # the event loop goes on meanwhile
-                print(f"{stored} rows stored")
-                rows = []
-                if stored >= 40:
-                    break
+            await store.put((message.timestamp, message.symbol, data["last"], data["change"]))
+            rows += 1
+            if rows == 40:
+                break
+    figures = store.statistics()
+    print(f"{figures.committed} rows stored in {figures.commits} commits")
 
 
 asyncio.run(main())
