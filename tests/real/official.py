@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,33 +22,17 @@ from websockets.typing import Subprotocol
 
 from tapewire.payload import Binary, Payload
 from tapewire.protocols.phoenix import JoinRequested, LeaveRequested, PhoenixServer, PushReceived
+from tests.real.packages import node_modules, node_with_websocket
 
 VERSION = "1.8.16"
 SCRIPT = Path(__file__).with_name("phoenix_client.mjs")
-CACHE = Path(__file__).parents[2] / ".cache" / "npm" / f"phoenix-{VERSION}"
 DEADLINE = 10.0
 
 
-@cache
 def command() -> list[str]:
     """How to run it. Skips the test, saying why, where node or the package cannot be had."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are not installed")
-    module = CACHE / "node_modules" / "phoenix" / "priv" / "static" / "phoenix.mjs"
-    if not module.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        install = [npm, "install", "--prefix", str(CACHE), "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(
-            [*install, f"phoenix@{VERSION}"], capture_output=True, text=True, timeout=120, check=False
-        )
-        if not module.exists():
-            pytest.skip(f"npm could not install phoenix {VERSION}: {done.stderr.strip()[-200:]}")
-    for flags in ([], ["--experimental-websocket"]):  # built in from node 22 on
-        probe = [node, *flags, "-e", "process.exit(typeof WebSocket === 'function' ? 0 : 1)"]
-        if not subprocess.run(probe, capture_output=True, timeout=30, check=False).returncode:
-            return [node, "--no-warnings", *flags, str(SCRIPT), module.as_uri()]
-    pytest.skip("this node has no WebSocket: version 20.10 or newer is needed")
+    module = node_modules(f"phoenix@{VERSION}") / "phoenix" / "priv" / "static" / "phoenix.mjs"
+    return [*node_with_websocket(), str(SCRIPT), module.as_uri()]
 
 
 class OfficialClient:

@@ -7,14 +7,9 @@ The clients are installed once, from npm into `.cache/npm` and from PyPI into an
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -24,47 +19,22 @@ from tapewire.payload import Binary, Payload
 from tapewire.testing import CentrifugoPeer
 from tapewire.transport.base import Endpoint
 from tests.real.official import OfficialClient
+from tests.real.packages import node_modules, python_with
 
-NPM_VERSION, WS_VERSION, PYPI_VERSION = "5.8.0", "8.23.0", "0.7.0"
+NPM_PACKAGES = ("centrifuge@5.8.0", "ws@8.23.0")
+PYPI_VERSION = "0.7.0"
 HERE = Path(__file__).parent
-CACHE = HERE.parents[1] / ".cache"
 
 
-@cache
 def javascript() -> list[str]:
     """How to run the client of npm. Skips the test, saying why, where node or the packages cannot be had."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are not installed")
-    folder = CACHE / "npm" / f"centrifuge-{NPM_VERSION}"
-    modules = folder / "node_modules"
-    if not (modules / "centrifuge").exists() or not (modules / "ws").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        install = [npm, "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"]
-        _run([*install, f"centrifuge@{NPM_VERSION}", f"ws@{WS_VERSION}"], modules / "centrifuge")
-    return [node, str(HERE / "centrifuge_client.mjs"), str(modules)]
+    return ["node", str(HERE / "centrifuge_client.mjs"), str(node_modules(*NPM_PACKAGES))]
 
 
-@cache
 def python() -> list[str]:
     """How to run the client of PyPI. Skips the test, saying why, where the package cannot be had."""
-    folder = CACHE / "python" / f"centrifuge-{PYPI_VERSION}"
-    interpreter, marker = folder / "bin" / "python", folder / ".installed"
-    if not marker.exists():
-        _run([sys.executable, "-m", "venv", str(folder)], interpreter)
-        pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*pip, f"centrifuge-python=={PYPI_VERSION}"])
-        marker.touch()
+    interpreter = python_with(f"centrifuge-python=={PYPI_VERSION}")
     return [str(interpreter), str(HERE / "centrifuge_client.py")]
-
-
-def _run(command: list[str], result: Path | None = None) -> None:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"not installed in time: {command[-1]}")
-    if done.returncode or (result is not None and not result.exists()):
-        pytest.skip(f"could not install {command[-1]}: {done.stderr.strip()[-200:]}")
 
 
 class OfficialCentrifuge(OfficialClient):

@@ -7,42 +7,24 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tapewire.sandbox import Sandbox
+from tests.real.packages import python_with
 
-VERSION = "4.5.90"
-PLACE = Path(__file__).parents[2] / ".cache" / f"ccxt-{VERSION}"
+PACKAGE = "ccxt==4.5.90"
 SCRIPT = Path(__file__).with_name("ccxt_weex.py")
 DEADLINE = 60.0
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
-@cache
-def interpreter() -> Path:
-    """A Python that has ccxt. Skips the test, saying why, where it cannot be had."""
-    python = PLACE / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PLACE)], check=True, timeout=120)
-    if subprocess.run(
-        [python, "-c", "import ccxt.pro"], capture_output=True, timeout=60, check=False
-    ).returncode:
-        install = [python, "-m", "pip", "install", "--quiet", f"ccxt=={VERSION}"]
-        done = subprocess.run(install, capture_output=True, text=True, timeout=400, check=False)
-        if done.returncode:
-            pytest.skip(f"ccxt {VERSION} could not be installed: {done.stderr.strip()[-200:]}")
-    return python
-
-
-async def learned(sandbox: Sandbox) -> dict[str, object]:
+async def learned(interpreter: Path, sandbox: Sandbox) -> dict[str, object]:
     """What ccxt tells of this sandbox."""
     process = await asyncio.create_subprocess_exec(
-        interpreter(),
+        interpreter,
         SCRIPT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -60,9 +42,9 @@ async def learned(sandbox: Sandbox) -> dict[str, object]:
 
 
 async def test_ccxt_trades_and_streams_at_the_played_venue() -> None:
-    interpreter()
+    interpreter = python_with(PACKAGE, large=True)
     async with Sandbox(venues=["weex"], rate=40) as sandbox:
-        told = await learned(sandbox)
+        told = await learned(interpreter, sandbox)
     assert "BTC/USDT:USDT" in told["markets"]  # type: ignore[operator]
     assert told["book"] == [15, True]
     assert told["candles"] == 3

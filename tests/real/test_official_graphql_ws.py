@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +18,12 @@ import httpx2
 import pytest
 
 from tapewire.sandbox import Sandbox
+from tests.real.packages import node_modules, node_with_websocket
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 VERSION = "6.0.6"
 SCRIPT = Path(__file__).with_name("graphql_ws_client.mjs")
-CACHE = Path(__file__).parents[2] / ".cache" / "npm" / f"graphql-ws-{VERSION}"
 DEADLINE = 10.0
 
 CRASH = "subscription { crash { event { ... on MultiplayerCrash { id status multiplier } } } }"
@@ -33,25 +31,10 @@ BALANCE = "subscription { availableBalances { amount balance { amount currency }
 FAUCET = 'mutation { claimFaucet(currency: "usdt") { amount } }'
 
 
-@cache
 def command() -> list[str]:
     """How to run it. Skips the test, saying why, where node or the package cannot be had."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are not installed")
-    module = CACHE / "node_modules" / "graphql-ws" / "dist" / "client.js"
-    if not module.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        install = [npm, "install", "--prefix", str(CACHE), "--ignore-scripts", "--no-audit", "--no-fund"]
-        packages = [f"graphql-ws@{VERSION}", "graphql@16"]
-        done = subprocess.run([*install, *packages], capture_output=True, text=True, timeout=120, check=False)
-        if not module.exists():
-            pytest.skip(f"npm could not install graphql-ws {VERSION}: {done.stderr.strip()[-200:]}")
-    for flags in ([], ["--experimental-websocket"]):  # built in from node 22 on
-        probe = [node, *flags, "-e", "process.exit(typeof WebSocket === 'function' ? 0 : 1)"]
-        if not subprocess.run(probe, capture_output=True, timeout=30, check=False).returncode:
-            return [node, "--no-warnings", *flags, str(SCRIPT), module.as_uri()]
-    pytest.skip("this node has no WebSocket: version 20.10 or newer is needed")
+    module = node_modules(f"graphql-ws@{VERSION}", "graphql@16") / "graphql-ws" / "dist" / "client.js"
+    return [*node_with_websocket(), str(SCRIPT), module.as_uri()]
 
 
 class Client:

@@ -9,43 +9,21 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tapewire.sandbox import Sandbox
 from tests.documents.sxbet_samples import SAMPLES, Sample
+from tests.real.official_centrifuge import NPM_PACKAGES
+from tests.real.packages import node_modules
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
-PACKAGES = {"centrifuge": "5.8.0", "ws": "8.23.0"}
-CACHE = Path(__file__).parents[2] / ".cache" / "npm" / f"centrifuge-{PACKAGES['centrifuge']}"
 DEADLINE = 20.0
-
-
-@cache
-def node_modules() -> Path:
-    """Where the official client is. Skips the test, saying why, where node or a package cannot be had."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are not installed")
-    modules = CACHE / "node_modules"
-    if not all((modules / name / "package.json").exists() for name in PACKAGES):
-        CACHE.mkdir(parents=True, exist_ok=True)
-        names = [f"{name}@{version}" for name, version in PACKAGES.items()]
-        install = [npm, "install", "--prefix", str(CACHE), "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run([*install, *names], capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode:
-            pytest.skip(f"npm could not install {', '.join(names)}: {done.stderr.strip()[-200:]}")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=False)
-    if int(version.stdout.strip().lstrip("v").partition(".")[0] or 0) < 18:
-        pytest.skip(f"node {version.stdout.strip()} has no fetch: version 18 or newer is needed")
-    return modules
 
 
 class Running:
@@ -85,7 +63,7 @@ class Running:
 @asynccontextmanager
 async def running(sample: Sample, sandbox: Sandbox, folder: Path, key: str = "any") -> AsyncIterator[Running]:
     """The sample against the sandbox, until the end of the block."""
-    (folder / "node_modules").symlink_to(node_modules())
+    (folder / "node_modules").symlink_to(node_modules(*NPM_PACKAGES))
     script = folder / "sample.mjs"
     socket_url = sandbox.url.replace("http", "ws") + "/connection/websocket"
     script.write_text(sample.program(sandbox.url, socket_url), "utf-8")
