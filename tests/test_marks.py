@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tapewire import marks
 from tapewire.marks import (
+    Errored,
     Gap,
     Lagged,
     Mark,
@@ -22,6 +23,7 @@ from tapewire.marks import (
 A_GAP = Gap(reason="connection lost", since_ns=10, until_ns=20)
 KINDS = [A_GAP, Reconnected(since_ns=1, until_ns=2), Resynced(at_ns=5, snapshot={}), Lagged(dropped=3)]
 KINDS += [Subscribing(reason="connection lost"), Subscribed(recovered=True), Unsubscribed(code=0)]
+KINDS += [Errored(code=100, reason="internal server error")]
 
 moments = st.integers(min_value=1, max_value=1000)
 gaps = st.builds(

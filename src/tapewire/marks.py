@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 __all__ = [
+    "Errored",
     "Gap",
     "GapReason",
     "Lagged",
@@ -97,6 +98,17 @@ class Subscribed(_Mark, frozen=True, kw_only=True):
     reply: Any = None
 
 
+class Errored(_Mark, frozen=True, kw_only=True):
+    """Something about the subscription failed and its state did not change: what failed is tried again.
+
+    The venue refused it for now, or its own token could not be had or was not taken. Only where `announce` was asked
+    for.
+    """
+
+    code: int | None = None
+    reason: str = ""
+
+
 class Unsubscribed(_Mark, frozen=True, kw_only=True):
     """It ended and is not asked for again. Only where `announce` was asked for."""
 
@@ -104,7 +116,7 @@ class Unsubscribed(_Mark, frozen=True, kw_only=True):
     reason: str = ""
 
 
-Mark: TypeAlias = Reconnected | Gap | Resynced | Lagged | Subscribing | Subscribed | Unsubscribed
+Mark: TypeAlias = Reconnected | Gap | Resynced | Lagged | Subscribing | Subscribed | Errored | Unsubscribed
 
 
 _KINDS = frozenset(_Mark.__subclasses__())

@@ -16,6 +16,7 @@ CODE_LINES = (13, 16, 28, 35, 54, 60, 77, 80)
 PAGE = ("002",)
 CLIENT = "tests/venues/sxbet/test_sxbet_client.py::"
 DOCUMENT = "tests/venues/sxbet/test_sxbet_document.py::"
+CHANNEL = "tests/venues/sxbet/test_sxbet_channel.py::"
 WATCHING = "tests/venues/sxbet/test_sxbet_watching.py::"
 HTTP = "tests/venues/sxbet/test_sxbet_http.py::"
 BOOK = "tests/venues/sxbet/test_sxbet_book.py::"
@@ -28,12 +29,16 @@ OFFICIAL = "tests/real/test_sxbet_document.py::test_the_sample_runs_under_the_of
 VERBS = WATCHING + "test_each_verb_yields_typed_rows"
 RIGHT_BOOK = WATCHING + "test_a_book_is_right_again_after_a_fault_and_never_wrong_meanwhile"
 RENEWED = CLIENT + "test_the_token_is_renewed_before_it_ends"
+NO_TOKEN_COMES = DOCUMENT + "test_a_token_that_never_comes_is_an_error_at_its_deadline"
+NOT_TAKEN = DOCUMENT + "test_a_fresh_token_that_the_venue_does_not_take_this_time_is_an_error_with_its_code"
+CHANNEL_TOKEN = CHANNEL + "test_a_channel_with_a_token_of_its_own_asks_for_it_by_the_channels_name"
 RENEWAL_FAILS = DOCUMENT + "test_a_renewal_of_the_token_that_fails_is_an_error_and_the_client_stays_connected"
 ONE_LINE = DOCUMENT + "test_all_channels_share_one_connection"
 MORE_LINES = DOCUMENT + "test_beyond_what_one_connection_carries_another_is_made"
 FLAGS = DOCUMENT + "test_a_channel_is_subscribed_with_the_flags_it_was_given"
 POSITION = DOCUMENT + "test_a_channel_that_is_subscribed_again_says_its_last_position"
 FILLED = CLIENT + "test_a_recoverable_channel_tells_a_fresh_start_from_a_filled_gap"
+BRIDGED = CHANNEL + "test_a_gap_filled_from_history_is_said_to_be_recovered"
 PRUNED = CLIENT + "test_a_pruned_history_is_said_with_was_recovering_and_a_gap"
 WITHOUT_FLAGS = CLIENT + "test_without_the_two_flags_nothing_is_recovered_and_the_gap_is_said"
 WINDOW = DOCUMENT + "test_the_recovery_window_is_five_minutes"
@@ -120,7 +125,7 @@ SENTENCES = [
     held("After a reconnect, the subscribed event fires with context that tells you", FILLED, PRUNED),
     held("The subscribed context includes:", FILLED),
     held("wasRecovering: the client attempted to recover from a previous stream position", FILLED),
-    held("recovered: the server successfully replayed all missed publications", FILLED, PRUNED),
+    held("recovered: the server successfully replayed all missed publications", FILLED, PRUNED, BRIDGED),
     held("positioned: the subscription has stream position tracking enabled", FILLED),
     held("recoverable: the subscription supports automatic recovery", FILLED),
     held("History replay filled the gap — no action needed", FILLED),
@@ -183,7 +188,11 @@ SENTENCES = [
     ),
     held("After this, the SDK will not reconnect automatically.", STAYS_DOWN, TERMINAL),
     held(
-        "error: fired for internal errors that do not necessarily cause a state", UNREACHABLE, RENEWAL_FAILS
+        "error: fired for internal errors that do not necessarily cause a state",
+        UNREACHABLE,
+        RENEWAL_FAILS,
+        NO_TOKEN_COMES,
+        NOT_TAKEN,
     ),
     no_claim("Use subscription events to understand what happened:", "leads to the list"),
     held(
@@ -193,7 +202,7 @@ SENTENCES = [
     held("unsubscribed: fired only when the subscription reaches terminal", INTERRUPTED, LEFT),
     held("After this, the SDK will not resubscribe automatically.", INTERRUPTED),
     held("publication: fired whenever a new message arrives on the subscription while", LEFT),
-    held("error: fired for internal subscription errors", REFUSED_CHANNEL, REFUSED_FOR_NOW),
+    held("error: fired for internal subscription errors", REFUSED_CHANNEL, REFUSED_FOR_NOW, CHANNEL_TOKEN),
     held("temporary transport loss moves the client back to connecting", MOVED_BACK),
     held("reconnectable subscription interruptions move the subscription back to", INTERRUPTED),
     held("calling client.disconnect() or hitting a terminal disconnect condition", STAYS_DOWN, TERMINAL),

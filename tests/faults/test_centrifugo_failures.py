@@ -1,12 +1,12 @@
 """The ways in which Centrifugo clients fail, row by row, and where it is tested what this one does instead.
 
-`ROWS` says for each row of the table which tests hold the wanted behaviour; `NOT_YET` what of a row is still to come,
-and in which room. What no other room tests is in `test_centrifugo_line_failures.py` (one line, in virtual time).
+`ROWS` says for each row of the table which tests hold the wanted behaviour. What no other room tests is in
+`test_centrifugo_line_failures.py` (one line, in virtual time).
 """
 
 from __future__ import annotations
 
-from tests.faults.nodes import ROOT, missing_nodes
+from tests.faults.nodes import missing_nodes
 
 BOOK = "tests/venues/sxbet/test_sxbet_book.py::"
 CLIENT = "tests/protocols/centrifugo/"
@@ -15,7 +15,9 @@ DELIVERY = "tests/session/test_delivery.py::"
 DRIVER = "tests/session/test_driver.py::"
 FETCHING = "tests/session/test_fetching.py::"
 LINE = "tests/faults/test_centrifugo_line_failures.py::"
+OVERLAP = "tests/venues/sxbet/test_sxbet_overlap.py::"
 SEEDING = "tests/venues/sxbet/test_sxbet_seeding.py::"
+TOKENS = "tests/session/test_tokens.py::"
 TOPICS = "tests/session/test_topics.py::"
 HELD = "tests/session/test_topics_seeding.py::"
 
@@ -90,16 +92,16 @@ ROWS = {
         FETCHING + "test_a_supervised_session_waits_out_refused_credentials",
     ],
     21: [
-        FETCHING + "test_a_token_endpoint_that_hangs_is_left_at_its_deadline_and_asked_again",
-        FETCHING + "test_a_refresh_that_hangs_is_left_and_asked_again_before_the_token_ends",
-        FETCHING + "test_the_shards_of_a_pool_share_one_flight",
-        FETCHING + "test_many_lines_ask_for_their_tokens_at_different_times",
+        TOKENS + "test_a_token_endpoint_that_hangs_is_left_at_its_deadline_and_asked_again",
+        TOKENS + "test_a_refresh_that_hangs_is_left_and_asked_again_before_the_token_ends",
+        TOKENS + "test_the_shards_of_a_pool_share_one_flight",
+        TOKENS + "test_many_lines_ask_for_their_tokens_at_different_times",
     ],
     22: [
         DRIVER + "test_the_token_is_asked_for_on_every_attempt",
-        FETCHING + "test_an_expired_token_at_connecting_is_replaced_at_once",
-        FETCHING + "test_an_expired_connection_comes_back_with_a_fresh_token",
-        FETCHING + "test_a_token_is_renewed_before_it_ends_and_the_line_stays",
+        TOKENS + "test_an_expired_token_at_connecting_is_replaced_at_once",
+        TOKENS + "test_an_expired_connection_comes_back_with_a_fresh_token",
+        TOKENS + "test_a_token_is_renewed_before_it_ends_and_the_line_stays",
     ],
     23: [  # seeds: stale, lagging, failed, and too many
         HELD + "test_a_snapshot_of_an_older_connection_is_discarded",
@@ -108,6 +110,8 @@ ROWS = {
         BOOK + "test_a_stale_seed_never_overwrites_a_newer_one",
         BOOK + "test_a_snapshot_that_lags_brings_no_filled_order_back",
         BOOK + "test_a_seed_that_failed_never_makes_the_book_ready",
+        OVERLAP + "test_what_a_lagging_snapshot_does_not_know_yet_comes_from_history",
+        OVERLAP + "test_a_whole_book_that_lags_is_replaced_by_a_later_one_of_the_history",
         SEEDING + "test_a_thousand_books_are_one_request",
         SEEDING + "test_only_so_many_requests_run_at_once",
     ],
@@ -143,22 +147,8 @@ ROWS = {
     ],
 }
 
-NOT_YET = {
-    23: (
-        "tests/venues/sxbet",
-        "a snapshot that lags behind the stream is followed by a replay of the overlap",
-    ),
-}
-
 
 def test_every_row_has_its_tests() -> None:
     assert sorted(ROWS) == list(range(1, 31))
     assert all(ROWS.values())
     assert missing_nodes(__file__, [node for nodes in ROWS.values() for node in nodes]) == []
-
-
-def test_what_is_still_to_come_names_its_room() -> None:
-    for row, (room, wanted) in NOT_YET.items():
-        assert row in ROWS
-        assert (ROOT / room).is_dir()
-        assert wanted

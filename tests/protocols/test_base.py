@@ -3,6 +3,7 @@ import inspect
 import msgspec
 import pytest
 
+from tapewire.errors import ConfigurationError
 from tapewire.protocols import base
 from tapewire.protocols.base import ClientProtocol, Confirmed, Failed, StreamPosition, Unnumbered
 from tapewire.protocols.centrifugo import CentrifugoClient
@@ -49,6 +50,8 @@ def test_a_protocol_that_numbers_nothing_answers_so():
     assert protocol.history("a", StreamPosition(1, "e")) is None
     assert protocol.closed(4500, "any code") == Failed("any code", 4500)
     assert not protocol.closed(4500, "any code").terminal
+    with pytest.raises(ConfigurationError, match="credentials"):
+        protocol.with_token(None, Secret("token"))
 
 
 def test_all_that_is_public_is_listed():

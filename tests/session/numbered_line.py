@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -78,3 +79,24 @@ def buffered(subscription: Any) -> list[Any]:
 def publish(peer: CentrifugoPeer, channel: str, numbers: Iterable[int]) -> None:
     for number in numbers:
         peer.publish(channel, {"n": number})
+
+
+class Tokens:
+    """A provider of tokens that answers `token-1`, `token-2`, …; `hang` and `errors` spoil the next answers."""
+
+    def __init__(self, seconds: float = 0.1) -> None:
+        self.seconds = seconds
+        self.asked: list[bool] = []
+        self.hang = 0
+        self.errors: list[Exception] = []
+
+    async def __call__(self, fresh: bool) -> str:
+        self.asked.append(fresh)
+        token = f"token-{len(self.asked)}"
+        if self.hang:
+            self.hang -= 1
+            await asyncio.sleep(10_000)
+        await asyncio.sleep(self.seconds)
+        if self.errors:
+            raise self.errors.pop(0)
+        return token

@@ -4,7 +4,17 @@ from typing import Any
 import pytest
 
 from tapewire.errors import BufferOverflow, ConfigurationError
-from tapewire.marks import Gap, Lagged, Reconnected, Resynced, Subscribed, Subscribing, Unsubscribed, is_mark
+from tapewire.marks import (
+    Errored,
+    Gap,
+    Lagged,
+    Reconnected,
+    Resynced,
+    Subscribed,
+    Subscribing,
+    Unsubscribed,
+    is_mark,
+)
 from tapewire.session.buffers import EMPTY, POLICIES, Buffer, make_buffer
 
 GAP, GAP_2 = (Gap(reason="sequence", since_ns=n, until_ns=n) for n in (1, 2))
@@ -92,6 +102,7 @@ def test_a_line_that_flaps_for_days_before_a_consumer_that_sleeps_costs_no_memor
         GAP,
         BACK,
         Unsubscribed(),
+        Errored(),
         lagged(1),
         Reconnected(since_ns=1, until_ns=2),
     ]

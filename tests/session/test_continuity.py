@@ -405,25 +405,6 @@ async def test_the_publication_a_handler_was_cancelled_over_was_not_taken(clock)
         assert book.position == StreamPosition(1, "book-1")
 
 
-async def test_leaving_while_a_bridge_is_built_harms_nobody_who_comes_after(clock):
-    async with numbered_line(clock) as (session, peer):
-        peer.network.to_server.delay = 0.2
-        book = session.subscribe("book", RECOVERABLE)
-        await book.confirmed()
-        peer.abort()
-        peer.publish_many("book", 1500)
-        await peer.subscribed("book", 2)
-        await asyncio.sleep(0.01)
-        book.unsubscribe()
-        again = session.subscribe("book", RECOVERABLE)
-        await again.confirmed()
-        await asyncio.sleep(1)
-        peer.publish("book")
-        await asyncio.sleep(0.1)
-        assert buffered(again) == [1501]
-        assert list(session._driver.topics.continuity._bridges) == []
-
-
 async def test_a_reconnection_by_an_inline_handler_repeats_nothing_and_loses_nothing(clock):
     seen = []
     async with numbered_line(clock) as (session, peer):

@@ -210,3 +210,32 @@ async def test_an_error_nobody_waits_for_any_more_is_not_complained_about(clock)
     del credentials, waiting
     await asyncio.sleep(1)
     assert complaints == []
+
+
+@pytest.mark.parametrize("provider", [Provider(seconds=3600), Provider(error=OSError("no route"))])
+async def test_who_watches_is_told_of_each_request_that_failed_once(clock, provider):
+    told = []
+    credentials = Credentials(provider, on_failed=told.append)
+    outcomes = await asyncio.gather(*[credentials.token() for _ in range(3)], return_exceptions=True)
+    assert told == outcomes[:1]
+    assert isinstance(told[0], CredentialsError)
+
+
+async def test_who_watches_is_told_nothing_of_tokens_that_come_or_that_nobody_wants_any_more(clock):
+    told = []
+    credentials = Credentials(Provider(), on_failed=told.append)
+    await credentials.token()
+    left = ask(credentials)
+    await asyncio.sleep(0.5)
+    left.cancel()
+    await asyncio.sleep(1)
+    assert told == []
+
+
+async def test_a_watcher_that_raises_harms_nobody(clock, caplog):
+    def watcher(error):
+        raise RuntimeError("no")
+
+    with pytest.raises(CredentialsError, match="no route"):
+        await Credentials(Provider(error=OSError("no route")), on_failed=watcher).token()
+    assert "on_failed of credentials raised" in caplog.text

@@ -7,34 +7,19 @@ from tapewire.errors import ConnectionLost, CredentialsRefused, GaveUp, Subscrip
 from tapewire.retry import RetryPolicy
 from tapewire.session.calls import BRIDGES_AT_A_TIME
 from tapewire.session.credentials import Credentials
-from tapewire.session.fetching import REFRESH_SHARE
 from tapewire.session.pool import Pool
 from tapewire.session.session import Session
 from tapewire.testing import CentrifugoPeer
 from tapewire.transport.memory import MemoryNetwork
-from tests.session.numbered_line import RECOVERABLE, buffered, make_options, numbered_line, publish, take
-
-
-class Tokens:
-    """A provider that answers `token-1`, `token-2`, …; `hang` and `errors` spoil the next answers."""
-
-    def __init__(self, seconds=0.1):
-        self.seconds = seconds
-        self.asked = []
-        self.hang = 0
-        self.errors = []
-
-    async def __call__(self, fresh):
-        self.asked.append(fresh)
-        token = f"token-{len(self.asked)}"
-        if self.hang:
-            self.hang -= 1
-            await asyncio.sleep(10_000)
-        await asyncio.sleep(self.seconds)
-        if self.errors:
-            raise self.errors.pop(0)
-        return token
-
+from tests.session.numbered_line import (
+    RECOVERABLE,
+    Tokens,
+    buffered,
+    make_options,
+    numbered_line,
+    publish,
+    take,
+)
 
 # --- history --------------------------------------------------------------------------------------------------------
 
@@ -111,137 +96,6 @@ async def test_few_topics_page_their_history_at_once(clock):
         assert max(asked.count(at) for at in asked) <= BRIDGES_AT_A_TIME
         for topic in topics:
             assert buffered(topic) == ["reconnected 1200", *range(1, 1201)]
-
-
-# --- tokens ---------------------------------------------------------------------------------------------------------
-
-
-async def test_a_token_is_renewed_before_it_ends_and_the_line_stays(clock):
-    tokens = Tokens()
-    async with numbered_line(clock, peer={"token_ttl": 600}, credentials=Credentials(tokens)) as (
-        session,
-        peer,
-    ):
-        await session.subscribe("book", RECOVERABLE).confirmed()
-        await asyncio.sleep(3600)
-        assert len(peer.connections) == 1
-        assert peer.tokens == [f"token-{n + 1}" for n in range(len(peer.tokens))]
-        assert 6 <= len(peer.tokens) - 1 <= 3600 / (600 * REFRESH_SHARE * 0.8) + 1
-        assert tokens.asked == [False, *[True] * (len(tokens.asked) - 1)]
-
-
-async def test_many_lines_ask_for_their_tokens_at_different_times(clock):
-    network, tokens = MemoryNetwork(), Tokens()
-    credentials = Credentials(tokens)
-    async with CentrifugoPeer(network, token_ttl=600) as peer:
-        sessions = [Session(make_options(clock, network, credentials=credentials)) for _ in range(20)]
-        await asyncio.gather(*(session.open() for session in sessions))
-        await asyncio.sleep(590)
-        moments = sorted(command.at for command in peer.of("refresh"))
-        assert len(moments) == 20, "each before its token has ended"
-        assert moments[-1] - moments[0] > 20
-        assert len(peer.connections) == 20
-        await asyncio.gather(*(session.close() for session in sessions))
-
-
-async def test_a_token_endpoint_that_fails_costs_nothing_until_the_token_ends(clock):
-    tokens = Tokens()
-    async with numbered_line(clock, peer={"token_ttl": 600}, credentials=Credentials(tokens)) as (
-        _,
-        peer,
-    ):
-        tokens.errors = [OSError("no route"), OSError("no route"), OSError("no route")]
-        await asyncio.sleep(1200)
-        assert len(peer.connections) == 1
-        assert len(tokens.asked) > 4
-
-
-async def test_a_token_endpoint_that_hangs_is_left_at_its_deadline_and_asked_again(clock):
-    tokens = Tokens()
-    tokens.hang = 2
-    network = MemoryNetwork()
-    async with CentrifugoPeer(network) as peer:
-        started = clock.monotonic()
-        async with Session(make_options(clock, network, credentials=Credentials(tokens, timeout=5.0))):
-            assert peer.tokens == ["token-3"]
-            assert 10 < clock.monotonic() - started < 12
-
-
-async def test_a_refresh_that_hangs_is_left_and_asked_again_before_the_token_ends(clock):
-    tokens = Tokens()
-    async with numbered_line(clock, peer={"token_ttl": 600}, credentials=Credentials(tokens)) as (_, peer):
-        tokens.hang = 1
-        await asyncio.sleep(600)
-        assert len(peer.connections) == 1
-        assert len(peer.tokens) == 2
-
-
-async def test_a_refresh_that_the_venue_does_not_take_this_time_is_repeated(clock):
-    async with numbered_line(clock, peer={"token_ttl": 600}, credentials=Credentials(Tokens())) as (_, peer):
-        peer.refuse_token("token-2", 111)
-        peer.refuse_token("token-3", 109)
-        await asyncio.sleep(620)
-        assert peer.tokens == ["token-1", "token-2", "token-3", "token-4"]
-        assert len(peer.connections) == 1
-
-
-async def test_a_refresh_that_the_venue_refuses_for_good_is_raised(clock):
-    async with numbered_line(clock, peer={"token_ttl": 600}, credentials=Credentials(Tokens())) as (
-        session,
-        peer,
-    ):
-        peer.refuse_token("token-2", 101)
-        with pytest.raises(GaveUp, match="unauthorized"):
-            await session.run_forever()
-
-
-async def test_an_expired_connection_comes_back_with_a_fresh_token(clock):
-    tokens = Tokens()
-    async with numbered_line(clock, credentials=Credentials(tokens)) as (session, peer):
-        book = session.subscribe("book", RECOVERABLE)
-        await book.confirmed()
-        peer.drop(3005)
-        publish(peer, "book", [1])
-        await peer.subscribed("book", 2)
-        await asyncio.sleep(0.1)
-        assert tokens.asked == [False, True]
-        assert buffered(book) == ["reconnected 1", 1]
-
-
-async def test_an_expired_token_at_connecting_is_replaced_at_once(clock):
-    tokens = Tokens()
-    network = MemoryNetwork()
-    async with CentrifugoPeer(network) as peer:
-        peer.refuse_token("token-1", 109)
-        started = clock.monotonic()
-        async with Session(make_options(clock, network, credentials=Credentials(tokens))):
-            assert tokens.asked == [False, True]
-            assert peer.tokens == ["token-1", "token-2"]
-            assert clock.monotonic() - started < 1
-            assert len(peer.connections) == 2, "nothing is sent after a refused connect"
-
-
-async def test_without_a_provider_an_expired_connection_is_tried_again(clock):
-    async with numbered_line(clock) as (_, peer):
-        peer.drop(3005)
-        await peer.connected(2)
-
-
-async def test_the_shards_of_a_pool_share_one_flight(clock):
-    network, tokens = MemoryNetwork(), Tokens(seconds=1.0)
-    credentials = Credentials(tokens)
-    async with (
-        CentrifugoPeer(network) as peer,
-        Pool(lambda number: make_options(clock, network, credentials=credentials), capacity=1) as pool,
-    ):
-        topics = [pool.subscribe(f"t{n}", RECOVERABLE) for n in range(8)]
-        await asyncio.gather(*(topic.confirmed() for topic in topics))
-        asked = len(tokens.asked)
-        for connection in tuple(peer.connections):
-            peer.drop(3005, connection=connection)
-        await peer.connected(16)
-        assert len(tokens.asked) - asked <= 2
-        assert all(tokens.asked[asked:])
 
 
 # --- what is final --------------------------------------------------------------------------------------------------

@@ -168,3 +168,17 @@ async def test_five_thousand_topics_survive_a_reconnection_of_every_connection(c
         assert sum(session.statistics().confirmed for session in pool.sessions) == 5_000
         assert len(pool.sessions) == 11
         assert all(session.statistics().reconnections == 1 for session in pool.sessions)
+
+
+async def test_sessions_come_back_at_different_times(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network) as peer, Pool(options(clock, network), capacity=1) as pool:
+        await asyncio.gather(*(pool.subscribe(f"t{n}").confirmed() for n in range(20)))
+        moments = []
+        for connection in peer.connections:
+            connection.link.abort()
+        for number in range(21, 41):
+            await peer.connected(number)
+            moments.append(clock.monotonic())
+        assert len(set(moments)) > 15
+        assert moments[-1] - moments[0] > 0.2

@@ -8,7 +8,7 @@ from tapewire.errors import (
     SubscriptionEnded,
     SubscriptionRefused,
 )
-from tapewire.marks import Gap
+from tapewire.marks import Errored, Gap, Subscribed, Subscribing
 from tapewire.retry import RetryPolicy
 from tests.session.line import line, take
 
@@ -300,3 +300,41 @@ async def test_a_flood_of_garbage_costs_a_few_bounded_log_lines(clock, caplog):
         assert items[1] == ("tick", {})
         assert session.statistics().undecodable == 2_000
     assert len([record for record in caplog.records if "undecodable" in record.message]) < 30
+
+
+async def test_a_refusal_for_now_is_announced_with_its_reason_and_keeps_nobody_from_waiting(clock):
+    async with line(clock, resubscribe=QUICK) as (session, peer):
+        peer.refuse_join("markets", {"reason": "join crashed"}, times=2)
+        marks = []
+        subscription = session.subscribe(
+            "markets", handler=lambda item: None, on_mark=marks.append, announce=True
+        )
+        await subscription.confirmed()
+        await asyncio.sleep(0.1)
+        errored = Errored(reason="join crashed")
+        assert [mark if isinstance(mark, Errored) else type(mark) for mark in marks] == [
+            *(Subscribing, errored, Subscribing, errored, Subscribing, Subscribed)
+        ]
+
+
+async def test_who_asked_for_no_announcement_is_raised_the_first_refusal_and_told_of_none(clock):
+    async with line(clock, resubscribe=QUICK) as (session, peer):
+        peer.refuse_join("markets", {"reason": "join crashed"})
+        subscription = session.subscribe("markets")
+        with pytest.raises(SubscriptionRefused, match="join crashed") as caught:
+            await subscription.confirmed()
+        assert caught.value.retryable
+        assert [item.event async for item in subscription] == ["phx_reply"]
+
+
+async def test_an_answer_that_does_not_come_in_time_is_announced(clock):
+    async with line(clock, resubscribe=QUICK, subscribe_timeout=10) as (session, peer):
+        peer.ignore_join("markets")
+        marks = []
+        subscription = session.subscribe(
+            "markets", handler=lambda item: None, on_mark=marks.append, announce=True
+        )
+        await subscription.confirmed()
+        await asyncio.sleep(0.1)
+        assert [type(mark) for mark in marks] == [Subscribing, Errored, Subscribing, Subscribed]
+        assert "no answer" in marks[1].reason

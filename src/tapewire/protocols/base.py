@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 import msgspec
 
+from ..errors import ConfigurationError
 from ..payload import Binary, Payload
 from ..secrets import Secret
 
@@ -96,7 +97,8 @@ class Confirmed(_Event, frozen=True):
 class Refused(_Event, frozen=True):
     """The peer refused the subscription. `retryable` is False where asking again unchanged cannot help.
 
-    `full` says that this connection holds no more topics: another connection may take it.
+    `full` says that this connection holds no more topics: another connection may take it. `unauthorized`: the topic's
+    own token was not accepted (any more); ask again with a fresh one.
     """
 
     topic: str
@@ -105,14 +107,19 @@ class Refused(_Event, frozen=True):
     retryable: bool = False
     reply: Any = None
     full: bool = False
+    unauthorized: bool = False
 
 
 class Interrupted(_Event, frozen=True):
-    """A confirmed (or asked for) subscription stopped at the peer; asking again is expected of us."""
+    """A confirmed (or asked for) subscription stopped at the peer; asking again is expected of us.
+
+    `unauthorized`: the topic's own token is not accepted any more; ask again with a fresh one.
+    """
 
     topic: str
     reason: str
     code: int | None = None
+    unauthorized: bool = False
 
 
 class Ended(_Event, frozen=True):
@@ -152,10 +159,15 @@ class Skipped(_Event, frozen=True):
 
 
 class CredentialsExpiring(_Event, frozen=True):
-    """Give the peer a fresh token within `seconds`; of the connection, or of `topic` where one is named."""
+    """Give the peer a fresh token within `seconds`; of the connection, or of `topic` where one is named.
+
+    `reason` and `code` say why the peer did not take the last one, where that is why it asks.
+    """
 
     seconds: float
     topic: str | None = None
+    reason: str = ""
+    code: int | None = None
 
 
 class Failed(_Event, frozen=True):
@@ -202,8 +214,13 @@ class Unnumbered:
         """None: there is none to ask for."""
         return None
 
-    def refresh(self, token: Secret) -> None:
+    def refresh(self, token: Secret, topic: str | None = None) -> None:
         """A token is for the handshake only."""
+
+    def with_token(self, params: Any, token: Secret) -> Any:
+        """Raises ConfigurationError: a topic has no token of its own."""
+        allowed = "none: in this protocol topics have no tokens of their own"
+        raise ConfigurationError("credentials", type(token).__name__, allowed)
 
     def closed(self, code: int, reason: str) -> Failed:
         """No code forbids to come back."""
@@ -259,8 +276,12 @@ class ClientProtocol(Protocol):
         """The command that asks for one page after `since`; its reply has `publications` and `epoch`. None: no such."""
         ...
 
-    def refresh(self, token: Secret) -> None:
-        """Give the peer a fresh token, as `CredentialsExpiring` asked for."""
+    def refresh(self, token: Secret, topic: str | None = None) -> None:
+        """Give the peer a fresh token, as `CredentialsExpiring` asked for: the connection's, or that of `topic`."""
+        ...
+
+    def with_token(self, params: Any, token: Secret) -> Any:
+        """The parameters of a subscription whose topic has a token of its own. Raises ConfigurationError: none such."""
         ...
 
     def closed(self, code: int, reason: str) -> Failed:

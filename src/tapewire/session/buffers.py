@@ -4,7 +4,7 @@ Rules:
 
 * What is buffered is undecoded; `put` never waits and never raises. One wakeup serves all that one read brought.
 * `capacity` counts publications. Overflow never drops a mark: marks that meet are absorbed into a run of at most one
-  of each kind, so that seven marks before each publication and behind the last are the very worst.
+  of each kind, so that eight marks before each publication and behind the last are the very worst.
 * What a policy drops is counted and said where it happened by a `Lagged` mark.
 
 ============  ====================================================================================================

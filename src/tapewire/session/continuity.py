@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..marks import Gap, Mark, Reconnected, is_mark
+from ..marks import Gap, Mark, Reconnected, Subscribed, is_mark
 from ..protocols.base import Confirmed, Skipped, Undecodable
 from ..secrets import shown
 from .delivery import Subscription
@@ -103,6 +103,12 @@ class Continuity:
             given: Any = reason or first_reason
             self.write(wanted, Gap(reason=given, since_ns=since_ns, until_ns=until_ns, detail=detail))
 
+    def announce(self, wanted: Wanted, mark: Mark) -> None:
+        """What happens to the subscription itself, for the consumers that asked to be told."""
+        for consumer in tuple(wanted.consumers):
+            if consumer.delivery.announce:
+                consumer.deliver_mark(mark)
+
     def write(self, wanted: Wanted, mark: Mark) -> None:
         """A mark for every consumer of a topic."""
         for consumer in tuple(wanted.consumers):
@@ -156,15 +162,22 @@ class Continuity:
         if answer.position is not None and bridge is None:
             wanted.position = answer.position
         if bridge is not None:
+            bridge.answer = answer  # announced when it is known how the bridge ended
             self._bridges[wanted.topic] = bridge
             self.reroute(wanted)
             self._line.bridge(wanted, bridge)
-        elif answer.recovered:
+            return
+        self._announce_confirmed(wanted, answer, recovered=answer.recovered)
+        if answer.recovered:
             self.write_open_gap(wanted, recovered=answer.replayed)
             self._go_live(wanted, proven=True)
         else:
             self.write_open_gap(wanted, reason="unrecovered" if answer.recovering else None)
             self._go_live(wanted, proven=False)
+
+    def _announce_confirmed(self, wanted: Wanted, answer: Confirmed, *, recovered: bool) -> None:
+        mark = Subscribed(was_recovering=answer.recovering, recovered=recovered, reply=answer.reply)
+        self.announce(wanted, mark)
 
     def _bridge_for(self, wanted: Wanted, answer: Confirmed) -> Bridge | None:
         protocol, since = self._line.protocol, wanted.position
@@ -182,6 +195,7 @@ class Continuity:
         del self._bridges[wanted.topic]
         wanted.position = bridge.until
         self.reroute(wanted)
+        self._announce_confirmed(wanted, bridge.answer, recovered=bridge.complete)
         if bridge.complete:
             self.write_open_gap(wanted, recovered=len(bridge.publications))
             self._go_live(wanted, proven=True)
@@ -227,6 +241,8 @@ class Continuity:
         assert subscription.seeding is not None
         if subscription.seeding.generation is None:
             subscription.hold(self._line.generation, self._line.now_ns())
+        protocol = self._line.protocol
+        subscription.seeding.since = None if protocol is None else protocol.position(subscription.topic)
         self._line.timers.cancel(("reseed", subscription))
         if wanted := self._subscriptions.get(subscription.topic):
             self.reroute(wanted)

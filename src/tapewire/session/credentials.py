@@ -9,6 +9,7 @@ from it (or any `TapewireError` that is not `retryable`) to stop all sessions th
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -17,14 +18,27 @@ from ..secrets import Secret, redact
 
 __all__ = ["Credentials", "TokenProvider"]
 
+logger = logging.getLogger("tapewire.session")
+
 TokenProvider: TypeAlias = Callable[[bool], Awaitable[Secret | str]]
 
 
 class Credentials:
-    """One provider, one flight at a time, a deadline for each."""
+    """One provider, one flight at a time, a deadline of `timeout` seconds for each.
 
-    def __init__(self, provider: TokenProvider, *, timeout: float = 15.0) -> None:
+    `on_failed` is called once for each request that failed, with what all who waited for it are raised, and for a
+    token that was had and that the venue did not take. It must not block.
+    """
+
+    def __init__(
+        self,
+        provider: TokenProvider,
+        *,
+        timeout: float = 15.0,
+        on_failed: Callable[[BaseException], None] | None = None,
+    ) -> None:
         self._provider = provider
+        self._on_failed = on_failed
         self._timeout = timeout
         self._flight: asyncio.Task[Secret] | None = None
         self._flight_is_fresh = False
@@ -50,11 +64,21 @@ class Credentials:
                 flight.cancel()  # nobody is left who wants it, and nobody may join it any more
                 self._land(flight)
 
+    def report(self, error: BaseException) -> None:
+        """Tell `on_failed`: no token could be had, or the venue did not take the one there was."""
+        if self._on_failed is not None:
+            try:
+                self._on_failed(error)
+            except Exception:
+                logger.warning("on_failed of credentials raised", exc_info=True)
+
     def _land(self, flight: asyncio.Task[Secret]) -> None:
         if self._flight is flight:
             self._flight = None
         if flight.done() and not flight.cancelled():
-            flight.exception()  # retrieved: whoever waited has raised it
+            error = flight.exception()  # retrieved: whoever waited has raised it
+            if error is not None:
+                self.report(error)
 
     async def _ask(self, fresh: bool) -> Secret:
         self.requests += 1

@@ -45,12 +45,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     `policy`, `capacity`, `key`: the buffer (see `tapewire.session.buffers`). `handler`: called with each publication,
     in order, in a task of its own; a plain function or a coroutine function. `on_mark`: called with each mark; without
-    it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`: called with an
-    exception of the handler and what it was called with, and with the exception that ends the subscription (and None).
-    `announce`: the subscription's own state comes among the marks (`Subscribing`, `Subscribed`, `Unsubscribed`).
-    `decode`: from the wire's publication to yours, when it is taken. `inline`: call a plain `handler` inside the read:
-    fastest, and it must return at once. `snapshot`: an async function that fetches the state from which the stream
-    continues; `reconcile(snapshot, held)` picks the held publications that follow it; `snapshot_timeout` in seconds.
+    it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`, plain or async: called
+    with an exception of the handler and what it was called with, and with the exception that ends the subscription
+    (and None) when all that was delivered before is consumed, by the handler or by whoever iterates; five seconds
+    after the end at the latest. `announce`: the subscription's own state comes among the marks (`Subscribing`,
+    `Subscribed`, `Errored`, `Unsubscribed`); whoever waits for the confirmation is then not raised a refusal that may
+    pass, and goes on waiting. `decode`: from the wire's publication to yours, when it is taken. `inline`: call a plain
+    `handler`, `on_mark` and `on_error` inside the read: fastest, and they must return at once. `snapshot`: an async
+    function that fetches the state from which the stream continues; `reconcile(snapshot, held)` picks the held
+    publications that follow it; `snapshot_timeout` in seconds.
     """
 
     policy: Policy = "drop_oldest"
@@ -93,6 +96,7 @@ class Subscription:
         self.delivered = self.marks = self.unseen_marks = self.handler_errors = self.undecodable = 0
         self.seeded = False
         """True once a snapshot has been delivered and no failed one since."""
+        self._error_told = False
         self.start: StreamPosition | None = None
         """Where the stream stood before the first publication that can be taken, where that is known."""
         self._last: Any = None
@@ -126,6 +130,15 @@ class Subscription:
         """
         last = self._last
         return self.start if last is None else StreamPosition(last.offset, getattr(last, "epoch", ""))
+
+    @property
+    def held_since(self) -> StreamPosition | None:
+        """Where the stream stood when the snapshot was asked for last, where that is numbered.
+
+        For a `snapshot` function whose source may lag behind the stream: what the venue's history holds of shortly
+        before it belongs behind that snapshot.
+        """
+        return None if self.seeding is None else self.seeding.since
 
     async def confirmed(self) -> Any:
         """Wait until the venue has confirmed it; returns its reply. Raises what refused or ended it instead."""
@@ -167,6 +180,7 @@ class Subscription:
         while item is EMPTY:
             if not await self.buffer.wait():
                 if self.buffer.error is not None:
+                    await self.tell_end()
                     raise self.buffer.error
                 raise StopAsyncIteration
             item = self.buffer.take()
@@ -217,8 +231,17 @@ class Subscription:
         if not self.buffer.ended:
             self.error, self.ended_reason = error, reason
             self.buffer.end(error)
-            if error is not None:
-                self._report(error, None)
+            if error is not None and self.delivery.on_error is not None:
+                if self.delivery.inline:
+                    self._tell_inline(error, None)
+                else:
+                    self._topics.expect_end(self)
+
+    async def tell_end(self) -> None:
+        """Tell `on_error`, once, what ended it: behind the last item, or when the consumer takes too long for that."""
+        if self.error is not None and not self._error_told:
+            self._error_told = True
+            await self._tell(self.error, None)
 
     def move_to(self, topics: Topics) -> None:
         """Another session of a pool serves it from now on."""
@@ -234,6 +257,7 @@ class Subscription:
             item = take()
             if item is EMPTY:
                 if not await self.buffer.wait():
+                    await self.tell_end()
                     return
                 started = now()
                 continue
@@ -247,12 +271,12 @@ class Subscription:
                     started = math.inf  # the rest reports its own steps
                     await _watched(*rest, now, self._blocked)
             except Exception as error:
-                self._failed(error, item)
+                await self._failed(error, item)
             except asyncio.CancelledError as error:
-                if (task := asyncio.current_task()) is None or task.cancelling():
+                if _is_cancelled():
                     self._last = before  # it was not taken
                     raise
-                self._failed(error, item)  # what the handler waited for was cancelled, not the handler
+                await self._failed(error, item)  # what the handler waited for was cancelled, not the handler
             ended = now()
             if ended - started > BLOCKED_SECONDS:
                 self._blocked(ended - started)
@@ -308,7 +332,10 @@ class Subscription:
             else:
                 self._handler(item)
         except Exception as error:
-            self._failed(error, item)
+            self._count_failure(error)
+            self._tell_inline(error, item)
+            if self.strict:
+                self._topics.fail(self, error)
 
     def _mark_handler(self, mark: Mark) -> Any:
         if self.delivery.on_mark is not None:
@@ -321,16 +348,34 @@ class Subscription:
         )
         return None
 
-    def _failed(self, error: BaseException, item: Any) -> None:
+    async def _failed(self, error: BaseException, item: Any) -> None:
+        self._count_failure(error)
+        if self.strict:
+            self._topics.fail(self, error)
+        await self._tell(error, item)
+
+    def _count_failure(self, error: BaseException) -> None:
         self.handler_errors += 1
         logger.warning(
             "%s: handler %s raised; the next one goes on", self.topic, self._handler_name, exc_info=error
         )
-        self._report(error, item)
-        if self.strict:
-            self._topics.fail(self, error)
 
-    def _report(self, error: BaseException, item: Any) -> None:
+    async def _tell(self, error: BaseException, item: Any) -> None:
+        if self.delivery.on_error is None:
+            return
+        try:
+            result = self.delivery.on_error(error, item)
+            if inspect.isawaitable(result):
+                await result
+        except Exception:
+            logger.warning("%s: on_error raised", self.topic, exc_info=True)
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            logger.warning("%s: on_error was cancelled", self.topic)
+
+    def _tell_inline(self, error: BaseException, item: Any) -> None:
+        """Inside the read, as its owner wants it; only what it awaits is done elsewhere."""
         if self.delivery.on_error is not None:
             try:
                 result = self.delivery.on_error(error, item)
@@ -397,6 +442,12 @@ def _watched(
         finally:
             if now() - started > BLOCKED_SECONDS:
                 report(now() - started)
+
+
+def _is_cancelled() -> bool:
+    """True where it is the present task itself that is cancelled, and not something that it waited for."""
+    task = asyncio.current_task()
+    return task is None or bool(task.cancelling())
 
 
 def _nobody(item: Any) -> None:

@@ -24,17 +24,18 @@ from ..errors import (
 )
 from ..protocols.base import ClientProtocol, CredentialsExpiring, Failed, Ready, Replied
 from ..retry import RetryPolicy
-from ..secrets import Secret, shown
+from ..secrets import shown
 from .calls import Calls
 from .connection import Connection
 from .delivery import Subscription
-from .fetching import TokenRefresh, fetch_history, fetch_snapshot
+from .fetching import fetch_history, fetch_snapshot
 from .liveness import GRACE, LATE
 from .machine import Action, ConnectionMachine, IllegalTransition, Input
 from .options import SessionOptions
 from .recovery import Bridge
 from .subscriptions import Wanted
 from .timers import Timers
+from .tokens import Tokens
 from .topics import Topics
 
 __all__ = ["Driver"]
@@ -51,7 +52,7 @@ class Driver:
         self.timers = Timers()
         self.topics = Topics(self)
         self.calls = Calls(self)
-        self.refresh = TokenRefresh(self)
+        self.tokens = Tokens(self)
         self.connection: Connection | None = None
         self.generation = 0
         self.reads = self.publications = self.stale = 0
@@ -60,8 +61,6 @@ class Driver:
         """What `run_forever` raises."""
         self.over = asyncio.Event()
         self.closed = asyncio.Event()
-        self.token: Secret | None = None
-        self._fresh = False
         self._inputs: deque[Input] = deque()
         self._feeding = self._flushing = False
         self._try: asyncio.Task[None] | None = None
@@ -81,7 +80,7 @@ class Driver:
             Action.RAISE_LINE: self._raise_line,
             Action.LOWER_LINE: self._lower_line,
             Action.DROP: self._drop,
-            Action.DISCARD_TOKEN: self._discard_token,
+            Action.DISCARD_TOKEN: self.tokens.discard,
             Action.ARM_BACKOFF: lambda: self._wait(options.retry, self.machine.waits, logging.WARNING),
             Action.RAISE_ALARM: lambda: self._wait(options.supervise, self.machine.alarms, logging.ERROR),
             Action.DISARM_BACKOFF: lambda: self.timers.cancel("backoff"),
@@ -128,9 +127,9 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
 
-    def want(self, subscription: Subscription, params: Any, position: Any) -> None:
-        """Subscribe, and start the handler's task."""
-        self.topics.want(subscription, params, position, line_up=self.line_up)
+    def want(self, subscription: Subscription, *asked: Any) -> None:
+        """Subscribe, and start the handler's task. `asked`: parameters, position and credentials of `Topics.want`."""
+        self.topics.want(subscription, *asked, line_up=self.line_up)
         if subscription.delivery.handler is not None and not subscription.delivery.inline:
             pump = self._spawn(
                 subscription.pump(self.options.clock.monotonic), f"handler {subscription.topic}"
@@ -178,6 +177,9 @@ class Driver:
 
     def renew(self, topic: str) -> None:
         self.topics.renew(topic)
+
+    def authorize(self, wanted: Wanted, attempt: object) -> None:
+        _ = self._spawn(self.tokens.authorize(wanted, attempt), f"token {wanted.topic}")
 
     def flush_soon(self) -> None:
         """Flush when the present step of the loop is over: what is asked for together goes out together."""
@@ -273,7 +275,7 @@ class Driver:
             if not self._paused:  # our own liveness is not judged while we do not read
                 self.failed(event)
         elif isinstance(event, CredentialsExpiring):
-            self.refresh.expect(event)
+            self.tokens.expect(event)
         else:
             try:
                 self.topics.handle(event)
@@ -303,14 +305,11 @@ class Driver:
         self._try = None
 
     async def _authorize(self) -> None:
-        credentials = self.options.credentials
-        if credentials is not None:
-            try:
-                self.token = await credentials.token(fresh=self._fresh)
-            except Exception as error:
-                self._attempt_failed(error)
-                return
-            self._fresh = False
+        try:
+            await self.tokens.ask()
+        except Exception as error:
+            self._attempt_failed(error)
+            return
         self.feed(Input.AUTHORIZED)
 
     async def _connect(self) -> None:
@@ -318,7 +317,7 @@ class Driver:
         try:
             if self.options.admit is not None:
                 await self.options.admit()
-            endpoint = self.options.endpoint(self.token)
+            endpoint = self.options.endpoint(self.tokens.current)
             connection.transport = await self.options.connector.connect(endpoint, connection)
         except Exception as error:
             self._attempt_failed(error)
@@ -335,7 +334,7 @@ class Driver:
     def _greet(self) -> None:
         connection = self.connection
         assert connection is not None
-        connection.protocol = self.options.protocol(self.token)
+        connection.protocol = self.options.protocol(self.tokens.current)
         self.timers.set("greeting", self.now() + self.options.greeting_timeout)
         events = connection.protocol.hello(self.now())
         connection.flush()
@@ -370,9 +369,6 @@ class Driver:
             self.stale += getattr(connection.protocol, "stale", 0)
             if connection.transport is not None:
                 connection.transport.abort()
-
-    def _discard_token(self) -> None:
-        self.token, self._fresh = None, True
 
     def _wait(self, policy: RetryPolicy | None, count: int, level: int) -> None:
         assert policy is not None
@@ -475,7 +471,9 @@ class Driver:
             case "greeting":
                 self.broken(ConnectionLost("the peer did not greet in time"))
             case "refresh":
-                _ = self._spawn(self.refresh.run(self.generation), "refresh")
+                _ = self._spawn(self.tokens.refresh(self.generation), "refresh")
+            case ("renew", str(topic)):
+                _ = self._spawn(self.tokens.renew(topic), f"renewal {topic}")
             case "unblock":
                 self._unblock()
             case ("deadline", str(topic)):
@@ -484,6 +482,8 @@ class Driver:
                 self.topics.handle_retry(topic)
             case ("reseed", Subscription() as subscription):
                 self.topics.handle_reseed(subscription)
+            case ("end", Subscription() as subscription):
+                _ = self._spawn(subscription.tell_end(), f"end {subscription.topic}")
             case ("request", str(ref)):
                 self.calls.expire(ref)
 

@@ -1,4 +1,4 @@
-"""What a session fetches beside the stream, each in a task of the driver's: snapshots, history, fresh tokens.
+"""What a session fetches beside the stream, each in a task of the driver's: snapshots and history.
 
 Each belongs to the connection it was started on: what comes back on a later one is dropped.
 """
@@ -9,8 +9,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from ..errors import TapewireError
-from ..protocols.base import CredentialsExpiring
 from ..secrets import shown
 
 if TYPE_CHECKING:
@@ -19,12 +17,9 @@ if TYPE_CHECKING:
     from .recovery import Bridge
     from .subscriptions import Wanted
 
-__all__ = ["TokenRefresh", "fetch_history", "fetch_snapshot"]
+__all__ = ["fetch_history", "fetch_snapshot"]
 
 logger = logging.getLogger("tapewire.session")
-
-REFRESH_SHARE = 0.9
-"""A fresh token is asked for after this share of the old one's life at the latest."""
 
 
 async def fetch_snapshot(driver: Driver, subscription: Subscription, generation: int) -> None:
@@ -61,48 +56,3 @@ async def fetch_history(driver: Driver, wanted: Wanted, bridge: Bridge) -> None:
         logger.warning("%s: its history could not be had: %s", wanted.topic, detail)
     driver.topics.continuity.bridged(wanted, bridge)
     driver.flush()
-
-
-class TokenRefresh:
-    """Gives the peer a fresh token before the old one ends; a failure costs nothing until then."""
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-        self._failures = 0
-
-    def expect(self, event: CredentialsExpiring) -> None:
-        """The token ends in so many seconds. Tokens of single topics are their owner's business."""
-        driver = self._driver
-        if driver.options.credentials is not None and event.topic is None:
-            self._failures = 0
-            share = REFRESH_SHARE * (
-                1 - 0.2 * driver.options.fraction()
-            )  # many lines share one token endpoint
-            driver.timers.set("refresh", driver.now() + event.seconds * share)
-            driver.rearm()
-
-    async def run(self, generation: int) -> None:
-        """Fetch one and hand it to the connection, if that still is the one it was asked for."""
-        driver = self._driver
-        assert driver.options.credentials is not None
-        try:
-            token = await driver.options.credentials.token(fresh=True)
-        except Exception as error:
-            if generation == driver.generation and driver.line_up:
-                self._failed(error)
-            return
-        if generation == driver.generation and driver.protocol is not None:
-            driver.token = token
-            driver.protocol.refresh(token)
-            driver.flush()
-
-    def _failed(self, error: Exception) -> None:
-        driver = self._driver
-        logger.warning("%s: no fresh token yet: %s", driver.name, shown(str(error)))
-        if isinstance(error, TapewireError) and not error.retryable:
-            driver.broken(error)
-            return
-        self._failures += 1
-        delay = driver.options.resubscribe.delay(self._failures, fraction=driver.options.fraction)
-        driver.timers.set("refresh", driver.now() + delay)
-        driver.rearm()

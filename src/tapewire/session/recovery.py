@@ -27,6 +27,8 @@ class Bridge:
         self.publications: list[Any] = []
         self.held: list[Any] = []
         """Live publications that came meanwhile: they go on where `until` ends."""
+        self.answer: Any = None
+        """The peer's confirmation, announced when the bridge has ended."""
         self._reached = since.offset
         self._possible = since.epoch == until.epoch and 0 < until.offset - since.offset <= most
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..marks import Gap, Mark, Resynced
+from ..protocols.base import StreamPosition
 
 __all__ = ["HOLD_CAPACITY", "Seeding"]
 
@@ -32,6 +33,8 @@ class Seeding:
         self.generation: int | None = None
         self.failures = 0
         """Failed seeds since the last that succeeded."""
+        self.since: StreamPosition | None = None
+        """Where the stream stood when the snapshot was asked for last, where that is numbered."""
         self._reconcile = reconcile
         self._capacity = capacity
         self._held: list[Any] = []

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from ..errors import ConfigurationError, SessionClosed
 from ..protocols.base import Command, StreamPosition
+from .credentials import Credentials
 from .delivery import Delivery, Subscription
 from .driver import Driver
 from .health import Statistics
@@ -107,11 +108,14 @@ class Session:
         *,
         delivery: Delivery | None = None,
         position: StreamPosition | None = None,
+        credentials: Credentials | None = None,
         **fields: Any,
     ) -> Subscription:
         """Want `topic` from now on, over every reconnection, until `unsubscribe`. May be called before `open`.
 
-        `params` is what the protocol sends along; `position` resumes a numbered stream. How publications are delivered
+        `params` is what the protocol sends along; `position` resumes a numbered stream. `credentials`: where the
+        topic's own token comes from, on protocols whose topics have one: asked on every attempt, and again before the
+        token ends; a refusal ends the subscription. How publications are delivered
         is said by `delivery`, or by its fields as keyword arguments (see `Delivery`). Returns at once: `await
         subscription.confirmed()` to know the venue's answer. A second subscription to a topic shares the venue's.
         Raises ConfigurationError naming a wrong argument, SessionClosed.
@@ -125,7 +129,7 @@ class Session:
         options = self._driver.options
         delivery = delivery or Delivery(**({"on_error": options.on_error} | fields))
         subscription = Subscription(topic, delivery, self._driver.topics, strict=options.strict)
-        self._driver.want(subscription, params, position)
+        self._driver.want(subscription, params, position, credentials)
         self._subscriptions[subscription] = None
         if len(self._subscriptions) > 2 * len(self._driver.topics.subscriptions) + _ENDED_KEPT:
             self._subscriptions = {

@@ -49,6 +49,7 @@ class SubscriptionInput(Enum):
     ENDED = "ended"
     TIMED_OUT = "timed out"  # no answer within the deadline
     RETRY_DUE = "retry due"
+    UNAUTHORIZED = "unauthorized"  # its own token can be renewed no more
     RENEW = "renew"  # ask again for a fresh start although it is confirmed
 
 
@@ -107,6 +108,7 @@ TABLE: MappingProxyType[
         (S.SUBSCRIBED, On.CONFIRMED): (S.SUBSCRIBED, (Do.ANNOUNCE,)),
         (S.SUBSCRIBED, On.INTERRUPTED): (S.BACKING_OFF, (Do.OPEN_GAP, Do.FAIL_REQUESTS, Do.ARM_RETRY)),
         (S.SUBSCRIBED, On.ENDED): (S.ENDED, (Do.FAIL_REQUESTS, Do.END)),
+        (S.SUBSCRIBED, On.UNAUTHORIZED): (S.ENDED, (Do.UNSUBSCRIBE, Do.FAIL_REQUESTS, Do.END)),
         (S.SUBSCRIBED, On.LINE_DOWN): (S.WAITING, (Do.OPEN_GAP,)),
         (S.SUBSCRIBED, On.RENEW): (S.SUBSCRIBING, (Do.OPEN_GAP, Do.UNSUBSCRIBE, Do.FAIL_REQUESTS, *_ASK)),
         (S.SUBSCRIBED, On.LEAVE): (S.UNSUBSCRIBED, (Do.UNSUBSCRIBE, Do.FAIL_REQUESTS)),
@@ -126,15 +128,19 @@ class Wanted:
     """One topic that somebody wants: our intent beside the peer's confirmation."""
 
     __slots__ = (
+        "asking",
         "confirmed_once",
         "consumers",
         "continuous",
+        "credentials",
+        "fresh",
         "gap_detail",
         "gap_reason",
         "gap_since_ns",
         "params",
         "position",
         "refusals",
+        "renewals",
         "reply",
         "state",
         "topic",
@@ -144,6 +150,14 @@ class Wanted:
         self.topic = topic
         self.params = params
         self.position = position
+        self.credentials: Any = None
+        """Where the topic's own token comes from, if it has one."""
+        self.fresh = False
+        """True where the token last given was not accepted (any more)."""
+        self.asking: object = None
+        """What the token that is being asked for is for; None while none is, or once it is not wanted any more."""
+        self.renewals = 0
+        """Failed renewals of the token since the last that succeeded."""
         self.state = SubscriptionState.UNSUBSCRIBED
         self.consumers: list[Any] = []
         self.reply: Any = None
@@ -163,9 +177,11 @@ class Wanted:
             state, actions = TABLE[self.state, received]
         except KeyError:
             raise IllegalTransition(self.state, received) from None
-        self.state = state
+        if state is not self.state:
+            self.state, self.asking = state, None
         if received is On.CONFIRMED:
             self.refusals = 0
+            self.fresh = False
         elif Do.ARM_RETRY in actions:
             self.refusals += 1
         return actions

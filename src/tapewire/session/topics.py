@@ -18,7 +18,7 @@ from ..errors import (
     SubscriptionRefused,
     TapewireError,
 )
-from ..marks import Mark, Subscribed, Subscribing, Unsubscribed
+from ..marks import Errored, Subscribing, Unsubscribed
 from ..protocols.base import (
     ClientProtocol,
     Confirmed,
@@ -29,7 +29,7 @@ from ..protocols.base import (
     StreamPosition,
     Undecodable,
 )
-from ..secrets import shown
+from ..secrets import Secret, shown
 from .continuity import Continuity
 from .delivery import Subscription, ended
 from .recovery import Bridge
@@ -42,11 +42,18 @@ from .waiters import Waiters
 if TYPE_CHECKING:
     import asyncio
 
+    from .credentials import Credentials
     from .options import SessionOptions
 
 __all__ = ["Line", "Topics"]
 
 logger = logging.getLogger("tapewire.session")
+
+END_SECONDS = 5.0
+"""How long a consumer may take for what is buffered before `on_error` is told of the end all the same."""
+
+UNAUTHORIZED = 1
+"""The code of `Unsubscribed` where the topic's own token was refused for good, as Centrifugo's clients number it."""
 
 _PUBLIC_STATE = {
     SubscriptionState.UNSUBSCRIBED: "unsubscribed",
@@ -82,6 +89,7 @@ class Line(Protocol):
     def report_failure(self, error: BaseException) -> None: ...
     def bridge(self, wanted: Wanted, bridge: Bridge) -> None: ...
     def renew(self, topic: str) -> None: ...
+    def authorize(self, wanted: Wanted, attempt: object) -> None: ...
 
 
 class Topics:
@@ -109,15 +117,23 @@ class Topics:
     # --- owners -----------------------------------------------------------------------------------------------------
 
     def want(
-        self, subscription: Subscription, params: Any, position: StreamPosition | None, *, line_up: bool
+        self,
+        subscription: Subscription,
+        params: Any,
+        position: StreamPosition | None,
+        credentials: Credentials | None = None,
+        *,
+        line_up: bool,
     ) -> None:
         """A consumer wants its topic: asked for now, or as soon as the line is up."""
         self._check_policies(subscription)
         wanted = self.subscriptions.add(subscription.topic, params, position)
+        first = f"those of the first subscription to {subscription.topic!r}, or none"
         if wanted.consumers and params is not None and params != wanted.params:
-            raise ConfigurationError(
-                "params", params, f"those of the first subscription to {subscription.topic!r}, or none"
-            )
+            raise ConfigurationError("params", params, first)
+        if wanted.consumers and credentials not in (None, wanted.credentials):
+            raise ConfigurationError("credentials", credentials, first)
+        wanted.credentials = wanted.credentials or credentials
         wanted.consumers.append(subscription)
         if wanted.state is SubscriptionState.UNSUBSCRIBED:
             if position is not None:
@@ -160,6 +176,7 @@ class Topics:
         """Give up a topic with its consumers and those who wait, for `adopt` of another session. Nobody is told."""
         self.continuity.forget(wanted.topic)
         self._disarm(wanted)
+        wanted.asking = None
         self._line.fail_requests(wanted.topic)
         self.subscriptions.discard(wanted.topic)
         for consumer in wanted.consumers:
@@ -171,6 +188,7 @@ class Topics:
     ) -> None:
         """Take a topic that `release` of another session gave up: its parameters, position and open gap go on here."""
         moved = self.subscriptions.add(wanted.topic, wanted.params, wanted.position)
+        moved.credentials, moved.fresh = wanted.credentials, wanted.fresh
         moved.gap_since_ns, moved.gap_reason, moved.gap_detail = (
             wanted.gap_since_ns,
             wanted.gap_reason,
@@ -268,30 +286,59 @@ class Topics:
             if event.full and self._line.options.relocate is not None and self._line.options.relocate(wanted):
                 return
             if event.retryable:
+                wanted.fresh = wanted.fresh or event.unauthorized
                 self._feed(wanted, On.REFUSED, reason="interrupted", detail=event.reason)
                 self.continuity.stop_route(wanted)
+                self.announce_error(wanted, event.reason, event.code)
                 self._line.after_read(partial(self._tell_first_refusal, wanted, error))
             else:
                 self._end(wanted, On.REJECTED, error, event.reason, event.code)
         elif isinstance(event, Skipped):
             self.continuity.mark_skipped(wanted, event)
         elif isinstance(event, Interrupted):
+            wanted.fresh = wanted.fresh or event.unauthorized
             self._feed(wanted, On.INTERRUPTED, reason="interrupted", detail=event.reason)
             self.continuity.stop_route(wanted)
         else:
             self._end(wanted, On.ENDED, None, event.reason, event.code)
+
+    # --- the topic's own token ---------------------------------------------------------------------------------------
+
+    def authorized(self, wanted: Wanted, token: Secret) -> None:
+        """The token that `Line.authorize` was to fetch is here: ask with it."""
+        self._ask(wanted, token)
+        self._arm_deadline(wanted)
+
+    def unauthorized(self, wanted: Wanted, error: Exception | None, *, final: bool) -> None:
+        """It could not be had: this time, or for good, which ends the subscription."""
+        reason = shown(str(error))
+        if not final:
+            self._feed(wanted, On.REFUSED, reason="interrupted", detail=reason)
+            self.announce_error(wanted, reason)
+            return
+        assert isinstance(error, TapewireError)
+        asked = wanted.state is SubscriptionState.SUBSCRIBED
+        self._end(wanted, On.UNAUTHORIZED if asked else On.REJECTED, error, reason, UNAUTHORIZED)
+
+    def announce_error(self, wanted: Wanted, reason: str, code: int | None = None) -> None:
+        """Something about it failed and is tried again."""
+        self.continuity.announce(wanted, Errored(code=code, reason=shown(reason)))
 
     # --- timers -----------------------------------------------------------------------------------------------------
 
     def handle_deadline(self, topic: str) -> None:
         """The peer has not answered in time."""
         wanted = self.subscriptions.get(topic)
-        if wanted is not None and self._line.protocol is not None and self._line.protocol.queued(topic):
+        if wanted is None:
+            return
+        protocol = self._line.protocol
+        if wanted.asking is not None or (protocol is not None and protocol.queued(topic)):
             self._arm_deadline(wanted)  # it has not gone out yet
-        elif wanted is not None:
+        else:
             logger.warning("%s: no answer to the subscription within its deadline; asking again", topic)
             self.routes.pop(topic, None)
             self._feed(wanted, On.TIMED_OUT, reason="interrupted", detail="no answer")
+            self.announce_error(wanted, "no answer to the subscription within its deadline")
 
     def handle_retry(self, topic: str) -> None:
         """Its own backoff is over."""
@@ -318,6 +365,11 @@ class Topics:
     def relieve(self, subscription: Subscription) -> None:
         self._line.resume(subscription)
 
+    def expect_end(self, subscription: Subscription) -> None:
+        """It ended with an error: what is buffered comes first, but not for ever."""
+        self._line.timers.set(("end", subscription), self._line.now() + END_SECONDS)
+        self._line.flush_soon()
+
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._line.spawn(coroutine)
 
@@ -327,7 +379,10 @@ class Topics:
     # --- the table --------------------------------------------------------------------------------------------------
 
     def _feed(self, wanted: Wanted, received: On, *, reason: str = "", detail: str = "") -> None:
+        before = wanted.state
         actions = wanted.handle(received)
+        if wanted.state is not before:
+            self._line.timers.cancel(("renew", wanted.topic))  # the token of a subscription that is no more
         for action in actions:
             if action is Do.OPEN_GAP:
                 self.continuity.open_gap(wanted, reason or "interrupted", detail)
@@ -335,12 +390,20 @@ class Topics:
                 self._perform[action](wanted)
 
     def _subscribe(self, wanted: Wanted) -> None:
+        self.continuity.announce(wanted, Subscribing(reason=wanted.gap_reason))
+        if wanted.credentials is None:
+            self._ask(wanted)
+        else:
+            wanted.asking = attempt = object()
+            self._line.authorize(wanted, attempt)
+
+    def _ask(self, wanted: Wanted, token: Secret | None = None) -> None:
         protocol = self._line.protocol
         assert protocol is not None
         self.continuity.hold(wanted)
-        self._announce_state(wanted, Subscribing(reason=wanted.gap_reason))
         try:
-            protocol.subscribe(wanted.topic, wanted.params, wanted.position)
+            params = wanted.params if token is None else protocol.with_token(wanted.params, token)
+            protocol.subscribe(wanted.topic, params, wanted.position)
         except ConfigurationError as error:  # no peer can be asked this: it must not cost the line
             self._line.after_read(partial(self._reject, wanted, error))
             return
@@ -373,16 +436,7 @@ class Topics:
         assert answer is not None
         for consumer in tuple(wanted.consumers):
             self._waiters.settle(consumer, answer.reply)
-        subscribed = Subscribed(
-            was_recovering=answer.recovering, recovered=answer.recovered, reply=answer.reply
-        )
-        self._announce_state(wanted, subscribed)
         self.continuity.confirmed(wanted, answer)
-
-    def _announce_state(self, wanted: Wanted, mark: Mark) -> None:
-        for consumer in tuple(wanted.consumers):
-            if consumer.delivery.announce:
-                consumer.deliver_mark(mark)
 
     def _end(
         self, wanted: Wanted, received: On, error: TapewireError | None, reason: str, code: int | None = None
@@ -398,7 +452,7 @@ class Topics:
     ) -> None:
         self.continuity.forget(wanted.topic)
         self.continuity.write_open_gap(wanted)
-        self._announce_state(wanted, Unsubscribed(code=code, reason=reason))
+        self.continuity.announce(wanted, Unsubscribed(code=code, reason=reason))
         self.subscriptions.discard(wanted.topic)
         for consumer in tuple(wanted.consumers):
             waited = self._waiters.any_for(consumer)
@@ -409,11 +463,14 @@ class Topics:
                 self._line.report_failure(error)
 
     def _tell_first_refusal(self, wanted: Wanted, error: TapewireError) -> None:
-        """A first refusal is raised to whoever waits for it, and then it is theirs to ask again."""
+        """A first refusal is raised to whoever waits for it, and then it is theirs to ask again.
+
+        Not to one that asked for announcements: it is told so by `Errored`, and goes on waiting.
+        """
         if wanted.confirmed_once:
             return  # whoever waits, waits for a topic that they have: it is asked for again
         for consumer in tuple(wanted.consumers):
-            if self._waiters.any_for(consumer):
+            if self._waiters.any_for(consumer) and not consumer.delivery.announce:
                 self._waiters.refuse(consumer, error)
                 self.leave(consumer)
 

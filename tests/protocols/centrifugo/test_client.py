@@ -266,7 +266,7 @@ def test_a_fresh_token_is_given_and_one_not_taken_this_time_is_asked_for_again()
     (command,) = sent(client)
     assert command["refresh"] == {"token": "new"}
     *_, again = client.receive([error(command["id"], 111)], 1.0)
-    assert again == CredentialsExpiring(10.0)
+    assert again == CredentialsExpiring(10.0, None, "too many requests", 111)
 
 
 def test_a_page_of_history_is_asked_for_by_the_thousand() -> None:

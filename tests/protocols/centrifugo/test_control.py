@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tapewire.errors import ConfigurationError
 from tapewire.protocols.base import (
     CredentialsExpiring,
     Ended,
     Failed,
     Interrupted,
+    Replied,
     Skipped,
     StreamPosition,
     Undecodable,
@@ -16,6 +18,7 @@ from tapewire.protocols.base import (
 from tapewire.protocols.centrifugo import (
     SubscribeParams,
 )
+from tapewire.protocols.centrifugo.commands import INVALIDATED
 from tapewire.secrets import Secret
 from tests.protocols.centrifugo.wires import (
     RECOVERABLE,
@@ -185,6 +188,85 @@ def test_a_subscription_token_that_expires_is_announced() -> None:
     assert sent(client)[0]["subscribe"]["token"] == "sub-token"
     _, expiring = client.receive([reply(2, "subscribe", expires=True, ttl=60)], 1.0)
     assert expiring == CredentialsExpiring(60.0, "c")
+
+
+def test_a_fresh_token_of_a_subscription_is_given_and_its_life_is_announced_again() -> None:
+    client = live()
+    client.refresh(Secret("fresh"), "c")
+    (command,) = sent(client)
+    assert command["sub_refresh"] == {"channel": "c", "token": "fresh"}
+    *_, again = client.receive([reply(command["id"], "sub_refresh", expires=True, ttl=60)], 1.0)
+    assert again == CredentialsExpiring(60.0, "c")
+
+
+@pytest.mark.parametrize(("code", "temporary"), [(109, False), (111, False), (100, False), (400, True)])
+def test_a_fresh_token_of_a_subscription_that_is_not_taken_this_time_is_asked_for_again(
+    code: int, temporary: bool
+) -> None:
+    client = live()
+    client.refresh(Secret("fresh"), "c")
+    number = sent(client)[0]["id"]
+    refused, again = client.receive([error(number, code, "why", temporary)], 1.0)
+    assert isinstance(refused, Replied)
+    assert again == CredentialsExpiring(10.0, "c", "why", code)
+    assert client.subscribed == {"c"}
+
+
+@pytest.mark.parametrize("code", [101, 103, 110])
+def test_a_fresh_token_of_a_subscription_that_is_refused_for_good_ends_that_one(code: int) -> None:
+    client = live()
+    live("other", client=client)
+    client.refresh(Secret("fresh"), "c")
+    number = sent(client)[0]["id"]
+    *_, ended = client.receive([error(number, code, "why")], 1.0)
+    assert ended == Ended("c", "why", code)
+    assert client.subscribed == {"other"}
+    assert sent(client)[0]["unsubscribe"] == {"channel": "c"}
+    assert client.next_deadline() is not None
+
+
+def test_a_fresh_token_that_is_refused_after_its_subscription_was_left_is_no_matter() -> None:
+    client = live()
+    client.refresh(Secret("fresh"), "c")
+    client.unsubscribe("c")
+    number = sent(client)[0]["id"]
+    (refused,) = client.receive([error(number, 101)], 1.0)
+    assert isinstance(refused, Replied)
+
+
+def test_a_subscription_takes_its_own_token_with_whatever_parameters_it_has() -> None:
+    client, token = connected(), Secret("own")
+    assert client.with_token(None, token) == SubscribeParams(token=token)
+    assert client.with_token(RECOVERABLE, token) == SubscribeParams(
+        token=token, positioned=True, recoverable=True
+    )
+    with pytest.raises(ConfigurationError, match="SubscribeParams"):
+        client.with_token({"token": "own"}, token)
+
+
+@pytest.mark.parametrize(
+    ("code", "unauthorized"), [(100, False), (105, False), (109, True), (111, False), (112, False)]
+)
+def test_only_an_expired_token_asks_for_a_fresh_one(code: int, unauthorized: bool) -> None:
+    client = connected()
+    client.subscribe("c", RECOVERABLE)
+    sent(client)
+    (refused,) = client.receive([error(2, code)], 1.0)
+    assert (refused.retryable, refused.unauthorized) == (True, unauthorized)
+
+
+@pytest.mark.parametrize(
+    ("code", "unauthorized", "position"),
+    [(2500, False, E), (2501, True, E), (2502, True, INVALIDATED), (2503, False, E), (2999, False, E)],
+)
+def test_what_an_interruption_leaves_of_token_and_position(
+    code: int, unauthorized: bool, position: StreamPosition
+) -> None:
+    client = live()
+    (interrupted,) = client.receive([push("c", "unsubscribe", code=code)], 1.0)
+    assert isinstance(interrupted, Interrupted)
+    assert interrupted.unauthorized is unauthorized
+    assert client.position("c") == position
 
 
 def test_a_full_connection_says_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sized
 
 import msgspec
 
@@ -14,6 +15,8 @@ from tapewire.protocols.centrifugo import (
     Pacing,
     Publish,
 )
+from tapewire.protocols.centrifugo.commands import frame_of
+from tapewire.protocols.centrifugo.outbox import MAX_WITHDRAWN, Outbox
 from tests.protocols.centrifugo.wires import (
     PING,
     RECOVERABLE,
@@ -74,3 +77,15 @@ def test_a_command_that_was_not_handed_out_can_be_withdrawn() -> None:
     assert not client.was_sent(first)
     assert not client.withdraw(second)
     assert client.was_sent(second)
+
+
+def test_the_memory_of_withdrawn_commands_is_bounded() -> None:
+    outbox = Outbox(Pacing(), 5.0)
+    refs = [outbox.write(frame_of(History("a")), "history", "a") for _ in range(100)]
+    for ref in refs:
+        assert outbox.withdraw(ref)
+    assert not any(outbox.was_sent(ref) for ref in refs)
+    for _ in range(2 * MAX_WITHDRAWN):
+        assert outbox.withdraw(outbox.write(frame_of(History("a")), "history", "a"))
+    sizes = {name: len(value) for name, value in vars(outbox).items() if isinstance(value, Sized)}
+    assert max(sizes.values()) <= MAX_WITHDRAWN, sizes

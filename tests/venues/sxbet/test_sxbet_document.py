@@ -220,6 +220,49 @@ async def test_a_renewal_of_the_token_that_fails_is_an_error_and_the_client_stay
         assert len(venue.connections) == 1
 
 
+async def test_a_token_that_never_comes_is_an_error_at_its_deadline(clock):
+    asked = 0
+
+    async def get_token():
+        nonlocal asked
+        asked += 1
+        if asked in (1, 3):
+            await asyncio.sleep(3600)
+        return f"token-{asked}"
+
+    async with venue_and_client(clock, get_token=get_token, peer={"token_ttl": 60}) as (venue, client):
+        told = Told(client, *CLIENT)
+        await client.connect()
+        await settled()
+        assert told.names() == ["connecting", "error", "connected"]
+        await asyncio.sleep(75)
+        assert told.names() == ["connecting", "error", "connected", "error"]
+        assert [context.reason for context in told.of("error")] == [
+            "the token provider gave no answer within 15 s"
+        ] * 2
+        assert client.state == "connected"
+        assert len(venue.connections) == 1
+
+
+@pytest.mark.parametrize("code", [109, 111])
+async def test_a_fresh_token_that_the_venue_does_not_take_this_time_is_an_error_with_its_code(clock, code):
+    asked = 0
+
+    async def get_token():
+        nonlocal asked
+        asked += 1
+        return f"token-{asked}"
+
+    async with venue_and_client(clock, get_token=get_token, peer={"token_ttl": 60}) as (venue, client):
+        told = Told(client, *CLIENT)
+        await client.connect()
+        venue.refuse_token("token-2", code)
+        await asyncio.sleep(70)
+        assert told.names() == ["connecting", "connected", "error"]
+        assert f"(code {code})" in told.of("error")[0].reason
+        assert len(venue.connections) == 1
+
+
 async def test_a_terminal_state_is_never_left_by_itself(clock):
     async with venue_and_client(clock) as (venue, client):
         told = Told(client, *CLIENT)
@@ -282,10 +325,11 @@ async def test_a_channel_that_is_refused_for_now_is_asked_for_again(clock):
         venue.refuse_subscribe(TRADES, 100, times=2)
         channel = client.new_subscription(TRADES)
         told = Told(channel, *CHANNEL)
-        channel.subscribe()
-        await venue.subscribed(TRADES)
+        await channel.ready()
         await settled()
-        assert told.names()[-1] == "subscribed"
+        asked, failed = ("subscribing", "error"), told.of("error")
+        assert told.names() == [*asked, *asked, "subscribing", "subscribed"]
+        assert [(context.code, context.reason) for context in failed] == [(100, "internal server error")] * 2
         assert channel.state == "subscribed"
 
 
@@ -331,6 +375,22 @@ async def test_a_terminal_disconnect_is_not_tried_again(clock, code):
         await asyncio.sleep(3600)
         assert len(venue.connections) == 1
         assert (told.names()[-1], told.of("disconnected")[0].code) == ("disconnected", code)
+
+
+async def test_a_supervised_client_comes_back_from_a_terminal_disconnect_slowly_and_with_an_alarm(
+    clock, caplog
+):
+    slowly = RetryPolicy(max_attempts=None, initial_backoff=60.0, max_backoff=600.0, jitter=False)
+    async with venue_and_client(clock, supervise=slowly) as (venue, client):
+        told = Told(client, *CLIENT)
+        await client.connect()
+        started = clock.monotonic()
+        venue.drop(3500)
+        await venue.connected(2)
+        assert clock.monotonic() - started == pytest.approx(60, abs=1)
+        await settled()
+        assert told.names() == ["connecting", "connected", "error", "connecting", "connected"]
+        assert [record.levelname for record in caplog.records if "3500" in record.message] == ["ERROR"]
 
 
 @pytest.mark.parametrize("code", [1000, 1006, 3000, 3001, 3005, 3008, 3010, 3499, 4000, 4499])

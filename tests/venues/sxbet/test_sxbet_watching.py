@@ -120,6 +120,20 @@ async def test_each_verb_yields_typed_rows(verb):
         assert type(rows[0]).__name__.endswith("Row")
 
 
+async def test_the_orders_of_one_maker_are_watched_by_its_address():
+    async with played(rate=300) as sandbox, client_of(sandbox) as client:
+        (market_hash,) = await hashes(client)
+        maker = (await client.http.orders_of_markets([market_hash]))[market_hash][0].maker
+        rows = []
+        async with asyncio.timeout(20), aclosing(client.watch_active_orders(maker)) as items:
+            async for item in items:
+                assert not is_mark(item)
+                rows.append(item)
+                if len(rows) == 3:
+                    break
+        assert {row.maker for row in rows} == {maker}
+
+
 async def test_a_kind_that_the_profile_has_not_is_named():
     async with played() as sandbox, client_of(sandbox) as client:
         with pytest.raises(SXBetInvalidParameter, match="argument"):

@@ -19,7 +19,16 @@ from ...errors import ConfigurationError, RequestError
 from ...secrets import Secret
 from ..base import Binary, Command, Failed, Payload, StreamPosition, Undecodable
 from .broken import excerpt_of, topic_of_broken
-from .commands import ConnectRequest, History, Refresh, frame_of, subscribe_request
+from .commands import (
+    ConnectRequest,
+    History,
+    Refresh,
+    SubRefresh,
+    SubscribeParams,
+    checked_params,
+    frame_of,
+    subscribe_request,
+)
 from .control import Control, Counts
 from .frames import DECODE_ERRORS, ConnectResult, Publication, as_raw, decode_frames, split_messages
 from .pacing import Pacing
@@ -183,9 +192,17 @@ class CentrifugoClient:
         """The command that asks for the page after `since`."""
         return History(topic, limit=HISTORY_PAGE, since=since)
 
-    def refresh(self, token: Secret) -> None:
-        """Give the server a fresh token for the connection. `CredentialsExpiring` comes again with its answer."""
-        self._control.outbox.write(frame_of(Refresh(token=token)), "refresh", "")
+    def refresh(self, token: Secret, topic: str | None = None) -> None:
+        """Give the server a fresh token, for the connection or for `topic`.
+
+        `CredentialsExpiring` comes again with the answer; where a subscription's token is refused for good, `Ended`.
+        """
+        command = Refresh(token=token) if topic is None else SubRefresh(topic=topic, token=token)
+        self._control.outbox.write(frame_of(command), command.event, command.topic)
+
+    def with_token(self, params: Any, token: Secret) -> SubscribeParams:
+        """The parameters with the subscription's own token."""
+        return msgspec.structs.replace(checked_params(params), token=token)
 
     def queued(self, topic: str) -> bool:
         """True while the subscription of `topic` waits for its turn: it has not gone out, judge no deadline."""

@@ -235,15 +235,21 @@ def checked_channel(topic: str) -> str:
     return topic
 
 
+def checked_params(params: Any) -> SubscribeParams:
+    """`params`, or the defaults for None. Raises ConfigurationError for any other thing."""
+    if params is None:
+        return SubscribeParams()
+    if not isinstance(params, SubscribeParams):
+        raise ConfigurationError("params", type(params).__name__, "SubscribeParams, or None")
+    return params
+
+
 def subscribe_request(topic: str, params: Any, position: StreamPosition | None) -> SubscribeRequest:
     """The request to subscribe to `topic`. A position goes only where it can be recovered from, with `recover`.
 
     Raises ConfigurationError for parameters that are none, or that JSON cannot say.
     """
-    if params is None:
-        params = SubscribeParams()
-    if not isinstance(params, SubscribeParams):
-        raise ConfigurationError("params", type(params).__name__, "SubscribeParams, or None")
+    params = checked_params(params)
     request = SubscribeRequest(
         checked_channel(topic),
         token="" if params.token is None else params.token.reveal(),

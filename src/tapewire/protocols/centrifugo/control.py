@@ -28,6 +28,7 @@ from .codes import (
     LIMIT_EXCEEDED,
     MESSAGE_TOO_BIG,
     STATE_INVALIDATED,
+    SUBSCRIPTION_EXPIRED,
     TOKEN_EXPIRED,
     UNRECOVERABLE_POSITION,
     UNSUBSCRIBES,
@@ -152,7 +153,7 @@ class Control:
             return Ended(topic, reason, code)
         if code == STATE_INVALIDATED and position is not None:
             self.positions.set(topic, INVALIDATED)
-        return Interrupted(topic, reason, code)
+        return Interrupted(topic, reason, code, code in (SUBSCRIPTION_EXPIRED, STATE_INVALIDATED))
 
     def _answered(self, frame: Frame, items: list[Any]) -> None:
         awaited = self.outbox.answered(frame.id)
@@ -171,13 +172,23 @@ class Control:
                 items.append(Failed(f"unsubscribe refused: {error_text(error.code, error.message)}"))
         elif error is not None:
             items.append(Replied(str(frame.id), False, error))
-            if kind == "refresh" and (error.code == TOKEN_EXPIRED or _temporary(error)):
-                items.append(CredentialsExpiring(REFRESH_AGAIN))
-            elif kind == "refresh":
-                self.over = True
-                items.append(Failed(error_text(error.code, error.message), error.code, terminal=True))
+            if kind in ("refresh", "sub_refresh"):
+                self._not_refreshed(topic, error, items)
         else:
             self._replied(frame, kind, topic, items)
+
+    def _not_refreshed(self, topic: str, error: ErrorReply, items: list[Any]) -> None:
+        """A fresh token was not taken: of `topic`, or of the connection where that is empty."""
+        text = error_text(error.code, error.message)
+        if error.code == TOKEN_EXPIRED or _temporary(error):
+            items.append(CredentialsExpiring(REFRESH_AGAIN, topic or None, text, error.code))
+        elif not topic:
+            self.over = True
+            items.append(Failed(text, error.code, terminal=True))
+        elif topic in self.live:
+            self.drop_live(topic)
+            self.unsubscribe(topic)
+            items.append(Ended(topic, text, error.code))
 
     def _greeted(self, error: ErrorReply | None, result: ConnectResult, items: list[Any]) -> None:
         if error is not None:
@@ -213,7 +224,7 @@ class Control:
             self._refused(topic, error, items)
 
     def _refused(self, topic: str, error: ErrorReply, items: list[Any]) -> None:
-        retryable = _temporary(error)
+        retryable, expired = _temporary(error), error.code == TOKEN_EXPIRED
         if error.code == ALREADY_SUBSCRIBED:
             # The server holds a subscription that we do not know: end it, so that asking again can help.
             self.unsubscribe(topic)
@@ -221,10 +232,10 @@ class Control:
         elif error.code == UNRECOVERABLE_POSITION:
             self.positions.set(topic, INVALIDATED)
             retryable = True
-        elif error.code == TOKEN_EXPIRED:
-            retryable = True
         text, full = error_text(error.code, error.message), error.code == LIMIT_EXCEEDED
-        items.append(Refused(topic, text, error.code, retryable, error, full=full))
+        items.append(
+            Refused(topic, text, error.code, retryable or expired, error, full=full, unauthorized=expired)
+        )
 
     def _confirmed(self, asked: Asked, result: SubscribeResult, items: list[Any]) -> None:
         request, topic = asked.request, asked.request.channel

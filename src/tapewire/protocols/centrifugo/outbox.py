@@ -10,10 +10,13 @@ from ..base import Payload
 from .commands import CommandFrame, ConnectRequest, SubscribeRequest, encode_command
 from .pacing import Pacing
 
-__all__ = ["MAX_AWAITED", "Outbox"]
+__all__ = ["MAX_AWAITED", "MAX_WITHDRAWN", "Outbox"]
 
 MAX_AWAITED = 10_000
 """Commands whose answer has not come, before no more are taken."""
+
+MAX_WITHDRAWN = 1_000
+"""Withdrawn commands that are remembered as never sent; the oldest is forgotten first."""
 
 _PONG = b"{}"
 _TIMED = frozenset({"connect", "subscribe", "unsubscribe"})
@@ -29,6 +32,7 @@ class Outbox:
         self._greeting: bytes | None = None
         self._outgoing: list[tuple[str, bytes]] = []
         self._unsent: set[str] = set()
+        self._withdrawn: dict[str, None] = {}
         self._awaited: dict[int, tuple[str, str]] = {}
         self._unarmed: list[int] = []
         self._deadlines: dict[int, float] = {}
@@ -92,12 +96,16 @@ class Outbox:
         return self._batches([command for _, command in outgoing])
 
     def was_sent(self, ref: str) -> bool:
-        return ref not in self._unsent
+        return ref not in self._unsent and ref not in self._withdrawn
 
     def withdraw(self, ref: str) -> bool:
         """Forget a command of the user's that was not handed out; False where it was."""
         if ref not in self._unsent:
             return False
+        self._unsent.discard(ref)
+        if len(self._withdrawn) >= MAX_WITHDRAWN:
+            del self._withdrawn[next(iter(self._withdrawn))]
+        self._withdrawn[ref] = None
         self._outgoing = [item for item in self._outgoing if item[0] != ref]
         self._awaited.pop(int(ref), None)
         return True

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...errors import RequestRefused
-from ...marks import Mark, Subscribed, Subscribing, Unsubscribed, is_mark
+from ...errors import RequestRefused, SubscriptionError, SubscriptionRefused
+from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed, is_mark
 from ...protocols.base import StreamPosition
 from ...protocols.centrifugo import ErrorReply, History, Publication, SeenIds, SubscribeParams
+from ...session.credentials import Credentials
 from ...session.delivery import Subscription
 from .errors import SXBetInvalidParameter, SXBetRequestError
 from .events import (
+    ErrorContext,
     Handlers,
     HistoryEntry,
     HistoryPage,
@@ -54,6 +56,7 @@ class ChannelSubscription:
         positioned: bool,
         recoverable: bool,
         since: StreamPosition | None,
+        credentials: Credentials | None,
         delivery: dict[str, Any],
     ) -> None:
         if recoverable and not positioned:
@@ -67,6 +70,7 @@ class ChannelSubscription:
         """Publications dropped because their `messageId` had come already."""
         self._client = client
         self._since = since
+        self._credentials = credentials
         self._delivery = delivery
         self._handlers = Handlers(EVENTS)
         self._seen = SeenIds(MAX_SEEN)
@@ -108,11 +112,15 @@ class ChannelSubscription:
             fields |= {"handler": self._handle, "on_mark": self._handle_mark}
         position = self.position if self.recoverable else None
         self._subscription = self._client.pool.subscribe(
-            self.channel, params, position=position, **(fields | self._delivery)
+            self.channel,
+            params,
+            position=position,
+            credentials=self._credentials,
+            **(fields | self._delivery),
         )
 
     async def ready(self) -> None:
-        """Wait until the channel is subscribed. Raises what refused it."""
+        """Wait until the channel is subscribed, however often that takes. Raises what refused it for good."""
         if self._subscription is None:
             self.subscribe()
         assert self._subscription is not None
@@ -160,7 +168,7 @@ class ChannelSubscription:
             raise SXBetInvalidParameter("handler", "registered", allowed)
         async for item in self._subscription:
             if is_mark(item):
-                if isinstance(item, Subscribing | Subscribed | Unsubscribed):
+                if isinstance(item, Subscribing | Subscribed | Errored | Unsubscribed):
                     await self._handle_mark(item)
                 else:
                     await self._handlers.call("mark", item)
@@ -202,6 +210,8 @@ class ChannelSubscription:
             )
         elif isinstance(mark, Subscribed):
             await self._handlers.call("subscribed", self._subscribed(mark))
+        elif isinstance(mark, Errored):
+            await self._handlers.call("error", ErrorContext(self._error_of(mark), channel=self.channel))
         elif isinstance(mark, Unsubscribed):
             context = UnsubscribedContext(self.channel, mark.code or 0, mark.reason)
             await self._handlers.call("unsubscribed", context)
@@ -222,8 +232,13 @@ class ChannelSubscription:
             msgspec.json.decode(data) if data else None,
         )
 
+    def _error_of(self, mark: Errored) -> SubscriptionError:
+        if mark.code is None:
+            return SubscriptionError(self.channel, mark.reason)
+        return SubscriptionRefused(self.channel, mark.reason, code=mark.code, retryable=True)
+
     async def _failed(self, error: BaseException, item: Any) -> None:
-        await self._handlers.call("error", error)
+        await self._handlers.call("error", ErrorContext(error, channel=self.channel))
 
 
 def _of_refusal(refused: RequestRefused) -> SXBetRequestError:

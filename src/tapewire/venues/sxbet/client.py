@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Self, Unpack
 
 from ...errors import GaveUp, TapewireError
@@ -29,6 +30,7 @@ from .channel import ChannelSubscription
 from .errors import SXBetInvalidParameter
 from .events import ConnectedContext, ConnectingContext, DisconnectedContext, ErrorContext, Handlers
 from .http import AsyncSXBet, HttpSettings
+from .overlap import Overlaps
 from .seeding import SeedBatcher
 from .watching import Watching
 
@@ -44,6 +46,7 @@ MAX_NOTICES = 1_000
 """Client events that wait for slow handlers; beyond, the oldest is dropped with a warning."""
 
 TokenGetter = Callable[[], Awaitable[str | Secret]]
+ChannelTokenGetter = Callable[[str], Awaitable[str | Secret]]
 
 
 class SXBetClient(Watching):
@@ -52,6 +55,8 @@ class SXBetClient(Watching):
     `network`, `host`, `api_url`, `realtime_url`, `profile`, `api_key`: as `AsyncSXBet`. `get_token`: an async function
     that gives the realtime token, instead of the HTTP client: raise `UnauthorizedError` from it to stop for good,
     anything else is tried again. `reconnect`: how long an outage may last; without it the client never gives up.
+    `supervise`: where the venue forbids to come back or refuses the key, do not stop, but ask for a fresh token and try
+    again at this policy's pace, with an ERROR in the log each time.
     `channels`: how many one connection carries. `max_ping_delay`: seconds of silence that are forgiven beyond the
     server's own ping interval.
     """
@@ -61,6 +66,7 @@ class SXBetClient(Watching):
         *,
         get_token: TokenGetter | None = None,
         reconnect: RetryPolicy | None = None,
+        supervise: RetryPolicy | None = None,
         connector: Connector | None = None,
         channels: int = CHANNELS,
         max_ping_delay: float = 10.0,
@@ -76,14 +82,15 @@ class SXBetClient(Watching):
         self._told: dict[
             int, str
         ] = {}  # by connection: `connecting` or `connected`, whichever was fired last
-        self._token_error: Exception | None = None
+        self._token_error: BaseException | None = None
         self._subscriptions: dict[str, ChannelSubscription] = {}
-        self._provider = _provider(get_token) if get_token else self.http.token_provider
-        self._credentials = Credentials(self._token)
+        provider = _provider(get_token) if get_token else self.http.token_provider
+        self._credentials = Credentials(provider, on_failed=self._token_failed)
         self._url = self.http.endpoints.realtime_url
         fields: dict[str, Any] = {
             "credentials": self._credentials,
             "connector": connector or default_connector(),
+            "supervise": supervise,
             "ping_interval": None,  # the server pings, and its silence is judged by the protocol
         }
         if reconnect is not None:
@@ -93,6 +100,7 @@ class SXBetClient(Watching):
         self._max_ping_delay = max_ping_delay
         self._fields = fields | (session_options or {})
         self.pool = Pool(self._options, capacity=channels)
+        self.overlaps = Overlaps(self.pool)
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -172,11 +180,14 @@ class SXBetClient(Watching):
         positioned: bool = False,
         recoverable: bool = False,
         since: StreamPosition | None = None,
+        get_token: ChannelTokenGetter | None = None,
         **delivery: Any,
     ) -> ChannelSubscription:
         """A subscription to a channel: give it handlers, then call its `subscribe()`.
 
-        `since`: continue from a position saved earlier (needs `recoverable`). `delivery`: policy, capacity and the
+        `since`: continue from a position saved earlier (needs `recoverable`). `get_token`: for a channel that wants a
+        token of its own, an async function that is given the channel: asked on every attempt and before the token
+        ends; raise `UnauthorizedError` from it to leave the channel for good. `delivery`: policy, capacity and the
         other fields of tapewire's `Delivery`. Raises SXBetInvalidParameter where the channel has one already.
         """
         if not channel or len(channel.encode()) > 255:
@@ -189,7 +200,13 @@ class SXBetClient(Watching):
         if since is not None and not recoverable:
             raise SXBetInvalidParameter("since", since, "a position only where recoverable is True")
         subscription = ChannelSubscription(
-            self, channel, positioned=positioned, recoverable=recoverable, since=since, delivery=delivery
+            self,
+            channel,
+            positioned=positioned,
+            recoverable=recoverable,
+            since=since,
+            credentials=None if get_token is None else Credentials(_provider(partial(get_token, channel))),
+            delivery=delivery,
         )
         self._subscriptions = {
             name: known for name, known in self._subscriptions.items() if known.state != "unsubscribed"
@@ -247,14 +264,10 @@ class SXBetClient(Watching):
             self._told[number] = "connecting"
             self._say("connecting", context)
 
-    async def _token(self, fresh: bool) -> str | Secret:
-        """Ask the provider. What fails is told here: a renewal fails without any change of state."""
-        try:
-            return await self._provider(fresh)
-        except Exception as error:
-            self._token_error = error
-            self._say("error", ErrorContext(error))
-            raise
+    def _token_failed(self, error: BaseException) -> None:
+        """Told here, for whatever reason there is no token: a renewal fails without any change of state."""
+        self._token_error = error
+        self._say("error", ErrorContext(error.__cause__ or error))
 
     def _is_told(self, error: BaseException) -> bool:
         return self._token_error is not None and self._token_error in (error, error.__cause__)

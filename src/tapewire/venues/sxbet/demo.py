@@ -17,7 +17,7 @@ from .symbols import channel_for
 
 __all__ = ["SETTINGS", "Demo"]
 
-SETTINGS: Final[Mapping[str, Any]] = {"ping_interval": 1, "pong_timeout": 0.8, "token_lifetime": 120}
+SETTINGS: Final[Mapping[str, Any]] = {"ping_interval": 1, "pong_timeout": 0.8, "token_lifetime": 20}
 """Of the sandbox's face: deadlines shorter than in earnest, so that a demo is not a wait."""
 
 BOOKS = 2
@@ -27,9 +27,13 @@ class Demo:
     """One client. Recoverable channels lose nothing while the venue has the history; others say where they broke."""
 
     faults = (
-        DemoFault(0.25, "prune_history", {}, "the history is pruned"),
-        DemoFault(0.26, "abort", {}, "and the connection is reset"),
+        DemoFault(0.15, "abort", {}, "the connection is reset"),
+        DemoFault(0.28, "close", {"code": 3001, "reason": "shutdown"}, "the server goes away"),
+        DemoFault(0.28, "burst", {"count": 40}, "much happens meanwhile"),
+        DemoFault(0.28, "prune_history", {}, "and the history of it is pruned"),
         DemoFault(0.48, "new_epoch", {}, "every stream begins anew, in another epoch"),
+        DemoFault(0.58, "expire_tokens", {}, "every token expires"),
+        DemoFault(0.59, "close", {"code": 3005, "reason": "connection expired"}, "and the server says so"),
         DemoFault(0.70, "close", {"code": 3008, "reason": "slow"}, "the server finds us too slow"),
     )
 

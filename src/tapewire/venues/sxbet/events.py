@@ -58,10 +58,24 @@ class DisconnectedContext(msgspec.Struct, frozen=True):
 
 
 class ErrorContext(msgspec.Struct, frozen=True):
-    """Something failed and the state did not change: a try to connect, a token, a handler. `error` is the exception."""
+    """Something failed and, mostly, the state did not change: a try to connect or to subscribe, a token.
+
+    `error` is the exception; on a channel also the one that ended it. `code` is the venue's number for it, None where
+    it gave none; `reason` its words, or ours.
+    """
 
     error: BaseException
     connection: int = 1
+    channel: str = ""
+
+    @property
+    def code(self) -> int | None:
+        code = getattr(self.error, "code", None)
+        return code if type(code) is int else None
+
+    @property
+    def reason(self) -> str:
+        return str(getattr(self.error, "reason", "") or self.error)
 
 
 class SubscribingContext(msgspec.Struct, frozen=True):

@@ -1,15 +1,15 @@
 """The watch verbs: what people want of the venue, as async iterators of typed values and marks.
 
 `watch_order_book` does the documented pattern once and right: subscribe, hold what comes, seed over HTTP (many markets
-in one request), put what was held behind it, go on live; seed anew only where neither replay nor history closes a gap.
-A book is yielded after every change, also when it stops being live: look at `book.is_tradable` before you quote. The
-other verbs yield rows of the wire, typed, with marks (`tapewire.is_mark`) where the stream broke. Leaving an iteration
-leaves the channel.
+in one request), put behind it what came shortly before and what was held, go on live; seed anew only where neither
+replay nor history closes a gap. A book is yielded after every change, also when it stops being live: look at
+`book.is_tradable` before you quote. The other verbs yield rows of the wire, typed, with marks (`tapewire.is_mark`)
+where the stream broke. Leaving an iteration leaves the channel.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ...book import Resync, Verdict
@@ -19,6 +19,7 @@ from ...protocols.centrifugo import Publication, SeenIds, SubscribeParams
 from ...session.delivery import Subscription
 from .book import MarketBook
 from .levels import LevelBook
+from .overlap import Overlaps, Seed
 from .profile import ChannelKind, Profile
 from .symbols import channel_for
 from .wire import (
@@ -49,11 +50,12 @@ SEED_SECONDS = 30.0
 
 
 class Watching:
-    """Mixed into `SXBetClient`: it has the pool, the HTTP client, the batcher of seeds and the profile."""
+    """Mixed into `SXBetClient`: it has the pool, the HTTP client, the batcher of seeds, their overlaps, the profile."""
 
     pool: Pool
     http: AsyncSXBet
     seeds: SeedBatcher
+    overlaps: Overlaps
     profile: Profile
 
     async def watch_order_book(self, market_hash: str) -> AsyncIterator[MarketBook | LevelBook]:
@@ -68,6 +70,7 @@ class Watching:
             "order_book", market_hash, snapshot=watched.fetch, policy="resync", capacity=BOOK_CAPACITY,
             snapshot_timeout=SEED_SECONDS,
         )  # fmt: skip
+        watched.subscription = subscription
         try:
             async for item in subscription:
                 if is_mark(item):
@@ -149,15 +152,23 @@ class Watching:
 
 
 class _Watched(Protocol):
-    """A book and what changes it."""
+    """A book and what changes it. `subscription` is set as soon as there is one, before anything is fetched."""
 
     book: Any
-    fetch: Callable[[], Awaitable[Any]]
+    subscription: Subscription | None
+    overlaps: Overlaps
+
+    async def fetch(self) -> Seed:
+        """The snapshot, and behind it what the stream said shortly before: HTTP may lag."""
+        snapshot = await self.fetch_snapshot()
+        return Seed(snapshot, await self.overlaps.of(self.subscription, self._read_whole))
 
     def take_mark(self, mark: Mark) -> bool:
         """What the stream says about itself; False where the book is as before."""
         if isinstance(mark, Resynced):
-            self.book.seed(mark.snapshot)
+            self.book.seed(mark.snapshot.snapshot)
+            for rows in mark.snapshot.updates:
+                self.apply(rows, None)
         elif isinstance(mark, Gap | Lagged):
             self.book.invalidate(mark.reason if isinstance(mark, Gap) else "the local buffer overflowed")
         else:
@@ -167,13 +178,23 @@ class _Watched(Protocol):
     def take(self, publication: Publication) -> bool:
         """One publication; False where the book needs a snapshot again."""
         try:
-            verdict = self.apply(publication)
+            verdict = self.apply(self.read(publication), _message_id(publication))
         except UndecodableFrame as error:
             self.book.invalidate(f"an update that cannot be read: {error.detail}")
             return False
         return not isinstance(verdict, Resync)
 
-    def apply(self, publication: Publication) -> Verdict: ...  # each kind of book has its own
+    def _read_whole(self, publication: Publication) -> Rows[Any]:
+        rows = self.read(publication)
+        if rows.unreadable:
+            raise UndecodableFrame(rows.fault, bytes(publication.data))
+        return rows
+
+    # Each kind of book has its own:
+
+    async def fetch_snapshot(self) -> Any: ...
+    def read(self, publication: Publication) -> Rows[Any]: ...
+    def apply(self, rows: Rows[Any], message_id: str | None) -> Verdict: ...
 
 
 class _OrdersWatched(_Watched):
@@ -182,10 +203,17 @@ class _OrdersWatched(_Watched):
     def __init__(self, watching: Watching, market_hash: str) -> None:
         token = watching.http.endpoints.network.usdc
         self.book = MarketBook(market_hash, decimals=token.decimals, seen=SeenIds(SEEN))
-        self.fetch = lambda: watching.seeds.orders_of(market_hash)
+        self.subscription, self.overlaps = None, watching.overlaps
+        self._seeds = watching.seeds
 
-    def apply(self, publication: Publication) -> Verdict:
-        return self.book.apply(read_rows(publication.data, OrderRow), _message_id(publication))
+    async def fetch_snapshot(self) -> tuple[OrderRow, ...]:
+        return await self._seeds.orders_of(self.book.market_hash)
+
+    def read(self, publication: Publication) -> Rows[OrderRow]:
+        return read_rows(publication.data, OrderRow)
+
+    def apply(self, rows: Rows[OrderRow], message_id: str | None) -> Verdict:
+        return self.book.apply(rows, message_id)
 
 
 class _LevelsWatched(_Watched):
@@ -193,15 +221,22 @@ class _LevelsWatched(_Watched):
 
     def __init__(self, watching: Watching, market_hash: str) -> None:
         self.book = LevelBook(market_hash, decimals=watching.http.endpoints.network.usdc.decimals)
-        self.fetch = lambda: watching.http.book_snapshot(market_hash)
+        self.subscription, self.overlaps = None, watching.overlaps
+        self._http = watching.http
 
-    def apply(self, publication: Publication) -> Verdict:
+    async def fetch_snapshot(self) -> BookV3Row:
+        return await self._http.book_snapshot(self.book.market_hash)
+
+    def read(self, publication: Publication) -> Rows[BookV3Row]:
         rows = read_rows(publication.data, BookV3Row)
-        ours = [row for row in rows.rows if row.market_hash == self.book.market_hash]
-        if rows.unreadable or not ours:
+        ours = tuple(row for row in rows.rows if row.market_hash == self.book.market_hash)
+        return Rows(ours, rows.unreadable or not ours, rows.fault or "no book of this market")
+
+    def apply(self, rows: Rows[BookV3Row], message_id: str | None) -> Verdict:
+        if rows.unreadable:
             self.book.invalidate(f"a book that cannot be read: {rows.fault}"[:200])
-            return Resync(rows.fault or "no book of this market")
-        verdicts = [self.book.apply(row) for row in ours]
+            return Resync(rows.fault)
+        verdicts = [self.book.apply(row) for row in rows.rows]
         return verdicts[-1]
 
 

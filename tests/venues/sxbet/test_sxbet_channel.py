@@ -1,0 +1,97 @@
+"""One channel of the documented client, on a scripted venue in virtual time: its own token, its errors, its bridges."""
+
+import asyncio
+
+import pytest
+
+from tapewire.venues.sxbet import UnauthorizedError
+from tests.venues.sxbet.test_sxbet_client import CHANNEL, Told
+from tests.venues.sxbet.test_sxbet_document import BOTH, TRADES, settled, venue_and_client
+
+# A token of the channel's own.
+
+
+def channel_tokens(**spoiled):
+    """A `get_token` for channels, and what it was asked; `spoiled` maps a turn ("turn_2") to what it raises."""
+    asked = []
+
+    async def get_token(channel):
+        asked.append(channel)
+        if error := spoiled.get(f"turn_{len(asked)}"):
+            raise error
+        return f"channel-token-{len(asked)}"
+
+    return get_token, asked
+
+
+async def test_a_channel_with_a_token_of_its_own_asks_for_it_by_the_channels_name(clock):
+    get_token, asked = channel_tokens(turn_1=OSError("busy"))
+    async with venue_and_client(clock) as (venue, client):
+        await client.connect()
+        channel = client.new_subscription(TRADES, get_token=get_token)
+        told = Told(channel, *CHANNEL)
+        await channel.ready()
+        await settled()
+        assert asked == [TRADES, TRADES]
+        assert [command.command.token for command in venue.of("subscribe")] == ["channel-token-2"]
+        assert told.names() == ["subscribing", "error", "subscribing", "subscribed"]
+        assert "busy" in told.of("error")[0].reason
+
+
+async def test_a_channel_whose_token_is_refused_is_unsubscribed_and_the_client_goes_on(clock):
+    get_token, asked = channel_tokens(turn_1=UnauthorizedError("not yours"))
+    async with venue_and_client(clock) as (venue, client):
+        await client.connect()
+        channel = client.new_subscription(TRADES, get_token=get_token)
+        told = Told(channel, *CHANNEL)
+        with pytest.raises(UnauthorizedError, match="not yours"):
+            await channel.ready()
+        await asyncio.sleep(600)
+        assert told.names() == ["subscribing", "unsubscribed", "error"]
+        assert told.of("unsubscribed")[0].code == 1
+        assert asked == [TRADES]
+        assert client.state == "connected"
+        assert venue.of("subscribe") == []
+
+
+async def test_a_channel_tells_its_errors_to_whoever_iterates_it_too(clock):
+    async with venue_and_client(clock) as (venue, client):
+        await client.connect()
+        venue.refuse_subscribe(TRADES, 100)
+        channel = client.new_subscription(TRADES)
+        told = Told(channel, "subscribing", "error", "subscribed")
+        items = aiter(channel)
+        first = asyncio.ensure_future(anext(items))
+        await venue.subscribed(TRADES)
+        venue.publish(TRADES, 1)
+        assert (await first).data == 1
+        assert told.names() == ["subscribing", "error", "subscribing", "subscribed"]
+        assert told.of("error")[0].code == 100
+        await items.aclose()
+
+
+# What `subscribed` says.
+
+
+@pytest.mark.parametrize(("kept", "recovered"), [(5000, True), (100, False)])
+async def test_a_gap_filled_from_history_is_said_to_be_recovered(clock, kept, recovered):
+    async with venue_and_client(clock) as (venue, client):
+        await client.connect()
+        channel = client.new_subscription(TRADES, **BOTH, capacity=10_000)
+        told = Told(channel, *CHANNEL)
+        await channel.ready()
+        venue.publish(TRADES, 1)
+        await settled()
+        venue.abort()
+        venue.publish_many(TRADES, 1500)
+        venue.prune(TRADES, kept)
+        await venue.subscribed(TRADES, 2)
+        await settled()
+        said = told.of("subscribed")[-1]
+        assert (said.was_recovering, said.recovered) == (True, recovered)
+        offsets = [context.offset for context in told.of("publication")]
+        assert offsets == (list(range(1, 1502)) if recovered else [1])
+        names = told.names()
+        assert names.index("mark") > len(names) - 1 - names[::-1].index("subscribed"), (
+            "announced before the mark"
+        )
