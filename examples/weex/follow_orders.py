@@ -23,6 +23,7 @@ async def main() -> None:
     async with WeexWebSocketClient(CONFIG) as client:
         identifier = uuid.uuid4().hex  # ours: by it the order is found even if the venue's answer is lost
         orders = client.stream_orders()
+        await orders.confirmed()  # from here on no change is missed
         following = asyncio.create_task(follow(orders, identifier))
         bid, _ = (await client.http.get_order_book("BTCUSDT"))["bids"][0]
         price = Decimal(bid) - 50  # far enough not to be filled

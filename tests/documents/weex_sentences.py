@@ -23,6 +23,8 @@ AT_ONCE = CLAIMS + "test_many_symbols_are_followed_at_once_on_one_client"
 CONSTANT = CLAIMS + "test_memory_stays_constant_over_a_long_stream"
 PERCENT = CLAIMS + "test_a_change_is_a_percentage"
 GOES_ON = CLAIMS + "test_a_stream_goes_on_behind_a_lost_connection_without_the_users_help"
+FOR_GOOD = "tests/venues/weex/test_weex_streams.py::test_a_line_that_is_refused_for_good_is_raised_by_connect"
+WORDS = "tests/venues/weex/test_weex_orders.py::test_an_order_goes_through_the_words_of_the_document"
 SILENCE = CLAIMS + "test_a_mute_venue_is_noticed_by_whoever_watches_the_time"
 
 
@@ -47,13 +49,13 @@ SENTENCES = [
     held("Monitor real-time trades", MARKET),
     held("Monitor real-time account updates", ACCOUNT),
     held("Monitor real-time position updates", ACCOUNT),
-    held("Monitor real-time order updates", ACCOUNT),
+    held("Monitor real-time order updates", ACCOUNT, WORDS),
     held("Monitor multiple symbols simultaneously", AT_ONCE),
     held("All symbol monitoring runs concurrently", AT_ONCE),
     held("Monitor a single symbol", MARKET),
     held("Monitor positions for risk breaches", ACCOUNT),
     held("Run paper trading simulation with real market data", MARKET),
-    held("WebSocket client with robust error handling", GOES_ON),
+    held("WebSocket client with robust error handling", GOES_ON, FOR_GOOD),
     held("Filter by price changes > 0.1%", PERCENT),
     held("Stream without accumulating data in memory", CONSTANT),
     held("No accumulation - memory stays constant", CONSTANT),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -15,14 +13,7 @@ from tapewire.errors import SubscriptionEnded
 from tapewire.marks import Gap, Resynced
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
-from tests.venues.weex.weex_peer import Heard, WeexPeer, make_client
-
-
-@asynccontextmanager
-async def weex_line(clock: VirtualClock, *symbols: str, **fields: Any) -> AsyncIterator[tuple[Any, WeexPeer]]:
-    network = MemoryNetwork()
-    async with WeexPeer(network, *symbols) as peer, make_client(clock, network, peer, **fields) as client:
-        yield client, peer
+from tests.venues.weex.weex_peer import Heard, WeexPeer, answered, make_client, weex_line
 
 
 def sides(message: Any) -> Any:
@@ -177,6 +168,32 @@ async def test_with_few_operations_left_the_book_is_fetched_over_http(clock: Vir
         assert sides(heard[-1]) == truth(peer, "BTCUSDT", 15)
         assert len(peer.asked()) == 1
         assert peer.http_paths() == ["market/depth"]
+        await heard.stop()
+
+
+async def test_a_line_lost_while_a_snapshot_is_fetched_is_told_in_its_turn(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        await heard.until(1)
+        operations = client._public.operations_of("BTCUSDT@depth15")
+        while operations.left(clock.monotonic()) > 50:
+            operations.take(clock.monotonic())
+
+        async def answer(request: Any) -> Any:
+            state = peer.books["BTCUSDT", 15].snapshot()
+            peer.drop()
+            await asyncio.sleep(0.2)  # the line is down, and tries again after half a second
+            return answered({"bids": state["b"], "asks": state["a"], "lastUpdateId": state["u"]})
+
+        peer.http_answers["market/depth"] = answer
+        peer.lose("BTCUSDT")
+        peer.move("BTCUSDT")
+        await heard.until(4)
+        peer.lose("BTCUSDT")
+        await heard.until(7)
+        assert kinds(heard) == ["book", "Gap", "Resynced", "book", "Gap", "Resynced", "book"]
+        assert [heard[1].mark.reason, heard[4].mark.reason] == ["sequence", "connection lost"]
+        assert sides(heard[-1]) == truth(peer, "BTCUSDT", 15)
         await heard.stop()
 
 

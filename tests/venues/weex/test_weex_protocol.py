@@ -432,3 +432,30 @@ def test_there_are_no_commands() -> None:
 def test_1007_is_no_reason_to_stay_away() -> None:
     failed = WeexProtocol().closed(1007, "Unrecognized message sent multiple times")
     assert (failed.code, failed.terminal) == (1007, False)
+
+
+def test_what_waits_for_answers_has_a_deadline_and_then_goes_out() -> None:
+    line = Line()
+    line.ask("A@ticker")
+    line.ask("B@ticker")
+    assert line.ask("C@ticker") == []
+    line.now += 3
+    assert line.protocol.handle_timer(line.now) == []
+    deadline = line.protocol.next_deadline()
+    assert deadline == line.now + 10
+    assert line.protocol.handle_timer(deadline) == []
+    assert [request["params"] for request in line.sent()] == [["C@ticker"]]
+    assert line.protocol.next_deadline() is None
+
+
+def test_a_connection_that_answers_nothing_sends_topics_elsewhere_and_holds_none_for_ever() -> None:
+    line = Line()
+    for topic in tickers(MAX_REFUSALS):
+        assert len(line.ask(topic)) == 1
+        line.protocol.handle_timer(line.now)
+        line.now += 10
+        line.protocol.handle_timer(line.now)
+    assert line.ask("A@ticker") == []
+    (refused,) = line.protocol.handle_timer(line.now)
+    assert (refused.topic, refused.full) == ("A@ticker", True)
+    assert "5 not answered" in refused.reason

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gc
-import hashlib
-import hmac
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tapewire.errors import BufferOverflow, HandshakeRefused, SessionClosed, SubscriptionRefused
+from tapewire.errors import HandshakeRefused, SessionClosed, SubscriptionRefused
 from tapewire.marks import Gap, Lagged
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
-from tapewire.venues.weex import WEEXAuthenticationError, WeexConfig, WEEXInvalidArgument, WeexWebSocketClient
-from tests.venues.weex.weex_peer import Heard, WeexPeer, answered, make_client
-
-
-@asynccontextmanager
-async def weex_line(clock: VirtualClock, *symbols: str, **fields: Any) -> AsyncIterator[tuple[Any, WeexPeer]]:
-    network = MemoryNetwork()
-    async with WeexPeer(network, *symbols) as peer, make_client(clock, network, peer, **fields) as client:
-        yield client, peer
+from tapewire.venues.weex import WeexConfig, WEEXInvalidArgument, WeexWebSocketClient
+from tests.venues.weex.weex_peer import Heard, WeexPeer, make_client, weex_line
 
 
 async def test_a_ticker_has_the_names_that_the_document_reads(clock: VirtualClock) -> None:
@@ -166,6 +153,38 @@ async def test_a_dozen_wrong_symbols_never_close_a_connection(clock: VirtualCloc
         await good.stop()
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda client: client.stream_tickers(["BTCUSDT", "ETHUSDT"]),
+        lambda client: client.stream_order_book("BTCUSDT"),
+        lambda client: client.stream_orders(),
+        lambda client: client.stream_positions(),
+    ],
+)
+async def test_a_stream_can_be_waited_for_until_the_venue_serves_it(clock: VirtualClock, make: Any) -> None:
+    async with weex_line(clock) as (client, peer):
+        peer.network.to_client.delay = 0.2
+        stream = make(client)
+        await stream.confirmed()
+        served = {topic for connection in peer.open for topic in connection.topics}
+        assert served
+        assert served == {topic for topics in peer.asked() for topic in topics}
+        await stream.confirmed()
+        await stream.aclose()
+        with pytest.raises(SessionClosed, match="left"):
+            await stream.confirmed()
+
+
+async def test_waiting_for_a_stream_raises_what_refused_it(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, _):
+        stream = client.stream_tickers(["BTCUSDT", "NOPEUSDT"])
+        with pytest.raises(SubscriptionRefused, match="NOPEUSDT"):
+            await stream.confirmed()
+        with pytest.raises(SubscriptionRefused, match="NOPEUSDT"):
+            await anext(stream)
+
+
 async def test_a_frame_of_many_rows_gives_a_message_for_each(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
         heard = Heard(client.stream_trades("BTCUSDT"))
@@ -196,6 +215,25 @@ async def test_trades_of_before_are_skipped_and_missed_ones_come_behind_the_gap(
         await heard.until(4)
         ids = [message.data.get("id") or type(message.mark).__name__ for message in heard]
         assert ids == ["id-4", "Gap", "id-5", "id-6"]
+        await heard.stop()
+
+
+async def test_a_trade_that_comes_twice_is_delivered_once(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_trades("BTCUSDT"))
+        await peer.has("BTCUSDT@trade")
+
+        def frame(kind: str, *numbers: int) -> dict[str, Any]:
+            rows = [{"T": 5, "t": f"id-{n}", "p": "1", "q": "1", "v": "1", "m": False} for n in numbers]
+            return {"e": kind, "E": 9, "s": "BTCUSDT", "d": rows}
+
+        peer.send("BTCUSDT@trade", frame("tradeSnapshot", 2, 1))
+        peer.send("BTCUSDT@trade", frame("trade", 2, 3))
+        peer.send("BTCUSDT@trade", frame("tradeSnapshot", 6, 5, 4, 3, 2, 1))  # all of one millisecond
+        peer.send("BTCUSDT@trade", frame("trade", 6, 7))
+        await heard.until(5)
+        await asyncio.sleep(1)
+        assert [message.data["id"] for message in heard] == ["id-3", "id-4", "id-5", "id-6", "id-7"]
         await heard.stop()
 
 
@@ -346,186 +384,3 @@ def test_wrong_arguments_are_named_at_once(call: Any, named: str) -> None:
     client = WeexWebSocketClient(WeexConfig())
     with pytest.raises(WEEXInvalidArgument, match=f"^{named}="):
         call(client)
-
-
-# --- private --------------------------------------------------------------------------------------------------------
-
-
-def test_private_streams_need_a_key() -> None:
-    client = WeexWebSocketClient(WeexConfig())
-    for stream in (client.stream_account, client.stream_orders, client.stream_positions, client.stream_fills):
-        with pytest.raises(WEEXAuthenticationError, match="WEEX_API_KEY"):
-            stream()
-
-
-def private(peer: WeexPeer) -> list[Any]:
-    return [connection for connection in peer.connections if connection.path.endswith("private")]
-
-
-async def test_the_private_socket_is_signed_anew_for_every_connection(clock: VirtualClock) -> None:
-    async with weex_line(clock) as (client, peer):
-        assert private(peer) == []
-        heard = Heard(client.stream_orders())
-        await peer.has("orders")
-        await asyncio.sleep(20)
-        private(peer)[0].link.abort()
-        await peer.until(lambda: len(private(peer)) == 2)
-        stamps = []
-        for connection in private(peer):
-            headers = connection.link.endpoint.headers
-            stamps.append(int(headers["ACCESS-TIMESTAMP"]))
-            signed = f"{headers['ACCESS-TIMESTAMP']}/v3/ws/private".encode()
-            expected = base64.b64encode(hmac.digest(b"secret-1", signed, hashlib.sha256)).decode()
-            assert headers["ACCESS-SIGN"] == expected
-            assert (headers["ACCESS-KEY"], headers["ACCESS-PASSPHRASE"]) == ("key-1", "pass-1")
-            assert "secret" not in repr(connection.link.endpoint)
-        assert stamps[1] - stamps[0] > 19_000
-        await heard.stop()
-
-
-async def test_the_signature_is_made_by_the_venues_clock(clock: VirtualClock) -> None:
-    async with weex_line(clock) as (client, peer):
-        ahead = 90_000
-        peer.http_answers["market/time"] = lambda request: answered(
-            {"serverTime": clock.time_ns() // 1_000_000 + ahead}
-        )
-        heard = Heard(client.stream_orders())
-        await peer.has("orders")
-        stamp = int(private(peer)[0].link.endpoint.headers["ACCESS-TIMESTAMP"])
-        assert abs(stamp - clock.time_ns() // 1_000_000 - ahead) < 50
-        await heard.stop()
-
-
-async def test_a_refused_signature_is_tried_once_more_by_a_fresh_clock(clock: VirtualClock) -> None:
-    network = MemoryNetwork()
-    async with WeexPeer(network) as peer:
-        client = make_client(clock, network, peer)
-        network.refuse(401, times=2)
-        heard = Heard(client.stream_orders())
-        with pytest.raises(HandshakeRefused):
-            await heard.until(1)
-        assert network.attempts == 2
-        assert peer.http_paths().count("market/time") == 2
-        await client.disconnect()
-
-
-async def test_an_order_that_is_partly_filled_says_so(clock: VirtualClock) -> None:
-    async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_orders())
-        await peer.has("orders")
-        row = {
-            "id": "7",
-            "symbol": "BTCUSDT",
-            "size": "2",
-            "cumFillSize": "0",
-            "status": "PENDING",
-            "updatedTime": "5000",
-        }
-        rows = [
-            row,
-            row | {"cumFillSize": "0.5", "cumFillValue": "50", "status": "NEW"},
-            row | {"cumFillSize": "2", "cumFillValue": "200", "status": "FILLED"},
-        ]
-        peer.send("orders", {"e": "orders", "E": 1, "v": 9, "msgEvent": "OrderUpdate", "d": rows})
-        await heard.until(3)
-        assert [message.data["status"] for message in heard] == ["new", "partially_filled", "filled"]
-        assert heard[1].data["average_price"] == 100
-        assert (heard[0].data["order_id"], heard[0].timestamp, heard[0].sequence) == ("7", 5.0, 9)
-        await heard.stop()
-
-
-async def test_positions_begin_with_the_state_and_have_their_profit_from_the_mark(
-    clock: VirtualClock,
-) -> None:
-    async with weex_line(clock) as (client, peer):
-        state = [{"symbol": "ETHUSDT", "side": "LONG", "size": "1", "openValue": "90", "unrealizePnl": "10"}]
-        peer.http_answers["account/position/allPosition"] = lambda request: answered(state)
-        heard = Heard(client.stream_positions())
-        await heard.until(1)
-        assert (heard[0].symbol, heard[0].data["unrealized_pnl"]) == ("ETHUSDT", 10)
-        await peer.has("ETHUSDT@ticker")
-        row = {"symbol": "BTCUSDT", "side": "SHORT", "size": "2", "openValue": "250"}
-        push = {"e": "positions", "E": 1_000, "v": 1, "msgEvent": "OrderUpdate", "d": [row]}
-        peer.send("positions", push)
-        await heard.until(2)
-        assert (heard[1].data["mark"], heard[1].data["unrealized_pnl"]) == (110, 30)  # over HTTP
-        await peer.has("BTCUSDT@ticker")
-        peer.tick("BTCUSDT", m="130")
-        await asyncio.sleep(1)
-        peer.send("positions", push)
-        await heard.until(3)
-        assert heard[2].data["unrealized_pnl"] == -10  # by the ticker
-        assert heard[2].data["side"] == "short"
-        peer.send("positions", push | {"d": [row | {"size": "0", "openValue": "0"}]})
-        await heard.until(4)
-        assert heard[3].data["unrealized_pnl"] == 0
-        await peer.left("BTCUSDT@ticker")
-        await heard.stop()
-        await peer.left("ETHUSDT@ticker")
-
-
-async def test_positions_are_told_again_after_a_lost_line(clock: VirtualClock) -> None:
-    async with weex_line(clock) as (client, peer):
-        state = [{"symbol": "ETHUSDT", "side": "LONG", "size": "1", "openValue": "90", "unrealizePnl": "10"}]
-        peer.http_answers["account/position/allPosition"] = lambda request: answered(state)
-        heard = Heard(client.stream_positions(marks=True))
-        await heard.until(2)
-        state[0] |= {"size": "3"}
-        private(peer)[0].link.abort()
-        await heard.until(5)
-        kinds = [message.data.get("size") or type(message.mark).__name__ for message in heard]
-        assert kinds == ["Resynced", 1, "Gap", "Resynced", 3]
-        await heard.stop()
-
-
-async def test_balances_say_what_is_available(clock: VirtualClock) -> None:
-    async with weex_line(clock) as (client, peer):
-        told = {
-            "asset": "USDT",
-            "balance": "100",
-            "availableBalance": "60",
-            "frozen": "40",
-            "unrealizePnl": "0",
-        }
-        peer.http_answers["account/balance"] = lambda request: answered([told])
-        heard = Heard(client.stream_account())
-        await heard.until(1)
-        assert [heard[0].data[name] for name in ("balance", "available", "frozen")] == [100, 60, 40]
-        told |= {"balance": "90", "availableBalance": "50"}
-        push = {"e": "account", "E": 1, "v": 1, "msgEvent": "x", "d": [{"coin": "USDT", "amount": "90"}]}
-        peer.send("account", push)
-        await heard.until(2)
-        assert [heard[1].data[name] for name in ("balance", "available", "frozen")] == [90, 50, 40]
-        spot = {"coin": "USDT", "equity": "7", "available": "5", "frozen": "2"}
-        peer.send("account", push | {"d": [spot]})
-        await heard.until(3)
-        assert [heard[2].data[name] for name in ("balance", "available", "frozen")] == [7, 5, 2]
-        await heard.stop()
-
-
-async def test_a_consumer_too_slow_for_its_own_orders_is_stopped_not_lied_to(clock: VirtualClock) -> None:
-    async with weex_line(clock) as (client, peer):
-        stream = client.stream_orders(capacity=2)
-        aiter(stream)
-        await peer.has("orders")
-        for number in range(4):
-            peer.send(
-                "orders", {"e": "orders", "E": 1, "v": number, "d": [{"id": str(number), "status": "NEW"}]}
-            )
-        await asyncio.sleep(1)
-        assert [(await anext(stream)).data["order_id"] for _ in range(2)] == ["0", "1"]
-        with pytest.raises(BufferOverflow):
-            await anext(stream)
-        await peer.left("orders")
-
-
-async def test_no_secret_reaches_the_log(clock: VirtualClock, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_orders())
-        await peer.has("orders")
-        private(peer)[0].link.abort()
-        await peer.until(lambda: len(private(peer)) == 2)
-        await heard.stop()
-        said = caplog.text + repr(client) + repr(client.config) + repr(client.statistics())
-    assert not any(secret in said for secret in ("key-1", "secret-1", "pass-1"))

@@ -91,6 +91,8 @@ def test_secrets_are_shown_nowhere() -> None:
         ({"host": "http://venue.example"}, "host"),
         ({"rest_url": "https://a/b"}, "rest_url"),
         ({"ws_public_url": "https://a/v3/ws/public"}, "ws_public_url"),
+        ({"ws_public_url": "wss://a/v2/ws/public"}, "ws_public_url"),
+        ({"ws_private_url": "wss://a/v3/ws/private", "version": "v2"}, "ws_private_url"),
         ({"timeout": 0}, "timeout"),
         ({"max_retries": -1}, "max_retries"),
         ({"max_connections": 1}, "max_connections"),

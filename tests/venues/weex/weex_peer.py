@@ -21,6 +21,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -319,6 +320,14 @@ def make_client(clock: VirtualClock, network: MemoryNetwork, peer: WeexPeer, **f
     return WeexWebSocketClient(
         config, connector=network, clock=clock, http_transport=peer.http, fraction=lambda: 0.5, **fields
     )
+
+
+@asynccontextmanager
+async def weex_line(clock: VirtualClock, *symbols: str, **fields: Any) -> AsyncIterator[tuple[Any, WeexPeer]]:
+    """A connected client and its peer."""
+    network = MemoryNetwork()
+    async with WeexPeer(network, *symbols) as peer, make_client(clock, network, peer, **fields) as client:
+        yield client, peer
 
 
 class Heard(list[Any]):

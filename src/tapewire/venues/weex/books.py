@@ -88,8 +88,6 @@ class BookFeed:
         self.book: OrderBook[Decimal] = OrderBook(Decimal, numbering=CHAINED)
         self.resyncs = 0
         """How often it was rebuilt after a hole."""
-        self.rest_resyncs = 0
-        """How often that was done over HTTP."""
         self._lines = lines
         self._profile = profile
         self._fetch = fetch
@@ -115,6 +113,11 @@ class BookFeed:
             self._subscription = self._lines.subscribe(self.topic, delivery)
         elif self.book.is_tradable:
             core.put(self._update(level, None, b"", self._clock.time_ns()))
+
+    async def confirmed(self) -> None:
+        """Wait until the venue serves the topic. Raises what refused it."""
+        if self._subscription is not None:
+            await self._subscription.confirmed()
 
     def leave(self, core: StreamCore) -> None:
         """`core` reads no more; the last one takes the topic with it."""
@@ -256,7 +259,6 @@ class BookFeed:
 
     async def _fetch_book(self) -> None:
         """A snapshot over HTTP: what came since is held behind it. Where it never fits, the topic is begun anew."""
-        self.rest_resyncs += 1
         for _ in range(REST_TRIES):
             try:
                 bids, asks, last = await self._fetch(self.symbol, self.depth)
@@ -316,6 +318,11 @@ class BookSource(Source):
         """Read the feed; it is made or found now."""
         self._feed = self._make()
         self._feed.join(core, self._level)
+
+    async def confirmed(self) -> None:
+        """Wait until the venue serves its topic."""
+        if self._feed is not None:
+            await self._feed.confirmed()
 
     def stop(self, core: StreamCore) -> None:
         """Read it no more."""

@@ -15,7 +15,7 @@
     +-- WEEXParseError             an answer that cannot be read
     +-- OrderOutcomeUnknown        an order (or a cancellation) was sent and its answer lost: look it up
 
-All are TapewireErrors. No text holds a key, a signature or a query. The codes are those of reference and NOTES.md.
+All are TapewireErrors. No text holds a key, a signature or a query. The codes are in NOTES.md.
 """
 
 from __future__ import annotations

@@ -190,7 +190,8 @@ class WeexAsyncClient:
 
         `side` "buy" or "sell", `position_side` "long" or "short" (a long is closed by selling it), `size` in base
         coins, `price` for a limit order, none for a market order; numbers are exact: no floats. Raises
-        OrderOutcomeUnknown where the answer was lost, else what the venue refused it for.
+        OrderOutcomeUnknown where the answer was lost, else what the venue refused it for. Cancelled, the call cannot
+        say what became of the order: give a `client_order_id` of your own where that may happen, and look it up.
         """
         kind = type or ("market" if price is None else "limit")
         for name, value, allowed in (

@@ -19,6 +19,7 @@ from ...session.delivery import Delivery, Subscription
 from ...session.health import Statistics
 from ...session.options import SessionOptions
 from ...session.pool import Pool
+from .errors import WEEXInvalidArgument
 from .operations import CHANNELS_PER_CONNECTION, Operations
 from .profile import Profile
 from .protocol import WeexProtocol
@@ -50,6 +51,8 @@ class Lines:
         self._fields = dict(fields)
         self._protocols: dict[str, WeexProtocol] = {}
         self._made = 0
+        self._used: set[str] = set()  # since idle sockets were looked for last
+        self._max_sessions = max_sessions
         self._pool = Pool(
             self._make_options, capacity=CHANNELS_PER_CONNECTION, max_sessions=max_sessions, admit=admit
         )
@@ -63,10 +66,20 @@ class Lines:
         await asyncio.shield(self._open_soon())
 
     def subscribe(self, topic: str, delivery: Delivery) -> Subscription:
-        """Want `topic`, on a socket that has room for it; one is opened if there is none."""
+        """Want `topic`, on a socket that has room for it; one is opened if there is none.
+
+        Raises WEEXInvalidArgument where every socket that may be open is full.
+        """
         if self._closed:
             raise SessionClosed("the client is closed")
-        subscription = self._pool.subscribe(topic, delivery=delivery)
+        try:
+            subscription = self._pool.subscribe(topic, delivery=delivery)
+        except ConfigurationError:
+            allowed = (
+                f"more, for {topic} too: each {self._name} socket holds {CHANNELS_PER_CONNECTION} topics"
+            )
+            raise WEEXInvalidArgument("max_connections", self._max_sessions, allowed) from None
+        self._used.add(self._pool.session_of(topic).options.name)
         _ = self._open_soon()
         self._watch_idle()
         return subscription
@@ -137,6 +150,7 @@ class Lines:
         while living:
             await asyncio.sleep(CHECK_SECONDS)
             living = False
+            used, self._used = self._used, set()
             for session in self._pool.sessions:
                 name = session.options.name
                 if session.state in _OVER:
@@ -146,7 +160,8 @@ class Lines:
                     continue
                 living = True
                 figures = session.statistics()
-                if figures.subscriptions or not figures.connections:  # or somebody still waits for it to open
+                opening = not figures.connections  # and somebody still waits for it
+                if figures.subscriptions or opening or name in used:
                     idle.pop(name, None)
                     continue
                 idle[name] = idle.get(name, 0.0) + CHECK_SECONDS

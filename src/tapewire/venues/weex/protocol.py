@@ -8,6 +8,8 @@ Rules:
   asked for again, once. Where the text names nobody, the request is split. The sixth refusal is never risked: a topic
   that can no longer be asked for safely, or for which no operation is left, is `Refused` as `full`: another connection
   takes it.
+* A request that is not answered in `FORGOTTEN_AFTER` seconds holds up nothing more, but counts as one that may still be
+  refused.
 * A topic that was left is silent, and what the venue still sends of it is dropped.
 """
 
@@ -55,13 +57,17 @@ _NO_ROOM: Final = re.compile(r"(?i)(more than|exceed|too many|limit).*(channel|s
 
 
 class _Request(msgspec.Struct):
-    """One request under way. `since` is set when the clock is next told; `holds_up` until it is given up."""
+    """One request under way. `since` is set when the clock is next told; `holds_up` until it is given up.
+
+    `lost`: it was not answered in time. A refusal of it may still come.
+    """
 
     id: int
     topics: list[str]
     subscribes: bool
     since: float | None = None
     holds_up: bool = True
+    lost: bool = False
 
 
 class WeexProtocol(Unnumbered):
@@ -226,11 +232,16 @@ class WeexProtocol(Unnumbered):
         return outgoing
 
     def next_deadline(self) -> float | None:
-        """At once where a topic has to go elsewhere; else none: the venue pings, and the transport does."""
-        return self._now if self._full else None
+        """At once where a topic has to go elsewhere; else when those that wait for answers wait no longer."""
+        if self._full:
+            return self._now
+        if not (self._asked or self._again):
+            return None
+        asked = [self._now if r.since is None else r.since for r in self._requests.values() if not r.lost]
+        return min(asked) + FORGOTTEN_AFTER if asked else None
 
     def handle_timer(self, now: float) -> list[Any]:
-        """Say which topics this connection cannot take."""
+        """Say which topics this connection cannot take, and forget what is not answered."""
         self._now = now
         self._forget_unanswered(now)
         full, self._full = self._full, {}
@@ -283,10 +294,17 @@ class WeexProtocol(Unnumbered):
             return "the connection has no operation left in this hour"
         if self._granted.issuperset(topics):
             return None
-        at_risk = sum(not self._granted.issuperset(r.topics) for r in self._requests.values() if r.subscribes)
-        if self.refusals + at_risk < MAX_REFUSALS:
+        risks = [
+            r for r in self._requests.values() if r.subscribes and not self._granted.issuperset(r.topics)
+        ]
+        if self.refusals + len(risks) < MAX_REFUSALS:
             return None
-        return "" if at_risk else f"{self.refusals} refused requests: one more would close the connection"
+        lost = sum(r.lost for r in risks)
+        if lost < len(risks):
+            return ""
+        return (
+            f"{self.refusals} requests refused and {lost} not answered: the sixth refusal closes a connection"
+        )
 
     def _has_turn(self) -> bool:
         return sum(request.holds_up for request in self._requests.values()) < self.profile.unanswered
@@ -317,7 +335,7 @@ class WeexProtocol(Unnumbered):
             if request.since is None:
                 request.since = now
             elif now - request.since >= FORGOTTEN_AFTER:
-                request.holds_up = False
+                request.holds_up, request.lost = False, True
 
     def _new_id(self) -> int:
         self._last_id += 1

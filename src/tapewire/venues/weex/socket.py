@@ -40,12 +40,16 @@ __all__ = ["StreamOptions", "Truth", "WeexWebSocketClient"]
 CAPACITY = 5_000
 BOOK_CAPACITY = 1_000
 ACCOUNT_CAPACITY = 10_000
-PRIVATE_SESSIONS = 4
-"""One is in use; those that were refused are forgotten within seconds."""
+PRIVATE_SESSIONS = 20
+"""One is in use; those whose signature was refused hold a place until they are forgotten, within seconds."""
 
 
 class StreamOptions(TypedDict, total=False):
-    """What every stream takes: `policy` and `capacity` of its buffer, and `marks=True` to get marks as messages."""
+    """What every stream takes: `policy` and `capacity` of its buffer, and `marks=True` to get marks as messages.
+
+    Policies: `drop_oldest` (the default for market data), `drop_newest`, `fail` (the default for what is ours), and for
+    tickers and books `conflate`: only the newest of each contract waits.
+    """
 
     policy: Policy
     capacity: int
@@ -100,8 +104,8 @@ class WeexWebSocketClient:
         } | dict(session_options or {})
         self._public: Lines | None = None
         self._private: Lines | None = None
-        self._budgets = {host: connections_of(host) for host in {host_of(config.addresses.public)}}
-        self._budgets[host_of(config.addresses.private)] = connections_of(host_of(config.addresses.private))
+        hosts = {host_of(config.addresses.public), host_of(config.addresses.private)}
+        self._budgets = {host: connections_of(host) for host in hosts}
         self._feeds: dict[str, BookFeed] = {}
         self._streams: dict[StreamCore, None] = {}
         self._connected = False
@@ -175,7 +179,7 @@ class WeexWebSocketClient:
             raise WEEXInvalidArgument("symbols", symbols, 'a list of contracts, such as ["BTCUSDT"]')
         names = list(dict.fromkeys(checked_symbol(symbol, "symbols") for symbol in symbols))
         topics = [self._profile.symbol_topic("ticker", name) for name in names]
-        return self._topics("tickers", topics, Rows(self._profile), options)
+        return self._topics("tickers", topics, Rows(self._profile), options, replaces=True)
 
     def stream_trades(self, symbol: str, **options: Unpack[StreamOptions]) -> Stream:
         """Public trades: data `symbol`, `id`, `price`, `size`, `side` ("buy" or "sell": what the taker did), `time`."""
@@ -191,7 +195,7 @@ class WeexWebSocketClient:
         name, depth = checked_symbol(symbol), depth_for(level)
         topic = self._profile.symbol_topic("depth", name, depth)
         source = BookSource(lambda: self._feed(topic, name, depth), level)
-        return self._stream(topic, source, book_messages, options, BOOK_CAPACITY)
+        return self._stream(topic, source, book_messages, options, BOOK_CAPACITY, replaces=True)
 
     def stream_klines(
         self,
@@ -220,6 +224,8 @@ class WeexWebSocketClient:
     def stream_positions(self, **options: Unpack[StreamOptions]) -> Stream:
         """Positions, first as they are and then as they change: data `symbol`, `size`, `side` ("long" or "short"),
         `unrealized_pnl`, `mark`, `entry_price`, `leverage`. One that was closed comes with size 0.
+
+        The profit is that of the moment: a market that moves gives no message here, watch its ticker for that.
         """
         converter = Positions(self._profile, self._public_lines, self.http.get_mark_price)
         fetch = self.http.get_all_positions
@@ -229,6 +235,8 @@ class WeexWebSocketClient:
     def stream_orders(self, **options: Unpack[StreamOptions]) -> Stream:
         """Orders as they change: data `order_id`, `client_order_id`, `symbol`, `side`, `size`, `filled_size`, `price`,
         `status` ("new", "partially_filled", "filled", "canceled", "rejected", "expired", ...).
+
+        What changed while the line was lost is not told again: behind a gap, ask `client.http` for what matters.
         """
         source = TopicSource(self._private_lines, ["orders"])
         return self._account_stream("orders", source, Rows(self._profile), options)
@@ -240,8 +248,17 @@ class WeexWebSocketClient:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _topics(self, name: str, topics: list[str], convert: Convert, options: StreamOptions) -> Stream:
-        return self._stream(name, TopicSource(self._public_lines, topics), convert, options, CAPACITY)
+    def _topics(
+        self,
+        name: str,
+        topics: list[str],
+        convert: Convert,
+        options: StreamOptions,
+        *,
+        replaces: bool = False,
+    ) -> Stream:
+        source = TopicSource(self._public_lines, topics)
+        return self._stream(name, source, convert, options, CAPACITY, replaces=replaces)
 
     def _account_stream(self, name: str, source: Source, convert: Convert, options: StreamOptions) -> Stream:
         """What is ours is never dropped: a consumer that falls too far behind is told by an error."""
@@ -256,6 +273,8 @@ class WeexWebSocketClient:
         options: StreamOptions,
         capacity: int,
         policy: Policy = "drop_oldest",
+        *,
+        replaces: bool = False,
     ) -> Stream:
         if self._closed:
             raise SessionClosed("the client is closed; make a new one")
@@ -269,6 +288,7 @@ class WeexWebSocketClient:
             policy=options.get("policy", policy),
             capacity=options.get("capacity", capacity),
             marks=options.get("marks", False),
+            replaces=replaces,
             now_ns=self._clock.time_ns,
             on_started=self._streams.setdefault,
             on_left=lambda left: self._streams.pop(left, None),

@@ -50,6 +50,11 @@ class TopicSource(Source):
             )
             self._subscriptions.append(lines.subscribe(topic, delivery))
 
+    async def confirmed(self) -> None:
+        """Wait for each of them."""
+        for subscription in tuple(self._subscriptions):
+            await subscription.confirmed()
+
     def stop(self, core: StreamCore) -> None:
         """Leave every topic."""
         subscriptions, self._subscriptions = self._subscriptions, []
@@ -88,13 +93,12 @@ class Trades:
         messages = list(messages_of(item, self._profile, core.spoiled))
         since, self._since = self._since, max([self._since or 0.0, *(m.timestamp for m in messages)])
         if item.is_snapshot:
-            messages = [m for m in messages if since is not None and m.timestamp >= since and "id" in m.data]
-            messages = [m for m in messages if m.data["id"] not in self._seen]
-            messages.sort(key=lambda m: m.timestamp)
-            if since is None:
-                self._remember(messages_of(item, self._profile, lambda error: None))
+            messages = _oldest_first(messages)
+        fresh = [m for m in messages if m.data.get("id") not in self._seen]
         self._remember(messages)
-        return messages
+        if not item.is_snapshot:
+            return fresh
+        return [m for m in fresh if since is not None and m.timestamp >= since and "id" in m.data]
 
     def _remember(self, messages: Iterable[WeexMessage]) -> None:
         seen = self._seen
@@ -103,3 +107,13 @@ class Trades:
                 seen[message.data["id"]] = None
         while len(seen) > SEEN_TRADES:
             del seen[next(iter(seen))]
+
+
+def _oldest_first(messages: list[WeexMessage]) -> list[WeexMessage]:
+    """By time; trades of one millisecond keep the order of the snapshot, whichever end it begins at.
+
+    Where it shows no order at all, it is taken to begin with the newest.
+    """
+    if messages and messages[0].timestamp >= messages[-1].timestamp:
+        messages.reverse()
+    return sorted(messages, key=lambda message: message.timestamp)

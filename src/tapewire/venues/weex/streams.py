@@ -8,6 +8,7 @@ more, and when one of its topics ends, whose error it then raises.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 from collections import deque
@@ -16,7 +17,7 @@ from typing import Any, Final, Self, TypeAlias
 
 import msgspec
 
-from ...errors import BufferOverflow, SessionClosed
+from ...errors import BufferOverflow, NotSubscribed, SessionClosed
 from ...marks import Gap, Mark, is_mark
 from ...session.buffers import EMPTY, Policy, make_buffer
 from .errors import WEEXInvalidArgument
@@ -29,22 +30,28 @@ logger = logging.getLogger("tapewire.venues.weex")
 Convert: TypeAlias = Callable[[Any, "StreamCore"], Iterable[WeexMessage] | Awaitable[Iterable[WeexMessage]]]
 """From what was buffered (a frame, a book, a snapshot in a mark) to messages."""
 
-POLICIES: Final = ("drop_oldest", "drop_newest", "conflate", "fail")
+POLICIES: Final = ("drop_oldest", "drop_newest", "fail")
 _LOGGED: Final = 10
 
 
 class Source:
-    """Where a stream gets its items: `start` asks for them, `stop` leaves them. Both may be called once."""
+    """Where a stream gets its items: `start` asks for them, `stop` leaves them. Each is called once at most."""
 
     def start(self, core: StreamCore) -> None:
         """Put items into `core` from now on."""
+
+    async def confirmed(self) -> None:
+        """Wait until the venue serves what was asked for. Raises what refused it."""
 
     def stop(self, core: StreamCore) -> None:
         """No more."""
 
 
 class StreamCore:
-    """The living part of a stream: buffer, counters, source. Sources and the client hold this, users hold `Stream`."""
+    """The living part of a stream: buffer, counters, source. Sources and the client hold this, users hold `Stream`.
+
+    `replaces`: each item is all that is to know of its topic, so that policy `conflate` loses nothing but time.
+    """
 
     def __init__(
         self,
@@ -56,11 +63,13 @@ class StreamCore:
         capacity: int,
         marks: bool,
         now_ns: Callable[[], int],
+        replaces: bool = False,
         on_started: Callable[[StreamCore], Any] = lambda core: None,
         on_left: Callable[[StreamCore], Any] = lambda core: None,
     ) -> None:
-        if policy not in POLICIES:
-            raise WEEXInvalidArgument("policy", policy, POLICIES)
+        allowed = (*POLICIES, "conflate") if replaces else POLICIES
+        if policy not in allowed:
+            raise WEEXInvalidArgument("policy", policy, allowed)
         key = (lambda item: item.topic) if policy == "conflate" else None
         self.name = name
         self.buffer = make_buffer(policy, capacity, on_full=self._overflowed, key=key)
@@ -111,11 +120,24 @@ class StreamCore:
     # --- what the facade calls ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Ask for the topics, once."""
+        """Ask for the topics, once. Where one of them cannot be asked for, none is."""
         if not self._started and not self._left:
             self._started = True
             self._on_started(self)
-            self._source.start(self)
+            try:
+                self._source.start(self)
+            except BaseException:
+                self.leave()
+                raise
+
+    async def confirmed(self) -> None:
+        """Ask for the topics and wait until all are served. Raises what refused one, or what ended the stream."""
+        self.start()
+        if not self._left:
+            with contextlib.suppress(NotSubscribed):  # left meanwhile: the reason follows
+                await self._source.confirmed()
+        if self._left or self.buffer.ended:
+            raise self.buffer.error or SessionClosed(f"{self.name}: the stream was left")
 
     def leave(self) -> None:
         """Leave the topics and end. Idempotent."""
@@ -194,6 +216,14 @@ class Stream:
 
     async def __anext__(self) -> WeexMessage:
         return await self._core.next()
+
+    async def confirmed(self) -> None:
+        """Wait until the venue serves every topic: from now on nothing is missed.
+
+        Do so before you place the order whose changes you mean to see. Raises what refused a topic or gave up the line,
+        SessionClosed where the stream was left. Cancelled, it leaves the stream as it is.
+        """
+        await self._core.confirmed()
 
     async def aclose(self) -> None:
         """Leave at once. Idempotent."""

@@ -60,11 +60,19 @@ def resolve(
     origin = _checked("host", host, _ANY, path=False) if host else None
     rest = rest_url or origin or REST_URL
     sockets = re.sub("^http", "ws", origin) if origin else SOCKET_ORIGIN
-    return Addresses(
+    addresses = Addresses(
         rest=_checked("rest_url", rest, _HTTP, path=False),
         public=_checked("ws_public_url", ws_public_url or f"{sockets}/{version}/ws/public", _SOCKET),
         private=_checked("ws_private_url", ws_private_url or f"{sockets}/{version}/ws/private", _SOCKET),
     )
+    for argument, url in (("ws_public_url", addresses.public), ("ws_private_url", addresses.private)):
+        spoken = re.search(r"/(v[23])/ws/", url)
+        if spoken is not None and spoken[1] != version:
+            allowed = (
+                f'an address of the wire {version}, or version="{spoken[1]}" (WEEX_VERSION) for this one'
+            )
+            raise WEEXInvalidArgument(argument, redact_url(url), allowed)
+    return addresses
 
 
 def _checked(argument: str, url: str, schemes: Mapping[str, str], *, path: bool = True) -> str:
