@@ -53,6 +53,7 @@ class Demo:
         )
         self._readers: list[asyncio.Task[None]] = []
         self._book: WeexMessage | None = None
+        self._has_book = asyncio.Event()
         self._orders = 0
 
     async def sign_in(self) -> str:
@@ -76,12 +77,8 @@ class Demo:
         )
         for label, topic, stream in streams:
             self._readers.append(asyncio.create_task(self._read(stream, observe(label, topic))))
-        async with asyncio.timeout(10):
-            while not self._is_joined(len(streams)):  # noqa: ASYNC110 - the sandbox stands still until all is joined
-                await asyncio.sleep(0.02)
-
-    def _is_joined(self, count: int) -> bool:
-        return self._book is not None and sum(each.confirmed for each in self._client.statistics()) == count
+        async with asyncio.timeout(10):  # the sandbox stands still until all is joined
+            await asyncio.gather(*(stream.confirmed() for _, _, stream in streams), self._has_book.wait())
 
     async def _read(self, stream: Stream, observer: Observer) -> None:
         raw = b""
@@ -91,6 +88,7 @@ class Demo:
                 continue
             if message.channel == "depth":
                 self._book = message
+                self._has_book.set()
             if message.raw and message.raw is not raw:  # several messages of one frame
                 raw = message.raw
                 frame = msgspec.json.decode(raw)
