@@ -35,6 +35,8 @@ logger = logging.getLogger("tapewire.session")
 BLOCKED_SECONDS = 0.25
 """A handler that keeps the event loop this long without awaiting is reported by name."""
 
+_COROUTINE = types.CoroutineType
+
 Handler: TypeAlias = Callable[[Any], Any]
 MarkHandler: TypeAlias = Callable[[Mark], Any]
 ErrorHook: TypeAlias = Callable[[BaseException, Any], Any]
@@ -413,9 +415,12 @@ def _mark_line(mark: Mark) -> str:
 
 def _first_step(result: Any) -> tuple[Any, Any] | None:
     """Step a handler's coroutine once, here: most are done then. Returns its steps and what it waits for, if not."""
-    if not inspect.isawaitable(result):
+    if result.__class__ is _COROUTINE:
+        steps = result
+    elif inspect.isawaitable(result):
+        steps = result.__await__()
+    else:
         return None
-    steps = result if result.__class__ is types.CoroutineType else result.__await__()
     try:
         return steps, steps.send(None)
     except StopIteration:
