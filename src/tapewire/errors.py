@@ -32,7 +32,7 @@ contains a token, a key or a password.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = [
     "BufferOverflow",
@@ -56,7 +56,10 @@ __all__ = [
     "SubscriptionRefused",
     "TapewireError",
     "UndecodableFrame",
+    "retold",
 ]
+
+_E = TypeVar("_E", bound=BaseException)
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 
@@ -111,7 +114,8 @@ class HandshakeRefused(LineError):
         self.host = host
         self.status = status
         self.retry_after = retry_after
-        super().__init__(f"{host} refused the connection with HTTP {status}")
+        why = ": it does not accept these credentials" if self.unauthorized else ""
+        super().__init__(f"{host} refused the connection with HTTP {status}{why}")
 
     @property
     def unauthorized(self) -> bool:
@@ -298,3 +302,16 @@ class HttpError(TapewireError):
     @property
     def retryable(self) -> bool:
         return self.status is None or self.status >= 500 or self.status in _TRANSIENT_STATUSES
+
+
+def retold(error: _E) -> _E:
+    """The same error as an object of its own, for one of several who are told it.
+
+    One object that is raised in several tasks carries the traceback of whichever raised it last: a user would not find
+    a line of theirs in it.
+    """
+    told = error.__class__.__new__(error.__class__, *error.args)
+    told.__dict__.update(error.__dict__)
+    told.args = error.args
+    told.__cause__, told.__suppress_context__ = error.__cause__, error.__suppress_context__
+    return told

@@ -1,3 +1,4 @@
+import asyncio
 import socket
 import ssl
 from datetime import UTC, datetime
@@ -6,8 +7,12 @@ import pytest
 from websockets.exceptions import InvalidHeader, InvalidMessage, NegotiationError, ProxyError
 from websockets.frames import Close
 
-from tapewire.errors import ConfigurationError, ConnectFailed
+from tapewire.errors import ConfigurationError, ConnectFailed, HttpError
+from tapewire.retry import NO_RETRY
+from tapewire.testing.transport import RecordingReceiver
 from tapewire.transport.base import Endpoint
+from tapewire.transport.fast import FastConnector
+from tapewire.transport.http import SyncHttpClient
 from tapewire.transport.outcomes import SILENT, checked_close, ending, handshake_failure
 
 ENDPOINT = Endpoint(
@@ -85,3 +90,22 @@ def test_without_a_close_frame_it_is_1006(error: Exception | None, reason: str) 
 def test_the_librarys_logger_says_nothing() -> None:
     assert not SILENT.isEnabledFor(50)
     assert SILENT.parent is None
+
+
+async def test_who_speaks_plain_text_where_tls_was_meant_is_told_what_to_write():
+    async def answer(reader, writer):
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        endpoint = Endpoint(url=f"wss://127.0.0.1:{port}/", open_timeout=5)
+        with pytest.raises(ConnectFailed, match=r"a sandbox is reached by http:// or ws://"):
+            await FastConnector().connect(endpoint, RecordingReceiver())
+        with (
+            SyncHttpClient(f"https://127.0.0.1:{port}", policy=NO_RETRY) as client,
+            pytest.raises(HttpError, match=r"a sandbox is reached by http:// or ws://"),
+        ):
+            await asyncio.to_thread(client.request, "GET", "/")

@@ -27,6 +27,9 @@ from ..secrets import host_of, redact_url
 
 __all__ = ["Connector", "Endpoint", "Receiver", "Transport"]
 
+PLAIN_HINT = "it may speak no TLS: a sandbox is reached by http:// or ws://"
+"""What to say where the other end answered a TLS handshake with something else."""
+
 DEFAULT_MAX_SIZE = 4 * 1024 * 1024
 DEFAULT_SEND_BUFFER = 4 * 1024 * 1024
 

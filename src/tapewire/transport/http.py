@@ -28,6 +28,7 @@ from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError, HttpError
 from ..retry import RandomFraction, RetryPolicy, retry_after_seconds
 from ..secrets import redact, redact_url
+from .base import PLAIN_HINT
 from .limiter import RateLimiter
 
 __all__ = [
@@ -259,6 +260,8 @@ class _Call:
             detail = f"no whole answer within {self.timeout:g} s" if sent else "no connection in time"
         else:
             detail = f"{type(cause).__name__}: {redact(str(cause))[:200] or 'no reason given'}"
+            if "WRONG_VERSION_NUMBER" in detail:
+                detail += f"; {PLAIN_HINT}"
         return HttpError(self.request.method, self.url, status=None, detail=detail, sent=sent)
 
     def delay_after(self, error: HttpError) -> float:

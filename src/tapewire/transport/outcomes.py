@@ -30,7 +30,7 @@ from websockets.http11 import Response
 from ..errors import ConfigurationError, ConnectFailed, ConnectionLost, HandshakeRefused, TapewireError
 from ..retry import retry_after_seconds
 from ..secrets import redact_url
-from .base import Endpoint
+from .base import PLAIN_HINT, Endpoint
 
 __all__ = ["SILENT", "checked_close", "ending", "handshake_failure", "request_headers"]
 
@@ -95,7 +95,9 @@ def _cause(endpoint: Endpoint, error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its TLS certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {getattr(error, 'reason', None) or 'the handshake was cut off'}"
+        reason = getattr(error, "reason", None)
+        hint = f"; {PLAIN_HINT}" if reason == "WRONG_VERSION_NUMBER" else ""
+        return f"TLS failed: {reason or 'the handshake was cut off'}{hint}"
     if isinstance(error, socket.gaierror):
         return f"its name cannot be resolved: {error.strerror}"
     if isinstance(error, TimeoutError):

@@ -195,6 +195,20 @@ async def test_filters_go_with_the_join_and_are_optional(clock):
         assert joins(peer, "market_info") == [{}]
 
 
+async def test_a_misspelt_filter_is_sent_as_it_is_and_said(clock, caplog):
+    async with stx_line(clock) as (ws, peer):
+        await ws.join(Channels.MARKETS, Heard(), join_params={"field": ["bids"]})
+        assert joins(peer) == [{"field": ["bids"]}]
+        assert "field: no filters (fields, rule_filters, message_types)" in caplog.text
+
+
+async def test_a_topic_that_the_venue_does_not_know_is_answered_with_those_it_does(clock):
+    async with stx_line(clock) as (ws, peer):
+        peer.refuse_join("market", {"reason": "unmatched topic"})
+        with pytest.raises(STXChannelException, match=r"unmatched topic.*Channels\.MARKETS"):
+            await ws.join("market", Heard())
+
+
 @pytest.mark.parametrize("event", FILTERS)
 async def test_a_filter_changed_by_a_push_is_the_one_joined_with_again(clock, event):
     params = {"fields": ["bids"], "rule_filters": ["spread"], "message_types": ["market_created"]}
@@ -295,6 +309,8 @@ async def test_a_refused_join_names_the_venues_reason(clock, reason):
         ({"retry": 3}, "retry=3.*RetryPolicy"),
         ({"email": "ann@example.com"}, "password"),
         ({"hots": "x"}, "hots"),
+        ({"hots": "x"}, r"^(?!.*email.*email)"),  # what is allowed is listed once
+        ({"email": 5, "password": "x"}, "email=5.*a text"),
     ],
 )
 def test_a_wrong_argument_is_named_with_what_is_allowed(fields, named):

@@ -108,8 +108,8 @@ class _Client:
 
     def __init__(self, settings: Settings) -> None:
         names = ("region", "env", "host", "email", "password", "profile")
-        known = (*AccountSettings.__annotations__, *Settings.__annotations__)
-        unknown = settings.keys() - set(known)
+        known = dict.fromkeys((*AccountSettings.__annotations__, *Settings.__annotations__))
+        unknown = settings.keys() - known.keys()
         if unknown:
             raise STXInvalidParameterException("argument", ", ".join(sorted(unknown)), known)
         config = resolve(**{name: settings.get(name) for name in names})  # type: ignore[arg-type]

@@ -44,6 +44,10 @@ def resolve(
     environ: Mapping[str, str] | None = None,
 ) -> Config:
     """Settle every setting. Raises STXInvalidParameterException naming the one that is wrong."""
+    texts = {"region": region, "env": env, "host": host, "email": email, "profile": profile}
+    for name, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            raise STXInvalidParameterException(name, text, "a text, or None")
     variables = os.environ if environ is None else environ
     section = _profile(profile or variables.get("STX_PROFILE") or None, variables)
     plain = password.reveal() if isinstance(password, Secret) else password

@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from .errors import STXInvalidParameterException
 
 __all__ = ["FILTERS", "changed_by_push", "checked_join_params"]
+
+logger = logging.getLogger("tapewire.venues.stx")
 
 FILTERS = ("fields", "rule_filters", "message_types")
 _BY_EVENT = {f"select_{name}": name for name in FILTERS}
@@ -25,6 +28,10 @@ def checked_join_params(join_params: Mapping[str, Any] | None) -> dict[str, Any]
         raise STXInvalidParameterException("join_params", join_params, "a mapping, or None")
     for name in FILTERS:
         _check(name, join_params.get(name))
+    if unknown := sorted(join_params.keys() - set(FILTERS) - {"cancel_on_disconnect"}):
+        logger.warning(
+            "join_params: %s: no filters (%s); sent as they are", ", ".join(unknown), ", ".join(FILTERS)
+        )
     return dict(join_params)
 
 

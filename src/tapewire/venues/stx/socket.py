@@ -110,7 +110,8 @@ class STXWebSocket:
         """Sign in if need be, connect, and wait until channels can be joined.
 
         Failed tries are logged and repeated as `retry` says. Raises STXAuthenticationFailedException and the like for
-        credentials that the venue refuses, tapewire.GaveUp where `retry` is exhausted.
+        credentials that the venue refuses, tapewire.HandshakeRefused where its socket takes no token that it gave,
+        tapewire.GaveUp where `retry` is exhausted.
         """
         try:
             await self._session.open()
@@ -212,7 +213,10 @@ class STXWebSocket:
         try:
             await subscription.confirmed()
         except (SubscriptionRefused, SubscriptionEnded) as error:
-            raise STXChannelException(str(error), topic=topic, reply=getattr(error, "reply", None)) from None
+            text = str(error)
+            if getattr(error, "reason", "") == "unmatched topic":
+                text += f" (the venue knows no such topic; known: Channels.{', '.join(Channels.__members__)})"
+            raise STXChannelException(text, topic=topic, reply=getattr(error, "reply", None)) from None
         except BaseException:
             subscription.unsubscribe()
             raise

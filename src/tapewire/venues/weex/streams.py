@@ -17,7 +17,7 @@ from typing import Any, Final, Self, TypeAlias
 
 import msgspec
 
-from ...errors import BufferOverflow, NotSubscribed, SessionClosed
+from ...errors import BufferOverflow, NotSubscribed, SessionClosed, retold
 from ...marks import Gap, Mark, is_mark
 from ...session.buffers import EMPTY, Policy, make_buffer
 from .errors import WEEXInvalidArgument
@@ -137,7 +137,7 @@ class StreamCore:
             with contextlib.suppress(NotSubscribed):  # left meanwhile: the reason follows
                 await self._source.confirmed()
         if self._left or self.buffer.ended:
-            raise self.buffer.error or SessionClosed(f"{self.name}: the stream was left")
+            raise retold(self.buffer.error or SessionClosed(f"{self.name}: the stream was left"))
 
     def leave(self) -> None:
         """Leave the topics and end. Idempotent."""
@@ -160,7 +160,7 @@ class StreamCore:
                 elif not await self.buffer.wait():
                     self.leave()
                     if self.buffer.error is not None:
-                        raise self.buffer.error
+                        raise retold(self.buffer.error)
                     raise StopAsyncIteration
         except asyncio.CancelledError:
             self.leave()
