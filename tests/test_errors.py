@@ -207,5 +207,5 @@ def test_an_error_told_to_several_is_an_object_of_its_own_for_each(error):
 
 
 def test_a_refusal_of_credentials_says_so():
-    assert "does not accept these credentials" in str(errors.HandshakeRefused("host", 403))
+    assert "check its credentials" in str(errors.HandshakeRefused("host", 403))
     assert "credentials" not in str(errors.HandshakeRefused("host", 503))

@@ -114,7 +114,7 @@ class HandshakeRefused(LineError):
         self.host = host
         self.status = status
         self.retry_after = retry_after
-        why = ": it does not accept these credentials" if self.unauthorized else ""
+        why = ": it does not let this client in; check its credentials" if self.unauthorized else ""
         super().__init__(f"{host} refused the connection with HTTP {status}{why}")
 
     @property
