@@ -415,12 +415,11 @@ def _mark_line(mark: Mark) -> str:
 
 def _first_step(result: Any) -> tuple[Any, Any] | None:
     """Step a handler's coroutine once, here: most are done then. Returns its steps and what it waits for, if not."""
-    if result.__class__ is _COROUTINE:
-        steps = result
-    elif inspect.isawaitable(result):
+    steps: Any = result
+    if result.__class__ is not _COROUTINE:
+        if not inspect.isawaitable(result):
+            return None
         steps = result.__await__()
-    else:
-        return None
     try:
         return steps, steps.send(None)
     except StopIteration:
