@@ -15,8 +15,9 @@ HOST = os.environ.get("WEEX_HOST", "http://127.0.0.1:4000")
 async def main() -> None:
     async with WeexWebSocketClient(WeexConfig(host=HOST)) as client:
         states = 0
-        async for message in client.stream_order_book("BTCUSDT", level=5):
-            if message.mark is not None or not message.data["bids"]:
+        async for message in client.stream_order_book("BTCUSDT", level=5, marks=True):
+            if message.mark is not None:
+                print("not proven until the next state:", message.mark)
                 continue
             (bid, bid_size), (ask, ask_size) = message.data["bids"][0], message.data["asks"][0]
             print(f"state {message.sequence}: {bid_size} at {bid} | {ask_size} at {ask}")
