@@ -1,0 +1,111 @@
+"""The documents' import names: what they use is there, is ours, and does not live beside the originals."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tapewire.venues import stake, stx, weex
+
+ROOT = Path(__file__).parents[2]
+
+DROP_INS = {
+    "stakeapi": ("drop_in/stakeapi", "tapewire-stakeapi"),
+    "stx": ("drop_in/stx", "tapewire-stx"),
+    "weex_client": ("drop_in/weex", "tapewire-weex-client"),
+}
+MODULES = [
+    *("stakeapi", "stakeapi.auth", "stakeapi.client", "stakeapi.exceptions"),
+    *("stx", "stx.enums", "stx._retry", "stx.exceptions", "stx.user"),
+    *(
+        "weex_client",
+        "weex_client.websocket",
+        "weex_client.config",
+        "weex_client.client",
+        "weex_client.exceptions",
+    ),
+]
+ORIGINALS = [
+    ("stakeapi", "stakeapi"),
+    ("stakeapi", "stakeapi-codestats"),
+    ("stx", "stx-python"),
+    ("weex_client", "weex-client"),
+]
+
+
+def alone(package: str) -> ModuleType:
+    """The file that refuses, as a module of its own."""
+    path = ROOT / DROP_INS[package][0] / "src" / package / "_alone.py"
+    spec = importlib.util.spec_from_file_location(f"{package}_alone_for_tests", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def installed(folder: Path, package: str, name: str) -> Iterator[Distribution]:
+    """A distribution called `name` that has installed `package`."""
+    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "RECORD").write_text(f"{package}/__init__.py,sha256=x,1\nother/__init__.py,,\n")
+    return iter(distributions(path=[str(folder)]))
+
+
+def test_what_the_documents_of_stx_import_is_tapewires() -> None:
+    from stx import STX, AsyncSTX, Selection, STXWebSocket
+    from stx._retry import RetryPolicy
+    from stx.enums import Channels
+    from stx.exceptions import STXException
+    from stx.user import User
+
+    names = (STX, AsyncSTX, Selection, STXWebSocket, RetryPolicy, Channels, STXException, User)
+    assert all(getattr(stx, name.__name__) is name for name in names)
+
+
+def test_what_the_document_of_stake_imports_is_tapewires() -> None:
+    from stakeapi import StakeAPI, StakeWebSocket
+    from stakeapi.exceptions import AuthenticationError, RateLimitError, StakeAPIError
+
+    names = (StakeAPI, StakeWebSocket, AuthenticationError, RateLimitError, StakeAPIError)
+    assert all(getattr(stake, name.__name__) is name for name in names)
+
+
+def test_what_the_document_of_weex_imports_is_tapewires() -> None:
+    from weex_client import WeexAsyncClient, WeexConfig, WeexWebSocketClient
+    from weex_client.websocket import WeexWebSocketClient as Documented
+
+    names = (WeexAsyncClient, WeexConfig, WeexWebSocketClient, Documented)
+    assert all(getattr(weex, name.__name__) is name for name in names)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_listed_name_exists(name: str) -> None:
+    module = importlib.import_module(name)
+    assert all(hasattr(module, public) for public in module.__all__)
+
+
+@pytest.mark.parametrize(("package", "original"), ORIGINALS)
+def test_it_refuses_beside_another_distribution_of_the_same_name(
+    package: str, original: str, tmp_path: Path
+) -> None:
+    ours = DROP_INS[package][1]
+    with pytest.raises(ImportError, match=f"{original} and {ours} both install.*uninstall {original} or"):
+        alone(package).check(installed(tmp_path, package, original))
+
+
+@pytest.mark.parametrize("package", DROP_INS)
+def test_it_does_not_refuse_itself(package: str, tmp_path: Path) -> None:
+    alone(package).check(installed(tmp_path, package, DROP_INS[package][1]))
+
+
+@pytest.mark.parametrize("package", DROP_INS)
+def test_the_development_environment_has_it(package: str) -> None:
+    assert any(each.metadata["Name"] == DROP_INS[package][1] for each in distributions())
