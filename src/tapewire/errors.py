@@ -128,11 +128,15 @@ class HandshakeRefused(LineError):
 
 
 class ConnectionLost(LineError):
-    """A connection ended. `code` is the WebSocket close code, 1006 where there was no close frame."""
+    """A connection ended. `code` is the WebSocket close code, 1006 where there was no close frame.
 
-    def __init__(self, reason: str, code: int = 1006) -> None:
+    `ours`: this side ended it, because the peer broke a rule; `code` is then our word and not the peer's.
+    """
+
+    def __init__(self, reason: str, code: int = 1006, *, ours: bool = False) -> None:
         self.reason = reason
         self.code = code
+        self.ours = ours
         super().__init__(f"connection lost: {reason or 'no reason given'} (code {code})")
 
     @property

@@ -81,7 +81,10 @@ class Lagged(_Mark, frozen=True, kw_only=True):
 
 
 class Subscribing(_Mark, frozen=True, kw_only=True):
-    """The subscription is being asked for (again), for `reason`. Only where `announce` was asked for."""
+    """The subscription is not served (any more) and is being asked for, for `reason`: what you know of it may be old.
+
+    It comes when it is lost, not when it is back. Only where `announce` was asked for.
+    """
 
     code: int | None = None
     reason: str = ""

@@ -99,7 +99,7 @@ class Consumer:
     def take(self) -> None:
         buffer = self.subscription.buffer
         while buffer:
-            self.received.append(self.subscription._taken(buffer.take()))
+            self.received.append(self.subscription.taken(buffer.take()))
 
     def restart(self) -> None:
         """A new process: what was taken and its position are all that is left of the old one."""

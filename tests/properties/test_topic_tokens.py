@@ -16,6 +16,7 @@ from tapewire.marks import Gap, is_mark
 from tapewire.session.credentials import Credentials
 from tapewire.testing import VirtualClock
 from tests.session.numbered_line import RECOVERABLE
+from tests.session.token_peer import given as given_to
 from tests.session.token_peer import token_line
 
 STEPS = st.one_of(
@@ -58,7 +59,7 @@ async def _walk(clock: VirtualClock, steps: list[tuple[str, Any]]) -> None:
     source = Source()
     async with token_line(clock, ttl=60) as (session, peer):
         for number in range(1, 200):
-            peer.refuse_topic_token(f"token-{number}-refused", 109)
+            peer.refuse_token(f"token-{number}-refused", 109)
         topic = session.subscribe(
             "private", RECOVERABLE, credentials=Credentials(source, timeout=5.0), announce=True
         )
@@ -80,7 +81,7 @@ async def _walk(clock: VirtualClock, steps: list[tuple[str, Any]]) -> None:
         await asyncio.sleep(1)
         assert topic.state == "subscribed"
         assert peer.newest.server.subscribed == {"private"}
-        tokens = [token for _, token in peer.given]
+        tokens = [token for _, token in given_to(peer)]
         assert len(set(tokens)) == len(tokens)
         _check_continuity([topic.buffer.take() for _ in range(len(topic.buffer))], len(peer.log("private")))
 

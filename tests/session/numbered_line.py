@@ -72,7 +72,7 @@ def buffered(subscription: Any) -> list[Any]:
     """Everything that can be taken now, in short."""
     items = []
     while subscription.buffer:
-        items.append(said(subscription._taken(subscription.buffer.take())))
+        items.append(said(subscription.taken(subscription.buffer.take())))
     return items
 
 

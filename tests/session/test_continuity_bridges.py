@@ -27,7 +27,7 @@ async def test_a_subscription_is_announced_when_it_is_known_whether_its_hole_was
         assert buffered(book) == ["subscribing"], "the pages are still under way"
         publish(peer, "book", [1502])
         await asyncio.sleep(1)
-        items = [book._taken(book.buffer.take()) for _ in range(len(book.buffer))]
+        items = [book.taken(book.buffer.take()) for _ in range(len(book.buffer))]
         assert isinstance(items[0], Subscribed)
         assert (items[0].was_recovering, items[0].recovered) == (True, recovered)
         brought = ["reconnected 1500", *range(2, 1502)] if recovered else ["gap unrecovered"]

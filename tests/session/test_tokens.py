@@ -23,7 +23,7 @@ from tests.session.numbered_line import (
     numbered_line,
     publish,
 )
-from tests.session.token_peer import TokenPeer, token_line
+from tests.session.token_peer import given, token_line
 
 # --- the connection's -----------------------------------------------------------------------------------------------
 
@@ -107,6 +107,23 @@ async def test_a_refresh_that_the_venue_refuses_for_good_is_raised(clock):
             await session.run_forever()
 
 
+async def test_a_renewal_that_the_line_does_not_outlive_begins_no_second_chain(clock):
+    tokens = Tokens(seconds=5.0)
+    fields = {"credentials": Credentials(tokens), "fraction": lambda: 0.0}  # nothing by chance
+    async with numbered_line(clock, peer={"token_ttl": 60}, **fields) as (session, peer):
+        await asyncio.sleep(60 * REFRESH_SHARE + 1.0)
+        assert len(tokens.asked) == 2
+        assert not peer.of("refresh")
+        peer.abort()
+        await peer.connected(2)
+        await asyncio.sleep(600)
+        assert session.connected
+        assert len(peer.connections) == 2
+        assert {command.connection for command in peer.of("refresh")} == {2}
+        assert len(peer.of("refresh")) <= 600 / (60 * REFRESH_SHARE * 0.8) + 1
+        assert len(set(peer.tokens)) == len(peer.tokens) == len(tokens.asked)
+
+
 async def test_an_expired_connection_comes_back_with_a_fresh_token(clock):
     tokens = Tokens()
     async with numbered_line(clock, credentials=Credentials(tokens)) as (session, peer):
@@ -176,9 +193,9 @@ async def test_a_topic_is_asked_for_with_a_token_of_its_own(clock):
     async with token_line(clock) as (session, peer):
         private, public = subscribe(session, tokens), session.subscribe("public", RECOVERABLE)
         await public.confirmed()
-        assert peer.given == [], "no other topic waits for it"
+        assert given(peer) == [], "no other topic waits for it"
         await private.confirmed()
-        assert peer.given == [("subscribe", "token-1")]
+        assert given(peer) == [("subscribe", "token-1")]
         assert tokens.asked == [False]
         publish(peer, "private", [1])
         await asyncio.sleep(0.1)
@@ -188,7 +205,7 @@ async def test_a_topic_is_asked_for_with_a_token_of_its_own(clock):
         await peer.subscribed("private", 2)
         await asyncio.sleep(0.1)
         assert buffered(private) == ["reconnected 1", 2]
-        assert peer.given[1:] == [("subscribe", "token-2")], "each attempt asks"
+        assert given(peer)[1:] == [("subscribe", "token-2")], "each attempt asks"
 
 
 async def test_a_topics_token_is_renewed_before_it_ends(clock):
@@ -200,7 +217,7 @@ async def test_a_topics_token_is_renewed_before_it_ends(clock):
         renewals = peer.of("sub_refresh", "private")
         assert 10 <= len(renewals) <= 600 / (60 * REFRESH_SHARE * 0.8) + 1
         assert tokens.asked == [False, *[True] * len(renewals)]
-        assert [token for _, token in peer.given] == [f"token-{n + 1}" for n in range(len(peer.given))]
+        assert [token for _, token in given(peer)] == [f"token-{n + 1}" for n in range(len(given(peer)))]
         assert len(peer.of("subscribe", "private")) == len(peer.connections) == 1
         assert buffered(private) == []
 
@@ -223,7 +240,7 @@ async def test_a_topics_token_that_never_comes_is_left_at_its_deadline_and_asked
         started = clock.monotonic()
         await private.confirmed()
         assert 10 < clock.monotonic() - started < 13
-        assert peer.given == [("subscribe", "token-3")]
+        assert given(peer) == [("subscribe", "token-3")]
         assert [type(mark) for mark in marks(private)] == [Errored, Subscribing, Subscribed], "merged by kind"
         assert len(peer.connections) == 1
 
@@ -295,11 +312,11 @@ async def test_a_topic_whose_renewal_is_refused_ends_alone_and_is_left(clock):
 async def test_a_token_that_the_venue_finds_expired_is_replaced_by_a_fresh_one(clock):
     tokens = Tokens()
     async with token_line(clock) as (session, peer):
-        peer.refuse_topic_token("token-1", 109)
+        peer.refuse_token("token-1", 109)
         private = subscribe(session, tokens, announce=True)
         await private.confirmed()
         assert tokens.asked == [False, True]
-        assert peer.given == [("subscribe", "token-1"), ("subscribe", "token-2")]
+        assert given(peer) == [("subscribe", "token-1"), ("subscribe", "token-2")]
         errored = [mark for mark in marks(private) if isinstance(mark, Errored)]
         assert errored == [Errored(code=109, reason="token expired")]
         peer.unsubscribe("private", 2500)
@@ -311,18 +328,18 @@ async def test_a_token_that_the_venue_finds_expired_is_replaced_by_a_fresh_one(c
 async def test_a_fresh_token_that_the_venue_does_not_take_this_time_is_followed_by_another(clock, code):
     tokens = Tokens()
     async with token_line(clock, ttl=60) as (session, peer):
-        peer.refuse_topic_token("token-2", code)
+        peer.refuse_token("token-2", code)
         private = subscribe(session, tokens, announce=True)
         await private.confirmed()
         await asyncio.sleep(70)
-        assert [token for _, token in peer.given][:3] == ["token-1", "token-2", "token-3"]
+        assert [token for _, token in given(peer)][:3] == ["token-1", "token-2", "token-3"]
         assert [mark.code for mark in marks(private) if isinstance(mark, Errored)] == [code]
         assert len(peer.of("subscribe")) == 1
 
 
 async def test_a_fresh_token_that_the_venue_refuses_for_good_ends_the_topic(clock):
     async with token_line(clock, ttl=60) as (session, peer):
-        peer.refuse_topic_token("token-2", 101)
+        peer.refuse_token("token-2", 101)
         private = subscribe(session, Tokens(), announce=True)
         await private.confirmed()
         await asyncio.sleep(70)
@@ -417,14 +434,14 @@ async def test_consumers_of_one_topic_share_its_token(clock):
 async def test_a_topic_that_moves_to_another_connection_takes_its_token_source_along(clock):
     network, tokens = MemoryNetwork(), Tokens()
     async with (
-        TokenPeer(network, channel_limit=1) as peer,
+        CentrifugoPeer(network, channel_limit=1) as peer,
         Pool(lambda number: make_options(clock, network), capacity=10) as pool,
     ):
         await pool.subscribe("public", RECOVERABLE).confirmed()
         private = pool.subscribe("private", RECOVERABLE, credentials=Credentials(tokens))
         await private.confirmed()
         assert len(pool.sessions) == 2
-        assert peer.given[-1] == ("subscribe", f"token-{len(tokens.asked)}")
+        assert given(peer)[-1] == ("subscribe", f"token-{len(tokens.asked)}")
 
 
 async def test_a_protocol_whose_topics_have_no_tokens_says_so(clock):
@@ -442,9 +459,9 @@ async def test_no_log_line_holds_a_topics_token(clock, caplog):
     async with token_line(clock, ttl=60) as (session, peer):
         private = subscribe(session, provider, announce=True)
         await private.confirmed()
-        peer.refuse_topic_token("secret-token-of-ours", 111)
+        peer.refuse_token("secret-token-of-ours", 111)
         await asyncio.sleep(100)
-        assert len(peer.given) > 2
+        assert len(given(peer)) > 2
         assert "secret-token" not in caplog.text + repr(session) + repr(private) + repr(marks(private))
 
 
@@ -454,4 +471,4 @@ async def test_a_token_given_in_the_parameters_still_goes_along(clock):
     async with token_line(clock) as (session, peer):
         params = SubscribeParams(token=Secret("given-once"))
         await session.subscribe("private", params).confirmed()
-        assert peer.given == [("subscribe", "given-once")]
+        assert given(peer) == [("subscribe", "given-once")]

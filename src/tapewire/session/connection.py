@@ -11,12 +11,15 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ..errors import ConnectionLost
 from ..payload import Payload
 from ..protocols.base import ClientProtocol
 from ..transport.base import Transport
-from .delivery import BLOCKED_SECONDS
+from .complaints import is_worth_a_line
 from .liveness import Liveness
+from .stepping import BLOCKED_SECONDS
 
 if TYPE_CHECKING:
     from .driver import Driver
@@ -29,7 +32,17 @@ logger = logging.getLogger("tapewire.session")
 class Connection:
     """A transport's receiver. Once the driver has another connection, nothing that this one reports counts."""
 
-    __slots__ = ("_driver", "_rest", "liveness", "paused", "protocol", "raised", "reading", "transport")
+    __slots__ = (
+        "_blocked",
+        "_driver",
+        "_rest",
+        "liveness",
+        "paused",
+        "protocol",
+        "raised",
+        "reading",
+        "transport",
+    )
 
     def __init__(self, driver: Driver) -> None:
         options = driver.options
@@ -37,6 +50,7 @@ class Connection:
         self.transport: Transport | None = None
         self.protocol: ClientProtocol | None = None
         self.liveness = Liveness(driver.now(), options.ping_interval, options.ping_timeout)
+        self._blocked = 0
         self._rest: Iterator[Any] = iter(())  # of the read that is being dispatched
         self.raised = False
         """True once the protocol is ready: subscriptions may be sent."""
@@ -73,7 +87,12 @@ class Connection:
             driver.rearm_before(deadline)  # or called the next heartbeat
         elapsed = driver.now() - now
         if elapsed > BLOCKED_SECONDS:
-            logger.warning("%s: inline handlers blocked the reader for %.2f s", driver.name, elapsed)
+            self._blocked += 1
+            if is_worth_a_line(self._blocked, 3):
+                logger.warning(
+                    "%s: inline handlers blocked the reader for %.2f s (no. %d of this connection)",
+                    *(driver.name, elapsed, self._blocked),
+                )
 
     def _dispatch(self, items: list[Any], publication: type[Any]) -> bool:
         driver = self._driver
@@ -101,7 +120,9 @@ class Connection:
             if self.protocol is None:
                 self._driver.broken(error)
             else:
-                self._driver.failed(self.protocol.closed(error.code, error.reason))
+                # A code of ours is no word of the peer's: to the protocol the line was cut.
+                failed = self.protocol.closed(1006 if error.ours else error.code, error.reason)
+                self._driver.failed(msgspec.structs.replace(failed, code=error.code))
 
     # --- the driver's calls -----------------------------------------------------------------------------------------
 

@@ -12,15 +12,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..marks import Gap, Mark, Reconnected, Subscribed, is_mark
+from ..marks import Gap, Mark, Reconnected, Subscribed, Subscribing, is_mark
 from ..protocols.base import Confirmed, Skipped, Undecodable
 from ..secrets import shown
+from .complaints import is_worth_a_line
 from .delivery import Subscription
 from .recovery import MAX_BRIDGED, Bridge
 from .subscriptions import Subscriptions, SubscriptionState, Wanted
 
 if TYPE_CHECKING:
-    from .topics import Line
+    from .line import Line
 
 __all__ = ["Continuity"]
 
@@ -105,9 +106,14 @@ class Continuity:
 
     def announce(self, wanted: Wanted, mark: Mark) -> None:
         """What happens to the subscription itself, for the consumers that asked to be told."""
+        wanted.told = isinstance(mark, Subscribing)  # until an error: the next try is told again
         for consumer in tuple(wanted.consumers):
             if consumer.delivery.announce:
                 consumer.deliver_mark(mark)
+
+    def announce_loss(self, wanted: Wanted, reason: str, code: int | None) -> None:
+        """It was confirmed and is no more: told when it is lost, for it is not known when it will be back."""
+        self.announce(wanted, Subscribing(code=code, reason=shown(reason)))
 
     def write(self, wanted: Wanted, mark: Mark) -> None:
         """A mark for every consumer of a topic."""
@@ -118,7 +124,7 @@ class Continuity:
     def mark_undecodable(self, event: Undecodable) -> None:
         """A frame was lost that may have belonged to the event's topic, or to any: counted, logged, marked."""
         self.undecodable += 1
-        if self.undecodable <= 10 or not self.undecodable & (self.undecodable - 1):
+        if is_worth_a_line(self.undecodable, 10):
             where = f" on {event.topic}" if event.topic else ""
             text = shown(f"{event.detail[:200]}: {event.excerpt[:120]}")
             name = self._line.options.name

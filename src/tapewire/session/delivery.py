@@ -2,7 +2,8 @@
 
 Rules: the reader never awaits user code. `deliver` is called inside a read and only buffers (or, for a handler that
 opted in with `inline=True`, calls a synchronous function whose own calls back only enqueue). Everything else happens
-in the consumer's own task: decoding, the handler, its exceptions, the report of one that blocks the event loop.
+in the consumer's own task: decoding, and the calling of handlers (`calling.py`). An iteration whose body never awaits
+gives the event loop its turn all the same, every `SLICE_SECONDS`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ import asyncio
 import inspect
 import logging
 import math
-import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -21,21 +21,26 @@ from ..errors import BufferOverflow, ConfigurationError, SubscriptionEnded, Tape
 from ..marks import Gap, Mark, Resynced, is_mark
 from ..protocols.base import StreamPosition
 from ..secrets import shown
+from .arguments import check_function, check_seconds
 from .buffers import EMPTY, Buffer, Policy, make_buffer
+from .calling import Caller
+from .complaints import is_worth_a_line, name_of
 from .health import SubscriptionStatistics
 from .seeding import Seeding
+from .stepping import SLICE_SECONDS
 
 if TYPE_CHECKING:
     from .topics import Topics
 
-__all__ = ["BLOCKED_SECONDS", "Delivery", "ErrorHook", "Handler", "MarkHandler", "Subscription"]
+__all__ = ["Delivery", "ErrorHook", "Handler", "MarkHandler", "Subscription"]
 
 logger = logging.getLogger("tapewire.session")
 
-BLOCKED_SECONDS = 0.25
-"""A handler that keeps the event loop this long without awaiting is reported by name."""
+_LOOK_EVERY = 64
+"""Items of one batch between two looks at the clock."""
 
-_COROUTINE = types.CoroutineType
+_QUICK_ITEMS = 8
+"""Items of an iteration between two looks at the clock, where the last ones took next to no time."""
 
 Handler: TypeAlias = Callable[[Any], Any]
 MarkHandler: TypeAlias = Callable[[Mark], Any]
@@ -50,12 +55,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`, plain or async: called
     with an exception of the handler and what it was called with, and with the exception that ends the subscription
     (and None) when all that was delivered before is consumed, by the handler or by whoever iterates; five seconds
-    after the end at the latest. `announce`: the subscription's own state comes among the marks (`Subscribing`,
-    `Subscribed`, `Errored`, `Unsubscribed`); whoever waits for the confirmation is then not raised a refusal that may
-    pass, and goes on waiting. `decode`: from the wire's publication to yours, when it is taken. `inline`: call a plain
-    `handler`, `on_mark` and `on_error` inside the read: fastest, and they must return at once. `snapshot`: an async
-    function that fetches the state from which the stream continues; `reconcile(snapshot, held)` picks the held
-    publications that follow it; `snapshot_timeout` in seconds.
+    after the end at the latest. `announce`: the subscription's own state comes among the marks (`Subscribing` at once
+    when it is asked for and when it is lost, `Subscribed`, `Errored`, `Unsubscribed`); whoever waits for the
+    confirmation is then not raised a refusal that may pass, and goes on waiting. `decode`: from the wire's publication
+    to yours, when it is taken. `inline`: call a plain `handler`, `on_mark` and `on_error` inside the read: fastest, and
+    they must return at once. `snapshot`: an async function that fetches the state from which the stream continues;
+    `reconcile(snapshot, held)` picks the held publications that follow it; `snapshot_timeout` in seconds.
+
+    Raises ConfigurationError that names the field: for what is no function, or cannot be called as it will be; for
+    `on_mark` and `on_snapshot` without a handler.
     """
 
     policy: Policy = "drop_oldest"
@@ -72,6 +80,22 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     reconcile: Callable[[Any, Sequence[Any]], Sequence[Any]] | None = None
     snapshot_timeout: float = 10.0
 
+    def __post_init__(self) -> None:
+        if self.inline and (self.handler is None or inspect.iscoroutinefunction(self.handler)):
+            raise ConfigurationError("inline", True, "only with a plain (not async) function as handler")
+        check_function("handler", self.handler, 1)
+        for name, function in (("on_mark", self.on_mark), ("on_snapshot", self.on_snapshot)):
+            if function is not None and self.handler is None:
+                allowed = "only with a handler: who iterates finds the marks among its items"
+                raise ConfigurationError(name, function, allowed)
+            check_function(name, function, 1, plain=self.inline, why_plain=" where inline is")
+        check_function("on_error", self.on_error, 2)
+        check_function("key", self.key, 1, plain=True)
+        check_function("decode", self.decode, 1, plain=True)
+        check_function("snapshot", self.snapshot, 0)
+        check_function("reconcile", self.reconcile, 2, plain=True)
+        check_seconds("snapshot_timeout", self.snapshot_timeout)
+
 
 class Subscription:
     """One consumer's side of a topic. Made by `Session.subscribe`; iterate it, or give it a handler.
@@ -80,9 +104,15 @@ class Subscription:
     `unsubscribe()` or the venue ended it, and raises what ended it otherwise. Only one task may iterate at a time.
     """
 
-    def __init__(self, topic: str, delivery: Delivery, topics: Topics, *, strict: bool = False) -> None:
-        if delivery.inline and (delivery.handler is None or inspect.iscoroutinefunction(delivery.handler)):
-            raise ConfigurationError("inline", True, "only with a plain (not async) function as handler")
+    def __init__(
+        self,
+        topic: str,
+        delivery: Delivery,
+        topics: Topics,
+        *,
+        now: Callable[[], float],
+        strict: bool = False,
+    ) -> None:
         self.topic = topic
         self.delivery = delivery
         self.strict = strict
@@ -90,38 +120,41 @@ class Subscription:
         self.buffer: Buffer = make_buffer(
             delivery.policy, delivery.capacity, on_full=self._full, on_relief=self._relieved, key=delivery.key
         )
-        self.deliver: Callable[[Any], None] = self._call_inline if delivery.inline else self.buffer.put
+        self.caller = Caller(self, now)
+        self.deliver: Callable[[Any], None] = self.caller.call_inline if delivery.inline else self.buffer.put
         """Where the reader puts a publication now; changes while a snapshot is awaited."""
         self.error: BaseException | None = None
         self.ended_reason: str | None = None
         """Why the venue ended it, if it did."""
-        self.delivered = self.marks = self.unseen_marks = self.handler_errors = self.undecodable = 0
+        self.delivered = self.marks = self.undecodable = 0
         self.seeded = False
         """True once a snapshot has been delivered and no failed one since."""
-        self._error_told = False
         self.start: StreamPosition | None = None
         """Where the stream stood before the first publication that can be taken, where that is known."""
-        self._last: Any = None
+        self.last: Any = None
+        """The publication that was taken last and carries a number."""
         self._numbered = True  # until a publication shows that it is not
-        self._topics = topics
+        self.topics = topics
         self._decode = delivery.decode
-        self._handler: Handler = delivery.handler or _nobody
+        self._now = now
+        self._slice_began = self._looked = -math.inf
+        self._look_at = 0  # an iteration looks at the clock when so many are delivered
 
     # --- what the owner calls ---------------------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
         """`unsubscribed`, `subscribing` or `subscribed`."""
-        return self._topics.public_state(self)
+        return self.topics.public_state(self)
 
     @property
     def params(self) -> Any:
         """What is asked for at the next (re)subscription. Assign to change it from then on."""
-        return self._topics.params(self.topic)
+        return self.topics.params(self.topic)
 
     @params.setter
     def params(self, params: Any) -> None:
-        self._topics.set_params(self.topic, params)
+        self.topics.set_params(self.topic, params)
 
     @property
     def position(self) -> StreamPosition | None:
@@ -130,7 +163,7 @@ class Subscription:
         What is buffered does not count, nor does what a handler was cancelled over. Save it when you have done what
         you do with a publication, and give it back as `position=` in a later process to continue there.
         """
-        last = self._last
+        last = self.last
         return self.start if last is None else StreamPosition(last.offset, getattr(last, "epoch", ""))
 
     @property
@@ -144,16 +177,20 @@ class Subscription:
 
     async def confirmed(self) -> Any:
         """Wait until the venue has confirmed it; returns its reply. Raises what refused or ended it instead."""
-        return await self._topics.confirmation(self)
+        return await self.topics.confirmation(self)
 
     def unsubscribe(self) -> None:
-        """Leave. Nothing more is delivered; an iteration ends after what is buffered. Waits for no answer."""
-        self._topics.leave(self)
+        """Leave. Nothing more is delivered; an iteration ends after what is buffered. Waits for no answer.
+
+        A handler is still called with what is buffered, for the session's `close_timeout` at most; what it does not
+        come to is dropped, counted and logged. A call that runs is not cancelled.
+        """
+        self.topics.leave(self)
 
     def resync(self) -> None:
         """Ask for the state anew: from `snapshot` where there is one, else by subscribing again."""
         if not self.buffer.ended:
-            self._topics.rebuild(self)
+            self.topics.rebuild(self)
 
     def statistics(self) -> SubscriptionStatistics:
         """Frozen figures."""
@@ -165,37 +202,52 @@ class Subscription:
             delivered=self.delivered,
             dropped=self.buffer.dropped,
             marks=self.marks,
-            unseen_marks=self.unseen_marks,
-            handler_errors=self.handler_errors,
+            unseen_marks=self.caller.unseen_marks,
+            handler_errors=self.caller.errors,
             undecodable=self.undecodable,
         )
 
     def __aiter__(self) -> AsyncIterator[Any]:
         if self.delivery.handler is not None:
             raise ConfigurationError(
-                "handler", self._handler_name, "no handler where the subscription is iterated"
+                "handler", self.delivery.handler, "no handler where the subscription is iterated"
             )
         return self
 
     async def __anext__(self) -> Any:
+        if self.delivered >= self._look_at and self._is_others_turn():
+            await asyncio.sleep(0)  # before anything is taken: a consumer cancelled here has lost nothing
+            self._slice_began = self._looked = self._now()
         item = self.buffer.take()
         while item is EMPTY:
+            if not self.delivered:
+                self.topics.wait_to_open(f"an iteration of {self.topic}")
             if not await self.buffer.wait():
                 if self.buffer.error is not None:
-                    await self.tell_end()
+                    await self.caller.tell_end()
                     raise self.buffer.error
                 raise StopAsyncIteration
+            self._slice_began = self._looked = self._now()
+            self._look_at = 0
             item = self.buffer.take()
-        return self._taken(item)
+        return self.taken(item)
 
     async def batches(self, limit: int = 1_000) -> AsyncIterator[list[Any]]:
-        """Iterate in lists of what is there, at most `limit` items each: one wakeup for many."""
+        """Iterate in lists of what is there, at most `limit` items each: one wakeup for many.
+
+        A batch is shorter where more would be decoded than everybody else can wait for.
+        """
         if limit < 1:
             raise ConfigurationError("limit", limit, "a whole number from 1")
         async for first in self:
-            batch = [first]
-            while len(batch) < limit and (item := self.buffer.take()) is not EMPTY:
-                batch.append(self._taken(item))
+            batch, enough = [first], min(limit, _LOOK_EVERY)
+            while True:
+                while len(batch) < enough and (item := self.buffer.take()) is not EMPTY:
+                    batch.append(self.taken(item))
+                if len(batch) < enough or enough == limit or self._now() - self._slice_began > SLICE_SECONDS:
+                    break
+                enough = min(limit, enough + _LOOK_EVERY)
+            self._look_at = 0
             yield batch
 
     def __repr__(self) -> str:
@@ -206,7 +258,7 @@ class Subscription:
     def deliver_mark(self, mark: Mark) -> None:
         """A mark takes its place behind what was delivered."""
         if self.delivery.inline:
-            self._call_inline(mark)
+            self.caller.call_inline(mark)
         else:
             self.buffer.put_mark(mark)
 
@@ -223,7 +275,7 @@ class Subscription:
         for item in items:
             if is_mark(item):
                 self.seeded = isinstance(item, Resynced)
-        self.deliver = self._call_inline if self.delivery.inline else self.buffer.put
+        self.deliver = self.caller.call_inline if self.delivery.inline else self.buffer.put
         for item in items:
             (self.deliver_mark if is_mark(item) else self.deliver)(item)
         return True
@@ -235,63 +287,24 @@ class Subscription:
             self.buffer.end(error)
             if error is not None and self.delivery.on_error is not None:
                 if self.delivery.inline:
-                    self._tell_inline(error, None)
+                    self.caller.tell_inline(error, None)
                 else:
-                    self._topics.expect_end(self)
-
-    async def tell_end(self) -> None:
-        """Tell `on_error`, once, what ended it: behind the last item, or when the consumer takes too long for that."""
-        if self.error is not None and not self._error_told:
-            self._error_told = True
-            await self._tell(self.error, None)
+                    self.topics.expect_end(self)
 
     def move_to(self, topics: Topics) -> None:
         """Another session of a pool serves it from now on."""
-        self._topics = topics
+        self.topics = topics
 
-    async def pump(self, now: Callable[[], float]) -> None:
-        """Call the handler with each item until the end; runs in a task of the session's."""
-        handler = self.delivery.handler
-        assert handler is not None
-        take, mark_handler = self.buffer.take, self._mark_handler
-        started = now()  # one look at the clock an item: the end of one is the beginning of the next
-        while True:
-            item = take()
-            if item is EMPTY:
-                if not await self.buffer.wait():
-                    await self.tell_end()
-                    return
-                started = now()
-                continue
-            before = self._last
-            item = self._taken(item)
-            try:
-                result = mark_handler(item) if is_mark(item) else handler(item)
-                if result is not None and (rest := _first_step(result)) is not None:
-                    if now() - started > BLOCKED_SECONDS:
-                        self._blocked(now() - started)
-                    started = math.inf  # the rest reports its own steps
-                    await _watched(*rest, now, self._blocked)
-            except Exception as error:
-                await self._failed(error, item)
-            except asyncio.CancelledError as error:
-                if _is_cancelled():
-                    self._last = before  # it was not taken
-                    raise
-                await self._failed(error, item)  # what the handler waited for was cancelled, not the handler
-            ended = now()
-            if ended - started > BLOCKED_SECONDS:
-                self._blocked(ended - started)
-            started = ended
+    def drop_backlog(self) -> None:
+        """The time for what is buffered is over: the handler is called with no more of it."""
+        if lost := self.buffer.clear():
+            logger.warning(
+                "%s: %d publications that were buffered are not handled any more: handler %s had no time for them",
+                *(self.topic, lost, name_of(self.delivery.handler)),
+            )
 
-    # --- inside -----------------------------------------------------------------------------------------------------
-
-    @property
-    def _handler_name(self) -> str:
-        handler = self.delivery.handler
-        return getattr(handler, "__qualname__", None) or repr(handler)
-
-    def _taken(self, item: Any) -> Any:
+    def taken(self, item: Any) -> Any:
+        """What was taken of the buffer, counted and decoded: what its consumer gets."""
         if is_mark(item):
             self.marks += 1
             return item
@@ -299,7 +312,7 @@ class Subscription:
         if self._numbered:
             try:
                 if item.offset:
-                    self._last = item
+                    self.last = item
             except AttributeError:
                 self._numbered = False
         decode = self._decode
@@ -317,145 +330,36 @@ class Subscription:
         ) as error:
             self.undecodable += 1
             self.delivered -= 1
+            self._look_at = 0
             self.marks += 1
             detail = f"{type(error).__name__}: {error}"[:200]
-            if self.undecodable <= 10:
-                logger.warning("%s: a publication could not be decoded: %s", self.topic, shown(detail))
-            now_ns = self._topics.now_ns()
+            if is_worth_a_line(self.undecodable, 10):
+                logger.warning(
+                    "%s: publication no. %d could not be decoded: %s",
+                    *(self.topic, self.undecodable, shown(detail)),
+                )
+            now_ns = self.topics.now_ns()
             return Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, missed=1, detail=detail)
 
-    def _call_inline(self, item: Any) -> None:
-        if self.buffer.ended:
-            return
-        item = self._taken(item)
-        try:
-            if is_mark(item):
-                self._mark_handler(item)
-            else:
-                self._handler(item)
-        except Exception as error:
-            self._count_failure(error)
-            self._tell_inline(error, item)
-            if self.strict:
-                self._topics.fail(self, error)
+    # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _mark_handler(self, mark: Mark) -> Any:
-        if self.delivery.on_mark is not None:
-            return self.delivery.on_mark(mark)
-        if isinstance(mark, Resynced) and self.delivery.on_snapshot is not None:
-            return self.delivery.on_snapshot(mark.snapshot)
-        self.unseen_marks += 1
-        logger.warning(
-            "%s: %s (handler %s takes no marks)", self.topic, shown(_mark_line(mark)), self._handler_name
-        )
-        return None
-
-    async def _failed(self, error: BaseException, item: Any) -> None:
-        self._count_failure(error)
-        if self.strict:
-            self._topics.fail(self, error)
-        await self._tell(error, item)
-
-    def _count_failure(self, error: BaseException) -> None:
-        self.handler_errors += 1
-        logger.warning(
-            "%s: handler %s raised; the next one goes on", self.topic, self._handler_name, exc_info=error
-        )
-
-    async def _tell(self, error: BaseException, item: Any) -> None:
-        if self.delivery.on_error is None:
-            return
-        try:
-            result = self.delivery.on_error(error, item)
-            if inspect.isawaitable(result):
-                await result
-        except Exception:
-            logger.warning("%s: on_error raised", self.topic, exc_info=True)
-        except asyncio.CancelledError:
-            if _is_cancelled():
-                raise
-            logger.warning("%s: on_error was cancelled", self.topic)
-
-    def _tell_inline(self, error: BaseException, item: Any) -> None:
-        """Inside the read, as its owner wants it; only what it awaits is done elsewhere."""
-        if self.delivery.on_error is not None:
-            try:
-                result = self.delivery.on_error(error, item)
-                if inspect.iscoroutine(result):
-                    self._topics.spawn(result)
-            except Exception:
-                logger.warning("%s: on_error raised", self.topic, exc_info=True)
-
-    def _blocked(self, seconds: float) -> None:
-        logger.warning(
-            "%s: handler %s blocked the event loop for %.2f s; nothing else ran meanwhile",
-            self.topic,
-            self._handler_name,
-            seconds,
-        )
+    def _is_others_turn(self) -> bool:
+        """True where an iteration has gone on for its slice without a wait; and when to look again."""
+        now = self._now()
+        self._look_at = self.delivered + _QUICK_ITEMS if now - self._looked < SLICE_SECONDS / 10 else 0
+        self._looked = now
+        return now - self._slice_began > SLICE_SECONDS and bool(self.buffer)
 
     def _full(self) -> None:
         if self.delivery.policy == "fail":
-            self._topics.fail(self, BufferOverflow(self.topic, self.delivery.capacity))
+            self.topics.fail(self, BufferOverflow(self.topic, self.delivery.capacity))
         elif self.delivery.policy == "resync":
-            self._topics.rebuild(self)
+            self.topics.rebuild(self)
         else:
-            self._topics.block(self)
+            self.topics.block(self)
 
     def _relieved(self) -> None:
-        self._topics.relieve(self)
-
-
-def _mark_line(mark: Mark) -> str:
-    if isinstance(mark, Gap):
-        missed = "an unknown number of" if mark.missed is None else str(mark.missed)
-        return f"gap ({mark.reason}): {missed} publications may be missing here"
-    return repr(mark)[:200]
-
-
-def _first_step(result: Any) -> tuple[Any, Any] | None:
-    """Step a handler's coroutine once, here: most are done then. Returns its steps and what it waits for, if not."""
-    steps: Any = result
-    if result.__class__ is not _COROUTINE:
-        if not inspect.isawaitable(result):
-            return None
-        steps = result.__await__()
-    try:
-        return steps, steps.send(None)
-    except StopIteration:
-        return None
-
-
-@types.coroutine
-def _watched(
-    steps: Any, waits_for: Any, now: Callable[[], float], report: Callable[[float], None]
-) -> Generator[Any, Any, Any]:
-    """Go on with what waits, reporting each of its steps that keeps the event loop too long."""
-    while True:
-        try:
-            argument = yield waits_for
-            step = steps.send
-        except BaseException as error:
-            argument = error
-            step = steps.throw
-        started = now()
-        try:
-            waits_for = step(argument)
-        except StopIteration as stop:
-            return stop.value
-        finally:
-            if now() - started > BLOCKED_SECONDS:
-                report(now() - started)
-
-
-def _is_cancelled() -> bool:
-    """True where it is the present task itself that is cancelled, and not something that it waited for."""
-    task = asyncio.current_task()
-    return task is None or bool(task.cancelling())
-
-
-def _nobody(item: Any) -> None:
-    """The handler of a subscription that is iterated."""
+        self.topics.relieve(self)
 
 
 def ended(topic: str, reason: str) -> SubscriptionEnded:

@@ -2,7 +2,7 @@
 
 Rules: the driver feeds inputs and performs actions; it never looks at a state to decide. One timer serves all
 deadlines. Every connection has a generation; what an older one reports is discarded. User code runs in tasks of its
-own (`Subscription.pump`), never in the reader.
+own (`Caller.pump`), never in the reader.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import (
-    BufferOverflow,
     ConnectionLost,
     GaveUp,
     HandshakeRefused,
@@ -32,11 +31,14 @@ from .fetching import fetch_history, fetch_snapshot
 from .liveness import GRACE, LATE
 from .machine import Action, ConnectionMachine, IllegalTransition, Input
 from .options import SessionOptions
+from .pausing import Pausing
+from .pumps import finish_pumps
 from .recovery import Bridge
 from .subscriptions import Wanted
 from .timers import Timers
 from .tokens import Tokens
 from .topics import Topics
+from .unopened import Unopened
 
 __all__ = ["Driver"]
 
@@ -50,6 +52,7 @@ class Driver:
         self.options = options
         self.machine = ConnectionMachine(options.retry, options.supervise)
         self.timers = Timers()
+        self.unopened = Unopened(self)
         self.topics = Topics(self)
         self.calls = Calls(self)
         self.tokens = Tokens(self)
@@ -69,7 +72,7 @@ class Driver:
         self._up_waiters: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._draining = False
-        self._paused: set[Subscription] = set()
+        self.pausing = Pausing(self)
         self._after_read: list[Callable[[], None]] = []
         self._perform: dict[Action, Callable[[], None]] = {
             Action.AUTHORIZE: lambda: self._start_try(self._authorize()),
@@ -97,6 +100,7 @@ class Driver:
             raise self.failure
         if self.over.is_set():
             raise SessionClosed
+        self.unopened.opened()
         waiter = self.future()
         self._up_waiters.append(waiter)
         if self.line_up:
@@ -106,20 +110,13 @@ class Driver:
 
     async def close(self) -> None:
         """Leave, close, and let the handlers finish; bounded in time; idempotent; legal inside a handler."""
+        self.unopened.opened()
         self.feed(Input.CLOSE)
         with suppress(TimeoutError):  # the polite close has its own bound; this one is for a defect of ours
             async with asyncio.timeout(self.options.close_timeout * 2 + 1):
                 await self.closed.wait()
+        await finish_pumps(self.name, self._pumps, self.options.close_timeout)
         current = asyncio.current_task()
-        pumps = [pump for pump in self._pumps if pump is not current and not pump.done()]
-        if pumps:
-            _, late = await asyncio.wait(pumps, timeout=self.options.close_timeout)
-            for pump in late:
-                logger.warning(
-                    "%s: handler of %s did not return in time; cancelled", self.name, self._pumps[pump].topic
-                )
-                pump.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
         others = [task for task in self._tasks if task is not current and task not in self._pumps]
         for task in others:
             task.cancel()
@@ -131,9 +128,7 @@ class Driver:
         """Subscribe, and start the handler's task. `asked`: parameters, position and credentials of `Topics.want`."""
         self.topics.want(subscription, *asked, line_up=self.line_up)
         if subscription.delivery.handler is not None and not subscription.delivery.inline:
-            pump = self._spawn(
-                subscription.pump(self.options.clock.monotonic), f"handler {subscription.topic}"
-            )
+            pump = self._spawn(subscription.caller.pump(), f"handler {subscription.topic}")
             self._pumps[pump] = subscription
             pump.add_done_callback(lambda done: self._pumps.pop(done, None))
 
@@ -210,22 +205,6 @@ class Driver:
     def fail_requests(self, topic: str) -> None:
         self.calls.lose(self.calls.pending.take_topic(topic))
 
-    def pause(self, subscription: Subscription) -> None:
-        """Policy `block`: stop reading until `resume`, or until the limit."""
-        self._paused.add(subscription)
-        if self.connection is not None:
-            self.connection.pause()
-        if "unblock" not in self.timers:
-            self.timers.set("unblock", self.now() + self.options.pause_limit)
-            self.rearm()
-
-    def resume(self, subscription: Subscription) -> None:
-        self._paused.discard(subscription)
-        if not self._paused:
-            self.timers.cancel("unblock")
-            if self.connection is not None:
-                self.connection.resume(self.now())
-
     def report_failure(self, error: BaseException) -> None:
         """A subscription ended with `error`: `run_forever` raises it."""
         if self.failure is None:
@@ -272,7 +251,7 @@ class Driver:
         elif isinstance(event, Ready):
             self.feed(Input.READY)
         elif isinstance(event, Failed):
-            if not self._paused:  # our own liveness is not judged while we do not read
+            if not self.pausing:  # our own liveness is not judged while we do not read
                 self.failed(event)
         elif isinstance(event, CredentialsExpiring):
             self.tokens.expect(event)
@@ -362,9 +341,9 @@ class Driver:
 
     def _drop(self) -> None:
         connection, self.connection = self.connection, None
-        for key in ("stable", "greeting", "unblock", "refresh"):
+        for key in ("stable", "greeting", "refresh"):
             self.timers.cancel(key)
-        self._paused.clear()
+        self.pausing.forget()
         if connection is not None:
             self.stale += getattr(connection.protocol, "stale", 0)
             if connection.transport is not None:
@@ -475,19 +454,22 @@ class Driver:
             case ("renew", str(topic)):
                 _ = self._spawn(self.tokens.renew(topic), f"renewal {topic}")
             case "unblock":
-                self._unblock()
+                self.pausing.give_up()
             case ("deadline", str(topic)):
                 self.topics.handle_deadline(topic)
             case ("retry", str(topic)):
                 self.topics.handle_retry(topic)
-            case ("reseed", Subscription() as subscription):
-                self.topics.handle_reseed(subscription)
-            case ("end", Subscription() as subscription):
-                _ = self._spawn(subscription.tell_end(), f"end {subscription.topic}")
+            case (str(kind), Subscription() as subscription):
+                self._handle_consumer_due(kind, subscription)
+            case "unopened":
+                self.unopened.tell()
             case ("request", str(ref)):
                 self.calls.expire(ref)
 
-    def _unblock(self) -> None:
-        for subscription in tuple(self._paused):
-            self.resume(subscription)
-            self.topics.fail(subscription, BufferOverflow(subscription.topic, subscription.delivery.capacity))
+    def _handle_consumer_due(self, kind: str, subscription: Subscription) -> None:
+        if kind == "reseed":
+            self.topics.handle_reseed(subscription)
+        elif kind == "end":
+            _ = self._spawn(subscription.caller.tell_end(), f"end {subscription.topic}")
+        else:
+            subscription.drop_backlog()  # "backlog"

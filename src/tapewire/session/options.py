@@ -14,6 +14,7 @@ from ..retry import NEVER_GIVE_UP, RandomFraction, RetryPolicy
 from ..secrets import Secret
 from ..transport import default_connector
 from ..transport.base import Connector, Endpoint
+from .arguments import check_function, check_seconds
 from .credentials import Credentials
 from .delivery import ErrorHook
 from .subscriptions import Wanted
@@ -61,6 +62,10 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     fraction: RandomFraction = random
 
     def __post_init__(self) -> None:
+        for name, takes in (("endpoint", 1), ("protocol", 1), ("on_state", 1), ("relocate", 1)):
+            check_function(name, getattr(self, name), takes, plain=True)
+        check_function("on_error", self.on_error, 2)
+        check_function("admit", self.admit, 0)
         for name in (
             "stable_after",
             "greeting_timeout",
@@ -70,18 +75,13 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
             "ping_timeout",
             "pause_limit",
         ):
-            _check_seconds(name, getattr(self, name))
+            check_seconds(name, getattr(self, name))
         if self.resubscribe.max_attempts is not None:
             allowed = (
                 "a policy with max_attempts=None: a topic is asked for until it is left or finally refused"
             )
             raise ConfigurationError("resubscribe", self.resubscribe, allowed)
         if self.ping_interval is not None:
-            _check_seconds("ping_interval", self.ping_interval)
+            check_seconds("ping_interval", self.ping_interval)
             if self.ping_timeout > self.ping_interval:
                 raise ConfigurationError("ping_timeout", self.ping_timeout, "at most ping_interval")
-
-
-def _check_seconds(name: str, value: float) -> None:
-    if type(value) not in (int, float) or not 0 < value <= 86_400:
-        raise ConfigurationError(name, value, "seconds, above 0 and at most 86400")

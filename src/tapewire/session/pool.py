@@ -207,6 +207,7 @@ class Pool:
 
     def _start(self, shard: _Shard) -> None:
         if shard.opening is None:
+            shard.session.expect_open()
             task = asyncio.get_running_loop().create_task(self._open(shard), name="tapewire pool opening")
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             shard.opening = task

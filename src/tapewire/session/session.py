@@ -73,14 +73,23 @@ class Session:
         await self._driver.open()
 
     async def close(self) -> None:
-        """Leave every topic, close the socket, let handlers finish. Bounded in time, idempotent, never raises."""
+        """Leave every topic, close the socket, let handlers finish. Bounded in time, idempotent, never raises.
+
+        Handlers have `close_timeout` for what is buffered; then a call that still runs is cancelled, and what was not
+        come to is dropped, counted and logged. The handler that calls this is called no more.
+        """
         await self._driver.close()
 
     async def run_forever(self) -> None:
         """Wait until the session is closed. Raises what it gave up for, or what ended one of its subscriptions."""
+        self._driver.unopened.waits("run_forever()")
         await self._driver.over.wait()
         if self._driver.failure is not None:
             raise self._driver.failure
+
+    def expect_open(self) -> None:
+        """Somebody will open it, in a while: who waits until then is not told that nobody did."""
+        self._driver.unopened.opened()
 
     def reconnect(self) -> None:
         """Drop the connection and make a new one at once. Subscriptions are renewed and marked as after any loss."""
@@ -128,7 +137,9 @@ class Session:
             raise self._driver.failure or SessionClosed()
         options = self._driver.options
         delivery = delivery or Delivery(**({"on_error": options.on_error} | fields))
-        subscription = Subscription(topic, delivery, self._driver.topics, strict=options.strict)
+        subscription = Subscription(
+            topic, delivery, self._driver.topics, now=options.clock.monotonic, strict=options.strict
+        )
         self._driver.want(subscription, params, position, credentials)
         self._subscriptions[subscription] = None
         if len(self._subscriptions) > 2 * len(self._driver.topics.subscriptions) + _ENDED_KEPT:

@@ -63,6 +63,7 @@ class SubscriptionAction(Enum):
     DISARM = "disarm"
     ANNOUNCE = "announce"  # tell those who wait; write the mark that closes the gap; seed
     OPEN_GAP = "open gap"  # continuity is no longer proven from here on
+    TELL_LOSS = "tell loss"  # at once, to consumers that asked to be told: it is not subscribed any more
     FAIL_REQUESTS = "fail requests"  # replies on this topic will not come any more
     END = "end"  # tell the consumers that nothing more comes
 
@@ -106,11 +107,17 @@ TABLE: MappingProxyType[
         #
         (S.SUBSCRIBED, On.WANT): (S.SUBSCRIBED, ()),
         (S.SUBSCRIBED, On.CONFIRMED): (S.SUBSCRIBED, (Do.ANNOUNCE,)),
-        (S.SUBSCRIBED, On.INTERRUPTED): (S.BACKING_OFF, (Do.OPEN_GAP, Do.FAIL_REQUESTS, Do.ARM_RETRY)),
+        (S.SUBSCRIBED, On.INTERRUPTED): (
+            S.BACKING_OFF,
+            (Do.OPEN_GAP, Do.TELL_LOSS, Do.FAIL_REQUESTS, Do.ARM_RETRY),
+        ),
         (S.SUBSCRIBED, On.ENDED): (S.ENDED, (Do.FAIL_REQUESTS, Do.END)),
         (S.SUBSCRIBED, On.UNAUTHORIZED): (S.ENDED, (Do.UNSUBSCRIBE, Do.FAIL_REQUESTS, Do.END)),
-        (S.SUBSCRIBED, On.LINE_DOWN): (S.WAITING, (Do.OPEN_GAP,)),
-        (S.SUBSCRIBED, On.RENEW): (S.SUBSCRIBING, (Do.OPEN_GAP, Do.UNSUBSCRIBE, Do.FAIL_REQUESTS, *_ASK)),
+        (S.SUBSCRIBED, On.LINE_DOWN): (S.WAITING, (Do.OPEN_GAP, Do.TELL_LOSS)),
+        (S.SUBSCRIBED, On.RENEW): (
+            S.SUBSCRIBING,
+            (Do.OPEN_GAP, Do.TELL_LOSS, Do.UNSUBSCRIBE, Do.FAIL_REQUESTS, *_ASK),
+        ),
         (S.SUBSCRIBED, On.LEAVE): (S.UNSUBSCRIBED, (Do.UNSUBSCRIBE, Do.FAIL_REQUESTS)),
         #
         (S.BACKING_OFF, On.WANT): (S.BACKING_OFF, ()),
@@ -143,6 +150,7 @@ class Wanted:
         "renewals",
         "reply",
         "state",
+        "told",
         "topic",
     )
 
@@ -162,6 +170,8 @@ class Wanted:
         self.consumers: list[Any] = []
         self.reply: Any = None
         self.confirmed_once = False
+        self.told = False
+        """True while consumers that asked to be told know that it is being asked for."""
         self.refusals = 0
         """Refusals, interruptions and missing answers since the last confirmation: its own retry's count."""
         self.continuous = False

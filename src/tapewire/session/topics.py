@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..errors import (
     ConfigurationError,
@@ -20,7 +20,6 @@ from ..errors import (
 )
 from ..marks import Errored, Subscribing, Unsubscribed
 from ..protocols.base import (
-    ClientProtocol,
     Confirmed,
     Ended,
     Interrupted,
@@ -32,20 +31,18 @@ from ..protocols.base import (
 from ..secrets import Secret, shown
 from .continuity import Continuity
 from .delivery import Subscription, ended
-from .recovery import Bridge
 from .subscriptions import SubscriptionAction as Do
 from .subscriptions import SubscriptionInput as On
 from .subscriptions import Subscriptions, SubscriptionState, Wanted
-from .timers import Timers
 from .waiters import Waiters
 
 if TYPE_CHECKING:
     import asyncio
 
     from .credentials import Credentials
-    from .options import SessionOptions
+    from .line import Line
 
-__all__ = ["Line", "Topics"]
+__all__ = ["Topics"]
 
 logger = logging.getLogger("tapewire.session")
 
@@ -63,33 +60,6 @@ _PUBLIC_STATE = {
     SubscriptionState.BACKING_OFF: "subscribing",
     SubscriptionState.ENDED: "unsubscribed",
 }
-
-
-class Line(Protocol):
-    """What the driver lends."""
-
-    options: SessionOptions
-    timers: Timers
-    generation: int
-
-    @property
-    def protocol(self) -> ClientProtocol | None: ...
-    def now(self) -> float: ...
-    def now_ns(self) -> int: ...
-    def proven_ns(self) -> int: ...
-    def future(self) -> asyncio.Future[Any]: ...
-    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str = "") -> None: ...
-    def seed(self, subscription: Subscription) -> None: ...
-    def flush(self) -> None: ...
-    def flush_soon(self) -> None: ...
-    def after_read(self, call: Callable[[], None]) -> None: ...
-    def fail_requests(self, topic: str) -> None: ...
-    def pause(self, subscription: Subscription) -> None: ...
-    def resume(self, subscription: Subscription) -> None: ...
-    def report_failure(self, error: BaseException) -> None: ...
-    def bridge(self, wanted: Wanted, bridge: Bridge) -> None: ...
-    def renew(self, topic: str) -> None: ...
-    def authorize(self, wanted: Wanted, attempt: object) -> None: ...
 
 
 class Topics:
@@ -110,6 +80,7 @@ class Topics:
             Do.DISARM: self._disarm,
             Do.ANNOUNCE: self._announce,
             Do.OPEN_GAP: lambda wanted: None,  # done by `_feed`, which knows the reason
+            Do.TELL_LOSS: lambda wanted: None,  # likewise
             Do.FAIL_REQUESTS: lambda wanted: line.fail_requests(wanted.topic),
             Do.END: lambda wanted: None,  # done by `_end`, which knows the error
         }
@@ -135,7 +106,10 @@ class Topics:
             raise ConfigurationError("credentials", credentials, first)
         wanted.credentials = wanted.credentials or credentials
         wanted.consumers.append(subscription)
+        if subscription.delivery.announce and wanted.state is not SubscriptionState.SUBSCRIBED:
+            subscription.deliver_mark(Subscribing())
         if wanted.state is SubscriptionState.UNSUBSCRIBED:
+            wanted.told = True
             if position is not None:
                 subscription.start = position
                 wanted.resume(self._line.now_ns())
@@ -153,6 +127,8 @@ class Topics:
         if subscription.delivery.announce and not subscription.buffer.ended:
             subscription.deliver_mark(Unsubscribed(code=0, reason="unsubscribe called"))
         subscription.finish(None)
+        if subscription.error is None and len(subscription.buffer):
+            self._bound_backlog(subscription)
         self._waiters.refuse(subscription)
         wanted = self.subscriptions.get(subscription.topic)
         if wanted is None or subscription not in wanted.consumers:
@@ -214,6 +190,7 @@ class Topics:
             )
         if wanted.state is SubscriptionState.SUBSCRIBED:
             return wanted.reply
+        self.wait_to_open(f"confirmed() of {subscription.topic}")
         return await self._waiters.wait(subscription)
 
     def public_state(self, subscription: Subscription) -> str:
@@ -297,7 +274,7 @@ class Topics:
             self.continuity.mark_skipped(wanted, event)
         elif isinstance(event, Interrupted):
             wanted.fresh = wanted.fresh or event.unauthorized
-            self._feed(wanted, On.INTERRUPTED, reason="interrupted", detail=event.reason)
+            self._feed(wanted, On.INTERRUPTED, reason="interrupted", detail=event.reason, code=event.code)
             self.continuity.stop_route(wanted)
         else:
             self._end(wanted, On.ENDED, None, event.reason, event.code)
@@ -360,15 +337,26 @@ class Topics:
             self.continuity.start_seed(subscription)
 
     def block(self, subscription: Subscription) -> None:
-        self._line.pause(subscription)
+        self._line.pausing.pause(subscription)
 
     def relieve(self, subscription: Subscription) -> None:
-        self._line.resume(subscription)
+        self._line.pausing.resume(subscription)
+
+    def wait_to_open(self, who: str) -> None:
+        """`who` is about to wait for something to come."""
+        self._line.unopened.waits(who)
 
     def expect_end(self, subscription: Subscription) -> None:
         """It ended with an error: what is buffered comes first, but not for ever."""
         self._line.timers.set(("end", subscription), self._line.now() + END_SECONDS)
         self._line.flush_soon()
+
+    def _bound_backlog(self, subscription: Subscription) -> None:
+        """It left with something buffered: a handler has as long for that as it has when the session closes."""
+        if subscription.delivery.handler is not None:
+            timeout = self._line.options.close_timeout
+            self._line.timers.set(("backlog", subscription), self._line.now() + timeout)
+            self._line.flush_soon()
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._line.spawn(coroutine)
@@ -378,7 +366,9 @@ class Topics:
 
     # --- the table --------------------------------------------------------------------------------------------------
 
-    def _feed(self, wanted: Wanted, received: On, *, reason: str = "", detail: str = "") -> None:
+    def _feed(
+        self, wanted: Wanted, received: On, *, reason: str = "", detail: str = "", code: int | None = None
+    ) -> None:
         before = wanted.state
         actions = wanted.handle(received)
         if wanted.state is not before:
@@ -386,11 +376,15 @@ class Topics:
         for action in actions:
             if action is Do.OPEN_GAP:
                 self.continuity.open_gap(wanted, reason or "interrupted", detail)
+            elif action is Do.TELL_LOSS:  # behind the frame that brought it
+                told = f"{reason}: {detail}" if detail else reason
+                self._line.after_read(partial(self.continuity.announce_loss, wanted, told, code))
             else:
                 self._perform[action](wanted)
 
     def _subscribe(self, wanted: Wanted) -> None:
-        self.continuity.announce(wanted, Subscribing(reason=wanted.gap_reason))
+        if not wanted.told:
+            self.continuity.announce(wanted, Subscribing(reason=wanted.gap_reason))
         if wanted.credentials is None:
             self._ask(wanted)
         else:

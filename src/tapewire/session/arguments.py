@@ -1,0 +1,47 @@
+"""What may be passed where a function is wanted: refused where it is given, not by a failure with every message.
+
+Rules: a function must be callable with as many arguments as it will be given, where its signature can be had (some of
+C's have none); it is no generator, whose call does nothing; where its result is used at once it is not async either.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from ..errors import ConfigurationError
+
+__all__ = ["check_function", "check_seconds"]
+
+_WORDS = ("no argument", "one argument", "two arguments")
+
+
+def check_function(name: str, value: Any, takes: int, *, plain: bool = False, why_plain: str = "") -> None:
+    """Raise ConfigurationError that names `name`, unless `value` is None or can be called with `takes` arguments.
+
+    `plain`: an async function is refused too, `why_plain` says where it would not be.
+    """
+    if value is None:
+        return
+    kind = "a plain (not async) function" if plain else "a function"
+    allowed = f"{kind} that can be called with {_WORDS[takes]}{why_plain}"
+    if not callable(value):
+        raise ConfigurationError(name, value, allowed)
+    if inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value):
+        raise ConfigurationError(name, value, f"{allowed}, and no generator: it has a `yield`")
+    if plain and inspect.iscoroutinefunction(value):
+        raise ConfigurationError(name, value, allowed)
+    try:
+        signature = inspect.signature(value)
+    except (ValueError, TypeError):
+        return  # written in C: it says nothing of itself
+    try:
+        signature.bind(*(None,) * takes)
+    except TypeError as error:
+        raise ConfigurationError(name, value, f"{allowed} ({error})") from None
+
+
+def check_seconds(name: str, value: Any) -> None:
+    """Raise ConfigurationError that names `name`, unless `value` is a number of seconds that can be waited."""
+    if type(value) not in (int, float) or not 0 < value <= 86_400:
+        raise ConfigurationError(name, value, "seconds, above 0 and at most 86400")
