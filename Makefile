@@ -47,7 +47,7 @@ test-real: $(INSTALLED) ## tests against real servers on this machine; says what
 	else $(BIN)/pytest -m real --collect-only; fi
 
 faults: $(INSTALLED) ## each fault the sandbox knows, against each venue
-	$(BIN)/pytest tests/faults $(ARGS)
+	$(BIN)/pytest -n auto tests/faults $(ARGS)
 
 bench: $(INSTALLED) ## side by side against peers, in one run
 	$(BIN)/python -m benchmarks $(ARGS)

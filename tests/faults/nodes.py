@@ -11,10 +11,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def missing_nodes(table: str, nodes: Iterable[str]) -> list[str]:
-    """Those of `nodes` that are no test. A node without a file is one of the file that holds the table."""
+    """Those of `nodes` that are no test; parameters in brackets are not looked at.
+
+    A node without a file is one of the file that holds the table.
+    """
     here = Path(table).relative_to(ROOT).as_posix()
     full = [node if "::" in node else f"{here}::{node}" for node in nodes]
-    return [node for node in full if node.partition("::")[2] not in _tests_of(node.partition("::")[0])]
+    return [
+        node
+        for node in full
+        if node.partition("::")[2].partition("[")[0] not in _tests_of(node.partition("::")[0])
+    ]
 
 
 @cache

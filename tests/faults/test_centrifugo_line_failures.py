@@ -10,9 +10,11 @@ import pytest
 from tapewire.errors import SessionClosed, SubscriptionEnded, SubscriptionRefused, TapewireError
 from tapewire.marks import is_mark
 from tapewire.protocols.centrifugo import History, Pacing, Rpc
+from tapewire.session.credentials import Credentials
 from tapewire.session.pool import Pool
 from tapewire.session.session import Session
 from tapewire.testing import CentrifugoPeer
+from tapewire.transport.base import Endpoint
 from tapewire.transport.memory import MemoryNetwork
 from tests.session.numbered_line import (
     RECOVERABLE,
@@ -256,6 +258,21 @@ async def test_one_command_too_big_for_the_venue_is_no_endless_loop(clock):
         await session.close()
 
 
+async def test_a_message_of_the_venue_that_is_too_big_for_us_is_a_lost_line_and_no_word_about_ours(clock):
+    network, pacing = MemoryNetwork(), Pacing()
+    endpoint = Endpoint(url="ws://venue.test/connection/websocket", max_size=1000)
+    fields = {"pacing": pacing, "endpoint": lambda _: endpoint}
+    async with CentrifugoPeer(network) as peer, Session(make_options(clock, network, **fields)) as session:
+        topic = session.subscribe("book", RECOVERABLE)
+        await topic.confirmed()
+        peer.raw("{" + " " * 1000 + "}")
+        await peer.subscribed("book", 2)
+        assert "1009" in session.statistics().last_error
+        assert pacing.max_frame == Pacing().max_frame
+        peer.publish("book", 1)
+        assert await take(topic, 2) == ["reconnected 0", 1]
+
+
 async def test_at_most_a_window_of_subscriptions_is_under_way(clock):
     names = [f"t{n}" for n in range(513)]
     async with numbered_line(clock, peer={"channel_limit": 600}) as (session, peer):
@@ -444,8 +461,6 @@ async def test_close_ends_everything_soon_whatever_is_under_way(clock, moment, s
 
 
 async def test_no_log_line_holds_a_token(clock, caplog):
-    from tapewire.session.credentials import Credentials
-
     async def provider(fresh):
         return "secret-token-of-ours"
 

@@ -1,13 +1,13 @@
-"""Every fault the sandbox can be ordered to play, met by the real SDK over a real socket.
+"""The faults of the sandbox met by the SDK whose wire numbers nothing, in detail; every pair of fault and venue is in
+`test_every_fault_and_venue.py`.
 
-`TESTED` says where each is met. Most tests end with `goes_on_behind_a_gap`: the stream says once where it broke, and
-what is published afterwards comes, all of it, in order.
+Most tests end with `goes_on_behind_a_gap`: the stream says once where it broke, and what is published afterwards comes,
+all of it, in order.
 """
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from tapewire.errors import HandshakeRefused
 from tapewire.marks import Gap, Lagged, is_mark
 from tapewire.protocols.phoenix import PhoenixClient
 from tapewire.retry import RetryPolicy
-from tapewire.sandbox import FAULTS, Sandbox
+from tapewire.sandbox import Sandbox
 from tapewire.transport.base import Endpoint
 from tapewire.venues.stx import (
     Channels,
@@ -25,64 +25,7 @@ from tapewire.venues.stx import (
     STXRateLimitException,
 )
 from tapewire.venues.stx.url import socket_url
-from tests.faults.nodes import missing_nodes
 from tests.faults.played import TOPIC, Stream, make_client, make_socket, played, until
-
-TESTED = {
-    "abort": "test_a_reset_connection_is_made_anew",
-    "binary": "test_a_binary_message_of_no_meaning_is_a_gap_and_the_line_stays",
-    "burst": "test_a_burst_is_read_to_its_end_and_what_a_slow_consumer_missed_is_said",
-    "channel_limit": "test_too_many_channels_is_a_typed_and_final_refusal",
-    "close": "test_a_close_with_whatever_code_leads_to_a_new_connection",
-    "close_channel": "test_a_channel_closed_by_the_venue_ends_its_stream_only",
-    "crash_channel": "test_a_crashed_channel_is_joined_again_on_the_same_line",
-    "drain": "test_a_restarting_server_is_come_back_to",
-    "drip": "test_a_line_that_drips_is_left_and_not_waited_for",
-    "duplicate": "test_what_one_connection_carried_is_delivered_as_it_carried_it",
-    "expire_tokens": "test_expired_tokens_break_no_line_and_are_renewed_for_the_next",
-    "half_open": "test_a_half_open_line_is_found_by_the_ping_deadline",
-    "http_429": "test_a_rate_limited_call_waits_as_long_as_it_is_told",
-    "idle_close": "test_a_close_for_silence_leads_to_a_new_connection",
-    "ignore_join": "test_a_join_without_an_answer_is_asked_for_again",
-    "malformed": "test_half_a_message_is_a_gap_in_its_place_and_the_line_stays",
-    "mute": "test_a_quiet_market_is_no_fault",
-    "mute_heartbeats": "test_unanswered_heartbeats_end_the_connection_though_publications_flow",
-    "oversized": "test_a_message_that_is_too_large_costs_one_reconnection",
-    "refuse_join": "test_a_refused_join_is_raised_with_its_reason_and_a_refused_rejoin_is_repeated",
-    "refuse_tokens": "test_a_token_refused_again_after_its_renewal_is_final_and_no_storm",
-    "reorder": "test_what_one_connection_carried_is_delivered_as_it_carried_it",
-    "slow_join": "test_a_slow_join_that_blocks_the_socket_breaks_nothing",
-    "socket_429": "test_a_rate_limited_upgrade_waits_as_long_as_it_is_told",
-    "unavailable": "test_a_server_error_in_place_of_the_upgrade_is_retried",
-}
-
-
-ROOT = Path(__file__).parents[2]
-ELSEWHERE = "tests/sandbox/test_sxbet_faults.py::"
-OF_BOOKS = "tests/sandbox/test_weex_socket.py::"
-TESTED_ELSEWHERE = {  # of streams that are numbered and of calls over HTTP: met over the raw wire
-    "duplicate_recovered": ELSEWHERE + "test_a_replayed_publication_can_come_twice",
-    "hang_http": ELSEWHERE + "test_a_request_can_hang_and_is_answered_then",
-    "ignore_pongs": ELSEWHERE + "test_ignored_pongs_end_the_connection",
-    "insufficient_state": ELSEWHERE
-    + "test_insufficient_state_of_a_channel_is_resubscribed_and_of_a_connection_ends_it",
-    "new_epoch": ELSEWHERE + "test_a_new_epoch_tells_who_listens_and_recovers_nobody",
-    "prune_history": ELSEWHERE + "test_pruned_history_cannot_be_recovered",
-    "refuse_http": ELSEWHERE + "test_a_refusal_may_be_of_one_path_only",
-    "reject_subscriptions": OF_BOOKS + "test_ordered_refusals_close_the_socket_as_real_ones_do",
-    "skew": OF_BOOKS + "test_a_skewed_clock_expires_good_signatures_until_it_is_lifted",
-    "skip": OF_BOOKS + "test_a_skipped_publication_is_a_hole_in_one_book_only",
-    "slow_close": ELSEWHERE + "test_a_close_can_be_answered_late",
-    "stale_snapshot": OF_BOOKS + "test_a_stale_snapshot_does_not_meet_the_delta_that_follows",
-}
-
-
-def test_every_fault_the_sandbox_knows_is_met() -> None:
-    raw = "".join(path.read_text("utf-8") for path in (ROOT / "tests" / "sandbox").glob("test_*.py"))
-    elsewhere = {name for name in FAULTS if f'inject("{name}"' in raw}  # at a face's own sockets
-    assert set(FAULTS) - set(TESTED) - set(TESTED_ELSEWHERE) - elsewhere == set()
-    assert [name for name in TESTED.values() if name not in globals()] == []
-    assert missing_nodes(__file__, list(TESTED_ELSEWHERE.values())) == []
 
 
 async def goes_on_behind_a_gap(stream: Stream, reason: str = "connection lost", connections: int = 2) -> None:

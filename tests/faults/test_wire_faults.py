@@ -9,15 +9,19 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.utils import accept_key
 
 from tapewire.errors import ConnectFailed
 from tapewire.testing.transport import RecordingReceiver
+from tapewire.testing.transport_servers import SocketServer
 from tapewire.transport.base import Connector, Endpoint
 from tapewire.transport.fast import FastConnector
 from tapewire.transport.websockets import WebsocketsConnector
+from tests.testing.certificates import contexts
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -106,6 +110,22 @@ async def test_a_tls_handshake_that_stalls_is_given_up_at_the_deadline(connector
         with pytest.raises(ConnectFailed, match=r"timed out after 0\.2 s") as caught:
             await connector.connect(endpoint, RecordingReceiver())
         assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("spoil", "cause"),
+    [({"expired": True}, "expired"), ({"names": "DNS:elsewhere.test"}, "not valid for '127.0.0.1'")],
+    ids=["expired", "of another host"],
+)
+async def test_a_certificate_that_proves_nothing_is_final_and_says_why(
+    connector: Connector, tmp_path: Path, spoil: dict[str, Any], cause: str
+) -> None:
+    served, trusted = contexts(tmp_path, **spoil)
+    async with SocketServer(ssl_context=served, client_ssl=trusted) as server:
+        with pytest.raises(ConnectFailed, match="its TLS certificate is not accepted") as caught:
+            await connector.connect(server.endpoint, RecordingReceiver())
+    assert cause in caught.value.cause
+    assert not caught.value.retryable
 
 
 async def test_plain_text_where_tls_is_due_is_a_failure_with_its_cause(connector: Connector) -> None:

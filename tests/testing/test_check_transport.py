@@ -1,7 +1,5 @@
 import ssl
-import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +13,7 @@ from tapewire.transport.base import Connector, Endpoint, Receiver
 from tapewire.transport.fast import FastConnector
 from tapewire.transport.memory import LinkFaults, MemoryNetwork, MemoryTransport
 from tapewire.transport.websockets import WebsocketsConnector
+from tests.testing.certificates import contexts
 
 each_duty = pytest.mark.parametrize("duty", DUTIES, ids=lambda duty: duty.__name__.strip("_"))
 each_connector = pytest.mark.parametrize("connector", [FastConnector(), WebsocketsConnector()], ids=repr)
@@ -73,15 +72,4 @@ async def test_a_certificate_of_nobody_we_trust_is_refused(
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's and a client's context for a certificate made on the spot."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    options = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    subject = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-    command = ["openssl", "req", *options.split(), *subject, "-keyout", str(key), "-out", str(certificate)]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, key)
-    return server, ssl.create_default_context(cafile=str(certificate))
+    return contexts(tmp_path_factory.mktemp("tls"))

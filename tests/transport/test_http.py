@@ -189,6 +189,16 @@ def test_a_refusal_is_not_repeated_and_names_the_call_without_its_query(server: 
     assert (refused.value.request_id, len(server.seen)) == ("F123", 1)
 
 
+@pytest.mark.parametrize("value", ["hunter2hunter2\n", "hunter2hunter2\r\nx: y", "húnter2hunter2"])
+def test_a_header_that_cannot_be_sent_is_named_and_never_shown(
+    server: Server, call: Caller, value: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="headers='x-key'") as refused:
+        call("GET", "/", headers={"x-key": value})
+    assert "nter2" not in f"{refused.value!r} {refused.value.__context__!r} {refused.value.__cause__!r}"
+    assert server.seen == []
+
+
 @pytest.mark.parametrize("place", ["http://127.0.0.1:1/stolen", "/elsewhere"])
 def test_a_redirect_is_not_followed(server: Server, call: Caller, place: str) -> None:
     server.answers = [(302, {"Location": place}, b"")]

@@ -13,11 +13,12 @@ How to use it::
             await peer.subscribed("book", 2)    # ... and the session has come back, and recovered
 
 It lets every client in, grants every subscription, keeps one history per channel over all connections (offsets and
-epochs are real), answers `history`, `refresh` and `publish`, and sends pings; anything else is error 108. Order
-otherwise, before or while it runs:
+epochs are real), answers `history`, `refresh`, `sub_refresh` and `publish`, and sends pings; anything else is error
+108. Order otherwise, before or while it runs:
 
-* connecting: `refuse_connect(code, times)` (from 3000 on a disconnect, below an error), `refuse_token(token, code)`;
-  `token_ttl` seconds of life for every token, after which and a grace of 25 s the client is dropped with 3005.
+* connecting: `refuse_connect(code, times)` (from 3000 on a disconnect, below an error), `refuse_token(token, code)`,
+  of the connection or of a channel; `token_ttl` seconds of life for every token, after which and a grace of 25 s the
+  client is dropped with 3005; `channel_token_ttl` likewise for tokens that come with a subscription, ended with 2501.
 * subscriptions: `refuse_subscribe(channel, code, times)`, `ignore_subscribe(channel, times)`, `hold_subscribes()` and
   `answer_held()`, `unsubscribe(channel, code)`; `without_history(*channels)`, before anything is published there.
 * histories: `publish`, `lose` (published, and never pushed to who is there), `repeat` (the last one comes again),
@@ -35,10 +36,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from ..errors import ConnectionLost
 from ..protocols.base import Payload
 from ..protocols.centrifugo import (
     CentrifugoServer,
@@ -52,13 +52,15 @@ from ..protocols.centrifugo import (
     RefreshResult,
     SendReceived,
     ServerRequest,
+    SubRefreshRequested,
     SubscribeRequested,
     UnsubscribeReceived,
     encode_publication,
 )
-from ..transport.memory import MemoryNetwork
+from ..transport.memory import MemoryNetwork, MemoryPeer
 from .centrifugo_channels import Channels
 from .centrifugo_connection import CentrifugoPeerConnection, ReceivedCommand
+from .scripted import ScriptedVenue
 
 __all__ = ["CentrifugoPeer", "CentrifugoPeerConnection", "ReceivedCommand"]
 
@@ -67,16 +69,18 @@ MAX_COMMANDS = 200_000
 
 MESSAGE_TOO_BIG = 1009
 EXPIRED = 3005
+CHANNEL_EXPIRED = 2501
 GRACE = 25.0
 """Seconds that an expired token is still borne with."""
 
 
-class CentrifugoPeer:
+class CentrifugoPeer(ScriptedVenue[CentrifugoPeerConnection]):
     """A scripted venue that speaks the Centrifugo protocol; see the head of this file. Use it as `async with`.
 
     Its limits are keyword arguments: pings (`ping_interval` 0: none), channels on one connection, bytes in one
     message of a client, size and age of histories, publications in one recovery or page, the life of tokens in
-    seconds (0: they do not end); `lazy`: a stream has no epoch before its first publication.
+    seconds, of connections and of channels (0: they do not end); `lazy`: a stream has no epoch before its first
+    publication.
     """
 
     def __init__(
@@ -92,14 +96,15 @@ class CentrifugoPeer:
         recovery_limit: int = 1000,
         page_limit: int = 1000,
         token_ttl: int = 0,
+        channel_token_ttl: int = 0,
         lazy: bool = False,
     ) -> None:
-        self.network = network
-        self.connections: list[CentrifugoPeerConnection] = []
+        super().__init__(network)
         self.commands: list[ReceivedCommand] = []
         self.sizes: list[int] = []
         self.tokens: list[str] = []
         self.token_ttl = token_ttl
+        self.channel_token_ttl = channel_token_ttl
         self._server: dict[str, Any] = {
             "ping_interval": ping_interval,
             "pong_timeout": pong_timeout,
@@ -120,28 +125,6 @@ class CentrifugoPeer:
         self._muted = False
         self._held: list[tuple[CentrifugoPeerConnection, SubscribeRequested]] | None = None
         self._granted: defaultdict[str, int] = defaultdict(int)
-        self._changed = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        self._start(self._accept())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    async def stop(self) -> None:
-        """Drop every connection and accept no more."""
-        tasks, self._tasks = self._tasks, set()
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        for connection in self.connections:
-            connection.arm(None, self._tick)
-            connection.link.abort()
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
 
     # Orders about connections and subscriptions.
 
@@ -150,7 +133,7 @@ class CentrifugoPeer:
         self._connects.extend([code] * times)
 
     def refuse_token(self, token: str, code: int = 109) -> None:
-        """Who comes with `token`, or refreshes to it, is refused with `code`."""
+        """Who comes with `token`, refreshes to it, or subscribes with it, is refused with `code`."""
         self._bad_tokens[token] = code
 
     def refuse_subscribe(self, channel: str, code: int = 103, times: int = 1) -> None:
@@ -253,25 +236,12 @@ class CentrifugoPeer:
 
     # The line.
 
-    @property
-    def newest(self) -> CentrifugoPeerConnection:
-        """The connection made last. Raises IndexError before the first."""
-        return self.connections[-1]
-
     def drop(
         self, code: int = 3001, reason: str = "", connection: CentrifugoPeerConnection | None = None
     ) -> None:
         """Close with a close frame; what was not written is lost."""
         connection = connection or self.newest
         connection.end(connection.server.disconnect(code, reason))
-
-    def abort(self, connection: CentrifugoPeerConnection | None = None) -> None:
-        """Reset: no close frame, and what was on its way is lost."""
-        (connection or self.newest).link.abort()
-
-    def half_open(self, connection: CentrifugoPeerConnection | None = None) -> None:
-        """From now on nothing passes, and nobody is told."""
-        (connection or self.newest).link.half_open()
 
     def mute_pings(self) -> None:
         """Send no pings; everything else goes on."""
@@ -283,10 +253,6 @@ class CentrifugoPeer:
         for connection in self._open():
             self._arm(connection)
 
-    def raw(self, *payloads: Payload) -> None:
-        """Send messages of any kind on the newest connection, as one read."""
-        self.newest.link.send(*payloads)
-
     # What it saw.
 
     def of(self, kind: str, channel: str | None = None) -> list[ReceivedCommand]:
@@ -296,11 +262,6 @@ class CentrifugoPeer:
             for command in self.commands
             if command.kind == kind and channel in (None, command.channel)
         ]
-
-    async def connected(self, n: int = 1) -> CentrifugoPeerConnection:
-        """Wait until the nth connection; returns it."""
-        await self._until(lambda: len(self.connections) >= n)
-        return self.connections[n - 1]
 
     async def subscribed(self, channel: str, n: int = 1) -> None:
         """Wait until a subscription of `channel` was granted for the nth time."""
@@ -316,62 +277,31 @@ class CentrifugoPeer:
 
     # Inside.
 
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            for task in self._tasks:
-                if task.done():
-                    task.result()
-            self._changed.clear()
-            await self._changed.wait()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or task.exception() is None:
-            self._tasks.discard(task)
-        self._changed.set()
-
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-    def _open(self) -> list[CentrifugoPeerConnection]:
-        return [connection for connection in self.connections if connection.is_open]
 
     def _everywhere(self, say: Callable[[CentrifugoPeerConnection], None]) -> None:
         for connection in self._open():
             say(connection)
             connection.flush()
 
-    async def _accept(self) -> None:
-        while True:
-            link = await self.network.accept()
-            server = CentrifugoServer(**self._server)
-            connection = CentrifugoPeerConnection(len(self.connections) + 1, link, server)
-            self.connections.append(connection)
-            server.open(self._now())
-            self._arm(connection)
-            self._changed.set()
-            self._start(self._serve(connection))
+    def _welcome(self, number: int, link: MemoryPeer) -> CentrifugoPeerConnection:
+        connection = CentrifugoPeerConnection(number, link, CentrifugoServer(**self._server))
+        connection.server.open(self._now())
+        self._arm(connection)
+        return connection
 
-    async def _serve(self, connection: CentrifugoPeerConnection) -> None:
-        while True:
-            try:
-                payload = await connection.link.receive()
-            except ConnectionLost:
-                connection.arm(None, self._tick)
-                return
-            self._note(connection, payload)
-            if len(payload) > self._message_limit:
-                connection.link.close(MESSAGE_TOO_BIG, "message size limit")
-                continue
-            for request in connection.server.receive(payload, self._now()):
-                self._answer(connection, request)
-            connection.flush()
-            self._arm(connection)
-            self._changed.set()
+    def _over(self, connection: CentrifugoPeerConnection) -> None:
+        connection.arm(None, self._tick)
+
+    def _take(self, connection: CentrifugoPeerConnection, payload: Payload) -> None:
+        self._note(connection, payload)
+        if len(payload) > self._message_limit:
+            connection.link.close(MESSAGE_TOO_BIG, "message size limit")
+            return
+        for request in connection.server.receive(payload, self._now()):
+            self._answer(connection, request)
+        self._arm(connection)
 
     def _note(self, connection: CentrifugoPeerConnection, payload: Payload) -> None:
         for kept in (self.sizes, self.commands):
@@ -387,10 +317,7 @@ class CentrifugoPeer:
         elif isinstance(request, ConnectRequested):
             self._let_in(connection, request)
         elif isinstance(request, SubscribeRequested):
-            if self._held is None:
-                self._grant(connection, request)
-            else:
-                self._held.append((connection, request))
+            self._consider(connection, request)
         elif isinstance(request, HistoryRequested):
             history = self.history(request.channel)
             if self._pages or history is None:
@@ -401,6 +328,8 @@ class CentrifugoPeer:
                 )
         elif isinstance(request, RefreshRequested):
             self._refresh(connection, request)
+        elif isinstance(request, SubRefreshRequested):
+            self._refresh_channel(connection, request)
         elif isinstance(request, PublishRequested):
             server.reply(request)
             self.publish(request.channel, request.data)
@@ -439,6 +368,30 @@ class CentrifugoPeer:
         connection.expires_at = self._now() + self.token_ttl + GRACE
         return {"expires": True, "ttl": self.token_ttl}
 
+    def _refresh_channel(self, connection: CentrifugoPeerConnection, request: SubRefreshRequested) -> None:
+        if code := self._bad_tokens.get(request.token.reveal(), 0):
+            self._turn_away(connection, request, code)
+        else:
+            result = RefreshResult(**self._channel_lifetime(connection, request))
+            connection.server.reply(request, result)
+
+    def _channel_lifetime(
+        self, connection: CentrifugoPeerConnection, request: SubscribeRequested | SubRefreshRequested
+    ) -> dict[str, Any]:
+        connection.channels_expire_at.pop(request.channel, None)
+        if not self.channel_token_ttl or not request.token:
+            return {}
+        connection.channels_expire_at[request.channel] = self._now() + self.channel_token_ttl + GRACE
+        return {"expires": True, "ttl": self.channel_token_ttl}
+
+    def _consider(self, connection: CentrifugoPeerConnection, request: SubscribeRequested) -> None:
+        if code := self._bad_tokens.get(request.token.reveal(), 0):
+            self._turn_away(connection, request, code)
+        elif self._held is None:
+            self._grant(connection, request)
+        else:
+            self._held.append((connection, request))
+
     def _grant(self, connection: CentrifugoPeerConnection, request: SubscribeRequested) -> None:
         script = self._scripts[request.channel]
         if script:
@@ -446,8 +399,9 @@ class CentrifugoPeer:
             if code is not None:
                 connection.server.refuse(request, code)
             return
-        history = self._channels.recovering(request.channel, request.position, self._now())
-        self._granted[request.channel] += connection.server.grant(request, self._now(), history)
+        now, life = self._now(), self._channel_lifetime(connection, request)
+        history = self._channels.recovering(request.channel, request.position, now)
+        self._granted[request.channel] += connection.server.grant(request, now, history, **life)
         self._changed.set()
 
     def _log(self, channel: str, data: Any, tags: Mapping[str, str] | None) -> Publication:
@@ -456,7 +410,8 @@ class CentrifugoPeer:
     # Timers.
 
     def _arm(self, connection: CentrifugoPeerConnection) -> None:
-        deadlines = [connection.expires_at, None if self._muted else connection.server.next_deadline()]
+        ping_at = None if self._muted else connection.server.next_deadline()
+        deadlines = [connection.expires_at, ping_at, *connection.channels_expire_at.values()]
         connection.arm(min((at for at in deadlines if at is not None), default=None), self._tick)
 
     def _tick(self, connection: CentrifugoPeerConnection) -> None:
@@ -464,6 +419,9 @@ class CentrifugoPeer:
         if connection.expires_at is not None and connection.expires_at <= now:
             connection.expires_at = None
             connection.end(connection.server.disconnect(EXPIRED))
+        for channel in [channel for channel, at in connection.channels_expire_at.items() if at <= now]:
+            del connection.channels_expire_at[channel]
+            connection.server.unsubscribe(channel, CHANNEL_EXPIRED)
         if not self._muted:
             for disconnected in connection.server.handle_timer(now):
                 connection.end(disconnected)

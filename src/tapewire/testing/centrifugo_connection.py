@@ -13,6 +13,7 @@ from ..protocols.centrifugo import CentrifugoServer, Disconnected
 from ..protocols.centrifugo.commands import CommandFrame, decode_command
 from ..protocols.centrifugo.frames import DECODE_ERRORS, split_messages
 from ..transport.memory import MemoryPeer
+from .scripted import ScriptedConnection
 
 __all__ = ["CentrifugoPeerConnection", "ReceivedCommand"]
 
@@ -29,21 +30,17 @@ class ReceivedCommand(msgspec.Struct, frozen=True):
     at: float
 
 
-class CentrifugoPeerConnection:
+class CentrifugoPeerConnection(ScriptedConnection):
     """One connection of a client: its number, its server side, the link it came over."""
 
+    server: CentrifugoServer
+
     def __init__(self, number: int, link: MemoryPeer, server: CentrifugoServer) -> None:
-        self.number = number
-        self.link = link
-        self.server = server
+        super().__init__(number, link, server)
         self.messages = 0
         self.expires_at: float | None = None
+        self.channels_expire_at: dict[str, float] = {}
         self.timer: asyncio.TimerHandle | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """True while neither end has closed it."""
-        return self.link.ended is None
 
     def commands_of(self, payload: Payload, now: float) -> list[ReceivedCommand]:
         """The commands in one message, and pongs; none where it cannot be read."""
@@ -69,18 +66,9 @@ class CentrifugoPeerConnection:
         if when is not None and self.is_open:
             self.timer = asyncio.get_running_loop().call_at(when, tick, self)
 
-    def flush(self) -> None:
-        """Write what the server side has to say, as one read."""
-        self.link.send(*self.server.data_to_send())
-
     def end(self, disconnected: Disconnected) -> None:
         """Close the socket as the server side wants it."""
         self.link.close(disconnected.code, disconnected.reason)
-
-    def __repr__(self) -> str:
-        return (
-            f"<CentrifugoPeerConnection {self.number} {'open' if self.is_open else 'ended'} {self.server!r}>"
-        )
 
 
 def _kind_of(frame: CommandFrame) -> tuple[str, Any]:

@@ -32,13 +32,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Self, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from ..errors import ConnectionLost, NotSubscribed, UndecodableFrame
+from ..errors import NotSubscribed, UndecodableFrame
 from ..protocols.base import Binary, Failed, Payload
 from ..protocols.phoenix import (
     Codec,
@@ -50,8 +50,8 @@ from ..protocols.phoenix import (
     Version,
     negotiate,
 )
-from ..transport.base import Endpoint
 from ..transport.memory import MemoryNetwork, MemoryPeer
+from .scripted import ScriptedConnection, ScriptedVenue
 
 MAX_FRAMES = 100_000
 """Frames kept for assertions; beyond, the older half is forgotten."""
@@ -74,39 +74,22 @@ class ReceivedFrame(msgspec.Struct, frozen=True):
     at: float
 
 
-class PhoenixPeerConnection:
+class PhoenixPeerConnection(ScriptedConnection):
     """One connection of a client: its number, its endpoint, its server side."""
 
-    def __init__(self, number: int, link: MemoryPeer, version: Version, max_channels: int = 100) -> None:
-        self.number = number
-        self.link = link
-        self.server = PhoenixServer(version, max_channels=max_channels)
-        self.codec = Codec(version, "server")
+    server: PhoenixServer
 
-    @property
-    def endpoint(self) -> Endpoint:
-        """What the client connected to: URL, headers, sub-protocols."""
-        return self.link.endpoint
+    def __init__(self, number: int, link: MemoryPeer, version: Version, max_channels: int = 100) -> None:
+        super().__init__(number, link, PhoenixServer(version, max_channels=max_channels))
+        self.codec = Codec(version, "server")
 
     @property
     def query(self) -> Mapping[str, str]:
         """The parameters of the URL."""
         return dict(parse_qsl(urlsplit(self.endpoint.url).query, keep_blank_values=True))
 
-    @property
-    def is_open(self) -> bool:
-        """True while neither end has closed it."""
-        return self.link.ended is None
 
-    def flush(self) -> None:
-        """Write what the server side has to say, as one read."""
-        self.link.send(*self.server.data_to_send())
-
-    def __repr__(self) -> str:
-        return f"<PhoenixPeerConnection {self.number} {'open' if self.is_open else 'ended'} {self.server!r}>"
-
-
-class PhoenixPeer:
+class PhoenixPeer(ScriptedVenue[PhoenixPeerConnection]):
     """A scripted venue that speaks Phoenix Channels; see the head of this file. Use it as `async with`.
 
     `version` is what is spoken with clients whose URL names none; a version that no server speaks is cut off.
@@ -115,8 +98,7 @@ class PhoenixPeer:
     def __init__(
         self, network: MemoryNetwork, *, version: Version = "2.0.0", max_channels: int = 100
     ) -> None:
-        self.network = network
-        self.connections: list[PhoenixPeerConnection] = []
+        super().__init__(network)
         self.frames: list[ReceivedFrame] = []
         self.on_join: OnJoin | None = None
         self.on_push: OnPush | None = None
@@ -127,27 +109,6 @@ class PhoenixPeer:
         self._joins: defaultdict[str, int] = defaultdict(int)
         self._leaves: defaultdict[str, int] = defaultdict(int)
         self._muted = False
-        self._changed = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        self._start(self._accept())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    async def stop(self) -> None:
-        """Drop every connection and accept no more."""
-        tasks, self._tasks = self._tasks, set()
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        for connection in self.connections:
-            connection.link.abort()
-        for result in results:
-            if isinstance(result, Exception):
-                raise result  # a script of the test (on_join, on_push) was wrong: say so
 
     # Orders about joins and pushes.
 
@@ -193,39 +154,17 @@ class PhoenixPeer:
         """`phx_close` for `topic`. Raises NotSubscribed where nobody has it joined."""
         self._on_joined(topic, lambda connection: connection.server.close(topic, payload))
 
-    def raw(self, *payloads: Payload) -> None:
-        """Send messages of any kind on the newest connection, as one read."""
-        self.newest.link.send(*payloads)
-
     # The line.
-
-    @property
-    def newest(self) -> PhoenixPeerConnection:
-        """The connection made last. Raises IndexError before the first."""
-        return self.connections[-1]
 
     def drop(self, code: int = 1012, reason: str = "") -> None:
         """Close the newest connection with a close frame."""
         self.newest.link.close(code, reason)
-
-    def abort(self) -> None:
-        """Reset the newest connection: no close frame, and what was on its way is lost."""
-        self.newest.link.abort()
-
-    def half_open(self) -> None:
-        """From now on nothing passes on the newest connection, and nobody is told."""
-        self.newest.link.half_open()
 
     # What it saw.
 
     def events(self, topic: str) -> list[str]:
         """The events received on `topic`, on all connections, in order."""
         return [frame.event for frame in self.frames if frame.topic == topic]
-
-    async def connected(self, n: int = 1) -> PhoenixPeerConnection:
-        """Wait until the nth connection; returns it."""
-        await self._until(lambda: len(self.connections) >= n)
-        return self.connections[n - 1]
 
     async def joined(self, topic: str, n: int = 1) -> None:
         """Wait until a join of `topic` was accepted for the nth time."""
@@ -247,48 +186,14 @@ class PhoenixPeer:
     def __repr__(self) -> str:
         return f"<PhoenixPeer connections={len(self.connections)} frames={len(self.frames)}>"
 
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            for task in self._tasks:
-                if task.done():
-                    task.result()
-            self._changed.clear()
-            await self._changed.wait()
+    # Inside.
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or task.exception() is None:
-            self._tasks.discard(task)
-        self._changed.set()
-
-    async def _accept(self) -> None:
-        while True:
-            link = await self.network.accept()
-            query = dict(parse_qsl(urlsplit(link.endpoint.url).query))
-            version = negotiate(query) if "vsn" in query else self._version
-            # The upgrade has been granted in memory: the nearest to 403 that is left is to end it.
-            connection = PhoenixPeerConnection(
-                len(self.connections) + 1, link, version or self._version, self._max_channels
-            )
-            self.connections.append(connection)
-            if version is None:
-                link.abort()
-            self._changed.set()
-            self._start(self._serve(connection))
-
-    async def _serve(self, connection: PhoenixPeerConnection) -> None:
-        while True:
-            try:
-                payload = await connection.link.receive()
-            except ConnectionLost:
-                return
-            self._take(connection, payload)
-            connection.flush()
-            self._changed.set()
+    def _welcome(self, number: int, link: MemoryPeer) -> PhoenixPeerConnection:
+        query = dict(parse_qsl(urlsplit(link.endpoint.url).query))
+        version = negotiate(query) if "vsn" in query else self._version
+        if version is None:
+            link.abort()  # the upgrade has been granted in memory: the nearest to 403 that is left is to end it
+        return PhoenixPeerConnection(number, link, version or self._version, self._max_channels)
 
     def _take(self, connection: PhoenixPeerConnection, payload: Payload) -> None:
         frame = self._note(connection, payload)
@@ -350,11 +255,7 @@ class PhoenixPeer:
         connection.link.close(failed.code or 1011, failed.reason)
 
     def _on_joined(self, topic: str, say: Callable[[PhoenixPeerConnection], None]) -> None:
-        audience = [
-            connection
-            for connection in self.connections
-            if connection.is_open and topic in connection.server.joined
-        ]
+        audience = [connection for connection in self._open() if topic in connection.server.joined]
         if not audience:
             raise NotSubscribed(topic)
         for connection in audience:

@@ -237,6 +237,7 @@ async def _the_peers_close_is_told_once(connector: Connector, server: TransportS
     await line.server.close(4321, "go away")
     lost = await line.receiver.until_lost()
     assert (lost.code, lost.reason) == (4321, "go away"), f"got {lost.code} {lost.reason!r}"
+    assert not lost.ours, "the peer's own word"
     assert len(line.receiver.payloads) == 1, "the last message was lost"
     await line.transport.close()
     line.transport.abort()
@@ -319,20 +320,22 @@ async def _sending_is_bounded(connector: Connector, server: TransportServer) -> 
 
 
 async def _a_large_message_is_1009(connector: Connector, server: TransportServer) -> None:
-    """A message over `max_size` ends the connection with 1009; one of just that size does not."""
+    """A message over `max_size` ends the connection with a 1009 of ours; one of just that size does not."""
     line = await _open(connector, server, max_size=1000)
     await line.server.send("x" * 1000)
     await line.receiver.until(lambda: line.receiver.payloads)
     await line.server.send("x" * 1001)
-    assert (await line.receiver.until_lost()).code == 1009
+    lost = await line.receiver.until_lost()
+    assert (lost.code, lost.ours) == (1009, True)
     assert len(line.receiver.payloads) == 1
 
 
 async def _invalid_text_is_1007(connector: Connector, server: TransportServer) -> None:
-    """Text that is not UTF-8 ends the connection with 1007, and what came before it is delivered."""
+    """Text that is not UTF-8 ends the connection with a 1007 of ours, and what came before it is delivered."""
     line = await _open(connector, server)
     await line.server.send("good", b"bad \xff")
-    assert (await line.receiver.until_lost()).code == 1007
+    lost = await line.receiver.until_lost()
+    assert (lost.code, lost.ours) == (1007, True)
     assert len(line.receiver.payloads) == 1
 
 

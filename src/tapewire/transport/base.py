@@ -9,6 +9,7 @@ The duties of every transport (`tapewire.testing.check_transport` holds each of 
 * `send` never blocks and never waits: it hands over or buffers. What is buffered is bounded by `Endpoint.send_buffer`;
   beyond it the connection is aborted, for a peer that does not read is a dead peer. After the end it does nothing.
 * A message larger than `Endpoint.max_size` ends the connection with code 1009, before it is held in memory whole.
+  Where this side ends it for what the peer did, the error says that the code is `ours`.
 * Pings of the peer are answered by the transport itself; `ping()` sends ours, `receiver.ponged()` reports any pong.
 * `close()` is polite and bounded by its `timeout`; then it aborts. `abort()` is immediate. Both are idempotent.
 """

@@ -47,6 +47,8 @@ Method: TypeAlias = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 DEFAULT_MAX_SIZE = 16 * 1024 * 1024
 CONNECT_SHARE = 0.75  # of an attempt's time: a connect failure shows as one, not as an answer that never came
 
+_HEADER = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")
+
 # Their INFO lines hold whole URLs, and with them tokens; an application that wants them says so to these loggers.
 for _name in ("httpx2", "httpcore2"):
     if logging.getLogger(_name).level == logging.NOTSET:
@@ -210,6 +212,11 @@ class _Call:
             **self.request.headers,
             **(provider(self.request) if provider else {}),
         }
+        for name, value in headers.items():
+            if not _HEADER.fullmatch(value):  # here, for the error of whoever sends it would show it
+                raise ConfigurationError(
+                    "headers", name, "one line of printable ASCII, without spaces around it"
+                )
         return {
             "method": self.request.method,
             "url": self.settings.base_url.rstrip("/") + self.request.target,

@@ -139,13 +139,13 @@ class MemoryTransport:
         size = len(payload.encode()) if isinstance(payload, str) else len(payload)
         if size > self._endpoint.max_size:
             return ConnectionLost(
-                f"a message of {size} bytes is over the limit of {self._endpoint.max_size}", 1009
+                f"a message of {size} bytes is over the limit of {self._endpoint.max_size}", 1009, ours=True
             )
         if isinstance(payload, bytes) and not isinstance(payload, Binary) and not payload.isascii():
             try:
                 payload.decode()
             except UnicodeDecodeError:
-                return ConnectionLost("text that is not UTF-8", 1007)
+                return ConnectionLost("text that is not UTF-8", 1007, ours=True)
         return None
 
     def _controlled(self, item: object) -> None:

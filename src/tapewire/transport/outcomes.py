@@ -146,7 +146,7 @@ def ending(
     what the network said.
     """
     if failed and sent is not None:
-        return ConnectionLost(sent.reason, int(sent.code))
+        return ConnectionLost(sent.reason, int(sent.code), ours=True)
     if received is not None:
         return ConnectionLost(received.reason, int(received.code))
     if aborted:
