@@ -1,8 +1,9 @@
 """After a reconnection, may I keep what I know, or must I fetch it anew?
 
-The context of `subscribed` says which of three cases it is. Start `tapewire sandbox --port 4000` in another shell,
-then run `python examples/sxbet/after_reconnect.py`. It shows all three (the last with a bookmark of a history that is
-gone), and ends. SXBET_HOST leads it elsewhere.
+The context of `subscribed` says which of three cases it is; `subscribing` says before that that the line is lost, and
+what you know may be old. Start `tapewire sandbox --port 4000` in another shell, then run
+`python examples/sxbet/after_reconnect.py`. It shows all three (the last with a bookmark of a history that is gone), and
+ends. SXBET_HOST leads it elsewhere.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ async def main() -> None:
         trades.on("publication", lambda context: None)
         trades.subscribe()
         print(await cases.get())
+        trades.on("subscribing", lambda context: print(f"lost ({context.reason}): wait, and act on nothing"))
         client.reconnect()
         print(await cases.get())
 

@@ -1,8 +1,9 @@
 """How do I miss nothing while my line is down?
 
-With both flags the venue replays what was missed, and offsets go on without a hole. Start `tapewire sandbox --port
-4000` in another shell, then run `python examples/sxbet/both_flags.py`. It breaks its own line once, and ends some
-trades later. SXBET_HOST leads it elsewhere.
+With both flags the venue replays what was missed, and offsets go on without a hole. Until then `subscribing` says that
+nothing comes: act on nothing that may have changed. Start `tapewire sandbox --port 4000` in another shell, then run
+`python examples/sxbet/both_flags.py`. It breaks its own line once, and ends some trades later. SXBET_HOST leads it
+elsewhere.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import os
 from itertools import pairwise
 
 from tapewire import Reconnected, is_mark
-from tapewire.venues.sxbet import SXBetClient
+from tapewire.venues.sxbet import SubscribingContext, SXBetClient
 
 HOST = os.environ.get("SXBET_HOST", "http://127.0.0.1:4000")
 
@@ -21,6 +22,12 @@ async def main() -> None:
     offsets: list[int] = []
     async with SXBetClient(host=HOST, api_key="any") as client:
         trades = client.new_subscription("recent_trades:global", positioned=True, recoverable=True)
+
+        @trades.on("subscribing")
+        def on_subscribing(context: SubscribingContext) -> None:
+            if offsets:
+                print(f"{context.reason}: from here on you know of no trade")
+
         async for item in trades:
             if is_mark(item):
                 filled = isinstance(item, Reconnected)

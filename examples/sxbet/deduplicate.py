@@ -37,7 +37,8 @@ async def main() -> None:
         applied += 1  # here is what you do with context.data
 
     async with SXBetClient(host=HOST, api_key="any") as client:
-        market = [row async for row in client.http.active_markets()][-1]  # the one listed last
+        listed = [row async for row in client.http.active_markets()]
+        market = listed[-1]  # any will do; the one listed last stays open for longest
         names = (f"order_book:market_{market.market_hash}", f"order_book:event_{market.event_id}")
         for name in names:
             channel = client.new_subscription(name, positioned=True, recoverable=True)

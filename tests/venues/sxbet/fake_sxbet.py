@@ -66,6 +66,8 @@ class FakeSXBet:
         self.faults: list[tuple[int, dict[str, str], bytes] | str] = []
         self.orders: list[dict[str, Any]] = []
         self.markets = [market_row(number) for number in range(120)]
+        self.listed = {name: market_row(200) | {"marketHash": name} for name in (MARKET, OTHER)}
+        """Markets that can be looked up beside those that are active."""
         self.trades: list[dict[str, Any]] = []
         self.books: dict[str, dict[str, Any]] = {}
         self.pages_orders = True
@@ -129,7 +131,7 @@ class FakeSXBet:
         hashes = _hashes(query)
         if len(hashes) > 30:
             return 400, {"status": "failure", "message": "BAD_MARKET_HASHES"}
-        return 200, [row for row in self.markets if row["marketHash"] in hashes]
+        return 200, [row for row in [*self.markets, *self.listed.values()] if row["marketHash"] in hashes]
 
     def _book(self, query: dict[str, str]) -> tuple[int, Any]:
         book = self.books.get(query["marketHash"])

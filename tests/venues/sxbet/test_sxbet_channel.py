@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tapewire.venues.sxbet import UnauthorizedError
+from tapewire.venues.sxbet import NotConnected, UnauthorizedError
 from tests.venues.sxbet.test_sxbet_client import CHANNEL, Told
 from tests.venues.sxbet.test_sxbet_document import BOTH, TRADES, settled, venue_and_client
 
@@ -95,3 +95,66 @@ async def test_a_gap_filled_from_history_is_said_to_be_recovered(clock, kept, re
         assert names.index("mark") > len(names) - 1 - names[::-1].index("subscribed"), (
             "announced before the mark"
         )
+
+
+# What is said where nothing would come.
+
+
+async def test_a_channel_with_handlers_that_is_never_subscribed_says_so(clock, caplog):
+    async with venue_and_client(clock) as (venue, client):
+        channel = client.new_subscription(TRADES)
+        channel.on("publication", print)
+        await client.connect()
+        await asyncio.sleep(10)
+        assert f"{TRADES} has handlers and is not subscribed: call its subscribe()" in caplog.text
+        assert caplog.text.count("is not subscribed") == 1
+        assert venue.of("subscribe") == []
+
+
+async def test_a_channel_that_is_subscribed_in_time_says_nothing(clock, caplog):
+    async with venue_and_client(clock) as (_, client):
+        channel = client.new_subscription(TRADES)
+        channel.on("publication", print)
+        await client.connect()
+        await channel.ready()
+        channel.unsubscribe()
+        await asyncio.sleep(10)
+        assert "is not subscribed" not in caplog.text
+
+
+async def test_waiting_for_a_channel_of_a_client_that_was_never_connected_says_what_to_do(clock):
+    async with venue_and_client(clock) as (_, client):
+        channel = client.new_subscription(TRADES)
+        with pytest.raises(NotConnected, match=r"await client.connect\(\)"):
+            await channel.ready()
+        with pytest.raises(NotConnected):
+            await anext(aiter(channel))
+        channel.subscribe()  # which may be asked for before
+        await client.connect()
+        await channel.ready()
+
+
+# Handlers that fail.
+
+
+async def test_a_handler_that_always_fails_costs_one_traceback_and_then_counted_lines(clock, caplog):
+    async with venue_and_client(clock) as (venue, client):
+        heard = []
+
+        def broken(context):
+            heard.append(context.data)
+            raise ValueError(f"a bug at {context.data}")
+
+        await client.connect()
+        channel = client.new_subscription(TRADES)
+        channel.on("publication", broken)
+        await channel.ready()
+        for number in range(1000):
+            venue.publish(TRADES, number)
+        await settled()
+        lines = [record for record in caplog.records if "raised" in record.getMessage()]
+        assert len(heard) == 1000
+        assert len(lines) == 10, "the first, and 2, 4, 8 ... 512"
+        assert [record.exc_info is not None for record in lines] == [True] + [False] * 9
+        assert "broken" in lines[-1].getMessage()
+        assert "512 times; the last: ValueError: a bug at 511" in lines[-1].getMessage()

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from tapewire.errors import ConfigurationError, CredentialsError, CredentialsRefused
-from tapewire.retry import RetryPolicy
+from tapewire.retry import NO_RETRY, RetryPolicy
+from tapewire.secrets import redact, shown
 from tapewire.session.credentials import Credentials
 from tapewire.testing import VirtualClock
 from tapewire.venues.sxbet import (
     AsyncSXBet,
+    SXBetError,
     SXBetInvalidParameter,
     SXBetRateLimitError,
     SXBetRequestError,
@@ -416,3 +418,29 @@ def test_what_is_not_an_argument_is_named() -> None:
         AsyncSXBet(apikey="x")  # type: ignore[call-arg]
     with pytest.raises(ConfigurationError, match="profile"):
         AsyncSXBet(profile="v9")
+
+
+# What stays readable when the log is redacted.
+
+
+async def test_redaction_leaves_method_address_and_cause_of_a_failed_token(venue: FakeSXBet) -> None:
+    address = f"{venue.host}/user/realtime-token/api-key"
+    cases: list[tuple[Any, type[SXBetError], str]] = [
+        ("hang up", TokenUnavailable, f"GET {address} failed: RemoteProtocolError"),
+        ((503, {}, b""), TokenUnavailable, f"GET {address} answered HTTP 503: Service Unavailable"),
+        ((200, {}, b"{}"), TokenUnavailable, "the answer holds none"),
+        ((200, {}, b"<"), TokenUnavailable, "the answer to it cannot be read"),
+        ((401, {}, b'{"message": "BAD_AUTH"}'), UnauthorizedError, f"GET {address} answered HTTP 401"),
+    ]
+    async with AsyncSXBet(host=venue.host, api_key=KEY, retry=NO_RETRY) as client:
+        for fault, kind, readable in cases:
+            venue.faults = [fault]
+            with pytest.raises(kind) as caught:
+                await client.realtime_token()
+            for text in (
+                str(caught.value),
+                redact(str(caught.value)),
+                shown(f"sxbet 1: {caught.value}; again"),
+            ):
+                assert readable in text
+                assert "***" not in text

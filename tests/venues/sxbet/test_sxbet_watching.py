@@ -1,12 +1,14 @@
 """The watch verbs against the played venue: a book is the exchange's, or says that it is not proven."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
 from tapewire.marks import is_mark
-from tapewire.venues.sxbet.errors import SXBetInvalidParameter
+from tapewire.venues.sxbet import SXBetClient
+from tapewire.venues.sxbet.errors import NotConnected, SXBetInvalidParameter, UnknownMarket
+from tests.venues.sxbet.fake_sxbet import KEY, MARKET
 from tests.venues.sxbet.test_sxbet_client import client_of, played, until
 
 
@@ -134,8 +136,67 @@ async def test_the_orders_of_one_maker_are_watched_by_its_address():
         assert {row.maker for row in rows} == {maker}
 
 
-async def test_a_kind_that_the_profile_has_not_is_named():
-    async with played() as sandbox, client_of(sandbox) as client:
-        with pytest.raises(SXBetInvalidParameter, match="argument"):
-            async for _ in client.watch_active_orders(""):
-                pass
+@pytest.mark.parametrize("wrong", ["0xabc", "", "0x" + "g" * 64, "a1" * 32, 5, None, b"0x" + b"a" * 64])
+async def test_what_is_no_market_hash_is_named_before_anything_is_asked(venue, wrong):
+    client = SXBetClient(host=venue.host, api_key=KEY)
+    with pytest.raises(SXBetInvalidParameter, match=r"market_hash=.*0x and 64 hex digits"):
+        client.watch_order_book(wrong)
+    assert not venue.requests
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("wrong", ["", "0x12", MARKET, 5])
+async def test_what_is_no_address_is_named_before_anything_is_asked(venue, wrong):
+    client = SXBetClient(host=venue.host, api_key=KEY)
+    with pytest.raises(SXBetInvalidParameter, match=r"maker=.*0x and 40 hex digits"):
+        client.watch_active_orders(wrong)
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("verb", ["watch_order_book", "watch_trades", "watch_active_orders"])
+async def test_watching_with_a_client_that_was_never_connected_says_what_to_do(venue, verb):
+    client = SXBetClient(host=venue.host, api_key=KEY)
+    given = {"watch_order_book": [MARKET], "watch_active_orders": [MARKET[:42]]}.get(verb, [])
+    with pytest.raises(NotConnected, match=r"async with SXBetClient.*await client.connect\(\)"):
+        await anext(getattr(client, verb)(*given))
+    await client.disconnect()
+
+
+async def test_a_venue_that_goes_away_takes_its_books_with_it_at_once():
+    async with AsyncExitStack() as venue:
+        sandbox = await venue.enter_async_context(played())
+        async with client_of(sandbox) as client:
+            (market_hash,) = await hashes(client)
+            watched = Watched(client, market_hash)
+            await until(lambda: watched.book is not None and watched.book.is_tradable)
+            await venue.aclose()
+            await until(lambda: watched.states[-1] == "stale", 1)
+            assert not watched.book.is_tradable
+            assert watched.book.reason
+            await watched.stop()
+
+
+@pytest.mark.parametrize("profile", ["v2", "v3"])
+async def test_a_well_formed_hash_that_no_market_has_raises_unknown_market(profile):
+    async with played() as sandbox, client_of(sandbox, profile=profile) as client:
+        with pytest.raises(UnknownMarket, match="0xabab"):
+            async with asyncio.timeout(5):
+                await anext(client.watch_order_book("0x" + "ab" * 32))
+        assert client.statistics()[0].subscriptions == 0
+
+
+@pytest.mark.parametrize("profile", ["v2", "v3"])
+async def test_the_book_of_a_market_that_is_settled_ends_untradable(profile):
+    often = played(rate=200, settings={"churn_every": 200})
+    async with often as sandbox, client_of(sandbox, profile=profile) as client:
+        (oldest,) = await hashes(client)
+        watched = Watched(client, oldest)
+        async with asyncio.timeout(20):
+            await watched.task
+        assert watched.book.reason.startswith("the market has ended: ")
+        assert not watched.book.is_tradable
+        again = Watched(client, oldest)
+        async with asyncio.timeout(5):
+            await again.task
+        assert again.states == ["empty"]
+        assert again.book.reason == watched.book.reason

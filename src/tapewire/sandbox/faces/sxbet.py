@@ -159,8 +159,13 @@ class SxBetFace:
             :MAX_LISTENING
         ]
 
+    def joined_topics(self) -> list[str]:
+        """The topics that somebody has joined."""
+        return list(self.channels.subscribed())
+
     def tick(self, now: float, now_ns: int) -> None:
-        """Pings, pongs, tokens that run out."""
+        """Pings, pongs, tokens that run out; histories that are too old."""
+        self.channels.expire(now_ns / 1e9)
         for socket in tuple(self._sockets):
             socket.tick(now)
 

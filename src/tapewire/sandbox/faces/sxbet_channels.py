@@ -1,14 +1,15 @@
 """The channels of the played realtime server: which namespaces there are, what each keeps, who listens. Pure but for
 the epochs, which are drawn by chance: a sandbox that was started anew must not look like the one before.
 
-History is kept per channel, by count and for five minutes (sxbet.md 1.2). Of the later generation's namespaces no page
-says what they keep: here they keep nothing.
+History is kept per channel, by count and for five minutes (sxbet.md 1.2), and within `HISTORY_BYTES` over all channels:
+beyond them the oldest publications cannot be replayed, as on a server whose memory is short. Of the later generation's
+namespaces no page says what they keep: here they keep nothing.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
@@ -21,6 +22,12 @@ __all__ = ["NAMESPACES", "Channels", "Namespace", "Subscriber"]
 
 MAX_STREAMS = 2000
 """Channels whose history is kept; of the one longest unused it is forgotten, with its epoch."""
+
+HISTORY_BYTES = 64 * 1024 * 1024
+"""Bytes of what was published last that can be replayed, over all channels; `PUBLICATION_OVERHEAD` counts, too."""
+
+PUBLICATION_OVERHEAD = 480
+"""Bytes that a publication takes in the history besides its data."""
 
 WINDOW = 300.0
 
@@ -63,11 +70,24 @@ class Subscriber(Protocol):
         ...
 
 
-class Channels:
-    """Streams and subscribers. `window` is in seconds, as are all times."""
+class _Kept(msgspec.Struct, frozen=True, gc=False):
+    """One publication that a stream may still hold."""
 
-    def __init__(self, window: float = WINDOW) -> None:
+    at: float
+    stream: ChannelHistory
+    epoch: str
+    offset: int
+    size: int
+
+
+class Channels:
+    """Streams and subscribers. `window` is in seconds, as are all times; `max_bytes` bounds all streams together."""
+
+    def __init__(self, window: float = WINDOW, max_bytes: int = HISTORY_BYTES) -> None:
         self._window = window
+        self._max_bytes = max_bytes
+        self._kept: deque[_Kept] = deque()
+        self._kept_bytes = 0
         self._streams: OrderedDict[str, ChannelHistory] = OrderedDict()
         self._subscribers: dict[str, dict[Subscriber, None]] = {}
 
@@ -97,11 +117,28 @@ class Channels:
         """Number and keep it where that is done, and push it to whoever listens."""
         tags = {"messageId": message_id}
         history = self.history_of(channel)
-        publication = (
-            Publication(data, tags=tags) if history is None else history.publish(data, now, tags=tags)
-        )
+        if history is None:
+            publication = Publication(data, tags=tags)
+        else:
+            publication = history.publish(data, now, tags=tags)
+            self._keep(history, len(data) + PUBLICATION_OVERHEAD, now)
         for subscriber in list(self._subscribers.get(channel, ())):
             subscriber.publish(channel, publication)
+
+    def expire(self, now: float) -> None:
+        """Forget what is too old, and what is too much: a stream that publishes nothing does not do it by itself."""
+        while self._kept and (self._kept_bytes > self._max_bytes or self._kept[0].at + self._window <= now):
+            kept = self._kept.popleft()
+            self._kept_bytes -= kept.size
+            if (
+                kept.epoch == kept.stream.epoch
+            ):  # else it was numbered anew meanwhile, and holds nothing of it
+                kept.stream.prune(kept.stream.offset - kept.offset)
+
+    def _keep(self, stream: ChannelHistory, size: int, now: float) -> None:
+        self._kept.append(_Kept(now, stream, stream.epoch, stream.offset, size))
+        self._kept_bytes += size
+        self.expire(now)
 
     def join(self, channel: str, subscriber: Subscriber) -> None:
         """It has subscribed."""

@@ -2,8 +2,9 @@
 all of them (document 002).
 
 The rooms: `url` and `profile` (which deployment, which API generation), `symbols` (channel names), `wire` and `wire_v3`
-(payloads), `translate` (wire to model), `book` and `levels` (one market's book), `http`, `limits` and `seeding`; and
-`client`, `channel` and `events` (the documented client), `watching` (the watch verbs).
+(payloads), `translate` (wire to model), `book`, `levels` and `standing` (one market's book), `http`, `limits` and
+`seeding`; `client`, `channel`, `events` and `arguments` (the documented client); and `watching`, `watched` and
+`listings` (the watch verbs).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from .book import MarketBook
 from .channel import ChannelSubscription
 from .client import SXBetClient
 from .errors import (
+    NotConnected,
     SXBetError,
     SXBetInvalidParameter,
     SXBetRateLimitError,
@@ -22,6 +24,7 @@ from .errors import (
     SXBetTransportError,
     TokenUnavailable,
     UnauthorizedError,
+    UnknownMarket,
 )
 from .events import (
     ConnectedContext,
@@ -57,6 +60,7 @@ __all__ = [
     "HistoryPage",
     "LevelBook",
     "MarketBook",
+    "NotConnected",
     "Profile",
     "PublicationContext",
     "RetryPolicy",
@@ -73,6 +77,7 @@ __all__ = [
     "SubscribingContext",
     "TokenUnavailable",
     "UnauthorizedError",
+    "UnknownMarket",
     "UnsubscribedContext",
     "channel_for",
     "outcome_id",

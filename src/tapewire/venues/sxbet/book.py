@@ -22,10 +22,10 @@ from typing import Final, Protocol
 import msgspec
 
 from ...book import Applied, Held, Ignored, OrderBook, RestingOrderBook, Resync, Verdict
-from ...book.book import BookState
 from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField
 from ...model.fields import MAX_IDENTIFIER
 from .levels import Ticket, contract_levels
+from .standing import Standing
 from .symbols import OutcomeNumber
 from .translate import USDC_DECIMALS, OrderState, order_state, resting_order
 from .wire import OrderRow, Rows
@@ -47,7 +47,7 @@ class Seen(Protocol):
         ...
 
 
-class MarketBook:
+class MarketBook(Standing):
     """The orders of one market, as the earlier generation publishes them. `levels` are their sums."""
 
     def __init__(
@@ -74,18 +74,11 @@ class MarketBook:
         self._is_seeding = False
 
     @property
-    def state(self) -> BookState:
-        """Only "live" may be traded on."""
-        return self._book.state
-
-    @property
-    def is_tradable(self) -> bool:
-        """True while the book is live."""
-        return self._book.state == "live"
-
-    @property
     def levels(self) -> OrderBook[int]:
-        """The touch and the depth: prices on the axis times 10^20, sizes the makers' stake in token units."""
+        """The touch and the depth: prices on the axis times 10^20, sizes the makers' stake in token units.
+
+        They know nothing of the line and the market: ask the book itself whether it is tradable.
+        """
         return self._book.levels
 
     def order(self, order_hash: str) -> OrderState | None:
@@ -176,7 +169,7 @@ class MarketBook:
         )
 
     def __repr__(self) -> str:
-        return f"<MarketBook {self.market_hash[:14]} {self.levels!r}>"
+        return f"<MarketBook {self.market_hash[:14]} {self.state} {self.levels.best_bid} | {self.levels.best_offer}>"
 
     def _checked(self, row: OrderRow) -> OrderState | str | None:
         """The order's state; its hash alone where its values cannot be; None where it is not of this book."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,6 +38,9 @@ logger = logging.getLogger("tapewire.venues.sxbet")
 EVENTS = ("subscribing", "subscribed", "unsubscribed", "publication", "error", "mark")
 HISTORY_PAGE = 1_000
 """Entries that the venue gives at once."""
+
+UNHEARD_SECONDS = 5.0
+"""How long a channel may have handlers without being subscribed before the log says so."""
 
 MAX_SEEN = 1_000
 """Message ids remembered per channel, to drop what is replayed twice."""
@@ -75,16 +80,19 @@ class ChannelSubscription:
         self._handlers = Handlers(EVENTS)
         self._seen = SeenIds(MAX_SEEN)
         self._subscription: Subscription | None = None
+        self._reminder: asyncio.TimerHandle | None = None
 
     # --- handlers ---------------------------------------------------------------------------------------------------
 
     def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
-        """Register a handler of `event`, or decorate one. Raises SXBetInvalidParameter listing the events."""
+        """Register a handler of `event`, or decorate one. It is called from `subscribe()` on.
+
+        Raises SXBetInvalidParameter listing the events, or for what cannot be called with one argument.
+        """
+        self._remind()
         if handler is not None:
             return self._handlers.add(event, handler)
-        if event not in EVENTS:
-            raise SXBetInvalidParameter("event", event, EVENTS)
-        return lambda function: self._handlers.add(event, function)
+        return self._handlers.decorator(event)
 
     # --- the channel ------------------------------------------------------------------------------------------------
 
@@ -106,12 +114,13 @@ class ChannelSubscription:
         """`called`: handlers take what comes, in a task of the session's; else whoever iterates takes it."""
         if self.state != "unsubscribed":
             return
+        self._forget_reminder()
         params = SubscribeParams(positioned=self.positioned, recoverable=self.recoverable)
         fields: dict[str, Any] = {"decode": self._decode, "announce": True, "on_error": self._failed}
         if called:
             fields |= {"handler": self._handle, "on_mark": self._handle_mark}
         position = self.position if self.recoverable else None
-        self._subscription = self._client.pool.subscribe(
+        self._subscription = self._client.want(
             self.channel,
             params,
             position=position,
@@ -120,7 +129,11 @@ class ChannelSubscription:
         )
 
     async def ready(self) -> None:
-        """Wait until the channel is subscribed, however often that takes. Raises what refused it for good."""
+        """Subscribe, and wait until the channel is, however often that takes.
+
+        Raises what refused it for good, NotConnected where the client was never connected.
+        """
+        self._client.check_connected()
         if self._subscription is None:
             self.subscribe()
         assert self._subscription is not None
@@ -160,7 +173,11 @@ class ChannelSubscription:
         return HistoryPage(entries, result.offset, result.epoch, clamped)
 
     async def __aiter__(self) -> AsyncIterator[PublicationContext | Mark]:
-        """Publications, and the marks between them that say where the stream broke."""
+        """Subscribe; publications, and the marks between them that say where the stream broke.
+
+        Raises what ended the channel, NotConnected where the client was never connected.
+        """
+        self._client.check_connected()
         self._start(called=self._handlers.has("publication"))
         assert self._subscription is not None
         if self._subscription.delivery.handler is not None:
@@ -180,6 +197,22 @@ class ChannelSubscription:
         return f"<ChannelSubscription {self.channel} {self.state}>"
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _remind(self) -> None:
+        """A handler is there: somebody expects to be called."""
+        if self._reminder is None and self._subscription is None:
+            with suppress(RuntimeError):  # no event loop yet
+                loop = asyncio.get_running_loop()
+                self._reminder = loop.call_later(UNHEARD_SECONDS, self._tell_unheard)
+
+    def _forget_reminder(self) -> None:
+        if self._reminder is not None:
+            self._reminder.cancel()
+            self._reminder = None
+
+    def _tell_unheard(self) -> None:
+        if self._client.state != "disconnected":
+            logger.warning("%s has handlers and is not subscribed: call its subscribe()", self.channel)
 
     def _decode(self, publication: Publication) -> PublicationContext:
         return PublicationContext(

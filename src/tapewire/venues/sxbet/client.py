@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any, Self, Unpack
 
 from ...errors import GaveUp, TapewireError
@@ -19,17 +18,28 @@ from ...protocols.base import StreamPosition
 from ...protocols.centrifugo import CentrifugoClient, Pacing
 from ...retry import RetryPolicy
 from ...secrets import Secret
-from ...session.credentials import Credentials
+from ...session.credentials import Credentials, TokenProvider
 from ...session.health import Statistics
 from ...session.options import SessionOptions
 from ...session.pool import Pool
 from ...session.session import Session
 from ...transport import default_connector
 from ...transport.base import Connector, Endpoint
+from .arguments import (
+    awaited_token,
+    checked_channel,
+    checked_delivery,
+    checked_flag,
+    checked_options,
+    checked_policy,
+    checked_seconds,
+    checked_token_getter,
+)
 from .channel import ChannelSubscription
-from .errors import SXBetInvalidParameter
+from .errors import NotConnected, SXBetInvalidParameter
 from .events import ConnectedContext, ConnectingContext, DisconnectedContext, ErrorContext, Handlers
 from .http import AsyncSXBet, HttpSettings
+from .listings import Listings
 from .overlap import Overlaps
 from .seeding import SeedBatcher
 from .watching import Watching
@@ -79,28 +89,32 @@ class SXBetClient(Watching):
         self._handlers = Handlers(EVENTS)
         self._notices: asyncio.Queue[tuple[str, Any]] = asyncio.Queue(MAX_NOTICES)
         self._notifier: asyncio.Task[None] | None = None
-        self._told: dict[
-            int, str
-        ] = {}  # by connection: `connecting` or `connected`, whichever was fired last
+        self._told: dict[int, str] = {}  # by connection: the state that was fired last
         self._token_error: BaseException | None = None
         self._subscriptions: dict[str, ChannelSubscription] = {}
-        provider = _provider(get_token) if get_token else self.http.token_provider
+        self._was_connected = False
+        provider: TokenProvider = self.http.token_provider
+        if get_token is not None:
+            provider = _provider(checked_token_getter(get_token))
         self._credentials = Credentials(provider, on_failed=self._token_failed)
         self._url = self.http.endpoints.realtime_url
         fields: dict[str, Any] = {
             "credentials": self._credentials,
             "connector": connector or default_connector(),
-            "supervise": supervise,
+            "supervise": checked_policy("supervise", supervise),
             "ping_interval": None,  # the server pings, and its silence is judged by the protocol
         }
-        if reconnect is not None:
+        if checked_policy("reconnect", reconnect) is not None:
             fields["retry"] = reconnect
         if "clock" in settings:
             fields["clock"] = settings["clock"]
-        self._max_ping_delay = max_ping_delay
-        self._fields = fields | (session_options or {})
+        self._max_ping_delay = checked_seconds("max_ping_delay", max_ping_delay)
+        self._fields = fields | checked_options(session_options)
+        if type(channels) is not int or channels < 1:
+            raise SXBetInvalidParameter("channels", channels, "a whole number from 1")
         self.pool = Pool(self._options, capacity=channels)
         self.overlaps = Overlaps(self.pool)
+        self.listings = Listings(self.pool, self.http, self.profile)
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -108,9 +122,7 @@ class SXBetClient(Watching):
         """Register a handler of a client event, or decorate one. Raises SXBetInvalidParameter listing the events."""
         if handler is not None:
             return self._handlers.add(event, handler)
-        if event not in EVENTS:
-            raise SXBetInvalidParameter("event", event, EVENTS)
-        return lambda function: self._handlers.add(event, function)
+        return self._handlers.decorator(event)
 
     async def connect(self) -> None:
         """Fetch a token, connect, and wait until channels are being subscribed.
@@ -118,6 +130,7 @@ class SXBetClient(Watching):
         Failed tries are repeated and fire `error`. Raises UnauthorizedError for a refused key, GaveUp where `reconnect`
         is exhausted or the venue forbids to come back.
         """
+        self._was_connected = True
         if self._notifier is None:
             self._notifier = asyncio.get_running_loop().create_task(
                 self._notify(), name="tapewire sxbet events"
@@ -126,6 +139,7 @@ class SXBetClient(Watching):
 
     async def disconnect(self) -> None:
         """Leave every channel and close. Bounded in time, idempotent; fires `disconnected`."""
+        await self.listings.aclose()
         await self.pool.close()
         await self.seeds.aclose()
         await self.http.aclose()
@@ -167,6 +181,11 @@ class SXBetClient(Watching):
             return "disconnected"
         return "connected" if sessions[0].connected else "connecting"
 
+    def check_connected(self) -> None:
+        """Raise NotConnected where `connect` was never called: whoever waits then would wait for ever."""
+        if not self._was_connected:
+            raise NotConnected
+
     def statistics(self) -> tuple[Statistics, ...]:
         """Frozen figures of every connection."""
         return self.pool.statistics()
@@ -188,25 +207,27 @@ class SXBetClient(Watching):
         `since`: continue from a position saved earlier (needs `recoverable`). `get_token`: for a channel that wants a
         token of its own, an async function that is given the channel: asked on every attempt and before the token
         ends; raise `UnauthorizedError` from it to leave the channel for good. `delivery`: policy, capacity and the
-        other fields of tapewire's `Delivery`. Raises SXBetInvalidParameter where the channel has one already.
+        other fields of tapewire's `Delivery`. Raises SXBetInvalidParameter for what is wrong, and where the channel
+        has one already.
         """
-        if not channel or len(channel.encode()) > 255:
-            raise SXBetInvalidParameter("channel", channel[:60], "a name of 1 to 255 bytes")
-        known = self._subscriptions.get(channel)
+        known = self._subscriptions.get(checked_channel(channel))
         if known is not None and known.state != "unsubscribed":
             raise SXBetInvalidParameter(
                 "channel", channel, "one without a subscription; use the one there is"
             )
-        if since is not None and not recoverable:
-            raise SXBetInvalidParameter("since", since, "a position only where recoverable is True")
+        checked_flag("positioned", positioned)
+        if since is not None and not (checked_flag("recoverable", recoverable) and _is_position(since)):
+            raise SXBetInvalidParameter("since", since, "a StreamPosition, only where recoverable is True")
+        if get_token is not None:
+            checked_token_getter(get_token, channel)
         subscription = ChannelSubscription(
             self,
             channel,
             positioned=positioned,
-            recoverable=recoverable,
+            recoverable=checked_flag("recoverable", recoverable),
             since=since,
-            credentials=None if get_token is None else Credentials(_provider(partial(get_token, channel))),
-            delivery=delivery,
+            credentials=None if get_token is None else Credentials(_provider(get_token, channel)),
+            delivery=checked_delivery(delivery),
         )
         self._subscriptions = {
             name: known for name, known in self._subscriptions.items() if known.state != "unsubscribed"
@@ -254,15 +275,21 @@ class SXBetClient(Watching):
             self._told[number] = "connected"
             self._say("connected", ConnectedContext(number))
         elif state == "closed":
-            self._say("disconnected", DisconnectedContext(0, "disconnect called", number))
+            self._say_disconnected(number, DisconnectedContext(0, "disconnect called", number))
         elif state == "failed":
-            self._say("disconnected", DisconnectedContext(_code_of(error), str(error), number))
+            self._say_disconnected(number, DisconnectedContext(_code_of(error), str(error), number))
 
     def _say_connecting(self, number: int, context: ConnectingContext) -> None:
         """Once for each outage, however many tries it takes."""
         if self._told.get(number) != "connecting":
             self._told[number] = "connecting"
             self._say("connecting", context)
+
+    def _say_disconnected(self, number: int, context: DisconnectedContext) -> None:
+        """Once: a connection that was given up is closed later, and nothing changes by that."""
+        if self._told.get(number) != "disconnected":
+            self._told[number] = "disconnected"
+            self._say("disconnected", context)
 
     def _token_failed(self, error: BaseException) -> None:
         """Told here, for whatever reason there is no token: a renewal fails without any change of state."""
@@ -286,11 +313,15 @@ class SXBetClient(Watching):
             self._notices.task_done()
 
 
-def _provider(get_token: TokenGetter) -> Callable[[bool], Awaitable[str | Secret]]:
+def _provider(get_token: Callable[..., Any], *given: Any) -> TokenProvider:
     async def provider(fresh: bool) -> str | Secret:
-        return await get_token()
+        return await awaited_token(get_token, *given)
 
     return provider
+
+
+def _is_position(since: object) -> bool:
+    return isinstance(since, StreamPosition)
 
 
 def _code_of(error: BaseException | None) -> int:

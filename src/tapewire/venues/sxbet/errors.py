@@ -7,6 +7,8 @@
     +-- TokenUnavailable           no realtime token this time: tried again (also a CredentialsError)
     +-- SXBetRequestError          other 4xx: what was asked for is wrong
     |   +-- SXBetInvalidParameter  an argument of ours: named before anything is sent (a ConfigurationError)
+    |   +-- UnknownMarket          no market has that hash; .market_hash
+    +-- NotConnected               the client was never connected (also a LineError)
     +-- SXBetRateLimitError        429; .retry_after in seconds
     +-- SXBetServerError           5xx, or an answer that cannot be read
     +-- SXBetTransportError        no answer; .sent
@@ -21,10 +23,18 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ...errors import ConfigurationError, CredentialsError, CredentialsRefused, HttpError, TapewireError
+from ...errors import (
+    ConfigurationError,
+    CredentialsError,
+    CredentialsRefused,
+    HttpError,
+    LineError,
+    TapewireError,
+)
 from ...secrets import redact
 
 __all__ = [
+    "NotConnected",
     "SXBetError",
     "SXBetInvalidParameter",
     "SXBetRateLimitError",
@@ -33,6 +43,7 @@ __all__ = [
     "SXBetTransportError",
     "TokenUnavailable",
     "UnauthorizedError",
+    "UnknownMarket",
     "of_failure",
     "of_http_error",
     "of_token_error",
@@ -83,6 +94,23 @@ class SXBetInvalidParameter(SXBetRequestError, ConfigurationError):
         self.status = None
         self.code = ""
         self.request_id = None
+
+
+class UnknownMarket(SXBetRequestError):
+    """The venue knows no market of that hash: look it up with `AsyncSXBet.active_markets`."""
+
+    def __init__(self, market_hash: str) -> None:
+        super().__init__(f"the venue knows no market {market_hash}")
+        self.market_hash = market_hash
+
+
+class NotConnected(SXBetError, LineError):
+    """The client was never connected, so nothing would come."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "not connected: use `async with SXBetClient(...) as client`, or `await client.connect()`"
+        )
 
 
 class SXBetRateLimitError(SXBetError):
@@ -139,9 +167,14 @@ def code_in(body: bytes) -> str:
 
 
 def of_http_error(error: HttpError) -> SXBetError:
-    """The exception for a call that failed."""
+    """The exception for a call that failed.
+
+    Its text has no colon behind the address: a path that ends in `api-key` would take the next word for a key, and
+    the redaction of logs that word with it.
+    """
+    failed = f"answered HTTP {error.status}" if error.status else "failed"
     return of_failure(
-        str(error),
+        f"{error.method} {error.url} {failed}: {error.detail}",
         status=error.status,
         code=code_in(error.body),
         retry_after=error.retry_after,
@@ -178,7 +211,7 @@ def of_token_error(error: SXBetError) -> SXBetError:
     if isinstance(error, UnauthorizedError):
         return error
     return TokenUnavailable(
-        f"no realtime token: {error.message}",
+        f"the realtime token could not be had; {error.message}",
         retry_after=getattr(error, "retry_after", None),
         status=error.status,
         code=error.code,

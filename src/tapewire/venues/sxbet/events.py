@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ...secrets import shown
+from .arguments import checked_handler
 from .errors import SXBetInvalidParameter
 
 __all__ = [
@@ -146,13 +148,17 @@ class Handlers:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._handlers: dict[str, list[Callable[..., Any]]] = {name: [] for name in names}
+        self._failures: dict[tuple[str, int], int] = {}
 
     def add(self, name: str, handler: H) -> H:
-        """One more handler of `name`. Raises SXBetInvalidParameter listing the events there are."""
-        if name not in self._handlers:
-            raise SXBetInvalidParameter("event", name, self._handlers)
-        self._handlers[name].append(handler)
+        """One more handler of `name`. Raises SXBetInvalidParameter listing the events, or for what is no handler."""
+        self._of(name).append(checked_handler("handler", handler))
         return handler
+
+    def decorator(self, name: str) -> Callable[[H], H]:
+        """What makes a function a handler of `name`. Raises SXBetInvalidParameter listing the events."""
+        self._of(name)
+        return lambda handler: self.add(name, handler)
 
     def has(self, name: str) -> bool:
         """True if somebody listens."""
@@ -165,7 +171,24 @@ class Handlers:
                 result = handler(given)
                 if inspect.isawaitable(result):
                     await result
-            except Exception:
-                logger.warning(
-                    "handler %s of %r raised", getattr(handler, "__qualname__", handler), name, exc_info=True
-                )
+            except Exception as error:
+                self._failed(name, handler, error)
+
+    def _of(self, name: object) -> list[Callable[..., Any]]:
+        handlers = self._handlers.get(name) if isinstance(name, str) else None
+        if handlers is None:
+            raise SXBetInvalidParameter("event", name, self._handlers)
+        return handlers
+
+    def _failed(self, name: str, handler: Callable[..., Any], error: Exception) -> None:
+        """The first failure with its traceback; then a line whenever their number has doubled."""
+        key = (name, id(handler))  # a handler that is registered lives as long as this
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        title = getattr(handler, "__qualname__", None) or repr(handler)
+        if count == 1:
+            logger.warning("handler %s of %r raised; the next one goes on", title, name, exc_info=error)
+        elif not count & (count - 1):
+            text = f"{type(error).__name__}: {error}"
+            logger.warning(
+                "handler %s of %r has raised %d times; the last: %s", title, name, count, shown(text)
+            )

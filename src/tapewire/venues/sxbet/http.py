@@ -22,6 +22,7 @@ from ...errors import HttpError, UndecodableFrame
 from ...retry import NO_RETRY, RetryPolicy
 from ...secrets import Secret
 from ...transport.http import HttpClient, Reply, Request, retry_delay
+from .arguments import checked_key, checked_policy, checked_seconds
 from .errors import (
     SXBetError,
     SXBetInvalidParameter,
@@ -126,13 +127,13 @@ class AsyncSXBet:
             realtime_url=settings.get("realtime_url"),
             allow_plaintext=settings.get("allow_plaintext", False),
         )
-        key = settings.get("api_key") or os.environ.get("SXBET_API_KEY") or None
-        self._key = Secret(key) if isinstance(key, str) else key
+        given = checked_key("api_key", settings.get("api_key"))
+        self._key = given or checked_key("api_key", os.environ.get("SXBET_API_KEY"))
         if self._key and not _TOKEN.fullmatch(self._key.reveal()):
             raise SXBetInvalidParameter("api_key", "(not shown)", "printable ASCII without spaces")
         self.unreadable = 0
         """Rows so far that no answer's reader understood: they are left out."""
-        self._policy = settings.get("retry", RetryPolicy())
+        self._policy = checked_policy("retry", settings.get("retry")) or RetryPolicy()
         self._clock = settings.get("clock") or SystemClock()
         self._budgets = settings.get("budgets") or budgets_for(self.endpoints.api_url, self._key)
         self._markets_per_request = MAX_MARKETS
@@ -140,7 +141,7 @@ class AsyncSXBet:
             self.endpoints.api_url,
             policy=NO_RETRY,  # repeated here, where each attempt takes its place in the right budget
             headers=self._headers,
-            timeout=settings.get("timeout", 10.0),
+            timeout=checked_seconds("timeout", settings.get("timeout", 10.0)),
             clock=self._clock,
             allow_plaintext=self.endpoints.allow_plaintext,
             http_transport=settings.get("http_transport"),
@@ -156,10 +157,12 @@ class AsyncSXBet:
         except SXBetError as error:
             raise of_token_error(error) from None
         except UndecodableFrame:  # its excerpt may hold what should not be shown
-            raise TokenUnavailable("no realtime token: the answer cannot be read", status=200) from None
+            raise TokenUnavailable(
+                "the realtime token could not be had; the answer to it cannot be read", status=200
+            ) from None
         token = told.token or (told.data.token if told.data else None) or ""
         if not _TOKEN.fullmatch(token):
-            raise TokenUnavailable("no realtime token: the answer holds none", status=200)
+            raise TokenUnavailable("the realtime token could not be had; the answer holds none", status=200)
         return Secret(token)
 
     async def token_provider(self, fresh: bool = False) -> Secret:

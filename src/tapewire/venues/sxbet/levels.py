@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from ...book import VERSIONED, Ignored, OrderBook, Resync, Verdict
-from ...book.book import BookState
 from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField
 from ...model.market import Level
+from .standing import Standing
 from .symbols import OutcomeNumber, outcome_id
 from .translate import USDC_DECIMALS, VENUE, axis_price, contract_units, level_of, nominal
 from .wire_v3 import BookV3Row, LevelRow
@@ -25,7 +25,7 @@ Ticket: TypeAlias = int
 _VERSION_DIGITS: Final = 30
 
 
-class LevelBook:
+class LevelBook(Standing):
     """One market's book as the later generation publishes it: always whole, and newer if its version is greater."""
 
     def __init__(self, market_hash: str, *, decimals: int = USDC_DECIMALS) -> None:
@@ -33,21 +33,19 @@ class LevelBook:
         self.decimals = decimals
         self.unreadable = 0
         """Books so far that were not taken because their values cannot be."""
-        self.levels: OrderBook[int] = OrderBook(
+        self._levels: OrderBook[int] = OrderBook(
             int, numbering=VERSIONED, price_below=ODDS_SCALE, may_cross=True
         )
         self._ticket: Ticket = 0
         self._is_seeding = False
 
     @property
-    def state(self) -> BookState:
-        """Only "live" may be traded on."""
-        return self.levels.state
+    def levels(self) -> OrderBook[int]:
+        """The touch and the depth: prices on the axis times 10^20, sizes the makers' stake in token units.
 
-    @property
-    def is_tradable(self) -> bool:
-        """True while the book is live."""
-        return self.levels.is_tradable
+        They know nothing of the line and the market: ask the book itself whether it is tradable.
+        """
+        return self._levels
 
     def begin_seed(self) -> Ticket:
         """A snapshot is about to be asked for. Books of the stream go on counting: each is whole."""
@@ -100,7 +98,7 @@ class LevelBook:
         )
 
     def __repr__(self) -> str:
-        return f"<LevelBook {self.market_hash[:14]} {self.levels!r}>"
+        return f"<LevelBook {self.market_hash[:14]} {self.state} {self.levels.best_bid} | {self.levels.best_offer}>"
 
     def _replace(self, row: BookV3Row) -> Verdict:
         try:

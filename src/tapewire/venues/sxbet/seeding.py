@@ -1,4 +1,4 @@
-"""Many books seeded with few requests: whoever asks within a few milliseconds shares one.
+"""Many markets asked for with few requests: whoever asks within a few milliseconds shares one.
 
 After a mass reconnection every book wants its snapshot at once, while one request may name a thousand markets. What is
 refused is halved until the market that it was refused for stands alone: its book fails, no other does.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from ...errors import TapewireError
 from .errors import SXBetInvalidParameter, SXBetRequestError, SXBetTransportError
@@ -16,7 +16,9 @@ from .paging import chunks
 from .symbols import checked_id
 from .wire import OrderRow
 
-__all__ = ["FetchOrders", "SeedBatcher"]
+__all__ = ["FetchOrders", "MarketBatcher", "SeedBatcher"]
+
+T = TypeVar("T")
 
 FetchOrders: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, tuple[OrderRow, ...]]]]
 """What fetches the orders of markets: `AsyncSXBet.orders_of_markets`."""
@@ -25,10 +27,10 @@ MAX_BATCH: Final = 1000
 MAX_WAITING: Final = 50_000
 """Askers waiting at one time."""
 
-_Waiting: TypeAlias = dict[str, list[asyncio.Future[tuple[OrderRow, ...]]]]
+_Waiting: TypeAlias = dict[str, list[asyncio.Future[tuple[T, ...]]]]
 
 
-class SeedBatcher:
+class MarketBatcher(Generic[T]):
     """Collects requests for `window` seconds, or until `max_batch` markets, then fetches them together.
 
     At most `in_flight` requests run at once. Close it when no book is seeded any more.
@@ -36,7 +38,7 @@ class SeedBatcher:
 
     def __init__(
         self,
-        fetch: FetchOrders,
+        fetch: Callable[[Sequence[str]], Awaitable[Mapping[str, tuple[T, ...]]]],
         *,
         window: float = 0.005,
         max_batch: int = MAX_BATCH,
@@ -54,21 +56,21 @@ class SeedBatcher:
         self._window = window
         self._max_batch = max_batch
         self._free = asyncio.Semaphore(in_flight)
-        self._waiting: _Waiting = {}
+        self._waiting: _Waiting[T] = {}
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def orders_of(self, market_hash: str) -> tuple[OrderRow, ...]:
-        """The active orders of one market, as they are after this call was made. Raises what the request raises."""
+    async def rows_of(self, market_hash: str) -> tuple[T, ...]:
+        """The rows of one market, as they are after this call was made. Raises what the request raises."""
         checked_id("market_hash", market_hash)
         if self._closed:
             raise SXBetTransportError("the batcher is closed", sent=False)
         if self._count >= MAX_WAITING:
-            raise SXBetTransportError(f"more than {MAX_WAITING} books wait for their snapshot", sent=False)
+            raise SXBetTransportError(f"more than {MAX_WAITING} markets wait to be asked for", sent=False)
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[tuple[OrderRow, ...]] = loop.create_future()
+        future: asyncio.Future[tuple[T, ...]] = loop.create_future()
         self._waiting.setdefault(market_hash, []).append(future)
         self._count += 1
         if len(self._waiting) >= self._max_batch:
@@ -103,7 +105,7 @@ class SeedBatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, waiting: _Waiting) -> None:
+    async def _run(self, waiting: _Waiting[T]) -> None:
         try:
             async with self._free:
                 # Whoever has gone in the meantime is not asked for.
@@ -112,7 +114,7 @@ class SeedBatcher:
         finally:
             _fail(waiting, SXBetTransportError("the batch was cancelled", sent=True))
 
-    async def _fetch_all(self, wanted: list[str], waiting: _Waiting) -> None:
+    async def _fetch_all(self, wanted: list[str], waiting: _Waiting[T]) -> None:
         batches = [wanted] if wanted else []
         while batches:
             batch = batches.pop()
@@ -127,7 +129,7 @@ class SeedBatcher:
             except TapewireError as error:
                 _fail({name: waiting[name] for name in batch}, error)
             except Exception as error:
-                text = f"the snapshot failed: {type(error).__name__}"
+                text = f"the request failed: {type(error).__name__}"
                 _fail({name: waiting[name] for name in batch}, SXBetTransportError(text))
             else:
                 for name in batch:
@@ -136,7 +138,15 @@ class SeedBatcher:
                             future.set_result(tuple(found.get(name, ())))
 
 
-def _fail(waiting: _Waiting, error: TapewireError) -> None:
+class SeedBatcher(MarketBatcher[OrderRow]):
+    """The orders of markets, to seed books with. `fetch` is `AsyncSXBet.orders_of_markets`."""
+
+    async def orders_of(self, market_hash: str) -> tuple[OrderRow, ...]:
+        """The active orders of one market, as they are after this call was made. Raises what the request raises."""
+        return await self.rows_of(market_hash)
+
+
+def _fail(waiting: _Waiting[T], error: TapewireError) -> None:
     for futures in waiting.values():
         for future in futures:
             if not future.done():

@@ -18,7 +18,9 @@ __all__ = [
     "Channel",
     "OutcomeNumber",
     "channel_for",
+    "checked_address",
     "checked_id",
+    "checked_market_hash",
     "outcome_id",
     "parse_channel",
     "parse_outcome_id",
@@ -28,6 +30,8 @@ OutcomeNumber: TypeAlias = Literal[1, 2]
 
 # Short enough for a channel name of 255 bytes, which is what Centrifugo allows.
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_MARKET_HASH: Final = re.compile(r"0x[0-9a-fA-F]{64}")
+_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 class Channel(msgspec.Struct, frozen=True):
@@ -56,9 +60,27 @@ def channel_for(kind: ChannelKind, argument: str = "", profile: Profile = V2) ->
 
 def checked_id(argument: str, value: str) -> str:
     """`value` if it can be a market hash, an event id, an address or a token. Raises SXBetInvalidParameter."""
-    if _ID.fullmatch(str(value)):
+    if type(value) is str and _ID.fullmatch(value):
         return value
-    raise SXBetInvalidParameter(argument, str(value)[:150], "a market hash, event id or address: 0x1a46...")
+    raise SXBetInvalidParameter(argument, _short(value), "a market hash, event id or address: 0x1a46...")
+
+
+def checked_market_hash(argument: str, value: str) -> str:
+    """`value` if it has the form of a market hash. Raises SXBetInvalidParameter."""
+    if type(value) is str and _MARKET_HASH.fullmatch(value):
+        return value
+    raise SXBetInvalidParameter(argument, _short(value), "a market hash: 0x and 64 hex digits, in a text")
+
+
+def checked_address(argument: str, value: str) -> str:
+    """`value` if it has the form of a wallet's address. Raises SXBetInvalidParameter."""
+    if type(value) is str and _ADDRESS.fullmatch(value):
+        return value
+    raise SXBetInvalidParameter(argument, _short(value), "an address: 0x and 40 hex digits, in a text")
+
+
+def _short(value: object) -> object:
+    return value[:150] if isinstance(value, str) else value
 
 
 def parse_channel(name: str, profile: Profile = V2) -> Channel | None:

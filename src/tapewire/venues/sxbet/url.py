@@ -122,8 +122,12 @@ def resolve(
     return endpoints
 
 
-def _checked(argument: str, url: str, schemes: Mapping[str, str], bare: bool) -> str:
+def _checked(argument: str, url: object, schemes: Mapping[str, str], bare: bool) -> str:
     """`url` with its scheme by the table, no slash at the end. `bare`: no path, and the scheme may be missing."""
+    if not isinstance(url, str):
+        raise SXBetInvalidParameter(
+            argument, url, "a text: " + " or ".join(f"{known}://..." for known in schemes)
+        )
     given = url if "://" in url or not bare else f"https://{url}"
     try:
         parts = urlsplit(given)

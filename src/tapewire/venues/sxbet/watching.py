@@ -4,24 +4,25 @@
 in one request), put behind it what came shortly before and what was held, go on live; seed anew only where neither
 replay nor history closes a gap. A book is yielded after every change, also when it stops being live: look at
 `book.is_tradable` before you quote. The other verbs yield rows of the wire, typed, with marks (`tapewire.is_mark`)
-where the stream broke. Leaving an iteration leaves the channel.
+where the stream broke: `Subscribing` as soon as it is lost, `Reconnected` or `Gap` when it is back. Leaving an
+iteration leaves the channel.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...book import Resync, Verdict
-from ...errors import UndecodableFrame
-from ...marks import Gap, Lagged, Mark, Resynced, is_mark
+from ...marks import Errored, Gap, Mark, Subscribed, Subscribing, is_mark
 from ...protocols.centrifugo import Publication, SeenIds, SubscribeParams
 from ...session.delivery import Subscription
 from .book import MarketBook
 from .levels import LevelBook
-from .overlap import Overlaps, Seed
+from .listings import Listings
+from .overlap import Overlaps
 from .profile import ChannelKind, Profile
-from .symbols import channel_for
+from .symbols import channel_for, checked_address, checked_market_hash
+from .watched import SEEN, LevelsWatched, OrdersWatched, Watched, message_id
 from .wire import (
     BestOddsRow,
     LiveScoreRow,
@@ -32,7 +33,7 @@ from .wire import (
     TradeRow,
     read_rows,
 )
-from .wire_v3 import BestOddsV3Row, BookV3Row, TradeV3Row
+from .wire_v3 import BestOddsV3Row, TradeV3Row
 
 if TYPE_CHECKING:
     from ...session.pool import Pool
@@ -44,34 +45,73 @@ __all__ = ["Watching"]
 T = TypeVar("T")
 
 BOOK_CAPACITY = 5_000
-SEEN = 1_000
 SEED_SECONDS = 30.0
 """How long a seed may take; after a mass reconnection many wait for one request limit."""
 
 
 class Watching:
-    """Mixed into `SXBetClient`: it has the pool, the HTTP client, the batcher of seeds, their overlaps, the profile."""
+    """Mixed into `SXBetClient`, which has all of these."""
 
     pool: Pool
     http: AsyncSXBet
     seeds: SeedBatcher
     overlaps: Overlaps
+    listings: Listings
     profile: Profile
 
-    async def watch_order_book(self, market_hash: str) -> AsyncIterator[MarketBook | LevelBook]:
+    def watch_order_book(self, market_hash: str) -> AsyncGenerator[MarketBook | LevelBook, None]:
         """The book of one market, after every change. One object, always the same: take a `snapshot()` to keep one.
 
-        Prices are on the axis of outcome one (NOTES.md). Only a book that `is_tradable` is proven; it is not while it
-        is seeded, after a gap, and after what cannot be read. Raises what ends the channel.
+        Prices are on the axis of outcome one (NOTES.md). Only a book that `is_tradable` is proven; `book.reason` says
+        why it is not: it is seeded, has a gap or an update that cannot be read, its market is suspended, or its line
+        is down. That comes as soon as the line is lost, so that you can withdraw your quotes, and again when the book
+        is proven anew. A market that has ended ends the iteration, behind its last book. Raises UnknownMarket,
+        NotConnected, what the venue refuses the first snapshot for, what ends the channel, and, at once,
+        SXBetInvalidParameter for what is no market hash.
         """
-        kind = _OrdersWatched if self.profile.book == "orders" else _LevelsWatched
-        watched: _Watched = kind(self, market_hash)
-        subscription = self._subscribe(
-            "order_book", market_hash, snapshot=watched.fetch, policy="resync", capacity=BOOK_CAPACITY,
-            snapshot_timeout=SEED_SECONDS,
-        )  # fmt: skip
-        watched.subscription = subscription
+        return self._books(checked_market_hash("market_hash", market_hash))
+
+    def watch_trades(self) -> AsyncGenerator[TradeRow | TradeV3Row | Mark, None]:
+        """Every trade of the venue: `to_trade` makes one of the domain. A fill comes on placement and settlement."""
+        kind: type[Any] = TradeRow if self.profile.book == "orders" else TradeV3Row
+        return self._rows("trades", kind, inside="" if self.profile.book == "orders" else "trade")
+
+    def watch_best_odds(self) -> AsyncGenerator[BestOddsRow | BestOddsV3Row | Mark, None]:
+        """The best makers' odds, each a full replacement for its market and outcome. This channel keeps no history."""
+        kind: type[Any] = BestOddsRow if self.profile.book == "orders" else BestOddsV3Row
+        return self._rows("best_odds", kind)
+
+    def watch_markets(self) -> AsyncGenerator[MarketRow | Mark, None]:
+        """Markets that are listed, change or end."""
+        return self._rows("markets", MarketRow)
+
+    def watch_live_scores(self) -> AsyncGenerator[LiveScoreRow | Mark, None]:
+        """Scores of all events: filter by `event_id`. The history of this channel is short."""
+        return self._rows("live_scores", LiveScoreRow)
+
+    def watch_parlay_markets(self) -> AsyncGenerator[ParlayRow | Mark, None]:
+        """Requests for parlay quotes: each is open for three seconds. This channel keeps no history."""
+        return self._rows("parlay_requests", ParlayRow)
+
+    def watch_active_orders(self, maker: str) -> AsyncGenerator[OrderRow | Mark, None]:
+        """The orders of one maker's address, as they change. Raises SXBetInvalidParameter for what is no address."""
+        address = checked_address("maker", maker)
+        return self._rows("own_orders", OrderRow, argument=address, policy="fail", capacity=10_000)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _books(self, market_hash: str) -> AsyncGenerator[MarketBook | LevelBook, None]:
+        self.check_connected()
+        kind = OrdersWatched if self.profile.book == "orders" else LevelsWatched
+        watched: Watched = kind(self, market_hash)
+        self.listings.follow(market_hash, watched.told)
+        subscription: Subscription | None = None
         try:
+            subscription = self._subscribe(
+                "order_book", market_hash, snapshot=watched.fetch, policy="resync", capacity=BOOK_CAPACITY,
+                snapshot_timeout=SEED_SECONDS, announce=True,
+            )  # fmt: skip
+            watched.attach(subscription)
             async for item in subscription:
                 if is_mark(item):
                     changed = watched.take_mark(item)
@@ -79,55 +119,52 @@ class Watching:
                     changed = True
                     if not watched.take(item):
                         subscription.resync()
-                if changed:
+                if watched.error is not None:
+                    raise watched.error
+                if changed or watched.is_over:
                     yield watched.book
+                if watched.is_over:
+                    return
         finally:
-            subscription.unsubscribe()
+            watched.book.suspend("it is not watched any more")
+            self.listings.leave(market_hash, watched.told)
+            if subscription is not None:
+                subscription.unsubscribe()
 
-    def watch_trades(self) -> AsyncIterator[TradeRow | TradeV3Row | Mark]:
-        """Every trade of the venue: `to_trade` makes one of the domain. A fill comes on placement and settlement."""
-        kind: type[Any] = TradeRow if self.profile.book == "orders" else TradeV3Row
-        return self._rows("trades", kind, inside="" if self.profile.book == "orders" else "trade")
+    def check_connected(self) -> None:
+        """Raise NotConnected where nothing would ever come."""
+        raise NotImplementedError
 
-    def watch_best_odds(self) -> AsyncIterator[BestOddsRow | BestOddsV3Row | Mark]:
-        """The best makers' odds, each a full replacement for its market and outcome. This channel keeps no history."""
-        kind: type[Any] = BestOddsRow if self.profile.book == "orders" else BestOddsV3Row
-        return self._rows("best_odds", kind)
-
-    def watch_markets(self) -> AsyncIterator[MarketRow | Mark]:
-        """Markets that are listed, change or end."""
-        return self._rows("markets", MarketRow)
-
-    def watch_live_scores(self) -> AsyncIterator[LiveScoreRow | Mark]:
-        """Scores of all events: filter by `event_id`. The history of this channel is short."""
-        return self._rows("live_scores", LiveScoreRow)
-
-    def watch_parlay_markets(self) -> AsyncIterator[ParlayRow | Mark]:
-        """Requests for parlay quotes: each is open for three seconds. This channel keeps no history."""
-        return self._rows("parlay_requests", ParlayRow)
-
-    def watch_active_orders(self, maker: str) -> AsyncIterator[OrderRow | Mark]:
-        """The orders of one maker's address, as they change."""
-        return self._rows("own_orders", OrderRow, argument=maker, policy="fail", capacity=10_000)
-
-    # --- inside -----------------------------------------------------------------------------------------------------
+    def want(self, channel: str, params: SubscribeParams, **delivery: Any) -> Subscription:
+        """Subscribe on the connection that has the channel, or has room."""
+        with self.listings.stepping_aside(channel):
+            return self.pool.subscribe(channel, params, **delivery)
 
     def _subscribe(self, kind: ChannelKind, argument: str = "", **delivery: Any) -> Subscription:
         channel = channel_for(kind, argument, self.profile)
         recovers = self.profile.recovers(channel)
-        params = SubscribeParams(positioned=recovers, recoverable=recovers)
-        return self.pool.subscribe(channel, params, **delivery)
+        return self.want(channel, SubscribeParams(positioned=recovers, recoverable=recovers), **delivery)
 
     async def _rows(
         self, kind: ChannelKind, row: type[T], *, argument: str = "", inside: str = "", **delivery: Any
-    ) -> AsyncIterator[T | Mark]:
+    ) -> AsyncGenerator[T | Mark, None]:
+        self.check_connected()
         seen = SeenIds(SEEN)
-        subscription = self._subscribe(kind, argument, **({"capacity": BOOK_CAPACITY} | delivery))
+        fields: dict[str, Any] = {"capacity": BOOK_CAPACITY, "announce": True} | delivery
+        subscription = self._subscribe(kind, argument, **fields)
+        is_up = False
         try:
             async for item in subscription:
-                if is_mark(item):
-                    yield item
-                elif seen.add(_message_id(item)):
+                if isinstance(item, Subscribed):
+                    is_up = True
+                elif isinstance(item, Subscribing):
+                    was_up, is_up = is_up, False
+                    if was_up:
+                        yield item
+                elif is_mark(item):
+                    if not isinstance(item, Errored):
+                        yield item
+                elif seen.add(message_id(item)):
                     for found in self._read(subscription, item, row, inside):
                         yield found
         finally:
@@ -149,96 +186,3 @@ class Watching:
     def _unreadable(self, subscription: Subscription, count: int, detail: str) -> Gap:
         now_ns = self.pool.sessions[0].options.clock.time_ns()
         return Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, missed=count, detail=detail[:200])
-
-
-class _Watched(Protocol):
-    """A book and what changes it. `subscription` is set as soon as there is one, before anything is fetched."""
-
-    book: Any
-    subscription: Subscription | None
-    overlaps: Overlaps
-
-    async def fetch(self) -> Seed:
-        """The snapshot, and behind it what the stream said shortly before: HTTP may lag."""
-        snapshot = await self.fetch_snapshot()
-        return Seed(snapshot, await self.overlaps.of(self.subscription, self._read_whole))
-
-    def take_mark(self, mark: Mark) -> bool:
-        """What the stream says about itself; False where the book is as before."""
-        if isinstance(mark, Resynced):
-            self.book.seed(mark.snapshot.snapshot)
-            for rows in mark.snapshot.updates:
-                self.apply(rows, None)
-        elif isinstance(mark, Gap | Lagged):
-            self.book.invalidate(mark.reason if isinstance(mark, Gap) else "the local buffer overflowed")
-        else:
-            return False
-        return True
-
-    def take(self, publication: Publication) -> bool:
-        """One publication; False where the book needs a snapshot again."""
-        try:
-            verdict = self.apply(self.read(publication), _message_id(publication))
-        except UndecodableFrame as error:
-            self.book.invalidate(f"an update that cannot be read: {error.detail}")
-            return False
-        return not isinstance(verdict, Resync)
-
-    def _read_whole(self, publication: Publication) -> Rows[Any]:
-        rows = self.read(publication)
-        if rows.unreadable:
-            raise UndecodableFrame(rows.fault, bytes(publication.data))
-        return rows
-
-    # Each kind of book has its own:
-
-    async def fetch_snapshot(self) -> Any: ...
-    def read(self, publication: Publication) -> Rows[Any]: ...
-    def apply(self, rows: Rows[Any], message_id: str | None) -> Verdict: ...
-
-
-class _OrdersWatched(_Watched):
-    """A book of single orders: seeded with a market's orders, changed by updates."""
-
-    def __init__(self, watching: Watching, market_hash: str) -> None:
-        token = watching.http.endpoints.network.usdc
-        self.book = MarketBook(market_hash, decimals=token.decimals, seen=SeenIds(SEEN))
-        self.subscription, self.overlaps = None, watching.overlaps
-        self._seeds = watching.seeds
-
-    async def fetch_snapshot(self) -> tuple[OrderRow, ...]:
-        return await self._seeds.orders_of(self.book.market_hash)
-
-    def read(self, publication: Publication) -> Rows[OrderRow]:
-        return read_rows(publication.data, OrderRow)
-
-    def apply(self, rows: Rows[OrderRow], message_id: str | None) -> Verdict:
-        return self.book.apply(rows, message_id)
-
-
-class _LevelsWatched(_Watched):
-    """A book that comes whole each time, with a version that only grows: what was lost heals with the next."""
-
-    def __init__(self, watching: Watching, market_hash: str) -> None:
-        self.book = LevelBook(market_hash, decimals=watching.http.endpoints.network.usdc.decimals)
-        self.subscription, self.overlaps = None, watching.overlaps
-        self._http = watching.http
-
-    async def fetch_snapshot(self) -> BookV3Row:
-        return await self._http.book_snapshot(self.book.market_hash)
-
-    def read(self, publication: Publication) -> Rows[BookV3Row]:
-        rows = read_rows(publication.data, BookV3Row)
-        ours = tuple(row for row in rows.rows if row.market_hash == self.book.market_hash)
-        return Rows(ours, rows.unreadable or not ours, rows.fault or "no book of this market")
-
-    def apply(self, rows: Rows[BookV3Row], message_id: str | None) -> Verdict:
-        if rows.unreadable:
-            self.book.invalidate(f"a book that cannot be read: {rows.fault}"[:200])
-            return Resync(rows.fault)
-        verdicts = [self.book.apply(row) for row in rows.rows]
-        return verdicts[-1]
-
-
-def _message_id(publication: Publication) -> str | None:
-    return publication.tags.get("messageId") if publication.tags else None
