@@ -7,7 +7,7 @@ own line once, and ends when prices are known again. STX_HOST leads it elsewhere
 import asyncio
 import os
 
-from tapewire import Gap, Mark
+from tapewire import Gap, Mark, Subscribing
 from tapewire.venues.stx import ChannelMessage, Channels, STXWebSocket
 
 HOST = os.environ.get("STX_HOST", "http://127.0.0.1:4000")
@@ -26,14 +26,15 @@ async def main() -> None:
 
     def on_mark(mark: Mark) -> None:
         nonlocal broken
-        if isinstance(mark, Gap):
-            seconds = (mark.until_ns - mark.since_ns) / 1e9
-            print(f"gap ({mark.reason}) of {seconds:.2f} s: {len(prices)} prices are no longer known")
+        if isinstance(mark, Subscribing) and prices:  # told at once, however long the outage will be
+            print(f"{mark.reason}: {len(prices)} prices are no longer known")
             prices.clear()  # quote nothing that you cannot prove
+        elif isinstance(mark, Gap):  # told when the stream goes on: what was missed lies here
+            print(f"gap ({mark.reason}) of {(mark.until_ns - mark.since_ns) / 1e9:.2f} s")
             broken = True
 
     async with STXWebSocket(host=HOST, email="you@example.com", password="any") as ws:
-        await ws.join(Channels.MARKETS, on_message=on_market, on_mark=on_mark)
+        await ws.join(Channels.MARKETS, on_message=on_market, on_mark=on_mark, announce=True)
         await known.wait()
         print("prices are known")
         ws.reconnect()

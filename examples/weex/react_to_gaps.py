@@ -7,7 +7,7 @@ own line once, and ends when prices come again. WEEX_HOST leads it elsewhere.
 import asyncio
 import os
 
-from tapewire import Gap
+from tapewire import Gap, Subscribing
 from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
 
 HOST = os.environ.get("WEEX_HOST", "http://127.0.0.1:4000")
@@ -16,7 +16,7 @@ HOST = os.environ.get("WEEX_HOST", "http://127.0.0.1:4000")
 async def main() -> None:
     price, asked, broken = None, False, False
     async with WeexWebSocketClient(WeexConfig(host=HOST)) as client:
-        async for message in client.stream_tickers(["BTCUSDT"], marks=True):
+        async for message in client.stream_tickers(["BTCUSDT"], announce=True):
             if message.mark is None:
                 price = message.data["last"]
                 print("the price is", price)
@@ -25,9 +25,12 @@ async def main() -> None:
                 if not asked:
                     asked = True
                     await client.reconnect()
+            elif isinstance(message.mark, Subscribing) and price is not None:
+                price = None  # told at once, however long the outage will be: quote nothing that you cannot prove
+                print(f"{message.mark.reason}: the price is not known")
             elif isinstance(message.mark, Gap):
-                price, broken = None, True  # quote nothing that you cannot prove
-                print(f"gap ({message.mark.reason}): the price is not known")
+                broken = True  # told when the stream goes on: what was missed lies here
+                print(f"gap ({message.mark.reason}) of {(message.mark.until_ns - message.mark.since_ns) / 1e9:.2f} s")
 
 
 asyncio.run(main())

@@ -11,6 +11,7 @@ import pytest
 
 from tapewire.errors import SubscriptionEnded
 from tapewire.marks import Gap, Resynced
+from tapewire.retry import RetryPolicy
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
 from tests.venues.weex.weex_peer import Heard, WeexPeer, answered, make_client, weex_line
@@ -250,6 +251,31 @@ async def test_a_lost_line_is_a_gap_and_the_next_snapshot_makes_it_right(clock: 
         await heard.until(5)
         assert sides(heard[-1]) == truth(peer, "BTCUSDT", 15)
         await heard.stop()
+
+
+async def test_a_lost_line_is_announced_at_once_and_nobody_begins_with_the_book_of_before(
+    clock: VirtualClock,
+) -> None:
+    async with weex_line(clock, retry=RetryPolicy(None, 20.0, 20.0, jitter=False)) as (client, peer):
+        first = Heard(client.stream_order_book("BTCUSDT", announce=True))
+        plain = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        await first.until(3)
+        lost_at = clock.monotonic()
+        peer.drop()
+        await first.until(4)
+        assert clock.monotonic() - lost_at < 1
+        assert kinds(first) == ["Subscribing", "Subscribed", "book", "Subscribing"]
+        assert first[-1].mark.reason.startswith("connection lost")
+        second = Heard(client.stream_order_book("BTCUSDT"))
+        await asyncio.sleep(5)
+        assert second == []
+        await second.until(1)
+        assert clock.monotonic() - lost_at > 15
+        await first.until(8)
+        assert kinds(first)[4:] == ["Subscribed", "Gap", "Resynced", "book"]
+        assert kinds(plain)[:4] == ["book", "Gap", "Resynced", "book"]
+        for heard in (first, second, plain):
+            await heard.stop()
 
 
 async def test_a_frame_that_cannot_be_read_costs_its_own_book_only(clock: VirtualClock) -> None:

@@ -14,6 +14,7 @@ from tapewire.marks import Gap, Lagged
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.weex import WeexConfig, WEEXInvalidArgument, WeexWebSocketClient
+from tests.session.slow_consumers import HOPS, Stalls
 from tests.venues.weex.weex_peer import Heard, WeexPeer, make_client, weex_line
 
 
@@ -91,6 +92,24 @@ async def test_a_topic_beyond_a_hundred_opens_another_connection(clock: VirtualC
         await peer.has("S129USDT@ticker")
         assert [len(connection.topics) for connection in peer.connections] == [100, 30]
         await heard.stop()
+
+
+async def test_a_plain_loop_body_slower_than_the_feed_never_keeps_the_loop_for_long(
+    clock: VirtualClock,
+) -> None:
+    async with weex_line(clock) as (client, peer), Stalls(clock) as stalls:
+        stream = client.stream_trades("BTCUSDT")
+        await stream.confirmed()
+        for _ in range(40):
+            peer.trade("BTCUSDT")
+        taken = 0
+        async for _ in stream:
+            clock.suspend(0.06)
+            taken += 1
+            if taken == 30:
+                break
+        await asyncio.sleep(0.05)
+        assert stalls.longest < 0.06 * HOPS + 0.01
 
 
 async def test_leaving_the_loop_unsubscribes(clock: VirtualClock) -> None:

@@ -22,7 +22,7 @@ import msgspec
 from ...book import CHAINED, Applied, OrderBook, Resync, Verdict
 from ...clock import Clock
 from ...errors import SubscriptionEnded
-from ...marks import Gap, Mark, Resynced
+from ...marks import Errored, Gap, Mark, Resynced, Subscribed, Subscribing, Unsubscribed
 from ...retry import RandomFraction, RetryPolicy
 from ...session.delivery import Delivery, Subscription
 from .lines import Lines
@@ -108,7 +108,9 @@ class BookFeed:
         """`core` reads the best `level` levels from now on; it begins with the present state, if there is one."""
         self._readers[core] = level
         if self._subscription is None:
-            delivery = Delivery(handler=self._take, inline=True, on_mark=self._mark, on_error=self._ended)
+            delivery = Delivery(
+                handler=self._take, inline=True, on_mark=self._mark, on_error=self._ended, announce=True
+            )
             self._arm(SNAPSHOT_SECONDS, self._no_snapshot)
             self._subscription = self._lines.subscribe(self.topic, delivery)
         elif self.book.is_tradable:
@@ -155,6 +157,9 @@ class BookFeed:
         self._judge(verdict, frame.venue_time_ms, frame.raw, now_ns)
 
     def _mark(self, mark: Mark) -> None:
+        if isinstance(mark, Subscribing | Subscribed | Errored | Unsubscribed):
+            self._announce(mark)
+            return
         if not (self._broken and isinstance(mark, Gap)):  # until `Resynced` one gap says it all
             for core in tuple(self._readers):
                 core.put_mark(mark, self.topic)
@@ -168,6 +173,14 @@ class BookFeed:
                 self._rebuild_later()
             else:
                 self._arm(SNAPSHOT_SECONDS, self._no_snapshot)
+
+    def _announce(self, mark: Mark) -> None:
+        """Told at once, where `Gap` waits for the line to be back: nobody begins with a book of before the loss."""
+        if isinstance(mark, Subscribing) and mark.reason.startswith("connection lost"):
+            self.book.invalidate("connection lost")
+        for core in tuple(self._readers):
+            if core.announces:
+                core.put_mark(mark, self.topic)
 
     def _ended(self, error: BaseException, item: Any) -> None:
         if item is not None:

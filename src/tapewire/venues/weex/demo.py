@@ -33,9 +33,17 @@ class Demo:
         DemoFault(0.20, "skip", {"topic": f"{SYMBOL}@depth{LEVEL}"}, "one delta of a book is lost"),
         DemoFault(0.40, "abort", {}, "the connections are reset"),
         DemoFault(
-            0.44, "stale_snapshot", {"topic": f"{SYMBOL}@depth{LEVEL}"}, "a snapshot is older than its deltas"
+            0.44,
+            "stale_snapshot",
+            {"topic": f"{SYMBOL}@depth{LEVEL}"},
+            "the next snapshot will be older than its deltas",
         ),
-        DemoFault(0.45, "skip", {"topic": f"{SYMBOL}@depth{LEVEL}"}, "which a lost delta asks for"),
+        DemoFault(
+            0.45,
+            "skip",
+            {"topic": f"{SYMBOL}@depth{LEVEL}"},
+            "another delta is lost, so that the book asks for that snapshot",
+        ),
         DemoFault(0.65, "half_open", {}, "the lines go dead without a word"),
     )
 

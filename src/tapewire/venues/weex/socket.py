@@ -48,12 +48,15 @@ class StreamOptions(TypedDict, total=False):
     """What every stream takes: `policy` and `capacity` of its buffer, and `marks=True` to get marks as messages.
 
     Policies: `drop_oldest` (the default for market data), `drop_newest`, `fail` (the default for what is ours), and for
-    tickers and books `conflate`: only the newest of each contract waits.
+    tickers and books `conflate`: only the newest of each contract waits. `announce=True` gives the stream's own
+    state as marks too: `Subscribing` the moment its line is lost (a `Gap` comes when it is back), `Subscribed` when it
+    is served.
     """
 
     policy: Policy
     capacity: int
     marks: bool
+    announce: bool
 
 
 class Truth(int):
@@ -288,6 +291,7 @@ class WeexWebSocketClient:
             policy=options.get("policy", policy),
             capacity=options.get("capacity", capacity),
             marks=options.get("marks", False),
+            announce=options.get("announce", False),
             replaces=replaces,
             now_ns=self._clock.time_ns,
             on_started=self._streams.setdefault,

@@ -47,6 +47,7 @@ class TopicSource(Source):
                 on_mark=partial(core.put_mark, topic=topic),
                 on_error=core.fail,
                 snapshot=self._snapshot,
+                announce=core.announces,
             )
             self._subscriptions.append(lines.subscribe(topic, delivery))
 

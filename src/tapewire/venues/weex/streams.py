@@ -20,6 +20,7 @@ import msgspec
 from ...errors import BufferOverflow, NotSubscribed, SessionClosed, retold
 from ...marks import Gap, Mark, is_mark
 from ...session.buffers import EMPTY, Policy, make_buffer
+from ...session.stepping import SLICE_SECONDS
 from .errors import WEEXInvalidArgument
 from .message import WeexMessage
 
@@ -62,6 +63,7 @@ class StreamCore:
         policy: Policy,
         capacity: int,
         marks: bool,
+        announce: bool = False,
         now_ns: Callable[[], int],
         replaces: bool = False,
         on_started: Callable[[StreamCore], Any] = lambda core: None,
@@ -75,11 +77,14 @@ class StreamCore:
         self.buffer = make_buffer(policy, capacity, on_full=self._overflowed, key=key)
         self.delivered = self.marks = self.unseen_marks = self.undecodable = 0
         self.now_ns = now_ns
-        self._with_marks = marks
+        self.announces = announce
+        """True where marks of the stream's own state are wanted: `Subscribing`, `Subscribed`."""
+        self._with_marks = marks or announce
         self._source = source
         self._convert = convert
         self._pending: deque[WeexMessage] = deque()
         self._started = self._left = False
+        self._slice_began = 0.0  # when it last waited
         self._on_started = on_started
         self._on_left = on_left
 
@@ -152,12 +157,18 @@ class StreamCore:
     async def next(self) -> WeexMessage:
         """The next message. Raises what ended the stream, or StopAsyncIteration."""
         self.start()
+        loop = asyncio.get_running_loop()
         try:
+            if loop.time() - self._slice_began > SLICE_SECONDS:  # a slow loop body: everybody else has a turn
+                await asyncio.sleep(0)
+                self._slice_began = loop.time()
             while not self._pending:
                 item = self.buffer.take()
                 if item is not EMPTY:
                     await self._take(item)
-                elif not await self.buffer.wait():
+                elif await self.buffer.wait():
+                    self._slice_began = loop.time()
+                else:
                     self.leave()
                     if self.buffer.error is not None:
                         raise retold(self.buffer.error)
