@@ -15,6 +15,8 @@ from tapewire.venues.stake import (
     AuthenticationError,
     StakeWebSocket,
 )
+from tapewire.venues.stake.channels import operations_of
+from tapewire.venues.stake.graphql import StakeGraphQLClient
 from tests.venues.stake.stake_line import TOKEN, URL, Recorder, news, say, sent
 
 
@@ -142,12 +144,18 @@ def test_wrong_arguments_are_named(monkeypatch):
 
 
 def test_an_operation_is_what_the_public_clients_send():
-    from tapewire.venues.stake.channels import operations_of
-
     (crash,) = operations_of("game:crash")
     assert isinstance(crash, Operation)
     assert "... on MultiplayerCrash" in crash.query
     assert operations_of("chat:english")[0].variables == {"chatId": "english"}
+
+
+def test_what_is_left_is_selected_no_more():
+    client = StakeGraphQLClient(anonymous=True)
+    client.subscribe("game:dice", operations_of("game:dice"))
+    client.unsubscribe("game:dice")
+    client.subscribe("bets", operations_of("bets"))
+    assert "game:dice" not in client._selectors
 
 
 def test_a_lost_connection_says_itself():

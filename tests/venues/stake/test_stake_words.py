@@ -24,10 +24,10 @@ from tapewire.venues.stake import (
 )
 from tapewire.venues.stake.channels import operations_of, selector_of
 from tapewire.venues.stake.errors import of_graphql_errors, of_http_error, of_line_error
-from tapewire.venues.stake.message import data_of, message_of
+from tapewire.venues.stake.message import data_of, exact, message_of
 from tapewire.venues.stake.operations import QUERIES
 from tapewire.venues.stake.protocol import PageFrame
-from tapewire.venues.stake.url import base_url_of, cookie_header, origin_of, socket_url
+from tapewire.venues.stake.url import base_url_of, origin_of, socket_url
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,13 @@ def test_the_environment_leads_elsewhere(monkeypatch):
     assert socket_url("page") == "ws://127.0.0.1:5000/other"
 
 
-@pytest.mark.parametrize("url", ["stake.com", "ftp://stake.com", "https://", "https://user:secret@stake.com"])
+NO_ADDRESSES = [
+    "stake.com", "ftp://stake.com", "https://", "https://user:secret@stake.com", "https://[::1", "https://h:99999",
+    "http://stake.com",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", NO_ADDRESSES)
 def test_what_is_no_address_is_named_without_its_secrets(url):
     for make in (base_url_of, lambda given: socket_url("page", given)):
         with pytest.raises(ArgumentError, match="base_url") as raised:
@@ -61,16 +67,15 @@ def test_what_is_no_address_is_named_without_its_secrets(url):
         assert "secret" not in str(raised.value)
 
 
+def test_a_token_never_goes_to_another_machine_in_plain_text():
+    with pytest.raises(ArgumentError, match="to this machine only"):
+        socket_url("page", "ws://stake.com")
+    assert socket_url("page", "ws://localhost:1") == "ws://localhost:1/_api/websocket"
+
+
 def test_the_origin_is_the_sites_own():
     assert origin_of("wss://stake.bet/_api/websocket") == "https://stake.bet"
     assert origin_of("ws://127.0.0.1:4000/_api/websocket") == "https://stake.com"
-
-
-def test_cookies_are_written_as_a_header():
-    assert cookie_header({"a": "1", "b": Secret("two")}) == "a=1; b=two"
-    with pytest.raises(ArgumentError) as raised:
-        cookie_header({"name": "secret value\r\n"})
-    assert "secret value" not in str(raised.value)
 
 
 def test_channels_lead_to_the_subscriptions_of_the_live_site():
@@ -152,6 +157,30 @@ def test_a_graphql_error_becomes_an_error_of_its_kind(message, code, kind):
     assert error.errors[0]["message"] == message
 
 
+PAGE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>"
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, AccessDeniedError), (503, ServerError)])
+def test_a_web_page_in_place_of_an_answer_is_said_to_be_one(status, kind):
+    error = of_http_error(HttpError("POST", "https://h/_api/graphql", status=status, detail="no", body=PAGE))
+    assert type(error) is kind
+    assert "it answered with a web page, not with JSON" in error.message
+    assert "Just a moment" not in error.message
+    assert ("headers and cookies of your own browser session" in error.message) == (status == 403)
+
+
+def test_a_token_that_the_venue_repeats_is_masked():
+    token = Secret("0123456789abcdef-of-mine")
+    error = of_graphql_errors([{"message": f"invalid session {token.reveal()}", "path": ["user"]}], 200)
+    assert "of-mine" not in f"{error!r} {vars(error)}"
+    assert error.errors == [{"message": "invalid session ***", "path": ["user"]}]
+
+
+def test_a_number_beyond_all_bounds_is_an_error_of_its_kind():
+    with pytest.raises(ValueError, match="beyond all bounds"):
+        exact(b'{"a":1e99999999999999999999}')
+
+
 def test_odd_errors_are_taken_as_they_are():
     assert of_graphql_errors("words", 200).errors == [{"message": "words"}]
 
@@ -164,6 +193,13 @@ def test_an_argument_error_is_also_a_configuration_error():
 def test_a_refused_line_with_another_status_stays_what_it_is():
     refused = HandshakeRefused("host", 404)
     assert of_line_error(refused) is refused
+
+
+def test_a_line_that_was_denied_says_what_the_site_may_want():
+    error = of_line_error(HandshakeRefused("host", 403))
+    assert isinstance(error, AccessDeniedError)
+    assert "headers and cookies of your own browser session" in str(error)
+    assert "browser" not in str(of_line_error(HandshakeRefused("host", 401)))
 
 
 def test_no_query_changes_anything():

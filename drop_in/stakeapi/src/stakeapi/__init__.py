@@ -11,11 +11,13 @@ from . import _alone  # first: refuse before anything is half imported
 _alone.check()
 
 from tapewire.venues.stake import (  # noqa: E402
+    AccessDeniedError,
     AuthenticationError,
     GameNotFoundError,
     InsufficientFundsError,
     NetworkError,
     RateLimitError,
+    ServerError,
     StakeAPI,
     StakeAPIError,
     StakeMessage,
@@ -24,11 +26,13 @@ from tapewire.venues.stake import (  # noqa: E402
 )
 
 __all__ = [
+    "AccessDeniedError",
     "AuthenticationError",
     "GameNotFoundError",
     "InsufficientFundsError",
     "NetworkError",
     "RateLimitError",
+    "ServerError",
     "StakeAPI",
     "StakeAPIError",
     "StakeMessage",

@@ -35,7 +35,6 @@ TICKS = 100
 
 IDLE_TIMEOUT = 60.0
 INIT_TIMEOUT = 3.0
-MAX_OUTGOING = 4 * 1024 * 1024
 FAUCET_TICKS = 25
 MAX_PAGE = 50
 
@@ -54,8 +53,6 @@ class StakeFace:
     name = "stake"
     idle_code = 1000
     slow_consumer_code = 1008
-    slow_consumer_reason = "slow consumer"
-    max_outgoing = MAX_OUTGOING
     subprotocols = ("graphql-transport-ws",)
     socket_paths = frozenset({PAGE_PATH, GRAPHQL_SOCKET_PATH})
     origins = frozenset({"https://stake.com"})
@@ -154,6 +151,10 @@ class StakeFace:
             key.removeprefix("user:balances:") for key in self._topics if key.startswith("user:balances:")
         )
         return sorted(account for account in private if account in self.exchange.accounts)
+
+    def joined_topics(self) -> list[str]:
+        """The topics that somebody has joined."""
+        return list(self._topics)
 
     def tick(self, now: float, now_ns: int) -> None:
         """Judge the initialisation: nobody else has a deadline."""

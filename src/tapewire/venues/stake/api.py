@@ -5,9 +5,11 @@ The user supplies the token, and where the site asks for them the headers and co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -17,15 +19,20 @@ from ...retry import RetryPolicy
 from ...secrets import Secret, redact_url
 from ...transport.http import HttpClient, Reply, Request
 from ...transport.limiter import RateLimiter
-from .errors import ArgumentError, ServerError, of_graphql_errors, of_http_error
+from .errors import ArgumentError, ServerError, is_page, of_graphql_errors, of_http_error
+from .headers import session_headers, token_of, with_own
+from .message import exact
 from .operations import QUERIES
-from .url import BASE_URL, GRAPHQL_PATH, base_url_of, cookie_header, origin_of, variable
+from .url import GRAPHQL_PATH, base_url_of, variable
 
 __all__ = ["StakeAPI"]
 
 MAX_PAGE = 50
 
-_exact = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+T = TypeVar("T")
+
+_MUTATES = re.compile(r"\bmutation\b")
+_UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError)
 
 
 class StakeAPI:
@@ -53,21 +60,8 @@ class StakeAPI:
         clock: Clock | None = None,
     ) -> None:
         self.base_url = base_url_of(base_url)
-        token = access_token or variable("STAKE_ACCESS_TOKEN")
-        self._headers: dict[str, Secret] = {name: _secret(value) for name, value in (headers or {}).items()}
-        if token:
-            self._headers["x-access-token"] = _secret(token)
-        agent = variable("STAKE_USER_AGENT")
-        if agent and "user-agent" not in {name.lower() for name in self._headers}:
-            self._headers["User-Agent"] = Secret(agent)
-        all_cookies = {
-            "session": session_cookie or variable("STAKE_SESSION_COOKIE"),
-            "cf_clearance": variable("STAKE_CF_CLEARANCE"),
-            **(cookies or {}),
-        }
-        written = cookie_header({name: value for name, value in all_cookies.items() if value})
-        if written:
-            self._headers["Cookie"] = Secret(written)
+        self._token = token_of(access_token)
+        self._own = session_headers(headers, cookies, session_cookie)
         seconds = _number("timeout", timeout, "STAKE_TIMEOUT", 30.0)
         rate = _number("rate_limit", rate_limit, "STAKE_RATE_LIMIT", 10.0)
         try:
@@ -86,55 +80,51 @@ class StakeAPI:
 
     async def get_user_balance(self) -> dict[str, dict[str, Decimal]]:
         """`{"available": {currency: amount}, "vault": {currency: amount}}`."""
-        found: dict[str, dict[str, Decimal]] = {"available": {}, "vault": {}}
-        for balance in await self._query("UserBalances"):
-            for wallet, amounts in found.items():
-                amounts[balance[wallet]["currency"]] = Decimal(balance[wallet]["amount"])
-        return found
+        return await self._query("UserBalances", _balances)
 
     async def get_user_profile(self) -> dict[str, Any]:
         """Id, name, email and what else the account says of itself."""
-        return dict(await self._query("UserProfile"))
+        return await self._query("UserProfile", _record)
 
     async def get_user_meta(self) -> dict[str, Any]:
         """The account's public side, and whether it is banned or muted."""
-        return dict(await self._query("UserMeta"))
+        return await self._query("UserMeta", _record)
 
     async def get_account_info(self) -> dict[str, Any]:
         """Email and country, and whether they are verified."""
-        return dict(await self._query("UserAccountInfo"))
+        return await self._query("UserAccountInfo", _record)
 
     async def get_kyc_status(self) -> dict[str, Any]:
         """How far the account's identity is verified."""
-        return dict(await self._query("UserKycStatus"))
+        return await self._query("UserKycStatus", _record)
 
     async def get_sessions(self) -> list[dict[str, Any]]:
         """Where the account is signed in."""
-        return list(await self._query("UserSessions"))
+        return await self._query("UserSessions", _records)
 
     async def get_api_keys(self) -> list[dict[str, Any]]:
         """The account's API keys: their names, never the keys."""
-        return list(await self._query("UserApiKeys"))
+        return await self._query("UserApiKeys", _records)
 
     async def get_user_statistics(self) -> list[dict[str, Any]]:
         """Bets, wins and losses, by game."""
-        return list(await self._query("UserStatistic"))
+        return await self._query("UserStatistic", _records)
 
     async def get_seed_pair(self) -> dict[str, Any]:
         """The seeds that the venue's fairness checks are about."""
-        return dict(await self._query("UserSeedPair"))
+        return await self._query("UserSeedPair", _record)
 
     async def get_user_preferences(self) -> dict[str, Any]:
         """Language, currency and the like."""
-        return dict(await self._query("UserPreferences"))
+        return await self._query("UserPreferences", _record)
 
     async def get_vip_status(self) -> dict[str, Any]:
         """The account's rank, the way to the next one, its rakeback."""
-        return dict(await self._query("VipMeta"))
+        return await self._query("VipMeta", _record)
 
     async def get_faucet(self) -> dict[str, Any]:
         """What the faucet has for the account."""
-        return dict(await self._query("Faucet"))
+        return await self._query("Faucet", _record)
 
     async def get_transactions(self, offset: int = 0, limit: int = MAX_PAGE) -> list[dict[str, Any]]:
         """One page of transactions, the latest first."""
@@ -152,16 +142,15 @@ class StakeAPI:
 
     async def get_currency_configuration(self, is_acp: bool = False) -> dict[str, Any]:
         """The currencies there are. `is_acp` is the site's own flag."""
-        return dict(await self._query("CurrencyConfiguration", isAcp=is_acp))
+        return await self._query("CurrencyConfiguration", _record, isAcp=is_acp)
 
     async def get_conversion_rates(self) -> dict[str, Decimal]:
         """What one unit of each currency is worth, in US dollars."""
-        rates = await self._query("CurrencyNewConversionRate")
-        return {rate["currency"]: Decimal(rate["rate"]) for rate in rates}
+        return await self._query("CurrencyNewConversionRate", _rates)
 
     async def get_bonus_code(self, code: str) -> dict[str, Any]:
         """What a bonus code is good for."""
-        return dict(await self._query("BonusCodeInformation", code=code))
+        return await self._query("BonusCodeInformation", _record, code=code)
 
     # --- anything else ----------------------------------------------------------------------------------------------
 
@@ -170,12 +159,22 @@ class StakeAPI:
     ) -> dict[str, Any]:
         """Send a GraphQL document of your own and return its `data`. Raises StakeAPIError for its `errors`.
 
-        A document that is no plain query is sent once, whatever happens: you may not know then whether it was done.
+        A document that is not all queries is sent once, whatever happens: you may not know then whether it was done.
         """
-        body = {"query": query, "variables": dict(variables or {}), "operationName": operation_name}
-        is_query = query.lstrip().startswith(("query", "{"))
+        if not isinstance(query, str):
+            raise ArgumentError("query", query, "the text of a GraphQL document")
         try:
-            reply = await self._http.request("POST", GRAPHQL_PATH, json=body, idempotent=is_query)
+            body = msgspec.json.encode(
+                {"query": query, "variables": dict(variables or {}), "operationName": operation_name}
+            )
+        except (TypeError, ValueError, RecursionError):
+            raise ArgumentError("variables", type(variables).__name__, "what JSON can say") from None
+        is_query = query.lstrip().startswith(("query", "{")) and not _MUTATES.search(query)
+        headers = {"content-type": "application/json"}
+        try:
+            reply = await self._http.request(
+                "POST", GRAPHQL_PATH, body=body, headers=headers, idempotent=is_query
+            )
         except HttpError as error:
             failure = of_http_error(error)
         else:
@@ -196,34 +195,40 @@ class StakeAPI:
         return f"<StakeAPI at {redact_url(self.base_url)}>"
 
     def _headers_for(self, request: Request) -> Mapping[str, str]:
-        origin = self.base_url if self.base_url.startswith("https") else origin_of(BASE_URL)
-        fixed = {"Accept": "application/graphql+json, application/json", "x-language": "en"}
-        if not self.base_url.startswith("http:"):
-            fixed |= {"Origin": origin, "Referer": f"{origin}/"}
-        return fixed | {name: value.reveal() for name, value in self._headers.items()}
+        ours = {"Accept": "application/graphql+json, application/json", "x-language": "en"}
+        if self.base_url.startswith("https:"):  # a server on this machine takes no page's Origin
+            ours |= {"Origin": self.base_url, "Referer": f"{self.base_url}/"}
+        if self._token is not None:
+            ours["x-access-token"] = self._token.reveal()
+        return with_own(ours, self._own)
 
-    async def _query(self, name: str, **variables: Any) -> Any:
+    async def _query(self, name: str, read: Callable[[Any], T], **variables: Any) -> T:
         query = QUERIES[name]
         found: Any = await self.graphql(query.text, variables, name)
-        for step in query.path:
-            found = found.get(step) if isinstance(found, dict) else None
-        if found is None:
-            raise ServerError(f"{name}: the answer has no {'.'.join(query.path)}", status_code=200)
-        return found
+        try:
+            for step in query.path:
+                found = found[step]
+            return read(found)
+        except _UNREADABLE:  # the fields are inferred (operations.py): the live site may know others
+            text = f"{name}: the answer has no {'.'.join(query.path)} of the known shape; graphql() asks as you like"
+        raise ServerError(text, status_code=200)
 
     async def _page(self, name: str, offset: int, limit: int) -> list[dict[str, Any]]:
         if type(offset) is not int or offset < 0:
             raise ArgumentError("offset", offset, "a whole number from 0")
         if type(limit) is not int or not 1 <= limit <= MAX_PAGE:
             raise ArgumentError("limit", limit, f"1 to {MAX_PAGE}")
-        return list(await self._query(name, offset=offset, limit=limit))
+        return await self._query(name, _records, offset=offset, limit=limit)
 
 
 def _data_in(reply: Reply) -> dict[str, Any]:
     try:
-        answer = _exact.decode(reply.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ServerError("the answer is not JSON", status_code=reply.status) from None
+        answer = exact(reply.body)
+    except (ValueError, RecursionError):
+        what = "a web page, not JSON" if is_page(reply.body) else "not JSON"
+        raise ServerError(f"the answer is {what}", status_code=reply.status) from None
+    if not isinstance(answer, dict):
+        raise ServerError("the answer is no GraphQL result", status_code=reply.status)
     if answer.get("errors"):
         raise of_graphql_errors(answer["errors"], reply.status)
     data = answer.get("data")
@@ -233,12 +238,44 @@ def _data_in(reply: Reply) -> dict[str, Any]:
 
 
 def _number(name: str, given: float | None, variable_name: str, default: float) -> float:
-    written = variable(variable_name) if given is None else None
+    chosen = variable(variable_name) or default if given is None else given
     try:
-        return float(written) if written is not None else default if given is None else float(given)
+        number = float(chosen)
     except (TypeError, ValueError):
-        raise ArgumentError(name, given if written is None else written, "a number above 0") from None
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ArgumentError(name, chosen, "a number above 0")
+    return number
 
 
-def _secret(value: str | Secret) -> Secret:
-    return value if isinstance(value, Secret) else Secret(value)
+def _record(found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise TypeError
+    return found
+
+
+def _records(found: Any) -> list[dict[str, Any]]:
+    if not isinstance(found, list):
+        raise TypeError
+    return [_record(one) for one in found]
+
+
+def _balances(found: Any) -> dict[str, dict[str, Decimal]]:
+    balances = _records(found)
+    return {
+        wallet: {one[wallet]["currency"]: _amount(one[wallet]["amount"]) for one in balances}
+        for wallet in ("available", "vault")
+    }
+
+
+def _rates(found: Any) -> dict[str, Decimal]:
+    return {one["currency"]: _amount(one["rate"]) for one in _records(found)}
+
+
+def _amount(value: Any) -> Decimal:
+    if type(value) not in (str, int, Decimal):
+        raise TypeError
+    amount = Decimal(value)
+    if not amount.is_finite():
+        raise ValueError
+    return amount

@@ -128,6 +128,12 @@ class ServerError(StakeAPIError):
 
 _BY_STATUS: Mapping[int, type[StakeAPIError]] = {401: AuthenticationError, 403: AccessDeniedError}
 
+_BROWSER_SESSION = (
+    "the site did not let this client in: it may want the headers and cookies of your own browser session"
+    " (headers=, cookies=), or another token"
+)
+_PAGE = "it answered with a web page, not with JSON"
+
 _REFUSING_CODES = frozenset({4401, 4403})
 """Close codes of `graphql-transport-ws` that refuse the token."""
 
@@ -147,7 +153,9 @@ _BY_WORDS: Sequence[tuple[Sequence[str], type[StakeAPIError]]] = (
 def of_http_error(error: HttpError) -> StakeAPIError:
     """The error of a call that failed."""
     errors = _errors_in(error.body)
-    text = redact("; ".join([str(error), *(str(entry.get("message", ""))[:300] for entry in errors)]))
+    told = [str(error), *(str(entry.get("message", ""))[:300] for entry in errors)]
+    told += [_PAGE] * is_page(error.body) + [_BROWSER_SESSION] * (error.status == 403)
+    text = redact("; ".join(told))
     if error.status is None:
         return NetworkError(text, sent=error.sent)
     if error.status == 429:
@@ -167,11 +175,17 @@ def of_graphql_errors(errors: Any, status: int) -> StakeAPIError:
     return kind(redact(f"GraphQL errors: {told}"), status_code=status, errors=listed)
 
 
+def is_page(body: bytes) -> bool:
+    """True for HTML: what stands before the site says so in a page, whatever was asked."""
+    return body[:256].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
 def of_line_error(error: TapewireError) -> TapewireError:
     """The error of a socket that is over: what of it the venue's refusal explains, else itself."""
     last = error.last if isinstance(error, GaveUp) else error
     if isinstance(last, HandshakeRefused) and last.status in _BY_STATUS:
-        return _BY_STATUS[last.status](str(last), status_code=last.status)
+        text = f"{last}; {_BROWSER_SESSION}" if last.status == 403 else str(last)
+        return _BY_STATUS[last.status](text, status_code=last.status)
     if isinstance(last, ConnectionLost) and last.code in _REFUSING_CODES:
         return AuthenticationError(str(last))
     return error
@@ -187,4 +201,9 @@ def _errors_in(body: bytes) -> list[dict[str, Any]]:
 
 def _as_list(errors: Any) -> list[dict[str, Any]]:
     entries = errors[:MAX_ERRORS] if isinstance(errors, list) else [errors]
-    return [entry if isinstance(entry, dict) else {"message": str(entry)[:300]} for entry in entries]
+    return [_masked(entry if isinstance(entry, dict) else {"message": str(entry)[:300]}) for entry in entries]
+
+
+def _masked(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Without a token that the venue repeats."""
+    return {name: redact(value) if isinstance(value, str) else value for name, value in entry.items()}

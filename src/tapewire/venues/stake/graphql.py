@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...protocols.base import Payload, StreamPosition, Undecodable
+from ...protocols.base import Failed, Payload, StreamPosition, Undecodable
 from ...protocols.graphql_ws import GraphQLClient, Next
 from .channels import selector_of
 
@@ -13,10 +13,14 @@ __all__ = ["StakeGraphQLClient"]
 
 
 class StakeGraphQLClient(GraphQLClient):
-    """The general client; a channel that shares its subscription with others (`game:dice`) gets only its own."""
+    """The general client; a channel that shares its subscription with others (`game:dice`) gets only its own.
 
-    def __init__(self, **options: Any) -> None:
+    `anonymous`: no token was given, so that none can be renewed where the venue asks for one: that is final.
+    """
+
+    def __init__(self, *, anonymous: bool, **options: Any) -> None:
         super().__init__(**options)
+        self._anonymous = anonymous
         self._selectors: dict[str, Callable[[Any], bool]] = {}
 
     def subscribe(self, topic: str, params: Any = None, position: StreamPosition | None = None) -> None:
@@ -25,6 +29,18 @@ class StakeGraphQLClient(GraphQLClient):
         selector = selector_of(topic)
         if selector is not None:
             self._selectors[topic] = selector
+
+    def unsubscribe(self, topic: str) -> None:
+        """As the general client."""
+        super().unsubscribe(topic)
+        self._selectors.pop(topic, None)
+
+    def closed(self, code: int, reason: str) -> Failed:
+        """As the general client."""
+        failed = super().closed(code, reason)
+        if failed.unauthorized and self._anonymous:
+            return Failed(failed.reason, code, terminal=True)
+        return failed
 
     def receive(self, payloads: Sequence[Payload], now: float) -> list[Any]:
         """As the general client, without what belongs to other channels."""

@@ -10,9 +10,22 @@ import msgspec
 from ...protocols.graphql_ws import Next
 from .protocol import PageFrame
 
-__all__ = ["StakeMessage", "data_of", "message_of"]
+__all__ = ["StakeMessage", "data_of", "exact", "message_of"]
 
-_exact = msgspec.json.Decoder(float_hook=Decimal)
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        raise ValueError("a number beyond all bounds") from None
+
+
+_exact = msgspec.json.Decoder(float_hook=_decimal)
+
+
+def exact(text: bytes | msgspec.Raw) -> Any:
+    """JSON, every number with a fraction as an exact Decimal. Raises ValueError or RecursionError for what is none."""
+    return _exact.decode(text)
 
 
 class StakeMessage(msgspec.Struct, frozen=True):
@@ -24,7 +37,7 @@ class StakeMessage(msgspec.Struct, frozen=True):
     @property
     def payload(self) -> Any:
         """The payload, with every number that has a fraction as an exact Decimal."""
-        return _exact.decode(self.raw)
+        return exact(self.raw)
 
     @property
     def data(self) -> dict[str, Any]:

@@ -9,43 +9,46 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, Self, get_args
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any, Self, get_args
 
 from ...errors import (
     BufferOverflow,
     ConfigurationError,
     SessionClosed,
+    SubscriptionEnded,
     SubscriptionError,
     TapewireError,
 )
-from ...marks import Mark
-from ...protocols.base import ClientProtocol
+from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed
 from ...retry import RetryPolicy
-from ...secrets import Secret, redact_url
+from ...secrets import Secret, redact_url, shown
 from ...session.credentials import Credentials
 from ...session.delivery import Delivery, ErrorHook, Subscription
 from ...session.health import Statistics
 from ...session.options import SessionOptions
 from ...session.session import Session
 from ...transport import default_connector
-from ...transport.base import Connector, Endpoint
+from ...transport.base import Connector
 from .channels import checked_channel, is_private, operations_of
-from .errors import ArgumentError, of_graphql_errors, of_line_error
-from .graphql import StakeGraphQLClient
+from .errors import ArgumentError, of_line_error
+from .headers import session_headers, token_of
 from .message import StakeMessage, data_of, message_of
-from .protocol import OTHER, PageClient, Send
-from .url import cookie_header, origin_of, socket_url, variable
+from .protocol import OTHER, Send
+from .url import socket_url
+from .wires import Wire, endpoint_of, policy_of, protocol_of
 
 __all__ = ["StakeLine", "StakeWebSocket", "Wire"]
 
 logger = logging.getLogger("tapewire.venues.stake")
 
-Wire = Literal["page", "graphql"]
-
 FIRST_DELAY = 1
 PRIVATE_CAPACITY = 10_000
 PUBLIC_CAPACITY = 5_000
+
+_calling: ContextVar[Session | None] = ContextVar("tapewire_stake_calling", default=None)
+"""The session whose handler runs here: to wait there until it is closed would be to wait for oneself."""
 
 
 class StakeLine:
@@ -70,7 +73,9 @@ class StakeWebSocket:
     STAKE_WS_URL, STAKE_BASE_URL, the site). `headers`, `cookies`: more of what your browser sends. `init_payload`:
     more for the GraphQL initialisation. `on_mark(channel, mark)`: told where `on_message`'s streams broke, which is
     otherwise only logged. `on_error(error, message)`: told of exceptions of handlers and of what ends a channel.
-    `retry`: how long an outage may last; by default the socket never gives up. Raises ArgumentError.
+    `retry`: how long an outage may last; by default the socket never gives up. `session_options`: any other field of
+    tapewire's `SessionOptions`, such as `ping_interval` (30 s) and `ping_timeout` (10 s). STAKE_USER_AGENT,
+    STAKE_SESSION_COOKIE and STAKE_CF_CLEARANCE are sent as `StakeAPI` sends them. Raises ArgumentError.
     """
 
     def __init__(
@@ -90,10 +95,8 @@ class StakeWebSocket:
     ) -> None:
         if wire not in get_args(Wire):
             raise ArgumentError("wire", wire, get_args(Wire))
-        given = access_token or variable("STAKE_ACCESS_TOKEN")
-        self.access_token = given if isinstance(given, Secret) or given is None else Secret(given)
-        """Masked wherever it might be seen: `.reveal()` gives it."""
-        if wire == "page" and not self.access_token:
+        self._token = token_of(access_token)
+        if wire == "page" and not self._token:
             raise ArgumentError("access_token", None, "your token, here or in STAKE_ACCESS_TOKEN")
         self.wire: Wire = wire
         self.uri = socket_url(wire, base_url)
@@ -103,25 +106,35 @@ class StakeWebSocket:
         self.subscriptions: list[str] = []
         """The channels whose messages `on_message` gets, in the order in which they were subscribed."""
         self.reconnect_delay: float = FIRST_DELAY
-        """Seconds: the bound of the next wait. Doubled after each, `FIRST_DELAY` again when connected."""
+        """Seconds: the bound of the next wait. Doubled after each; when connected, what it was before `connect`."""
         self.max_reconnect_delay: float = 60
-        self._headers = {name: _secret(value) for name, value in (headers or {}).items()}
-        if cookies:
-            self._headers["Cookie"] = Secret(cookie_header(cookies))
+        """Seconds: the bound of every wait. As `reconnect_delay`, change it before `connect`."""
+        self._first_delay: float = FIRST_DELAY
+        self._own = session_headers(headers, cookies)
         self._init_payload = dict(init_payload or {})
-        self._on_mark = on_mark
+        self._on_mark = on_mark or _logged
         self._on_error = on_error
         self._retry = retry
         self._connector = connector
         self._session_options = dict(session_options or {})
         self._session: Session | None = None
+        self._former: Session | None = None  # the last one that was closed
         self._routed: dict[str, Subscription] = {}
         self._turn = asyncio.Lock()  # one `on_message` at a time, as on the page
         self._failure: BaseException | None = None
         self._over = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
-        self._delivering: asyncio.Task[Any] | None = None  # the one inside `on_message` now
+        self._prints = False  # `on_message` gets what is of no channel, too
         self._was_waiting = False
+
+    @property
+    def access_token(self) -> Secret | None:
+        """Masked wherever it might be seen: `.reveal()` gives it. Assign another: the next connection takes it."""
+        return self._token
+
+    @access_token.setter
+    def access_token(self, access_token: str | Secret) -> None:
+        self._token = token_of(access_token)
 
     # --- the page's shape -------------------------------------------------------------------------------------------
 
@@ -131,12 +144,14 @@ class StakeWebSocket:
         Raises AuthenticationError or AccessDeniedError where the venue does not let you in, tapewire.GaveUp where
         `retry` is exhausted, tapewire.BufferOverflow where `on_message` is too slow for the account's own messages.
         """
+        self._prints = True
         try:
-            await self._open((*self.subscriptions, OTHER) if self.wire == "page" else self.subscriptions)
+            await self._open()
             await self._listen()
         except SessionClosed:
             return
         finally:
+            self._prints = False
             await self.close()
 
     async def subscribe(self, channel: str) -> None:
@@ -167,34 +182,31 @@ class StakeWebSocket:
     async def close(self) -> None:
         """Leave the channels and close the socket; `connect` returns when that is done. Bounded in time, idempotent.
 
-        Inside `on_message` it returns at once, and nothing more is given to `on_message`.
+        Inside a handler, or a task that one started, it returns at once; nothing more is given to `on_message`.
         """
         self.ws = None
         self._over.set()
         if self._session is not None:
-            session, self._session = self._session, None
+            self._former, self._session = self._session, None
             self._routed.clear()
-            self._closing = asyncio.create_task(session.close(), name="tapewire stake close")
-        if self._closing is not None and asyncio.current_task() is not self._delivering:
+            self.reconnect_delay = self._first_delay
+            self._closing = asyncio.create_task(self._former.close(), name="tapewire stake close")
+        if self._closing is not None and _calling.get() is not self._former:
             await asyncio.shield(self._closing)
 
     async def _subscribe(self, channel: str) -> None:
         """Ask for it, if there is a line to ask on; `open` asks for all others."""
         if self._session is not None and channel not in self._routed:
-            on_mark = (
-                self._on_mark if channel != OTHER else _ignored
-            )  # nothing is promised of what has no channel
-            self._routed[channel] = self._session.subscribe(
-                channel,
-                self._params(channel),
-                delivery=Delivery(
-                    handler=self._deliver,
-                    on_mark=None if on_mark is None else lambda mark: on_mark(channel, mark),
-                    on_error=self._failed,
-                    policy="fail" if is_private(channel) else "drop_oldest",
-                    capacity=PRIVATE_CAPACITY if is_private(channel) else PUBLIC_CAPACITY,
-                ),
+            delivery = Delivery(
+                handler=self._deliver if channel != OTHER else self._deliver_other,
+                on_mark=lambda mark: self._marked(channel, mark),
+                on_error=self._failed,
+                announce=channel != OTHER,
+                decode=data_of,
+                policy="fail" if is_private(channel) else "drop_oldest",
+                capacity=PRIVATE_CAPACITY if is_private(channel) else PUBLIC_CAPACITY,
             )
+            self._routed[channel] = self._take(channel, delivery)
             logger.info("subscribed to %s", channel)
 
     async def _listen(self) -> None:
@@ -214,7 +226,7 @@ class StakeWebSocket:
 
     async def open(self) -> None:
         """Connect and return when the line is up. Raises as `connect`."""
-        await self._open(self.subscriptions)
+        await self._open()
 
     def watch(
         self,
@@ -242,11 +254,13 @@ class StakeWebSocket:
             made = Delivery(**(fields | delivery))
         except TypeError as error:
             raise ArgumentError("delivery", str(error), Delivery.__struct_fields__) from None
-        return self._line().subscribe(channel, self._params(channel), delivery=made)
+        except ConfigurationError as error:
+            raise ArgumentError(error.argument, error.value, error.allowed) from None
+        return self._take(channel, made)
 
     def statistics(self) -> Statistics:
-        """Frozen figures: connections, gaps, errors, and those of each channel."""
-        return self._line().statistics()
+        """Frozen figures: connections, gaps, errors, and those of each channel; after `close` the last ones."""
+        return (self._session or self._former or self._line()).statistics()
 
     @property
     def is_connected(self) -> bool:
@@ -255,8 +269,9 @@ class StakeWebSocket:
 
     @property
     def state(self) -> str:
-        """The connection's state, as in docs/states.md; `new` before the first and after the last."""
-        return "new" if self._session is None else self._session.state
+        """The connection's state, as in docs/states.md."""
+        session = self._session or self._former
+        return "new" if session is None else session.state
 
     def reconnect(self) -> None:
         """Drop the connection and make a new one at once; channels are marked as after any loss."""
@@ -275,12 +290,12 @@ class StakeWebSocket:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    async def _open(self, channels: Iterable[str]) -> None:
+    async def _open(self) -> None:
         if self._closing is not None:
             await asyncio.shield(self._closing)  # the line before this one
         session = self._line()
         try:
-            for channel in tuple(channels):
+            for channel in (*self.subscriptions, OTHER) if self.wire == "page" else tuple(self.subscriptions):
                 await self._subscribe(channel)
             await session.open()
         except TapewireError as error:
@@ -293,6 +308,14 @@ class StakeWebSocket:
             return
         raise refusal
 
+    def _take(self, channel: str, delivery: Delivery) -> Subscription:
+        session, params = self._line(), operations_of(channel) if self.wire == "graphql" else None
+        before = _calling.set(session)  # for the task that calls the handler: it begins in this context
+        try:
+            return session.subscribe(channel, params, delivery=delivery)
+        finally:
+            _calling.reset(before)
+
     def _line(self) -> Session:
         if self._session is None:
             self._session = Session(self._options())
@@ -300,88 +323,82 @@ class StakeWebSocket:
         return self._session
 
     def _options(self) -> SessionOptions:
-        token = self.access_token
+        self._first_delay = self.reconnect_delay
         options: dict[str, Any] = {
-            "endpoint": lambda _: self._endpoint(),
-            "protocol": lambda _: self._protocol(),
-            "credentials": None if token is None else Credentials(lambda fresh: _given(token)),
+            "endpoint": lambda _: endpoint_of(self.wire, self.uri, self._token, self._own),
+            "protocol": lambda _: protocol_of(
+                self.wire, self._token, self._init_payload, self._line().options
+            ),
+            "credentials": None if self._token is None else Credentials(self._given),
             "connector": self._connector or default_connector(),
             "name": "stake",
-            "retry": self._retry
-            or RetryPolicy(
-                max_attempts=None,
-                initial_backoff=min(self.reconnect_delay, self.max_reconnect_delay),
-                max_backoff=self.max_reconnect_delay,
-            ),
+            "retry": self._retry or policy_of(self.reconnect_delay, self.max_reconnect_delay),
             "ping_interval": 30.0,
             "ping_timeout": 10.0,
-            "on_state": self._state_changed,
             "on_error": self._on_error,
+            **self._session_options,
+            "on_state": self._state_changed,
         }
         try:
-            return SessionOptions(**(options | self._session_options))
+            return SessionOptions(**options)
         except ConfigurationError as error:
             raise ArgumentError(error.argument, error.value, error.allowed) from None
+        except TypeError as error:
+            raise ArgumentError("session_options", str(error), SessionOptions.__struct_fields__) from None
 
-    def _endpoint(self) -> Endpoint:
-        headers = {"Origin": origin_of(self.uri)}
-        if self.access_token:
-            headers["x-access-token"] = self.access_token.reveal()
-        given = {name: value.reveal() for name, value in self._headers.items()}
-        taken = {name.lower() for name in given}
-        headers = {name: value for name, value in headers.items() if name.lower() not in taken}
-        subprotocols = ("graphql-transport-ws",) if self.wire == "graphql" else ()
-        return Endpoint(url=self.uri, headers={**headers, **given}, subprotocols=subprotocols)
-
-    def _protocol(self) -> ClientProtocol:
-        if self.wire == "page":
-            return PageClient(self._line().options.clock.monotonic)
-        payload = {"language": "en", **self._init_payload}
-        if self.access_token:
-            payload["accessToken"] = self.access_token
-        return StakeGraphQLClient(
-            init_payload=payload, retryable=lambda errors: of_graphql_errors(errors, 200).retryable
-        )
+    async def _given(self, fresh: bool) -> Secret:
+        assert self._token is not None
+        return self._token
 
     def _checked(self, channel: str) -> str:
         if self.wire == "graphql":
             operations_of(checked_channel(channel))
         return checked_channel(channel)
 
-    def _params(self, channel: str) -> Any:
-        return operations_of(channel) if self.wire == "graphql" else None
-
-    async def _deliver(self, publication: Any) -> None:
-        data = data_of(publication)
+    async def _deliver(self, data: dict[str, Any]) -> None:
         async with self._turn:
-            if self._over.is_set():
-                return
-            self._delivering = asyncio.current_task()
-            try:
-                result: Any = self.on_message(data)
-                if inspect.isawaitable(result):
-                    await result
-            finally:
-                self._delivering = None
+            if self._session is None:
+                return  # closed meanwhile
+            result: Any = self.on_message(data)
+            if inspect.isawaitable(result):
+                await result
+
+    async def _deliver_other(self, data: dict[str, Any]) -> None:
+        if data.get("type") == "error":
+            logger.warning("the venue says: %s", shown(data.get("message")))
+        if self._prints:
+            await self._deliver(data)
+
+    def _marked(self, channel: str, mark: Mark) -> Any:
+        if isinstance(mark, Unsubscribed):
+            routed = self._routed.get(channel)
+            if routed is not None and routed.ended_reason is not None and routed.error is None:
+                logger.warning("%s: ended by the venue: %s", channel, shown(mark.reason))
+                return self._failed(SubscriptionEnded(channel, f"ended by the venue: {mark.reason}"), None)
+        elif channel != OTHER and not isinstance(mark, Subscribing | Subscribed | Errored):
+            return self._on_mark(channel, mark)
+        return None
 
     def _failed(self, error: BaseException, item: Any) -> Any:
-        if item is None and isinstance(error, BufferOverflow):
-            self._failure = error
-            self._over.set()
-        elif item is None and isinstance(error, SubscriptionError):
+        if item is None and isinstance(error, SubscriptionError):
             self._routed.pop(error.topic, None)
-            if error.topic in self.subscriptions:
+            if isinstance(error, BufferOverflow):
+                self._failure = error
+                self._over.set()
+            elif error.topic in self.subscriptions:
                 self.subscriptions.remove(error.topic)
         if self._on_error is not None:
             return self._on_error(error, item)
         return None
 
     def _state_changed(self, state: str) -> None:
+        if (told := self._session_options.get("on_state")) is not None:
+            told(state)
         session = self._session
         if session is None:
             return
         if state == "up":
-            self.reconnect_delay = FIRST_DELAY
+            self.reconnect_delay = self._first_delay
             self.ws = StakeLine(session)
             logger.info("connected to %s", redact_url(self.uri))
         else:
@@ -393,13 +410,5 @@ class StakeWebSocket:
             self._over.set()
 
 
-def _ignored(channel: str, mark: Mark) -> None:
-    """Nothing."""
-
-
-def _secret(value: str | Secret) -> Secret:
-    return value if isinstance(value, Secret) else Secret(value)
-
-
-async def _given(token: Secret) -> Secret:
-    return token
+def _logged(channel: str, mark: Mark) -> None:
+    logger.warning("%s: %s (nobody is told: on_mark= would be)", channel, shown(mark))

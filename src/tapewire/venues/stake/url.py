@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from ...secrets import Secret, redact_url
+from ...secrets import redact_url
+from ...transport.http import is_loopback
 from .errors import ArgumentError
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "GRAPHQL_PATH",
     "SOCKET_PATHS",
     "base_url_of",
-    "cookie_header",
     "origin_of",
     "socket_url",
     "variable",
@@ -27,7 +26,6 @@ SOCKET_PATHS: Mapping[str, str] = {"page": "/_api/websocket", "graphql": "/_api/
 """The socket's path on either wire: the page's own, and the live site's."""
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-_COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 
 
 def variable(name: str) -> str | None:
@@ -38,14 +36,8 @@ def variable(name: str) -> str | None:
 def base_url_of(base_url: str | None) -> str:
     """The site's address: the argument, STAKE_BASE_URL, or https://stake.com. Raises ArgumentError."""
     chosen = (base_url or variable("STAKE_BASE_URL") or BASE_URL).rstrip("/")
-    parts = urlsplit(chosen)
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.path
-        or parts.query
-        or parts.username
-    ):
+    parts = _split(chosen)
+    if parts.scheme not in ("http", "https") or parts.path or parts.query:
         raise ArgumentError("base_url", redact_url(chosen), "https://host[:port]")
     return chosen
 
@@ -55,13 +47,9 @@ def socket_url(wire: str, base_url: str | None = None) -> str:
 
     STAKE_WS_URL may name an origin, or a whole address with a path of its own. Raises ArgumentError.
     """
-    chosen = base_url or variable("STAKE_WS_URL") or base_url_of(None)
-    parts = urlsplit(chosen)
-    scheme = _SCHEMES.get(parts.scheme)
-    if scheme is None or not parts.hostname or parts.username:
-        raise ArgumentError("base_url", redact_url(chosen), "https://host[:port] or wss://host[:port]")
+    parts = _split(base_url or variable("STAKE_WS_URL") or base_url_of(None))
     path = parts.path if parts.path not in ("", "/") else SOCKET_PATHS[wire]
-    return f"{scheme}://{parts.netloc}{path}"
+    return f"{_SCHEMES[parts.scheme]}://{parts.netloc}{path}"
 
 
 def origin_of(url: str) -> str:
@@ -70,12 +58,22 @@ def origin_of(url: str) -> str:
     return f"https://{parts.netloc}" if parts.scheme == "wss" else BASE_URL
 
 
-def cookie_header(cookies: Mapping[str, str | Secret]) -> str:
-    """The Cookie header of what the user gives. Raises ArgumentError, which shows no value."""
-    written = []
-    for name, given in cookies.items():
-        value = given.reveal() if isinstance(given, Secret) else given
-        if not name or not _COOKIE.fullmatch(name) or "=" in name or not _COOKIE.fullmatch(value):
-            raise ArgumentError("cookies", name, "names and values as RFC 6265 allows them")
-        written.append(f"{name}={value}")
-    return "; ".join(written)
+def _split(url: str) -> SplitResult:
+    """Its parts. A token never leaves this machine in plain text: http and ws lead nowhere else."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    else:
+        secure = parts.scheme in ("https", "wss")
+        if (
+            host
+            and port != 0
+            and not parts.username
+            and parts.scheme in _SCHEMES
+            and (secure or is_loopback(host))
+        ):
+            return parts
+    allowed = "https://host[:port] or wss://host[:port]; http and ws to this machine only"
+    raise ArgumentError("base_url", redact_url(url), allowed)

@@ -1,0 +1,57 @@
+"""What a connection is made of on either wire: where it goes, what it sends along, how it speaks, how long it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from ...protocols.base import ClientProtocol
+from ...retry import RetryPolicy
+from ...secrets import Secret
+from ...session.options import SessionOptions
+from ...transport.base import Endpoint
+from .errors import ArgumentError, of_graphql_errors
+from .graphql import StakeGraphQLClient
+from .headers import with_own
+from .protocol import PageClient
+from .url import origin_of
+
+__all__ = ["Wire", "endpoint_of", "policy_of", "protocol_of"]
+
+Wire: TypeAlias = Literal["page", "graphql"]
+
+
+def endpoint_of(wire: Wire, uri: str, token: Secret | None, own: Mapping[str, Secret]) -> Endpoint:
+    """Where to connect, the token with the handshake on either wire."""
+    ours = {"Origin": origin_of(uri)}
+    if token:
+        ours["x-access-token"] = token.reveal()
+    subprotocols = ("graphql-transport-ws",) if wire == "graphql" else ()
+    return Endpoint(url=uri, headers=with_own(ours, own), subprotocols=subprotocols)
+
+
+def protocol_of(
+    wire: Wire, token: Secret | None, init_payload: Mapping[str, Any], options: SessionOptions
+) -> ClientProtocol:
+    """A protocol for one connection of the session with those options."""
+    if wire == "page":
+        return PageClient(options.clock.monotonic)
+    payload = {"language": "en", **init_payload}
+    if token:
+        payload["accessToken"] = token
+    return StakeGraphQLClient(
+        anonymous=options.credentials is None,
+        init_payload=payload,
+        ping_interval=options.ping_interval,
+        ping_timeout=options.ping_timeout,
+        retryable=lambda errors: of_graphql_errors(errors, 200).retryable,
+    )
+
+
+def policy_of(reconnect_delay: Any, max_reconnect_delay: Any) -> RetryPolicy:
+    """The waits of the page's two attributes, without end. Raises ArgumentError that names the wrong one."""
+    given = {"reconnect_delay": reconnect_delay, "max_reconnect_delay": max_reconnect_delay}
+    for name, seconds in given.items():
+        if type(seconds) not in (int, float) or not 0 < seconds <= 86_400:
+            raise ArgumentError(name, seconds, "seconds above 0, up to 86400")
+    return RetryPolicy(None, min(reconnect_delay, max_reconnect_delay), max_reconnect_delay)
