@@ -1,21 +1,17 @@
 import json
-import os
 import re
 import signal
+import socket
 import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from tapewire import __version__
 from tapewire.cli.main import app
-
-COMMAND = [sys.executable, "-m", "tapewire"]
-
-
-def run(*arguments, **fields):
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=40, **fields)
+from tapewire.cli.sandbox import _no_port
+from tests.cli.played_command import COMMAND, run
+from tests.cli.played_command import sandbox as played_sandbox
 
 
 def test_the_help_names_every_command():
@@ -53,51 +49,71 @@ def test_the_demo_prints_plain_lines_where_there_is_no_terminal():
     assert "\x1b[" not in result.stdout
 
 
-@pytest.fixture
-def sandbox():
+def test_ctrl_c_in_the_demo_shows_what_was_found_until_then_and_ends_with_130():
     process = subprocess.Popen(
-        [*COMMAND, "sandbox", "--port", "0", "--rate", "50"],
+        [*COMMAND, "demo", "--seconds", "600", "--venue", "stake"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    exports = {}
-    while "TAPEWIRE_SANDBOX_TOKEN" not in exports:
-        line = process.stdout.readline()
-        assert line, process.stderr.read()
-        if found := re.match(r"export (\w+)='?([^'\n]*)'?", line):
-            exports[found[1]] = found[2]
-    yield process, exports
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
-
-
-def test_the_sandbox_prints_exports_takes_faults_and_ends_cleanly_on_ctrl_c(sandbox):
-    process, exports = sandbox
-    assert exports["STX_HOST"].startswith("http://127.0.0.1:")
-    environment = os.environ | exports
-    ordered = run("fault", "refuse_join", "reason=maintenance", "times=2", env=environment)
-    assert ordered.returncode == 0, ordered.stderr
-    assert json.loads(ordered.stdout)["params"]["reason"] == "maintenance"
-    wrong = run("fault", "explode", env=environment)
-    assert wrong.returncode == 2
-    assert "half_open" in wrong.stderr
+    while "faucet" not in process.stdout.readline():  # it streams
+        pass
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
-    assert process.returncode == 0
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "interrupted after" in output
+    assert "nothing was lost in silence" in output
     assert "Traceback" not in errors
 
 
-def test_the_faults_are_listed_with_their_parameters():
-    text = run("fault").stdout
-    assert "half_open" in text
-    assert "crash_channel" in text
-    assert "Retry-After" in text
+def test_the_log_may_be_asked_for_before_and_behind_the_command():
+    for arguments in (("-v", "demo"), ("demo", "-v")):
+        result = run(*arguments, "--seconds", "1", "--no-faults", "--venue", "stake")
+        assert result.returncode == 0
+        assert "INFO tapewire" in result.stderr
+    assert run("demo", "--seconds", "1", "--no-faults", "--venue", "stake").stderr == ""
 
 
-def test_a_fault_without_a_sandbox_says_what_to_set():
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TAPEWIRE")}
-    result = run("fault", "abort", env=environment)
+@pytest.fixture
+def sandbox():
+    with played_sandbox("--rate", "50") as played:
+        yield played
+
+
+def test_the_sandbox_prints_exports_takes_faults_and_ends_cleanly_on_ctrl_c(sandbox):
+    process, environment = sandbox
+    assert environment["STX_HOST"].startswith("http://127.0.0.1:")
+    assert run("fault", "refuse_join", "times=2", env=environment).returncode == 0
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert re.search(r"^\d\d:\d\d:\d\d fault ordered: refuse_join times=2$", errors, re.MULTILINE)
+    assert "Traceback" not in errors
+    assert environment["TAPEWIRE_SANDBOX_TOKEN"] not in errors
+
+
+def test_a_quiet_sandbox_tells_of_nothing():
+    with played_sandbox("--quiet") as (process, environment):
+        assert run("fault", "refuse_join", env=environment).returncode == 0
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=10)[1] == ""
+
+
+def test_a_port_in_use_is_said_in_a_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run("sandbox", "--port", str(port))
     assert result.returncode == 2
-    assert "TAPEWIRE_SANDBOX_URL" in result.stderr
+    assert result.stderr == f"tapewire: port {port} is in use; choose another with --port\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PermissionError(13, "Permission denied"), "port 80 needs more rights than you have"),
+        (OSError(99, "Cannot assign requested address"), "port 80 cannot be taken (Cannot assign"),
+    ],
+)
+def test_a_port_that_cannot_be_taken_is_said_in_a_sentence(error, told):
+    assert _no_port(80, error).startswith(told)
+    assert "--port" in _no_port(80, error)

@@ -22,7 +22,7 @@ def test_every_fault_can_be_ordered_by_name_and_has_a_help_text(name):
         ("nosuch", {}, "abort"),
         ("close", {"cod": 1000}, "code, connection, reason"),
         ("close", {"code": 1006}, "1000 to 1014"),
-        ("close", {"code": 99}, "from 1000 on"),
+        ("close", {"code": 99}, "from 1000 to 4999"),
         ("close", {"code": True}, "whole number"),
         ("close", {"reason": "x" * 124}, "123 bytes"),
         ("crash_channel", {}, "the topic on the wire"),
@@ -78,3 +78,13 @@ def test_a_second_channel_limit_replaces_the_first():
     faults.order("channel_limit", {"count": 1}, 0)
     latest = faults.order("channel_limit", {"count": 7}, 0)
     assert faults.meet("channel_limit", 1) is latest
+
+
+def test_what_is_in_force_is_what_can_still_be_met():
+    faults = Faults()
+    limit = faults.order("channel_limit", {"count": 1}, 0)
+    faults.order("refuse_tokens", {"seconds": 2}, 0)
+    twice = faults.order("duplicate", {"times": 2}, 0)
+    faults.order("abort", {}, 0)
+    faults.meet("duplicate", 1)
+    assert faults.in_force(2_000_000_000) == [limit, twice]

@@ -139,6 +139,22 @@ async def test_run_sandbox_says_when_it_is_ready_and_ends_when_cancelled():
         await task
 
 
+async def test_it_tells_of_sockets_and_faults_to_whom_it_was_given():
+    lines = []
+    async with played(narrate=lines.append) as (sandbox, _, raw):
+        assert lines == ["stx: connection 2 opened"]  # 1 was the login
+        await raw.ask(JOIN)
+        sandbox.inject("drain", connection=2)
+        await raw.end()
+        await until(lambda: len(lines) > 2)
+        sandbox.lift()
+    assert lines[1:] == [
+        "fault ordered: drain connection=2",
+        "stx: connection 2 is over (sent 1 messages, received 1)",
+        "faults lifted: all (0)",
+    ]
+
+
 # Who may come in
 
 
@@ -304,6 +320,32 @@ async def test_muted_publications_are_lost_while_heartbeats_are_answered():
         assert event_of((await raw.take())[0]) == "market_updated"
 
 
+async def test_what_is_lifted_is_counted_and_the_rest_stays():
+    async with played() as (sandbox, _, raw):
+        await raw.ask(JOIN)
+        sandbox.inject("mute")
+        sandbox.inject("mute_heartbeats")
+        sandbox.inject("drip", interval=60)
+        sandbox.inject("refuse_join")
+        (number,) = sandbox.suffering()["drip"]
+        assert sandbox.lift("mute") == 1
+        assert sandbox.suffering() == {"drip": [number], "mute_heartbeats": [number]}
+        assert sandbox.lift("mute") == 0
+        assert sandbox.lift() == 3
+        assert sandbox.suffering() == {}
+
+
+async def test_an_order_notes_what_it_reached_and_the_state_what_is_joined():
+    async with played() as (sandbox, _, raw):
+        await raw.ask(JOIN)
+        assert sandbox.state()["venues"]["stx"]["joined"] == ["markets"]
+        assert sandbox.inject("crash_channel", topic="nonsense").reached == 0
+        assert sandbox.inject("crash_channel", topic="markets").reached == 1
+        assert sandbox.inject("mute", connection=99).reached == 0
+        assert sandbox.inject("mute").reached == 1
+        assert sandbox.inject("refuse_join").reached is None
+
+
 async def test_muted_heartbeats_are_not_answered_while_publications_flow():
     async with played() as (sandbox, _, raw):
         await raw.ask(JOIN)
@@ -461,6 +503,9 @@ async def test_the_ledger_and_the_state_are_read_over_http():
         assert [(entry["sequence"], entry["digest"], entry["payload"]) for entry in page["entries"]] == [
             (entry.sequence, entry.digest, entry.payload) for entry in expected
         ]
+        assert (page["more"], page["forgotten"]) == (False, 0)
         assert (await client.get("ledger?topic=markets&since=x")).status_code == 400
+        beyond = await client.get("ledger?topic=markets&since=999999")
+        assert (beyond.status_code, "0 to" in beyond.json()["error"]) == (400, True)
         assert (await client.get("state")).json()["published"] == sandbox.ledger.published
         assert (await client.get("nothing")).status_code == 404

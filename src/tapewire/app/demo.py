@@ -2,7 +2,9 @@
 purpose, and compare every message that handlers received with what was published.
 
 The sandbox stands still until every stream is joined and once more at the end, so that the ledger and the streams
-begin and end together. What is compared, and what counts as honest, is in `audit.py`.
+begin and end together. In the end the line is left alone until every stream is live again and has told its last state:
+what was lost inside a marked gap, such as the latest balance, nobody can know before. What is compared, and what counts
+as honest, is in `audit.py`.
 """
 
 from __future__ import annotations
@@ -21,12 +23,18 @@ from ..sandbox.faults import FAULTS, Injected
 from ..sandbox.ledger import digest_of
 from ..sandbox.server import Sandbox
 from ..venues import DemoFault, VenueDemo, demo_settings, make_demo
-from .audit import SLACK_NS, Audit, Cause, Item, Observed, Published, audit
+from .audit import SLACK_NS, Audit, AuditWalk, Cause, Item, Observed, Published
 
 __all__ = ["DemoReport", "DemoStream", "Narrator", "StreamReport", "run_demo"]
 
-DRAIN_SECONDS = 5.0
-"""How long the last messages may take after the sandbox stands still."""
+SETTLE_SECONDS = 10.0
+"""How long the streams may take to come back and tell their last state, after the faults."""
+
+SETTLE_INTERVAL = 0.5
+"""Seconds until the states are compared again, after another trade."""
+
+TICK = 0.1
+"""Seconds between two looks at faults, ledger and screen."""
 
 TRADE_INTERVAL = 1.0
 """Seconds between two orders of the demo's account."""
@@ -51,9 +59,10 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the demo found. `honest` decides the exit code."""
+    """What the demo found. `honest` decides the exit code; `seconds` is how long it streamed."""
 
     honest: bool
+    interrupted: bool
     seconds: float
     faults: tuple[str, ...]
     reconnections: int
@@ -62,45 +71,58 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DemoStream:
-    """What one handler received, in order: an `Observer`."""
+    """What one handler received, in order: an `Observer`. `collect` compares it with the ledger so far."""
 
     def __init__(self, venue: str, label: str, topic: str, start: int) -> None:
         self.venue = venue
         self.label = label
         self.topic = topic
-        self.start = start
-        self.items: list[Item] = []
-        self.delivered = self.marks = 0
+        self.published = self.delivered = self.marks = 0
+        self._read_to = start
+        self._items: list[Item] = []
+        self._walk = AuditWalk()
+        self._last: Published | None = None
+        self._last_key = ""
+        self._gap_ended_ns = 0
 
     def publication(self, event: str, payload: Any) -> None:
-        self.items.append(Observed(_key(event, digest_of(payload)), time.time_ns()))
+        self._last_key = _key(event, digest_of(payload))
+        self._items.append(Observed(self._last_key, time.time_ns()))
+        self._gap_ended_ns = 0
         self.delivered += 1
 
     def mark(self, mark: Mark) -> None:
-        self.items.append(mark)
+        self._items.append(mark)
+        ended_ns = getattr(mark, "until_ns", 0) or getattr(mark, "at_ns", 0)
+        self._gap_ended_ns = max(self._gap_ended_ns, ended_ns)
         self.marks += 1
 
-    def published(self, sandbox: Sandbox) -> list[Published]:
-        """What the ledger says was published since the stream was joined."""
-        entries = sandbox.ledger.since(self.topic, self.start, venue=self.venue)
-        return [
+    def collect(self, sandbox: Sandbox, causes: Sequence[Cause]) -> None:
+        """Compare what was published and received since the last call; then it need not be kept."""
+        entries = [
             Published(entry.sequence, _key(entry.event, entry.digest), entry.published_at_ns)
-            for entry in entries
+            for entry in sandbox.ledger.since(self.topic, self._read_to, venue=self.venue)
         ]
+        if entries:
+            self._last, self._read_to = entries[-1], entries[-1].sequence
+            self.published += len(entries)
+            self._walk.publish(entries)
+        items, self._items = self._items, []
+        self._walk.receive(items, causes)
 
-    def is_behind(self, sandbox: Sandbox) -> bool:
-        """True while the last publication has neither arrived nor fallen into the gap that was marked last."""
-        published = self.published(sandbox)
-        if not published:
+    def is_behind(self, now_ns: int) -> bool:
+        """True while the last publication collected has neither arrived nor fallen into the last gap."""
+        last = self._last
+        if last is None or self._last_key == last.key:
             return False
-        last = published[-1]
-        for item in reversed(self.items):
-            if isinstance(item, Observed):
-                return item.key != last.key
-            ended_ns = getattr(item, "until_ns", 0) or getattr(item, "at_ns", 0)
-            if last.at_ns <= ended_ns + SLACK_NS:
-                return False
-        return True
+        if last.at_ns <= self._gap_ended_ns:
+            return False
+        # Published soon after a gap it is either part of it, or it arrives within the same short time.
+        return last.at_ns > self._gap_ended_ns + SLACK_NS or now_ns <= last.at_ns + SLACK_NS
+
+    def finish(self) -> Audit:
+        """The result; call it once, when all was collected."""
+        return self._walk.finish()
 
 
 class _Demo:
@@ -124,7 +146,10 @@ class _Demo:
         self.streams.append(stream)
         return stream
 
-    async def stream(self, seconds: float, with_faults: bool, progress: Callable[[_Demo], None]) -> None:
+    async def stream(
+        self, seconds: float, with_faults: bool, progress: Callable[[_Demo], None], stop: asyncio.Event
+    ) -> float:
+        """Returns for how long it streamed: less than `seconds` if `stop` was set."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         planned = [
@@ -132,15 +157,25 @@ class _Demo:
         ]
         pending = sorted(planned, key=lambda plan: plan[0]) if with_faults else []
         next_trade = 0.0
-        while (elapsed := loop.time() - started) < seconds:
+        while (elapsed := loop.time() - started) < seconds and not stop.is_set():
             while pending and pending[0][0] <= elapsed:
                 _, name, fault = pending.pop(0)
                 self._order(name, fault)
             if elapsed >= next_trade:
                 next_trade = elapsed + TRADE_INTERVAL
                 await self._trade(first=elapsed < TRADE_INTERVAL)
+            self._collect()
             progress(self)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(TICK)
+        return min(elapsed, seconds)
+
+    def _collect(self) -> None:
+        causes: dict[str, list[Cause]] = {name: [] for name in self.venues}
+        for name, order in self.orders:
+            felt_ns = max(order.at_ns, order.last_hit_ns or 0)
+            causes[name].append(Cause(order.name, order.at_ns, felt_ns))
+        for stream in self.streams:
+            stream.collect(self.sandbox, causes[stream.venue])
 
     def _order(self, venue: str, fault: DemoFault) -> None:
         self.narrate(f"{venue}: fault: {fault.title} ({fault.name})")
@@ -153,41 +188,65 @@ class _Demo:
             if first:
                 self.narrate(f"{name}: {line}")
 
-    async def drain(self) -> None:
-        """Wait until what was published last has arrived."""
+    async def settle(self, progress: Callable[[_Demo], None]) -> None:
+        """Leave the line alone until every stream has told its last state, and the states equal the exchanges'."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + DRAIN_SECONDS
-        while waiting := [stream for stream in self.streams if stream.is_behind(self.sandbox)]:
-            if loop.time() >= deadline:
-                names = ", ".join(f"{stream.venue} {stream.label}" for stream in waiting)
-                self.problems.append(f"the last messages did not arrive within {DRAIN_SECONDS:g} s: {names}")
+        deadline = loop.time() + SETTLE_SECONDS
+        self.sandbox.lift()
+        await self._hear_from_all(deadline)
+        while True:
+            await self._trade(first=False)
+            late = await self._drain(deadline)
+            problems = [f"{late}: the last messages did not arrive in {SETTLE_SECONDS:g} s"] if late else []
+            problems += await self._differences()
+            progress(self)
+            if not problems or loop.time() >= deadline:
+                self.problems += problems
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(SETTLE_INTERVAL)
 
-    async def compare(self) -> None:
+    async def _hear_from_all(self, deadline: float) -> None:
+        """A short run may have left a stream without any publication: that proves nothing."""
+        loop = asyncio.get_running_loop()
+        self._collect()
+        while not all(stream.published for stream in self.streams) and loop.time() < deadline:
+            self.sandbox.step(5)
+            await asyncio.sleep(TICK)
+            self._collect()
+
+    async def _drain(self, deadline: float) -> str:
+        """Wait until what was published last has arrived; returns which streams were too late."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._collect()
+            now_ns = time.time_ns()
+            late = [f"{each.venue} {each.label}" for each in self.streams if each.is_behind(now_ns)]
+            if not late or loop.time() >= deadline:
+                return ", ".join(late)
+            await asyncio.sleep(TICK / 2)
+
+    async def _differences(self) -> list[str]:
         """Books and the like against the exchange's own."""
+        found: list[str] = []
         for name, venue in self.venues.items():
             truth = getattr(self.sandbox.faces[name], "book", lambda market: None)
-            self.problems += [f"{name}: {difference}" for difference in await venue.compare(truth)]
+            found += [f"{name}: {difference}" for difference in await venue.compare(truth)]
+        return found
 
-    def report(self, seconds: float) -> DemoReport:
-        causes: dict[str, list[Cause]] = {name: [] for name in self.venues}
-        for name, order in self.orders:
-            felt_ns = max(order.at_ns, order.last_hit_ns or 0)
-            causes[name].append(Cause(order.name, order.at_ns, felt_ns))
-        audits = [
-            (stream, audit(stream.published(self.sandbox), stream.items, causes[stream.venue]))
-            for stream in self.streams
-        ]
+    def report(self, seconds: float, *, interrupted: bool) -> DemoReport:
+        self._collect()
+        audits = [(stream, stream.finish()) for stream in self.streams]
         for stream, result in audits:
             if not result.published:
                 self.problems.append(f"{stream.venue} {stream.label}: nothing was published")
         reconnections = sum(venue.statistics().reconnections for venue in self.venues.values())
-        if self.orders and not reconnections:
+        breaking = {name for name, fault in FAULTS.items() if "connection" in fault.parameters}
+        if not reconnections and any(order.name in breaking for _, order in self.orders):
             self.problems.append("faults were ordered, and no line broke")
         return DemoReport(
             honest=not self.problems and all(result.honest for _, result in audits),
-            seconds=seconds,
+            interrupted=interrupted,
+            seconds=round(seconds, 1),
             faults=tuple(order.name for _, order in self.orders),
             reconnections=reconnections,
             streams=tuple(_stream_report(stream, result) for stream, result in audits),
@@ -208,9 +267,11 @@ async def run_demo(
     rate: float = 40.0,
     narrate: Narrator = lambda line: None,
     progress: Callable[[Any], None] = lambda demo: None,
+    stop: asyncio.Event | None = None,
 ) -> DemoReport:
     """Run the demo and return what it found. `narrate` gets lines for people, `progress` the state ten times a second.
 
+    Set `stop` to end it before the time: what ran until then is compared all the same, and the report says so.
     Raises ConfigurationError for a wrong argument, and whatever made the main job impossible.
     """
     if not 1 <= seconds <= 3600:
@@ -222,12 +283,11 @@ async def run_demo(
         try:
             await demo.join()
             sandbox.rate = rate
-            await demo.stream(seconds, faults, progress)
+            stop = stop or asyncio.Event()
+            streamed = await demo.stream(seconds, faults, progress, stop)
             sandbox.rate = 0
-            await demo.drain()
-            await demo.compare()
-            progress(demo)
-            return demo.report(seconds)
+            await demo.settle(progress)
+            return demo.report(streamed, interrupted=stop.is_set())
         finally:
             await demo.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import Annotated
 
@@ -10,8 +9,10 @@ import typer
 
 from .. import __version__
 from ..errors import TapewireError
-from ..secrets import RedactingFilter, redact
-from . import demo, sandbox
+from ..secrets import redact
+from . import demo, fault, sandbox
+from .endings import WRONG_USE
+from .logs import Verbose
 
 __all__ = ["app", "main"]
 
@@ -24,7 +25,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)
-app.command("fault")(sandbox.fault)
+app.command("fault")(fault.fault)
 app.command("venues")(sandbox.venues)
 
 
@@ -36,18 +37,12 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def common(
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log what the engine does, on stderr.")
-    ] = False,
+    verbose: Verbose = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """What every command takes."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(RedactingFilter())
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, handlers=[handler])
 
 
 def main() -> None:
@@ -56,7 +51,7 @@ def main() -> None:
         app()
     except TapewireError as error:
         typer.echo(f"tapewire: {redact(str(error))}", err=True)
-        sys.exit(2)
+        sys.exit(WRONG_USE)
     except KeyboardInterrupt:
         typer.echo("", err=True)
         sys.exit(130)

@@ -1,24 +1,25 @@
-"""`tapewire sandbox`, `tapewire fault`, `tapewire venues`: a venue on this machine, and how to break it."""
+"""`tapewire sandbox` and `tapewire venues`: the venues there are, and how to play them on this machine."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import errno
 import shlex
-from contextlib import suppress
-from typing import Annotated, Any
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime
+from typing import Annotated
 
-import httpx2
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from ..sandbox.admin import PREFIX, TOKEN_HEADER
-from ..sandbox.faults import FAULTS
 from ..sandbox.server import Sandbox
 from ..venues import VENUES
+from .endings import end_with
+from .logs import Verbose
 
-__all__ = ["fault", "sandbox", "venues"]
+__all__ = ["TOKEN_VARIABLE", "URL_VARIABLE", "sandbox", "venues"]
 
 URL_VARIABLE = "TAPEWIRE_SANDBOX_URL"
 TOKEN_VARIABLE = "TAPEWIRE_SANDBOX_TOKEN"
@@ -44,21 +45,34 @@ def sandbox(
     env: Annotated[
         bool, typer.Option("--env", help="Print only the exports that point every SDK here.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Tell of no client and no fault on stderr.")
+    ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Play the venues on this machine until Ctrl-C. Any email and password are an account.
 
     In another shell, `eval` the printed exports: the SDKs, your bots and `tapewire fault` then find this sandbox.
+    Clients that come and go, and faults, are told on stderr.
     """
+    names = venue or list(VENUES)
+    played = Sandbox(
+        port=port, seed=seed, rate=rate, venues=names, user_activity=user_activity,
+        narrate=_silent if quiet or env else _tell,
+    )  # fmt: skip
+    title = "" if env else f"playing {', '.join(names)}; Ctrl-C ends it"
     with suppress(KeyboardInterrupt):
-        asyncio.run(_play(venue or list(VENUES), port, seed, rate, user_activity, env))
+        asyncio.run(_play(played, port, title))
 
 
-async def _play(
-    venues: list[str], port: int, seed: int, rate: float, user_activity: bool, only_env: bool
-) -> None:
-    async with Sandbox(port=port, seed=seed, rate=rate, venues=venues, user_activity=user_activity) as played:
-        if not only_env:
-            typer.echo(f"# sandbox at {played.url}, playing {', '.join(venues)}; Ctrl-C ends it")
+async def _play(played: Sandbox, port: int, title: str) -> None:
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(played)
+        except OSError as error:
+            end_with(_no_port(port, error))
+        if title:
+            typer.echo(f"# sandbox at {played.url}, {title}")
         exports = played.environment() | {
             URL_VARIABLE: played.url,
             TOKEN_VARIABLE: played.admin_token.reveal(),
@@ -69,59 +83,24 @@ async def _play(
             await played.wait()
 
 
-def fault(
-    name: Annotated[str | None, typer.Argument(help="Which fault; without it, list them.")] = None,
-    parameters: Annotated[list[str] | None, typer.Argument(help="name=value, as the list shows.")] = None,
-    url: Annotated[str | None, typer.Option(envvar=URL_VARIABLE, help="The sandbox's address.")] = None,
-    token: Annotated[str | None, typer.Option(envvar=TOKEN_VARIABLE, help="The token it printed.")] = None,
-) -> None:
-    """Order a fault in a running sandbox, by name."""
-    if name is None:
-        _list_faults()
-        return
-    if not url or not token:
-        raise typer.BadParameter(
-            f"set {URL_VARIABLE} and {TOKEN_VARIABLE} to what `tapewire sandbox` printed"
-        )
-    params = dict(_parsed(parameter) for parameter in parameters or ())
-    try:
-        reply = httpx2.post(
-            f"{url}{PREFIX}faults",
-            json={"name": name, "params": params},
-            headers={TOKEN_HEADER: token},
-            timeout=10,
-            trust_env=False,
-        )
-    except httpx2.HTTPError as error:
-        raise typer.BadParameter(f"no sandbox at {url}: {error}") from None
-    if reply.status_code != 201:
-        raise typer.BadParameter(reply.text.strip() or f"HTTP {reply.status_code}")
-    typer.echo(reply.text)
+def _no_port(port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is in use; choose another with --port"
+    if error.errno == errno.EACCES:
+        return f"port {port} needs more rights than you have; choose one from 1024 on with --port"
+    return f"port {port} cannot be taken ({error.strerror or error}); choose another with --port"
 
 
-def venues() -> None:
+def _tell(line: str) -> None:
+    typer.echo(f"{datetime.now().astimezone():%H:%M:%S} {line}", err=True)
+
+
+_silent: Callable[[str], None] = lambda line: None  # noqa: E731 - the same shape as `_tell`
+
+
+def venues(verbose: Verbose = False) -> None:
     """List the venues."""
     table = Table("name", "venue", "protocol")
     for venue in VENUES.values():
         table.add_row(venue.name, venue.title, venue.wire)
     Console().print(table)
-
-
-def _list_faults() -> None:
-    table = Table("fault", "what it does", "parameters")
-    for known in FAULTS.values():
-        rows = [f"{key}: {value.help}" for key, value in known.parameters.items()]
-        table.add_row(known.name, known.help, "\n".join(rows))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 150
-    console.print(table)
-
-
-def _parsed(parameter: str) -> tuple[str, Any]:
-    key, separator, value = parameter.partition("=")
-    if not separator or not key:
-        raise typer.BadParameter(f"{parameter!r} is not name=value")
-    with suppress(json.JSONDecodeError):
-        return key, json.loads(value)
-    return key, value

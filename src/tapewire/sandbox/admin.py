@@ -24,7 +24,8 @@ PREFIX = "/_sandbox/"
 TOKEN_HEADER = "x-sandbox-token"
 
 LEDGER_PAGE = 1000
-"""Entries in one answer; ask again with `since` the last one's sequence."""
+"""Entries in one answer; ask again with `since` the last one's sequence. `forgotten` counts what is not kept any more,
+and a `since` before that is refused."""
 
 
 class _Order(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,7 +50,14 @@ def _route(sandbox: Sandbox, request: Request) -> Response:
         order = msgspec.json.decode(request.body, type=_Order)
         return Response.of(sandbox.inject(order.name, **order.params), 201)
     if place == ("GET", "faults"):
-        return Response.of({"available": list(FAULTS.values()), "injected": list(sandbox.faults.injected)})
+        return Response.of(
+            {
+                "available": list(FAULTS.values()),
+                "injected": list(sandbox.faults.injected),
+                "standing": sandbox.faults.in_force(sandbox.clock.time_ns()),
+                "suffering": sandbox.suffering(),
+            }
+        )
     if place == ("DELETE", "faults"):
         return Response.of({"lifted": sandbox.lift(request.query.get("name"))})
     if place == ("GET", "ledger"):
@@ -66,6 +74,8 @@ def _ledger(sandbox: Sandbox, request: Request) -> Response:
     if topic is None:
         topics = [{"venue": venue, "topic": name, "sequence": last} for venue, name, last in ledger.topics()]
         return Response.of({"topics": topics, "evicted": ledger.evicted})
-    entries = ledger.since(topic, int(query.get("since", "0")), venue=query.get("venue"))
+    since, venue = query.get("since"), query.get("venue")
+    entries = ledger.since(topic, None if since is None else int(since), venue=venue)
     page = [entry.to_json() for entry in entries[:LEDGER_PAGE]]
-    return Response.of({"entries": page, "more": len(entries) > LEDGER_PAGE, "evicted": ledger.evicted})
+    forgotten = ledger.forgotten(topic, venue=venue)
+    return Response.of({"entries": page, "more": len(entries) > LEDGER_PAGE, "forgotten": forgotten})

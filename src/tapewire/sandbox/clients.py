@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket as socket_module
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from websockets.frames import Frame, Opcode
@@ -41,6 +41,7 @@ MAX_WAITING = 1000
 CLOSE_TIMEOUT = 1.0
 """Seconds a client has to answer our close frame."""
 
+_MUTING: Mapping[str, MessageKind] = {"mute": "publication", "mute_heartbeats": "heartbeat"}
 _RESET = struct.pack("ii", 1, 0)
 _log = logging.getLogger("tapewire.sandbox")
 _wire_log = logging.getLogger("tapewire.sandbox.wire")
@@ -188,6 +189,7 @@ class Client(asyncio.Protocol):
             self._hang_up()
             return
         self._ws, self.face, self._handler = ws, face, outcome
+        self._house.welcome(self)
         rest = self._lane.rest
         if rest:
             ws.receive_data(rest)
@@ -373,10 +375,22 @@ class Client(asyncio.Protocol):
         if seconds is not None:
             self.later(seconds, self._drip_no_more)
 
-    def unmute(self) -> None:
-        """Send everything again, and at full speed."""
-        self._muted_until.clear()
-        self._drip_no_more()
+    def lasting_faults(self) -> list[str]:
+        """The names of the faults that it still suffers from, sorted."""
+        now = self._loop.time()
+        found = [name for name, kind in _MUTING.items() if self._muted_until.get(kind, 0) > now]
+        found += ["drip"] * (self._drip is not None) + ["half_open"] * self._half_open
+        return sorted(found)
+
+    def recover(self, fault: str | None = None) -> int:
+        """Send again what a fault mutes, and at full speed; returns how many faults ended. Half open it stays."""
+        ended = [name for name in self.lasting_faults() if fault in (None, name) and name != "half_open"]
+        for name in ended:
+            if name == "drip":
+                self._drip_no_more()
+            else:
+                del self._muted_until[_MUTING[name]]
+        return len(ended)
 
     def _drip_one(self, interval: float) -> None:
         if self._drip is None or self._over:
@@ -443,7 +457,7 @@ class Client(asyncio.Protocol):
             "sent": self.sent,
             "received": self.received,
             "half_open": self._half_open,
-            "muted": sorted(self._muted_until),
+            "faults": self.lasting_faults(),
         }
 
     def __repr__(self) -> str:

@@ -106,6 +106,10 @@ class Face(Protocol):
         """The accounts whose own streams somebody listens to now, sorted."""
         ...
 
+    def joined_topics(self) -> list[str]:
+        """The topics that somebody has joined now."""
+        ...
+
     def tick(self, now: float, now_ns: int) -> None:
         """Called a few times a second: for the face's own deadlines."""
         ...

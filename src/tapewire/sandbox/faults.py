@@ -38,6 +38,13 @@ class Parameter(msgspec.Struct, frozen=True):
     most: float | None = None
     required: bool = False
 
+    @property
+    def allowed(self) -> str:
+        """What it may be, in words: `a whole number from 1000 to 4999`."""
+        least = "" if self.least is None else f" from {self.least:.15g}"
+        most = "" if self.most is None else f" to {self.most:.15g}"
+        return f"a {self.kind}{least}{most}"
+
 
 class Fault(msgspec.Struct, frozen=True):
     """One fault that can be ordered."""
@@ -49,7 +56,11 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Injected(msgspec.Struct, kw_only=True):
-    """One order. `times_left` and `until_ns` say how long it still stands; `hits` how often it was met."""
+    """One order. `times_left` and `until_ns` say how long it still stands; `hits` how often it was met.
+
+    `reached` is on how many connections (or topics, accounts, histories) an order took effect at once; None for one
+    that stands.
+    """
 
     id: int
     name: str
@@ -57,6 +68,7 @@ class Injected(msgspec.Struct, kw_only=True):
     at_ns: int
     times_left: int | None = None
     until_ns: int | None = None
+    reached: int | None = None
     hits: int = 0
     last_hit_ns: int | None = None
 
@@ -274,6 +286,11 @@ class Faults:
         """The names of what may still be met."""
         return sorted(self._standing)
 
+    def in_force(self, now_ns: int) -> list[Injected]:
+        """The orders that stand now, the oldest first."""
+        orders = (order for orders in self._standing.values() for order in orders)
+        return sorted((order for order in orders if order.stands(now_ns)), key=lambda order: order.id)
+
     def meet(self, name: str, now_ns: int, **facts: object) -> Injected | None:
         """Meet the oldest standing order of that name whose parameters agree with `facts`; None without one."""
         orders = self._standing.get(name)
@@ -325,9 +342,7 @@ def _checked(fault: Fault, params: Mapping[str, Any]) -> dict[str, Any]:
         if value is None and not parameter.required:
             continue
         if not _fits(parameter, value):
-            bounds = "" if parameter.kind == "text" else f" from {parameter.least:g} on"
-            bounds += "" if parameter.most is None else f" up to {parameter.most:g}"
-            raise ConfigurationError(f"{fault.name}({name})", value, f"a {parameter.kind}{bounds}")
+            raise ConfigurationError(f"{fault.name}({name})", value, parameter.allowed)
         checked[name] = value
     for name, parameter in fault.parameters.items():
         if parameter.required and not checked[name]:

@@ -20,31 +20,34 @@ def play(
     publish: Callable[[int], None],
     now_ns: int,
 ) -> None:
-    """Do what was ordered, where it is not a standing fault. `publish(count)` makes a burst."""
+    """Do what was ordered, unless it is a standing fault, and note what it reached. `publish(count)` makes a burst."""
     params = injected.params
     venue = params.get("venue")
     faces = faces if venue is None else {venue: faces[venue]}
     on_client = _ON_CLIENTS.get(injected.name)
     if on_client is not None:
-        for client in list(clients):
-            if (
-                client.is_socket
-                and client.venue in faces
-                and params.get("connection") in (None, client.number)
-            ):
-                on_client(client, injected)
-                if injected.name not in _NOTED_WHEN_MET:
-                    Faults.met(injected, now_ns)
-    elif injected.name == "burst":
+        sockets = [client for client in clients if client.is_socket and client.venue in faces]
+        chosen = [client for client in sockets if params.get("connection") in (None, client.number)]
+        for client in chosen:
+            on_client(client, injected)
+        injected.reached = len(chosen)
+        if chosen and injected.name not in _NOTED_WHEN_MET:
+            Faults.met(injected, now_ns, len(chosen))
+        return
+    if injected.name == "burst":
         publish(params["count"])
+        injected.reached = params["count"]
         Faults.met(injected, now_ns)
-    elif injected.name in _ON_FACES:
+        return
+    if injected.name in _ON_FACES:
         on_face = _ON_FACES[injected.name]
-        Faults.met(injected, now_ns, sum(on_face(face, params) for face in faces.values()))
+        injected.reached = sum(on_face(face, params) for face in faces.values())
     elif injected.name in _ON_HISTORIES:
         on_history = _ON_HISTORIES[injected.name]
         replaying = [face for face in faces.values() if isinstance(face, ReplayingFace)]
-        Faults.met(injected, now_ns, sum(on_history(face, params) for face in replaying))
+        injected.reached = sum(on_history(face, params) for face in replaying)
+    if injected.reached:
+        Faults.met(injected, now_ns, injected.reached)
 
 
 def _close_idle(client: Client, _: Injected) -> None:

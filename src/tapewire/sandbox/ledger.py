@@ -4,6 +4,9 @@ An entry belongs to its topic, whoever is subscribed. What a receiver got is com
 payload: canonical JSON, so key order and spacing do not matter. Consecutive payloads of a topic are never the same (the
 faces stamp them), so that a missing or doubled message shows. Replies and snapshots answer one socket and stand in no
 topic's stream: they are not entered.
+
+It is bounded in bytes, over all topics: the oldest entry is forgotten first, in constant time. Whoever asks for entries
+that are forgotten is told so: a ledger that silently gave less would make a stream look better than it was.
 """
 
 from __future__ import annotations
@@ -11,19 +14,23 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from ..errors import ConfigurationError
 
-__all__ = ["LEDGER_CAPACITY", "Entry", "Ledger", "digest_of"]
+__all__ = ["LEDGER_BYTES", "LEDGER_TOPICS", "Entry", "Ledger", "digest_of"]
 
-LEDGER_CAPACITY = 20_000
-"""Entries kept per topic; the oldest are evicted, and counted."""
+LEDGER_BYTES = 64 * 1024 * 1024
+"""Bytes of all entries together, bodies and `ENTRY_OVERHEAD`; the oldest entries are forgotten, and counted."""
 
 LEDGER_TOPICS = 2_000
-"""Topics kept; the one longest unpublished is evicted whole."""
+"""Topics kept; of the one longest unpublished everything is forgotten, and whatever is older than that."""
+
+ENTRY_OVERHEAD = 320
+"""Bytes that an entry takes besides its body: the object, its numbers, its places in the queues."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -69,20 +76,23 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 class _Topic:
     __slots__ = ("entries", "sequence")
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self) -> None:
         self.sequence = 0
-        self.entries: deque[Entry] = deque(maxlen=capacity)
+        self.entries: deque[Entry] = deque()
 
 
 class Ledger:
     """All publications of all venues of one sandbox, bounded. `evicted` counts what is not here any more."""
 
-    def __init__(self, capacity: int = LEDGER_CAPACITY, topics: int = LEDGER_TOPICS) -> None:
-        if capacity < 1 or topics < 1:
-            raise ConfigurationError("capacity", min(capacity, topics), "1 or more")
-        self._capacity = capacity
+    def __init__(self, max_bytes: int = LEDGER_BYTES, topics: int = LEDGER_TOPICS) -> None:
+        if max_bytes < 1 or topics < 1:
+            name, value = ("max_bytes", max_bytes) if max_bytes < 1 else ("topics", topics)
+            raise ConfigurationError(name, value, "1 or more")
+        self._max_bytes = max_bytes
         self._max_topics = topics
         self._topics: OrderedDict[tuple[str, str], _Topic] = OrderedDict()
+        self._order: deque[_Topic] = deque()  # the topic of each entry that is kept, the oldest first
+        self.size = 0
         self.evicted = 0
         self.published = 0
 
@@ -91,21 +101,36 @@ class Ledger:
         stream = self._stream(venue, topic)
         stream.sequence += 1
         entry = Entry(stream.sequence, venue, topic, event, now_ns, _encode(payload))
-        if len(stream.entries) == self._capacity:
-            self.evicted += 1
         stream.entries.append(entry)
+        self._order.append(stream)
+        self.size += len(entry.body) + ENTRY_OVERHEAD
         self.published += 1
+        while self.size > self._max_bytes and len(self._order) > 1:
+            self._forget_oldest()
         return entry
 
-    def since(self, topic: str, sequence: int = 0, *, venue: str | None = None) -> list[Entry]:
-        """The entries of a topic with a higher sequence, in order; those evicted are missing at the front.
+    def since(self, topic: str, sequence: int | None = None, *, venue: str | None = None) -> list[Entry]:
+        """The entries of a topic with a higher sequence, in order; without one, all that are kept.
 
-        `venue` is needed where two venues have a topic of that name, else ConfigurationError.
+        Costs what it returns. `venue` is needed where two venues have a topic of that name. Raises ConfigurationError
+        without it, and for a sequence after which entries are forgotten already: `forgotten` says how far.
         """
         stream = self._find(topic, venue)
-        if stream is None:
+        forgotten, last = _extent(stream)
+        if sequence is None:
+            sequence = forgotten
+        if not forgotten <= sequence <= last:
+            older = f"; older entries of {topic!r} are forgotten" if sequence < forgotten else ""
+            raise ConfigurationError("sequence", sequence, f"{forgotten} to {last}{older}")
+        if stream is None or sequence == last:
             return []
-        return [entry for entry in stream.entries if entry.sequence > sequence]
+        found = list(islice(reversed(stream.entries), last - sequence))
+        found.reverse()
+        return found
+
+    def forgotten(self, topic: str, *, venue: str | None = None) -> int:
+        """How many entries of the topic are forgotten: the lowest sequence that `since` takes."""
+        return _extent(self._find(topic, venue))[0]
 
     def last_sequence(self, topic: str, *, venue: str | None = None) -> int:
         """The sequence of the topic's latest entry; 0 where it has none."""
@@ -125,14 +150,21 @@ class Ledger:
 
     def _stream(self, venue: str, topic: str) -> _Topic:
         stream = self._topics.get((venue, topic))
-        if stream is None:
-            stream = self._topics[venue, topic] = _Topic(self._capacity)
-            if len(self._topics) > self._max_topics:
-                _, forgotten = self._topics.popitem(last=False)
-                self.evicted += len(forgotten.entries)
-        else:
+        if stream is not None:
             self._topics.move_to_end((venue, topic))
+            return stream
+        if len(self._topics) == self._max_topics:
+            idle = next(iter(self._topics.values()))
+            while idle.entries:
+                self._forget_oldest()
+            self._topics.popitem(last=False)
+        stream = self._topics[venue, topic] = _Topic()
         return stream
+
+    def _forget_oldest(self) -> None:
+        entry = self._order.popleft().entries.popleft()
+        self.size -= len(entry.body) + ENTRY_OVERHEAD
+        self.evicted += 1
 
     def _find(self, topic: str, venue: str | None) -> _Topic | None:
         if venue is not None:
@@ -141,3 +173,8 @@ class Ledger:
         if len(found) > 1:
             raise ConfigurationError("venue", venue, sorted(key[0] for key in found))
         return self._topics[found[0]] if found else None
+
+
+def _extent(stream: _Topic | None) -> tuple[int, int]:
+    """How many of its entries are forgotten, and the last one's sequence."""
+    return (stream.sequence - len(stream.entries), stream.sequence) if stream is not None else (0, 0)

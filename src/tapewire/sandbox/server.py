@@ -41,6 +41,9 @@ ACTIVITY_INTERVAL = 0.5
 MAX_STEPS_PER_TURN = 1000
 """Steps made up for at once after the loop was held up."""
 
+JOINED_SHOWN = 200
+"""Topics of each venue that `state` names, of those that somebody has joined."""
+
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TURN = 0.25
 _IDLE_TURN = 0.05
@@ -54,7 +57,8 @@ class Sandbox:
     `venues`: which, by default every one. `rate`: things that happen per second and venue; at 0 only `step()` makes
     them happen; it may be changed while the sandbox runs. `user_activity`: house orders in the name of every account
     that somebody listens to. `settings`: keyword arguments of the faces, by venue. `max_outgoing`: bytes that may wait
-    for one client.
+    for one client. `narrate` is given a line for people whenever a client opens or leaves a socket and when a fault is
+    ordered or lifted.
     Raises ConfigurationError for a host that is not loopback, an unknown venue, a bad number.
     """
 
@@ -71,15 +75,9 @@ class Sandbox:
         max_connections: int = MAX_CONNECTIONS,
         max_outgoing: int = MAX_OUTGOING,
         clock: Clock | None = None,
+        narrate: Callable[[str], None] = lambda line: None,
     ) -> None:
-        if host not in _LOOPBACK:
-            raise ConfigurationError(
-                "host", host, f"{', '.join(_LOOPBACK)}: the sandbox is for this machine only"
-            )
-        if not 0 <= port <= 65535:
-            raise ConfigurationError("port", port, "0 (any free one) to 65535")
-        if not 0 <= rate <= 100_000:
-            raise ConfigurationError("rate", rate, "0 to 100000 a second")
+        _check(host, port, rate)
         self.clock: Clock = clock or SystemClock()
         self.ledger = Ledger()
         self.faults = Faults()
@@ -91,6 +89,7 @@ class Sandbox:
         self.slow_consumers = 0
         self.refused = 0
         self._host, self._port = host, port
+        self._narrate = narrate
         self._user_activity = user_activity
         stage = Stage(ledger=self.ledger, faults=self.faults, clock=self.clock, seed=seed)
         self.faces: dict[str, Face] = {
@@ -134,16 +133,27 @@ class Sandbox:
             raise ConfigurationError(f"{fault}(venue)", params["venue"], sorted(self.faces))
         now_ns = self.clock.time_ns()
         injected = self.faults.order(fault, params, now_ns)
+        given = "".join(f" {name}={value}" for name, value in params.items())
+        self._narrate(f"fault ordered: {fault}{given}")
         play(injected, self._clients.values(), self.faces, self.step, now_ns)
         return injected
 
     def lift(self, fault: str | None = None) -> int:
-        """End faults that still stand, and what mutes or slows sockets; returns how many stood."""
-        lifted = self.faults.lift(fault)
-        if fault in (None, "mute", "mute_heartbeats", "drip"):
-            for client in self._clients.values():
-                client.unmute()
+        """End faults that still stand, and what mutes or slows sockets; returns how many were ended."""
+        now_ns = self.clock.time_ns()
+        standing = [order for order in self.faults.in_force(now_ns) if fault in (None, order.name)]
+        self.faults.lift(fault)
+        lifted = len(standing) + sum(client.recover(fault) for client in self._clients.values())
+        self._narrate(f"faults lifted: {fault or 'all'} ({lifted})")
         return lifted
+
+    def suffering(self) -> dict[str, list[int]]:
+        """The connections that suffer from a fault that lasts, by its name."""
+        found: dict[str, list[int]] = {}
+        for client in self._clients.values():
+            for name in client.lasting_faults():
+                found.setdefault(name, []).append(client.number)
+        return found
 
     def step(self, count: int = 1) -> None:
         """Let `count` things happen at each venue, now."""
@@ -162,10 +172,11 @@ class Sandbox:
             "slow_consumers": self.slow_consumers,
             "refused": self.refused,
             "published": self.ledger.published,
-            "faults_standing": self.faults.standing,
+            "faults_standing": sorted({order.name for order in self.faults.in_force(self.clock.time_ns())}),
             "venues": {
                 name: {
                     "markets": list(face.exchange.markets),
+                    "joined": sorted(face.joined_topics())[:JOINED_SHOWN],
                     "trades": face.exchange.trades,
                     "steps": face.flow.steps,
                 }
@@ -218,9 +229,16 @@ class Sandbox:
             return False
         return True
 
+    def welcome(self, client: Client) -> None:
+        """A connection has become a socket."""
+        self._narrate(f"{client.venue}: connection {client.number} opened")
+
     def dismiss(self, client: Client) -> None:
         """A connection is over."""
-        self._clients.pop(client.number, None)
+        known = self._clients.pop(client.number, None)
+        if known is not None and client.venue is not None:
+            told = f"sent {client.sent} messages, received {client.received}"
+            self._narrate(f"{client.venue}: connection {client.number} is over ({told})")
         if not self._clients:
             self._all_gone.set()
 
@@ -228,6 +246,7 @@ class Sandbox:
         """A client did not read fast enough and is being disconnected."""
         self.slow_consumers += 1
         _log.warning("%r does not read fast enough: disconnected", client)
+        self._narrate(f"{client.venue}: connection {client.number} does not read fast enough: disconnected")
 
     async def respond(self, request: Request) -> Response:
         """The answer to an HTTP request."""
@@ -344,6 +363,17 @@ class Sandbox:
             face.tick(now, self.clock.time_ns())
         for client in list(self._clients.values()):
             client.close_if_silent(now, HTTP_IDLE)
+
+
+def _check(host: str, port: int, rate: float) -> None:
+    if host not in _LOOPBACK:
+        raise ConfigurationError(
+            "host", host, f"{', '.join(_LOOPBACK)}: the sandbox is for this machine only"
+        )
+    if not 0 <= port <= 65535:
+        raise ConfigurationError("port", port, "0 (any free one) to 65535")
+    if not 0 <= rate <= 100_000:
+        raise ConfigurationError("rate", rate, "0 to 100000 a second")
 
 
 def _checked(venues: Sequence[str] | None) -> Sequence[str]:

@@ -168,6 +168,10 @@ class StxFace:
         scoped = (topic.partition(":") for topic in self._topics)
         return sorted({uid for name, _, uid in scoped if name in SCOPED and uid in self.exchange.accounts})
 
+    def joined_topics(self) -> list[str]:
+        """The topics that somebody has joined."""
+        return list(self._topics)
+
     def tick(self, now: float, now_ns: int) -> None:
         """Judge the pings of cancel-on-disconnect."""
         for socket in {socket for sockets in self._topics.values() for socket in sockets}:

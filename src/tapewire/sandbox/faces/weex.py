@@ -215,6 +215,10 @@ class WeexFace:
         """The accounts one of whose topics somebody has subscribed to."""
         return sorted({topic.partition(":")[2] for topic in self._topics if ":" in topic})
 
+    def joined_topics(self) -> list[str]:
+        """The topics that somebody has joined."""
+        return list(self._topics)
+
     def tick(self, now: float, now_ns: int) -> None:
         """Publish what was conflated; look after pings and idle sockets."""
         for number, publish in enumerate((self._publish_books, self._publish_tickers)):

@@ -66,9 +66,8 @@ class Demo:
         await self._socket.join(channel, on_message, on_mark=observer.mark)
 
     async def trade(self) -> str:
-        market = (await self._client.markets(status="OPEN", limit=1))[
-            0
-        ]  # markets open and are resulted meanwhile
+        # Markets are resulted while we trade, the oldest first: the newest is still open when the order comes.
+        market = (await self._client.markets(status="OPEN", limit=50))[-1]
         placed = await self._client.place_order(
             market_id=market["market_id"], order_type="MARKET", action="BUY", quantity=5
         )
