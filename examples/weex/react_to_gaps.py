@@ -26,11 +26,12 @@ async def main() -> None:
                     asked = True
                     await client.reconnect()
             elif isinstance(message.mark, Subscribing) and price is not None:
-                price = None  # told at once, however long the outage will be: quote nothing that you cannot prove
+                price = None  # told at once, however long the outage will be: quote nothing unproven
                 print(f"{message.mark.reason}: the price is not known")
             elif isinstance(message.mark, Gap):
                 broken = True  # told when the stream goes on: what was missed lies here
-                print(f"gap ({message.mark.reason}) of {(message.mark.until_ns - message.mark.since_ns) / 1e9:.2f} s")
+                seconds = (message.mark.until_ns - message.mark.since_ns) / 1e9
+                print(f"gap ({message.mark.reason}) of {seconds:.2f} s")
 
 
 asyncio.run(main())
