@@ -21,6 +21,7 @@ def socket(environment):
         f"{environment['STAKE_WS_URL']}/_api/websocket",
         additional_headers={"x-access-token": "anybody"},
         proxy=None,
+        max_queue=None,  # nobody reads: what comes must not stand before the answer to the close
     ) as socket:
         socket.send(JOIN)
         socket.recv(timeout=10)

@@ -38,7 +38,9 @@ def weex(**settings):
 async def opened(sandbox, path="/v3/ws/public", greeted=True, **signing):
     headers = signed(path, **signing) if path.endswith("private") else None
     url = sandbox.url.replace("http", "ws", 1) + path
-    async with connect(url, proxy=None, additional_headers=headers, max_size=2**26) as websocket:
+    # Without a bound, for what nobody reads must not stand before the answer to the close.
+    limits = {"max_size": 2**26, "max_queue": None}
+    async with connect(url, proxy=None, additional_headers=headers, **limits) as websocket:
         raw = Raw(websocket)
         if greeted and path.startswith("/v3"):
             await raw.take()
