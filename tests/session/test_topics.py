@@ -189,6 +189,19 @@ async def test_a_channel_closed_by_the_venue_ends_without_an_error_and_is_not_re
         assert peer.events("market:1") == ["phx_join"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "level"),
+    [({}, "INFO"), ({"handler": print}, "WARNING"), ({"handler": print, "announce": True}, "INFO")],
+)
+async def test_a_handler_that_is_told_nothing_of_the_end_has_it_in_the_log(clock, caplog, fields, level):
+    caplog.set_level("INFO", "tapewire.session")
+    async with line(clock) as (session, peer):
+        await session.subscribe("market:1", **fields).confirmed()
+        peer.close_topic("market:1")
+        await asyncio.sleep(1)
+        assert [r.levelname for r in caplog.records if "ended by the venue" in r.getMessage()] == [level]
+
+
 async def test_leave_wins_over_a_join_reply_under_way(clock):
     async with line(clock) as (session, peer):
         subscription = session.subscribe("markets")

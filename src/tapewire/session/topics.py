@@ -437,7 +437,11 @@ class Topics:
     ) -> None:
         self._feed(wanted, received)
         self.continuity.stop_route(wanted)
-        log = logger.info if error is None else logger.warning
+        # An iteration ends, and who asked for announcements is told; a handler would just hear no more.
+        unheard = any(
+            each.delivery.handler is not None and not each.delivery.announce for each in wanted.consumers
+        )
+        log = logger.warning if unheard or error is not None else logger.info
         log("%s: %s", wanted.topic, shown(f"ended by the venue: {reason}" if error is None else error))
         self._line.after_read(partial(self._finish_ended, wanted, error, reason, code))
 
