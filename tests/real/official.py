@@ -38,8 +38,8 @@ def command() -> list[str]:
 class OfficialClient:
     """Use it as `async with`. `seen` is all it told; `saw` waits for something that matches every fact."""
 
-    def __init__(self) -> None:
-        self._command = command()
+    def __init__(self, run: list[str] | None = None) -> None:
+        self._command = run or command()
         self.seen: list[dict[str, Any]] = []
         self._grown = asyncio.Event()
 

@@ -41,9 +41,7 @@ class OfficialCentrifuge(OfficialClient):
     """One of the two; `publications` is what it delivered on a channel."""
 
     def __init__(self, language: str) -> None:
-        self._command = {"javascript": javascript, "python": python}[language]()
-        self.seen: list[dict[str, Any]] = []
-        self._grown = asyncio.Event()
+        super().__init__({"javascript": javascript, "python": python}[language]())
 
     def publications(self, channel: str) -> list[tuple[int, Any]]:
         """Offset and data of everything it delivered on `channel`, in order."""

@@ -6,9 +6,6 @@ The client comes from npm into `.cache/npm` of the project, once; without node o
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +15,7 @@ import httpx2
 import pytest
 
 from tapewire.sandbox import Sandbox
+from tests.real.official import OfficialClient
 from tests.real.packages import node_modules, node_with_websocket
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
@@ -37,57 +35,17 @@ def command() -> list[str]:
     return [*node_with_websocket(), str(SCRIPT), module.as_uri()]
 
 
-class Client:
+class Client(OfficialClient):
     """`order` tells it to do something; `saw` waits for something it saw that agrees with all facts."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.seen: list[dict[str, Any]] = []
-        self._grown = asyncio.Event()
-
-    async def read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            self.seen.append(json.loads(line))
-            self._grown.set()
-
-    def order(self, order: str, **facts: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"order": order, **facts}).encode() + b"\n")
-
-    async def saw(self, saw: str, n: int = 1, **facts: Any) -> dict[str, Any]:
-        wanted = {"saw": saw, **facts}
-        try:
-            async with asyncio.timeout(DEADLINE):
-                while len(found := [seen for seen in self.seen if wanted.items() <= seen.items()]) < n:
-                    self._grown.clear()
-                    await self._grown.wait()
-        except TimeoutError:
-            pytest.fail(f"not seen: {wanted}; last: {self.seen[-5:]}")
-        return found[n - 1]
+    def __init__(self) -> None:
+        super().__init__(command())
 
 
 @asynccontextmanager
 async def official(**settings: Any) -> AsyncIterator[tuple[Sandbox, Client, str]]:
-    run = command()
-    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("proxy")}
-    async with Sandbox(rate=0, venues=["stake"], settings={"stake": settings}) as sandbox:
-        process = await asyncio.create_subprocess_exec(
-            *run, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-        )
-        client = Client(process)
-        reader = asyncio.create_task(client.read())
-        try:
-            yield sandbox, client, sandbox.url.replace("http", "ws", 1) + "/_api/websockets"
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                await asyncio.wait_for(process.wait(), DEADLINE)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-            await reader
+    async with Sandbox(rate=0, venues=["stake"], settings={"stake": settings}) as sandbox, Client() as client:
+        yield sandbox, client, sandbox.url.replace("http", "ws", 1) + "/_api/websockets"
 
 
 async def claim(sandbox: Sandbox) -> None:

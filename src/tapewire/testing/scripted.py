@@ -7,6 +7,7 @@ waits goes through `_until`, so that an error in what a test has scripted is rai
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -58,7 +59,7 @@ class ScriptedConnection:
 ConnectionT = TypeVar("ConnectionT", bound=ScriptedConnection)
 
 
-class ScriptedVenue(Generic[ConnectionT]):
+class ScriptedVenue(ABC, Generic[ConnectionT]):
     """Accepts every connection of `network` while it runs. Use it as `async with`."""
 
     def __init__(self, network: MemoryNetwork) -> None:
@@ -113,13 +114,13 @@ class ScriptedVenue(Generic[ConnectionT]):
 
     # For the venue.
 
+    @abstractmethod
     def _welcome(self, number: int, link: MemoryPeer) -> ConnectionT:
         """A client has connected."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take(self, connection: ConnectionT, payload: Payload) -> None:
         """A client's message. What the server side has to say then is written afterwards."""
-        raise NotImplementedError
 
     def _over(self, connection: ConnectionT) -> None:
         """A connection has ended; may be said twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -49,3 +50,14 @@ def subscribe(channel: str) -> dict[str, str]:
 
 def news(channel: str, payload: Any) -> dict[str, Any]:
     return {"channel": channel, "payload": payload}
+
+
+async def connected(ws, network):
+    """Start `connect`; returns its task and the venue's end."""
+    task = asyncio.create_task(ws.connect())
+    return task, await network.accept()
+
+
+async def closed(ws, task):
+    await ws.close()
+    await task

@@ -17,18 +17,7 @@ from tapewire.venues.stake import (
     StakeMessage,
     StakeWebSocket,
 )
-from tests.venues.stake.stake_line import TOKEN, URL, Recorder, news, say, sent, subscribe
-
-
-async def connected(ws, network):
-    """Start `connect`; returns its task and the venue's end."""
-    task = asyncio.create_task(ws.connect())
-    return task, await network.accept()
-
-
-async def closed(ws, task):
-    await ws.close()
-    await task
+from tests.venues.stake.stake_line import TOKEN, URL, Recorder, closed, connected, news, say, sent, subscribe
 
 
 def test_the_attributes_are_those_of_the_page():

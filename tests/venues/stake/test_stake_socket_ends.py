@@ -18,13 +18,7 @@ from tapewire.marks import Gap
 from tapewire.retry import RetryPolicy
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.stake import ArgumentError, AuthenticationError, StakeWebSocket
-from tests.venues.stake.stake_line import TOKEN, URL, Recorder, news, say, sent, subscribe
-
-
-async def connected(ws, network):
-    """Start `connect`; returns its task and the venue's end."""
-    task = asyncio.create_task(ws.connect())
-    return task, await network.accept()
+from tests.venues.stake.stake_line import TOKEN, URL, Recorder, closed, connected, news, say, sent, subscribe
 
 
 async def opened(ws, network):
@@ -33,11 +27,6 @@ async def opened(ws, network):
     link = await network.accept()
     await opening
     return link
-
-
-async def closed(ws, task):
-    await ws.close()
-    await task
 
 
 # The socket.

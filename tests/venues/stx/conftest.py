@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tapewire.venues.stx import User
-from tests.venues.stx.fake_venue import FakeVenue
+from tapewire.venues.stx import STX, AsyncSTX, User
+from tests.venues.stx.both_clients import QUICK, Both
+from tests.venues.stx.fake_venue import PASSWORD, FakeVenue
 
 
 @pytest.fixture(autouse=True)
@@ -26,3 +29,18 @@ def venue() -> Iterator[FakeVenue]:
     venue = FakeVenue()
     yield venue
     venue.stop()
+
+
+@pytest.fixture(params=[STX, AsyncSTX])
+def make(request: pytest.FixtureRequest, venue: FakeVenue) -> Iterator[Callable[..., Both]]:
+    made: list[Both] = []
+    with asyncio.Runner() as runner:
+
+        def make(**settings: Any) -> Both:
+            usual = {"host": venue.host, "email": "ann@example.com", "password": PASSWORD, "retry": QUICK}
+            made.append(Both(request.param(**{**usual, **settings}), runner))
+            return made[-1]
+
+        yield make
+        for both in made:
+            both("close")

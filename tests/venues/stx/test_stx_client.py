@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tapewire.errors import ConfigurationError, CredentialsRefused, TapewireError
-from tapewire.retry import NO_RETRY, RetryPolicy
+from tapewire.retry import NO_RETRY
 from tapewire.secrets import Secret
 from tapewire.venues.stx import (
-    STX,
-    AsyncSTX,
     Selection,
     STXAuthenticationFailedException,
     STXException,
@@ -28,43 +24,8 @@ from tapewire.venues.stx import (
     STXTwoFactorRequiredException,
     STXValidationException,
 )
+from tests.venues.stx.both_clients import ORDER
 from tests.venues.stx.fake_venue import CODE, PASSWORD, FakeVenue
-
-QUICK = RetryPolicy(max_attempts=3, initial_backoff=0.0, max_backoff=0.0)
-ORDER = {"market_id": "m-1", "order_type": "LIMIT", "action": "BUY", "price": 50, "quantity": 10}
-
-
-class Both:
-    """One call through a blocking or an awaited client, by name."""
-
-    def __init__(self, client: STX | AsyncSTX, runner: asyncio.Runner) -> None:
-        self.client = client
-        self._runner = runner
-
-    def __call__(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        outcome = getattr(self.client, name)(*args, **kwargs)
-        if isinstance(self.client, STX):
-            return outcome
-
-        async def run() -> Any:
-            return await outcome
-
-        return self._runner.run(run())
-
-
-@pytest.fixture(params=[STX, AsyncSTX])
-def make(request: pytest.FixtureRequest, venue: FakeVenue) -> Iterator[Callable[..., Both]]:
-    made: list[Both] = []
-    with asyncio.Runner() as runner:
-
-        def make(**settings: Any) -> Both:
-            usual = {"host": venue.host, "email": "ann@example.com", "password": PASSWORD, "retry": QUICK}
-            made.append(Both(request.param(**{**usual, **settings}), runner))
-            return made[-1]
-
-        yield make
-        for both in made:
-            both("close")
 
 
 def test_making_a_client_sends_nothing_and_the_first_call_signs_in(make: Any, venue: FakeVenue) -> None:

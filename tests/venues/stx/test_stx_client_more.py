@@ -6,12 +6,10 @@ import asyncio
 import inspect
 import pickle
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tapewire.retry import RetryPolicy
 from tapewire.venues.stx import (
     STX,
     AsyncSTX,
@@ -21,42 +19,6 @@ from tapewire.venues.stx import (
     User,
 )
 from tests.venues.stx.fake_venue import PASSWORD, FakeVenue
-
-QUICK = RetryPolicy(max_attempts=3, initial_backoff=0.0, max_backoff=0.0)
-ORDER = {"market_id": "m-1", "order_type": "LIMIT", "action": "BUY", "price": 50, "quantity": 10}
-
-
-class Both:
-    """One call through a blocking or an awaited client, by name."""
-
-    def __init__(self, client: STX | AsyncSTX, runner: asyncio.Runner) -> None:
-        self.client = client
-        self._runner = runner
-
-    def __call__(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        outcome = getattr(self.client, name)(*args, **kwargs)
-        if isinstance(self.client, STX):
-            return outcome
-
-        async def run() -> Any:
-            return await outcome
-
-        return self._runner.run(run())
-
-
-@pytest.fixture(params=[STX, AsyncSTX])
-def make(request: pytest.FixtureRequest, venue: FakeVenue) -> Iterator[Callable[..., Both]]:
-    made: list[Both] = []
-    with asyncio.Runner() as runner:
-
-        def make(**settings: Any) -> Both:
-            usual = {"host": venue.host, "email": "ann@example.com", "password": PASSWORD, "retry": QUICK}
-            made.append(Both(request.param(**{**usual, **settings}), runner))
-            return made[-1]
-
-        yield make
-        for both in made:
-            both("close")
 
 
 def test_one_client_leaves_its_account_to_the_next(make: Any, venue: FakeVenue) -> None:

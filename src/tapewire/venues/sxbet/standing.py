@@ -7,6 +7,7 @@ Nothing that is said here changes a level: what the levels themselves lack is th
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ def _never() -> bool:
     return False
 
 
-class Standing:
+class Standing(ABC):
     """The doubts about one book, and its state with them."""
 
     _outage = ""  # why the stream that feeds it is not there, as far as the consumer has heard
@@ -30,9 +31,9 @@ class Standing:
     _is_down: Callable[[], bool] = staticmethod(_never)
 
     @property
+    @abstractmethod
     def levels(self) -> OrderBook[int]:
         """The book's levels. They know nothing of the line and the market: ask the book whether it is tradable."""
-        raise NotImplementedError
 
     @property
     def state(self) -> BookState:

@@ -10,6 +10,7 @@ iteration leaves the channel.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,7 +50,7 @@ SEED_SECONDS = 30.0
 """How long a seed may take; after a mass reconnection many wait for one request limit."""
 
 
-class Watching:
+class Watching(ABC):
     """Mixed into `SXBetClient`, which has all of these."""
 
     pool: Pool
@@ -131,9 +132,9 @@ class Watching:
             if subscription is not None:
                 subscription.unsubscribe()
 
+    @abstractmethod
     def check_connected(self) -> None:
         """Raise NotConnected where nothing would ever come."""
-        raise NotImplementedError
 
     def want(self, channel: str, params: SubscribeParams, **delivery: Any) -> Subscription:
         """Subscribe on the connection that has the channel, or has room."""
