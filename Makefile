@@ -41,6 +41,7 @@ format: $(INSTALLED) ## let ruff put right what it can
 	$(BIN)/ruff format
 
 test-real: $(INSTALLED) ## tests against real servers on this machine; says what was skipped and why
+	@$(BIN)/python -m tests.real.real_centrifugo
 	@if $(BIN)/pytest -m real --collect-only --quiet --quiet >/dev/null; then \
 		$(BIN)/pytest -m real $(ARGS); \
 	elif [ $$? -eq 5 ]; then echo "no test needs a real server yet"; \
