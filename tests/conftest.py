@@ -1,7 +1,8 @@
 """What every test has: coroutine tests without a plugin, a virtual clock, a watch for leaked tasks, one profile.
 
 An `async def test_…` that takes the fixture `clock` runs in virtual time: an hour of sleep passes in a millisecond.
-One that does not runs on a real event loop, and fails if it leaves a task behind. Set PYTHONASYNCIODEBUG=1 for
+One that does not runs on a real event loop, and fails if it leaves a task behind; under the marker `each_loop` it runs
+on the stock loop and on uvloop, with `--loop uvloop` every such test runs on that. Set PYTHONASYNCIODEBUG=1 for
 asyncio's debug mode. A property test (`@given`) is a plain function: call `VirtualClock().run(…)` inside it.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,34 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ci")
+
+
+LOOPS = ("asyncio", "uvloop")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--loop", choices=LOOPS, default="asyncio", help="the loop of tests with real sockets")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`each_loop`: the coroutine test once on each event loop."""
+    each = metafunc.definition.get_closest_marker("each_loop")
+    if each and inspect.iscoroutinefunction(metafunc.function) and "clock" not in metafunc.fixturenames:
+        metafunc.fixturenames.append("loop_name")
+        metafunc.parametrize("loop_name", LOOPS, indirect=True)
+
+
+@pytest.fixture
+def loop_name(request: pytest.FixtureRequest) -> str:
+    """Which loop the test runs on."""
+    return getattr(request, "param", request.config.getoption("--loop"))
+
+
+def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if name == "asyncio":
+        return None
+    uvloop = pytest.importorskip("uvloop", reason="there is no uvloop on Windows")
+    return uvloop.new_event_loop
 
 
 @pytest.fixture
@@ -49,7 +78,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if "clock" in arguments:
         arguments["clock"].run(test)
         return True
-    with asyncio.Runner() as runner:
+    name = pyfuncitem.funcargs.get("loop_name", pyfuncitem.config.getoption("--loop"))
+    with asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
         runner.run(_leaving_no_task(test))
     return True
 

@@ -15,6 +15,8 @@ from tapewire.transport.memory import LinkFaults, MemoryNetwork, MemoryTransport
 from tapewire.transport.websockets import WebsocketsConnector
 from tests.testing.certificates import contexts
 
+pytestmark = pytest.mark.each_loop
+
 each_duty = pytest.mark.parametrize("duty", DUTIES, ids=lambda duty: duty.__name__.strip("_"))
 each_connector = pytest.mark.parametrize("connector", [FastConnector(), WebsocketsConnector()], ids=repr)
 

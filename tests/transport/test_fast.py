@@ -20,6 +20,8 @@ from tapewire.transport.base import Endpoint
 from tapewire.transport.fast import MAX_FRAGMENTS, READ_BUFFER, FastConnector, FastTransport
 from tapewire.transport.websockets import WebsocketsTransport
 
+pytestmark = pytest.mark.each_loop
+
 URL = "ws://127.0.0.1/socket"
 MAX_SIZE = 1000
 

@@ -28,6 +28,8 @@ from tapewire.transport.http import (
 )
 from tapewire.transport.limiter import RateLimiter
 
+pytestmark = pytest.mark.each_loop
+
 QUICK = RetryPolicy(max_attempts=3, initial_backoff=0.0, max_backoff=0.0)
 Answer = tuple[int, dict[str, str], bytes]
 

@@ -15,6 +15,8 @@ from tapewire.transport.fast import FastConnector
 from tapewire.transport.http import SyncHttpClient
 from tapewire.transport.outcomes import SILENT, checked_close, ending, handshake_failure
 
+pytestmark = pytest.mark.each_loop
+
 ENDPOINT = Endpoint(
     url="wss://user:pass@venue.test:444/socket?token=hush", proxy="socks5://me:pass@proxy.test"
 )

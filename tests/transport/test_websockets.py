@@ -13,6 +13,8 @@ from tapewire.transport.base import Endpoint
 from tapewire.transport.fast import FastConnector
 from tapewire.transport.websockets import WebsocketsConnector, WebsocketsTransport
 
+pytestmark = pytest.mark.each_loop
+
 
 @contextlib.asynccontextmanager
 async def proxy(

@@ -71,6 +71,7 @@ class Driver:
         self._pumps: dict[asyncio.Task[Any], Subscription] = {}
         self._up_waiters: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # when it fires: not every loop's handle can be asked
         self._draining = False
         self.pausing = Pausing(self)
         self._after_read: list[Callable[[], None]] = []
@@ -407,7 +408,7 @@ class Driver:
 
     def rearm_before(self, deadline: float) -> None:
         """Set the timer anew if it would fire after `deadline`."""
-        if self._timer is None or self._timer.when() > deadline:
+        if self._timer is None or self._timer_at > deadline:
             self.rearm()
 
     def rearm(self) -> None:
@@ -419,20 +420,23 @@ class Driver:
                     when = deadline
         timer = self._timer
         if timer is not None and not timer.cancelled():
-            if when is None or self._draining or timer.when() <= when:
+            if when is None or self._draining or self._timer_at <= when:
                 return
             timer.cancel()
         if when is not None:
-            self._timer = asyncio.get_running_loop().call_at(when, self._on_timer)
+            self._set_timer(when)
+
+    def _set_timer(self, when: float) -> None:
+        self._timer_at = when
+        self._timer = asyncio.get_running_loop().call_at(when, self._on_timer)
 
     def _on_timer(self) -> None:
-        assert self._timer is not None
-        due_at, self._timer = self._timer.when(), None
+        due_at, self._timer = self._timer_at, None
         now = self.now()
         if now - due_at > LATE and self.connection is not None and not self._draining:
             # A suspended machine or a blocked loop: read what lies in the socket before anything is judged.
             self._draining = True
-            self._timer = asyncio.get_running_loop().call_at(now + GRACE, self._on_timer)
+            self._set_timer(now + GRACE)
             return
         self._draining = False
         for key in self.timers.pop_due(now):

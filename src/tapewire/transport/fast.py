@@ -21,6 +21,7 @@ from websockets.uri import parse_uri
 
 from ..payload import Binary, Payload
 from .base import Endpoint, Receiver, Transport
+from .dialing import dial
 from .frames import cut_frames, measure
 from .outcomes import SILENT, checked_close, ending, handshake_failure, request_headers
 
@@ -34,9 +35,6 @@ MAX_FRAGMENTS = 4096
 
 LINGER = 1.0
 """Seconds that a connection which is already decided (a close frame was sent or answered) may take to go away."""
-
-HAPPY_EYEBALLS = 0.25
-"""Seconds until the next address is tried beside the first (RFC 8305 section 5)."""
 
 
 class FastConnector:
@@ -165,14 +163,10 @@ class FastTransport(asyncio.BufferedProtocol):
     async def _open(self) -> None:
         request = self._core.connect()
         request.headers.update(request_headers(self._endpoint))
-        host, port = self._uri.host, self._uri.port
-        by_name = any(character.isalpha() for character in host) and ":" not in host
+        host, context = self._uri.host, self._endpoint.ssl_context
+        line = await dial(host, self._uri.port)
         await self._loop.create_connection(
-            lambda: self,
-            host,
-            port,
-            ssl=self._endpoint.ssl_context,
-            happy_eyeballs_delay=HAPPY_EYEBALLS if by_name else None,
+            lambda: self, sock=line, ssl=context, server_hostname=host if context else None
         )
         self._core.send_request(request)
         self._write()
