@@ -2,13 +2,14 @@
 
 Rules:
 * A topic routes from the moment its join is written: what the server pushes before its reply is delivered.
-* A frame belongs to us if its join_ref is null (broadcasts) or that of the current join; else it is stale and dropped.
+* A frame belongs to us if its join_ref is that of the current join, or null (broadcasts) and no end of a former join of
+  the topic is owed to us (`former.py`); else it is stale and dropped.
 * Control frames of a live topic come out too, as `Frame`, each after the event that it means.
 * A topic that was left, refused, interrupted or ended is silent until it is subscribed again.
 * A push before its join was confirmed is held, in order, and written when it is; a lost join loses it unsent.
 
-V1 frames carry no join_ref. There a reply is told by its ref, and the close of a former join by counting: the server
-closes each join once. A *publication* of a former join cannot be told; use V2 unless the server has none.
+V1 frames carry no join_ref. There a reply is told by its ref, and the close of a former join by its ref or by counting:
+the server closes each join once; every publication is told as a broadcast of V2 is.
 """
 
 from __future__ import annotations
@@ -53,6 +54,10 @@ MAX_HELD_PUSHES = 100
 MAX_UNSENT_REFS = 10_000
 """Refs of pushes given up unsent that `was_sent` remembers, the latest ones."""
 
+FORMER_ENDS_WITHIN = 10.0
+"""Seconds after a join's reply in which the end of a former one must have been said; a server that does not say it
+loses us that long a part of the topic, which is told, and not all of it."""
+
 _CONTROL = frozenset({"phx_reply", "phx_error", "phx_close"})
 
 
@@ -63,11 +68,17 @@ class Push(Command, frozen=True):
 
 
 class _Channel(msgspec.Struct):
-    """One live topic. `carried` are refs of held pushes older than the current join, for which they stay valid."""
+    """One live topic. `carried` are refs of held pushes older than the current join, for which they stay valid.
+
+    `follows` while the end of a former join may be owed to us; `withheld` counts what then came behind the reply.
+    """
 
     topic: str
     join_ref: str
     confirmed: bool = False
+    confirmed_at: float = 0.0
+    follows: bool = False
+    withheld: int = 0
     held: dict[str, Frame] = {}
     carried: set[str] = set()
 
@@ -99,11 +110,12 @@ class PhoenixClient(Unnumbered):
         self._final_reasons = frozenset(final_reasons)
         self._max_held = max_held_pushes
         self._live: dict[str, _Channel] = {}
-        self._former = FormerJoins() if version == "1.0.0" else None
+        self._former = FormerJoins()
         self._unsent: dict[str, None] = {}
         self._outgoing: list[Payload] = []
         self._queued: set[str] = set()  # refs of the pushes among the outgoing
         self._last_ref = 0
+        self._now = 0.0
         self.stale = 0
         self.unrouted = 0
         self.undecodable = 0
@@ -127,6 +139,7 @@ class PhoenixClient(Unnumbered):
         """One read's messages, in order. Returns frames and events, in order; raises nothing for bytes of the peer."""
         items: list[Any] = []
         append, decode, live = items.append, self._codec.decode_text, self._live
+        self._now = now
         for payload in payloads:
             try:
                 frame = (
@@ -143,9 +156,11 @@ class PhoenixClient(Unnumbered):
                 and ref != channel.join_ref
                 and str(ref) != channel.join_ref
             ):
-                self.stale += 1
+                self._stale(frame)
             elif frame.event in _CONTROL:
                 self._control(frame, channel, append)
+            elif channel.follows and ref is None and self._is_former(channel, append):
+                self.stale += 1
             else:
                 append(frame)
         return items
@@ -169,17 +184,19 @@ class PhoenixClient(Unnumbered):
         channel = _Channel(topic, ref)
         before = self._live.get(topic)
         if before is not None:
-            self._depart(before)
+            self._former.add(topic, before.join_ref, answered=before.confirmed)
             channel.held, channel.carried = before.held, set(before.held)
+        channel.follows = self._former.owes(topic)
         self._live[topic] = channel
 
     def unsubscribe(self, topic: str) -> None:
         """Leave `topic`, also while its join is pending. Nothing of it comes out any more; no answer is awaited."""
         channel = self._live.pop(topic, None)
         if channel is not None:
-            self._depart(channel)
+            ref = self._new_ref()
+            self._former.add(topic, channel.join_ref, answered=channel.confirmed, leave_ref=ref)
             self._forget_held(channel)
-            self._write(Frame(channel.join_ref, self._new_ref(), topic, "phx_leave", as_payload({})))
+            self._write(Frame(channel.join_ref, ref, topic, "phx_leave", as_payload({})))
 
     def send(self, command: Command) -> str:
         """Push on a subscribed topic; returns the ref of its `Replied`, which a server need not ever send.
@@ -269,18 +286,41 @@ class PhoenixClient(Unnumbered):
         """A frame of a topic that is not live: the heartbeat's reply, remains of a former join, or nobody's."""
         if frame.topic == HEARTBEAT_TOPIC and frame.event == "phx_reply":
             self._heartbeat.answered(frame.ref, now)
-        elif frame.join_ref is not None or (self._former is not None and self._former.owns(frame)):
+        elif frame.join_ref is not None:
+            self._stale(frame)
+        elif self._former.owns(frame):
             self.stale += 1
         else:
             self.unrouted += 1
+
+    def _stale(self, frame: Frame) -> None:
+        self.stale += 1
+        if frame.event in _CONTROL:
+            self._former.owns(frame)
+
+    def _is_former(self, channel: _Channel, append: Callable[[Any], None]) -> bool:
+        """True if a publication that names no join is of a join before this one."""
+        if self._former.owes(channel.topic):
+            if not channel.confirmed:
+                return True
+            if self._now - channel.confirmed_at < FORMER_ENDS_WITHIN:
+                channel.withheld += 1
+                return True
+            self._former.forget(channel.topic)
+            if channel.withheld:
+                text = f"{channel.withheld} publications could not be told from a former join's: it was never closed"
+                append(self._broken(b"", text, channel.topic))
+        channel.follows = False
+        return False
 
     def _control(self, frame: Frame, channel: _Channel, append: Callable[[Any], None]) -> None:
         if frame.event == "phx_reply":
             self._replied(frame, channel, append)
             return
         # V1 has no join_ref; where the ref is given it is the join's. Where neither is, V1 counts.
-        stale = frame.join_ref is None and frame.ref is not None and str(frame.ref) != channel.join_ref
-        if stale or (self._former is not None and self._former.owns(frame)):
+        if frame.join_ref is None and (
+            self._former.owns(frame) or (frame.ref is not None and str(frame.ref) != channel.join_ref)
+        ):
             self.stale += 1
             return
         del self._live[channel.topic]
@@ -300,8 +340,7 @@ class PhoenixClient(Unnumbered):
         is_ours = ref == channel.join_ref or frame.join_ref is not None or ref in channel.carried
         if not is_ours and number < int(channel.join_ref):
             # No join_ref (V1, "unmatched topic"), and older than the current join: it answered a former one.
-            if self._former is not None:
-                self._former.owns(frame)
+            self._former.owns(frame)
             self.stale += 1
             return
         answer = answer_in(frame)
@@ -327,7 +366,8 @@ class PhoenixClient(Unnumbered):
         append(frame)
 
     def _joined(self, channel: _Channel, response: Any) -> Confirmed:
-        channel.confirmed = True
+        channel.confirmed, channel.confirmed_at = True, self._now
+        self._former.passed_over(channel.topic)
         held, channel.held = channel.held, {}
         for frame in held.values():
             frame.join_ref = channel.join_ref
@@ -337,15 +377,12 @@ class PhoenixClient(Unnumbered):
 
     def _refused(self, channel: _Channel, response: Any) -> Refused:
         del self._live[channel.topic]
+        self._former.passed_over(channel.topic)
         self._forget_held(channel)
         reply = decoded(response)
         reason = reason_in(reply, "no reason given")
         retryable = reason not in self._final_reasons
         return Refused(channel.topic, reason, retryable=retryable, reply=reply, full=reason == FULL_REASON)
-
-    def _depart(self, channel: _Channel) -> None:
-        if self._former is not None:
-            self._former.add(channel.topic, channel.join_ref)
 
     def _forget_held(self, channel: _Channel) -> None:
         for ref in channel.held:
