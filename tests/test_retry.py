@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +87,17 @@ def test_a_policy_is_a_value():
     assert hash(RetryPolicy(3)) == hash(RetryPolicy(3))
     with pytest.raises(AttributeError):
         RetryPolicy(3).max_attempts = 4
+
+
+def test_a_policy_is_a_dataclass_and_a_changed_copy_is_checked_as_the_first_was():
+    policy = RetryPolicy(max_attempts=5)
+    assert [field.name for field in dataclasses.fields(policy)] == [
+        *("max_attempts", "initial_backoff", "max_backoff", "jitter"),
+    ]
+    assert dataclasses.replace(policy, max_backoff=5.0) == RetryPolicy(max_attempts=5, max_backoff=5.0)
+    assert dataclasses.asdict(policy)["max_attempts"] == 5
+    assert hash(policy) == hash(RetryPolicy(max_attempts=5))
+    with pytest.raises(ConfigurationError, match="max_attempts=0"):
+        dataclasses.replace(policy, max_attempts=0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        policy.jitter = False

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from random import random
 from typing import TypeAlias
-
-import msgspec
 
 from .errors import ConfigurationError
 
@@ -23,12 +22,14 @@ __all__ = ["NEVER_GIVE_UP", "NO_RETRY", "RandomFraction", "RetryPolicy", "retry_
 RandomFraction: TypeAlias = Callable[[], float]
 
 
-class RetryPolicy(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
     """When to try again and when to stop.
 
     `max_attempts`: tries in one outage (for HTTP: of one call), the first included; None never gives up.
     `initial_backoff`, `max_backoff`: seconds, the bounds of the growing ceiling. `jitter=False` waits the whole
-    ceiling each time: for tests. Raises ConfigurationError for a value out of range.
+    ceiling each time: for tests. `dataclasses.replace(policy, max_backoff=5)` makes a changed copy. Raises
+    ConfigurationError for a value out of range.
     """
 
     max_attempts: int | None = 3

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+import tapewire
 from tapewire.venues import stake, stx, weex
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +85,21 @@ def test_what_the_document_of_weex_imports_is_tapewires() -> None:
 
     names = (WeexAsyncClient, WeexConfig, WeexWebSocketClient, Documented)
     assert all(getattr(weex, name.__name__) is name for name in names)
+
+
+@pytest.mark.parametrize("package", DROP_INS)
+def test_each_says_its_version(package: str) -> None:
+    assert importlib.import_module(package).__version__ == tapewire.__version__
+
+
+def test_the_configuration_of_weex_takes_the_keys_and_the_label_by_position() -> None:
+    from weex_client.config import WeexConfig
+
+    config = WeexConfig("key", "secret", "phrase", "sandbox")
+    assert config.has_credentials
+    assert config.environment == "sandbox"
+    with pytest.raises(TypeError, match="positional"):
+        WeexConfig("key", "secret", "phrase", "sandbox", "v3")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -35,8 +35,8 @@ async def test_a_frame_that_no_book_can_have_is_never_shown_and_the_book_is_rebu
     clock: VirtualClock, bids: list[list[Any]]
 ) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
-        other = Heard(client.stream_order_book("ETHUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        other = Heard(client.stream_order_book("ETHUSDT", level=15, marks=True))
         await heard.until(1)
         await other.until(1)
         book = peer.books["BTCUSDT", 15]

@@ -50,6 +50,13 @@ async def test_a_book_follows_the_venue_and_is_cut_to_the_level_asked(clock: Vir
         assert client._feeds == {}
 
 
+async def test_a_book_has_five_levels_where_none_are_named(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, _):
+        heard = Heard(client.stream_order_book("BTCUSDT"))
+        await heard.until(1)
+        assert len(heard[0].data["bids"]) == len(heard[0].data["asks"]) == 5
+
+
 @pytest.mark.parametrize(("level", "topic"), [(15, "depth15"), (16, "depth200"), (200, "depth200")])
 async def test_the_wire_is_asked_for_the_depth_it_has(clock: VirtualClock, level: int, topic: str) -> None:
     async with weex_line(clock) as (client, peer):
@@ -79,8 +86,8 @@ async def test_a_second_reader_shares_the_book_and_begins_with_its_state(clock: 
 
 async def test_a_hole_is_a_gap_and_only_that_book_begins_anew(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        broken = Heard(client.stream_order_book("BTCUSDT", marks=True))
-        whole = Heard(client.stream_order_book("ETHUSDT", marks=True))
+        broken = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        whole = Heard(client.stream_order_book("ETHUSDT", level=15, marks=True))
         trades = Heard(client.stream_trades("BTCUSDT", marks=True))
         await broken.until(1)
         await whole.until(1)
@@ -108,7 +115,7 @@ async def test_a_hole_is_a_gap_and_only_that_book_begins_anew(clock: VirtualCloc
 async def test_deltas_between_the_hole_and_the_snapshot_are_not_lost(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
         peer.network.to_client.delay = 0.2
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         await heard.until(1)
         peer.lose("BTCUSDT")
         for _ in range(10):
@@ -123,7 +130,7 @@ async def test_deltas_between_the_hole_and_the_snapshot_are_not_lost(clock: Virt
 
 async def test_a_snapshot_older_than_what_follows_is_asked_for_again(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         await heard.until(1)
         book = peer.books["BTCUSDT", 15]
         former = book.snapshot()
@@ -143,7 +150,7 @@ async def test_a_book_that_cannot_be_right_backs_off_and_burns_no_budget(clock: 
     async with weex_line(clock) as (client, peer):
         book = peer.books["BTCUSDT", 15]
         book.asks = dict(book.bids)  # crossed: no such book exists
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         await asyncio.sleep(600)
         assert set(kinds(heard)) == {"Gap"}
         assert len(peer.asked()) < 60
@@ -155,7 +162,7 @@ async def test_a_book_that_cannot_be_right_backs_off_and_burns_no_budget(clock: 
 
 async def test_with_few_operations_left_the_book_is_fetched_over_http(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         await heard.until(1)
         operations = client._public.operations_of("BTCUSDT@depth15")
         while operations.left(clock.monotonic()) > 50:
@@ -174,7 +181,7 @@ async def test_with_few_operations_left_the_book_is_fetched_over_http(clock: Vir
 
 async def test_a_line_lost_while_a_snapshot_is_fetched_is_told_in_its_turn(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         await heard.until(1)
         operations = client._public.operations_of("BTCUSDT@depth15")
         while operations.left(clock.monotonic()) > 50:
@@ -200,9 +207,9 @@ async def test_a_line_lost_while_a_snapshot_is_fetched_is_told_in_its_turn(clock
 
 async def test_a_slow_reader_costs_no_rebuild(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        slow = client.stream_order_book("BTCUSDT", capacity=3, marks=True)
+        slow = client.stream_order_book("BTCUSDT", level=15, capacity=3, marks=True)
         aiter(slow)
-        quick = Heard(client.stream_order_book("BTCUSDT"))
+        quick = Heard(client.stream_order_book("BTCUSDT", level=15))
         await quick.until(1)
         for _ in range(20):
             peer.move("BTCUSDT")
@@ -218,7 +225,7 @@ async def test_a_slow_reader_costs_no_rebuild(clock: VirtualClock) -> None:
 async def test_a_book_without_a_snapshot_is_fetched_over_http(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
         peer.sends_snapshots = False
-        heard = Heard(client.stream_order_book("BTCUSDT"))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15))
         await heard.until(1)
         assert sides(heard[0]) == truth(peer, "BTCUSDT", 15)
         assert peer.http_paths() == ["market/depth"]
@@ -228,9 +235,9 @@ async def test_a_book_without_a_snapshot_is_fetched_over_http(clock: VirtualCloc
 async def test_a_contract_that_is_dead_ends_its_stream_with_that_word(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
         peer.dead.add("LUNAUSDT")
-        living = Heard(client.stream_order_book("BTCUSDT"))
+        living = Heard(client.stream_order_book("BTCUSDT", level=15))
         with pytest.raises(SubscriptionEnded, match="LUNAUSDT@depth15: the contract is not traded any more"):
-            await Heard(client.stream_order_book("LUNAUSDT")).until(1)
+            await Heard(client.stream_order_book("LUNAUSDT", level=15)).until(1)
         await peer.left("LUNAUSDT@depth15")
         peer.move("BTCUSDT")
         await living.until(2)
@@ -239,7 +246,7 @@ async def test_a_contract_that_is_dead_ends_its_stream_with_that_word(clock: Vir
 
 async def test_a_lost_line_is_a_gap_and_the_next_snapshot_makes_it_right(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         await heard.until(1)
         peer.drop()
         peer.lose("BTCUSDT")
@@ -257,8 +264,8 @@ async def test_a_lost_line_is_announced_at_once_and_nobody_begins_with_the_book_
     clock: VirtualClock,
 ) -> None:
     async with weex_line(clock, retry=RetryPolicy(None, 20.0, 20.0, jitter=False)) as (client, peer):
-        first = Heard(client.stream_order_book("BTCUSDT", announce=True))
-        plain = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        first = Heard(client.stream_order_book("BTCUSDT", level=15, announce=True))
+        plain = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         await first.until(3)
         lost_at = clock.monotonic()
         peer.drop()
@@ -266,7 +273,7 @@ async def test_a_lost_line_is_announced_at_once_and_nobody_begins_with_the_book_
         assert clock.monotonic() - lost_at < 1
         assert kinds(first) == ["Subscribing", "Subscribed", "book", "Subscribing"]
         assert first[-1].mark.reason.startswith("connection lost")
-        second = Heard(client.stream_order_book("BTCUSDT"))
+        second = Heard(client.stream_order_book("BTCUSDT", level=15))
         await asyncio.sleep(5)
         assert second == []
         await second.until(1)
@@ -280,8 +287,8 @@ async def test_a_lost_line_is_announced_at_once_and_nobody_begins_with_the_book_
 
 async def test_a_frame_that_cannot_be_read_costs_its_own_book_only(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        hit = Heard(client.stream_order_book("BTCUSDT", marks=True))
-        other = Heard(client.stream_order_book("ETHUSDT", marks=True))
+        hit = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        other = Heard(client.stream_order_book("ETHUSDT", level=15, marks=True))
         await hit.until(1)
         await other.until(1)
         peer.send("BTCUSDT@depth15", '{"e":"depth","E":1,"s":"BTCUSDT","l":15,"U":1,"u":')

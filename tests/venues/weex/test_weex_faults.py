@@ -37,8 +37,8 @@ def stepping(sandbox: Any, condition: Any) -> Any:
 
 async def test_a_gap_in_one_book_is_mended_there_and_nowhere_else() -> None:
     async with played() as (sandbox, client):
-        hit = Heard(client.stream_order_book("BTCUSDT", marks=True))
-        other = Heard(client.stream_order_book("ETHUSDT", marks=True))
+        hit = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        other = Heard(client.stream_order_book("ETHUSDT", level=15, marks=True))
         trades = Heard(client.stream_trades("BTCUSDT", marks=True))
         for heard in (hit, other):
             await heard.until(1)
@@ -54,7 +54,7 @@ async def test_a_gap_in_one_book_is_mended_there_and_nowhere_else() -> None:
 
 async def test_a_snapshot_older_than_the_deltas_is_not_taken_for_the_book() -> None:
     async with played() as (sandbox, client):
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         await heard.until(1)
         sandbox.step(20)
         stale = sandbox.inject("stale_snapshot", topic=DEPTH)
@@ -69,7 +69,7 @@ async def test_a_snapshot_older_than_the_deltas_is_not_taken_for_the_book() -> N
 
 async def test_a_book_that_was_muted_is_rebuilt_by_its_numbers() -> None:
     async with played() as (sandbox, client):
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         await heard.until(1)
         muted = sandbox.inject("mute")
         await until(stepping(sandbox, lambda: muted.hits > 5))
@@ -83,7 +83,7 @@ async def test_a_book_that_was_muted_is_rebuilt_by_its_numbers() -> None:
 
 async def test_a_contract_that_is_delisted_ends_its_book() -> None:
     async with played() as (sandbox, client):
-        heard = Heard(client.stream_order_book("BTCUSDT"))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15))
         await heard.until(1)
         sandbox.inject("close_channel", topic=DEPTH)
         with pytest.raises(SubscriptionEnded, match="not traded any more"):
@@ -93,7 +93,7 @@ async def test_a_contract_that_is_delisted_ends_its_book() -> None:
 @pytest.mark.parametrize("fault", ["duplicate", "reorder", "malformed"])
 async def test_a_book_whose_frames_are_mangled_is_right_in_the_end(fault: str) -> None:
     async with played() as (sandbox, client):
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         await heard.until(1)
         order = sandbox.inject(fault)
         await until(stepping(sandbox, lambda: order.hits == 1))
@@ -176,7 +176,7 @@ async def test_heartbeats_that_fall_silent_harm_nothing_while_publications_flow(
 @pytest.mark.parametrize("fault", ["half_open", "abort", "drain"])
 async def test_a_line_that_is_gone_is_found_and_made_anew(fault: str) -> None:
     async with played() as (sandbox, client):
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         await heard.until(1)
         sandbox.inject(fault)
         await asyncio.sleep(0)

@@ -50,7 +50,7 @@ async def test_v2_market_streams_have_the_words_of_the_document() -> None:
 
 async def test_a_v2_book_is_proven_through_a_gap_and_a_drop() -> None:
     async with played("v2") as (sandbox, client):
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
         other = Heard(client.stream_order_book("ETHUSDT", level=200, marks=True))
         await heard.until(1)
         await other.until(1)

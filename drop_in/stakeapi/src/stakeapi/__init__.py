@@ -10,6 +10,7 @@ from . import _alone  # first: refuse before anything is half imported
 
 _alone.check()
 
+from tapewire import __version__  # noqa: E402
 from tapewire.venues.stake import (  # noqa: E402
     AccessDeniedError,
     AuthenticationError,
@@ -38,4 +39,5 @@ __all__ = [
     "StakeMessage",
     "StakeWebSocket",
     "ValidationError",
+    "__version__",
 ]

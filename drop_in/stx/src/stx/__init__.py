@@ -10,6 +10,7 @@ from . import _alone  # first: refuse before anything is half imported
 
 _alone.check()
 
+from tapewire import __version__  # noqa: E402
 from tapewire.venues.stx import (  # noqa: E402
     STX,
     AsyncSTX,
@@ -20,4 +21,4 @@ from tapewire.venues.stx import (  # noqa: E402
     STXWebSocket,
 )
 
-__all__ = ["STX", "AsyncSTX", "ChannelMessage", "Page", "Record", "STXWebSocket", "Selection"]
+__all__ = ["STX", "AsyncSTX", "ChannelMessage", "Page", "Record", "STXWebSocket", "Selection", "__version__"]

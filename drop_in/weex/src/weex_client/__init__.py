@@ -10,6 +10,7 @@ from . import _alone  # first: refuse before anything is half imported
 
 _alone.check()
 
+from tapewire import __version__  # noqa: E402
 from tapewire.venues.weex import WeexAsyncClient, WeexConfig, WeexWebSocketClient  # noqa: E402
 
-__all__ = ["WeexAsyncClient", "WeexConfig", "WeexWebSocketClient"]
+__all__ = ["WeexAsyncClient", "WeexConfig", "WeexWebSocketClient", "__version__"]

@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Self
 
 from ...secrets import Secret
@@ -35,7 +35,7 @@ ENVIRONMENTS = ("production", "development", "staging", "testing", "sandbox")
 _PRINTABLE = re.compile(r"[!-~]{0,512}")  # what a header may hold
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class WeexConfig:
     """Everything a client needs to know. Raises WEEXInvalidArgument naming a wrong argument.
 
@@ -49,6 +49,7 @@ class WeexConfig:
     secret_key: Secret | str = ""
     passphrase: Secret | str = ""
     environment: str = "production"
+    _: KW_ONLY  # the four above may be given by position, as in the package whose name the drop-in installs
     version: str = "v3"
     host: str | None = None
     rest_url: str | None = None

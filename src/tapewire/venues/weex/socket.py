@@ -189,11 +189,11 @@ class WeexWebSocketClient:
         topic = self._profile.symbol_topic("trade", checked_symbol(symbol))
         return self._topics(topic, [topic], Trades(self._profile), options)
 
-    def stream_order_book(self, symbol: str, *, level: int = 15, **options: Unpack[StreamOptions]) -> Stream:
+    def stream_order_book(self, symbol: str, *, level: int = 5, **options: Unpack[StreamOptions]) -> Stream:
         """The book after each change: data `symbol`, `bids` and `asks`, best first, `(price, size)` of `level` levels.
 
-        The venue sends 15 or 200 levels, at most twice a second; `level` (1 to 200) is cut from them. Sizes are in base
-        coins. Every state is proven, or a mark says that it was not (books.py).
+        The venue sends 15 or 200 levels, at most twice a second; `level` (1 to 200, by default 5) is cut from them.
+        Sizes are in base coins. Every state is proven, or a mark says that it was not (books.py).
         """
         name, depth = checked_symbol(symbol), depth_for(level)
         topic = self._profile.symbol_topic("depth", name, depth)
