@@ -15,6 +15,7 @@ from tapewire.errors import (
     HandshakeRefused,
     HttpError,
     LineError,
+    MissingExtra,
     NotSubscribed,
     RequestError,
     RequestLost,
@@ -56,6 +57,7 @@ def http_error(status: int | None) -> HttpError:
 CASES: list[tuple[TapewireError, bool]] = [
     (TapewireError("?"), False),
     (ConfigurationError("size", -1, "from 1"), False),
+    (MissingExtra("the sandbox", "sandbox", "graphql"), False),
     (LineError("?"), False),
     (ConnectFailed("venue.test", "no route"), True),
     (ConnectFailed("venue.test", "certificate not trusted", retryable=False), False),

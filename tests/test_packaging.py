@@ -28,10 +28,10 @@ class Installed:
     wheel: Path
     home: Path
 
-    def run(self, *command: str) -> str:
+    def start(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a program of the new environment, away from the tree and its environment variables."""
         program, *arguments = command
-        done = subprocess.run(
+        return subprocess.run(
             [str(self.home / "bin" / program), *arguments],
             capture_output=True,
             check=False,
@@ -40,6 +40,10 @@ class Installed:
             text=True,
             timeout=30,
         )
+
+    def run(self, *command: str) -> str:
+        """What a program that ends well has printed."""
+        done = self.start(*command)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -57,21 +61,44 @@ class Installed:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """A fresh environment with the wheel in it, and the locked dependencies borrowed from this one."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built once for all that is asked of it."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=50)
-    (wheel,) = folder.glob("*.whl")
-    home = folder / "home"
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def install(wheel: Path, home: Path) -> Path:
+    """A fresh environment in `home` with the wheel and nothing else in it; returns its folder of packages."""
     venv.create(home, with_pip=False, symlinks=True)
-    install = ["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", str(wheel)]
+    command = ["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", str(wheel)]
     pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
-    subprocess.run([*pip, *install], cwd=folder, check=True, capture_output=True, timeout=50)
+    subprocess.run([*pip, *command], cwd=wheel.parent, check=True, capture_output=True, timeout=50)
     (site,) = home.glob("lib/python*/site-packages")
+    return site
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """As `pip install "tapewire[sandbox]"` leaves it: the locked dependencies are borrowed from this environment."""
+    home = tmp_path_factory.mktemp("installed")
+    site = install(wheel, home)
     # A folder named in a .pth file is searched after the environment's own, and its own .pth files are not read:
     # the editable tapewire of the development environment stays out.
     (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return Installed(wheel, home)
+
+
+@pytest.fixture(scope="module")
+def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """As `pip install tapewire` leaves it: without what only an extra brings."""
+    home = tmp_path_factory.mktemp("alone")
+    site = install(wheel, home)
+    for borrowed in Path(sysconfig.get_path("purelib")).iterdir():
+        if borrowed.suffix != ".pth" and not re.match("tapewire|graphql", borrowed.name):
+            (site / borrowed.name).exists() or (site / borrowed.name).symlink_to(borrowed)
     return Installed(wheel, home)
 
 
@@ -134,3 +161,31 @@ def test_the_lock_pins_every_dependency_in_range_with_hashes() -> None:
 
 def test_the_lock_names_no_address_and_no_folder() -> None:
     assert re.findall(r"\S*(?:://|--index|--find-links|\s/)\S*", LOCK) == []
+
+
+@pytest.mark.parametrize("command", ["sandbox", "demo", "demo --json", "sandbox --venue stx"])
+def test_a_command_without_its_extra_says_in_one_line_what_installs_it(
+    command: str, alone: Installed
+) -> None:
+    done = alone.start("tapewire", *command.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        'tapewire: the sandbox needs graphql, which is not installed: pip install "tapewire[sandbox]"\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "command", ["--help", "--version", "venues", "fault", "sandbox --help", "demo --help"]
+)
+def test_what_needs_no_extra_answers_without_it(command: str, alone: Installed) -> None:
+    assert alone.run("tapewire", *command.split())
+
+
+def test_an_extra_that_is_missing_is_an_import_error_that_names_it(alone: Installed) -> None:
+    found = alone.python(
+        "import tapewire.sandbox\n"
+        "try: tapewire.sandbox.Sandbox()\n"
+        "except ImportError as error: print(type(error).__name__, error.extra, error.name, error)"
+    )
+    assert found.startswith("MissingExtra sandbox graphql ")
+    assert found.endswith('pip install "tapewire[sandbox]"')

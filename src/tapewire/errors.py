@@ -4,6 +4,7 @@
 
     TapewireError
     +-- ConfigurationError         an argument is wrong: names it and what is allowed (also a ValueError)
+    +-- MissingExtra               a part whose dependencies are not installed: names the command (also an ImportError)
     +-- LineError                  something about the line to the venue
     |   +-- ConnectFailed          no connection: host and cause
     |   +-- HandshakeRefused       the venue answered the upgrade with an HTTP status
@@ -45,6 +46,7 @@ __all__ = [
     "HandshakeRefused",
     "HttpError",
     "LineError",
+    "MissingExtra",
     "NotSubscribed",
     "RequestError",
     "RequestLost",
@@ -86,6 +88,17 @@ class ConfigurationError(TapewireError, ValueError):
         self.value = value
         self.allowed = allowed if isinstance(allowed, str) else ", ".join(str(item) for item in allowed)
         super().__init__(f"{argument}={value!r} is not valid; allowed: {self.allowed}")
+
+
+class MissingExtra(TapewireError, ImportError):
+    """`part` of tapewire needs `module`, which only `extra` brings. Install it by the command that the text names."""
+
+    def __init__(self, part: str, extra: str, module: str) -> None:
+        self.part = part
+        self.extra = extra
+        super().__init__(
+            f'{part} needs {module}, which is not installed: pip install "tapewire[{extra}]"', name=module
+        )
 
 
 class LineError(TapewireError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, MissingExtra
 from ..face import Face, Stage
 
 __all__ = ["FACES", "make_face"]
@@ -20,9 +20,15 @@ FACES = {
 
 
 def make_face(venue: str, stage: Stage, **settings: Any) -> Face:
-    """The face of that venue. Raises ConfigurationError for one that has none."""
+    """The face of that venue. Raises ConfigurationError for one that has none, MissingExtra for what it needs."""
     if venue not in FACES:
         raise ConfigurationError("venues", venue, sorted(FACES))
     module, _, name = FACES[venue].partition(":")
-    face: Face = getattr(import_module(f".{module}", __name__), name)(stage, **settings)
+    try:
+        loaded = import_module(f".{module}", __name__)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "tapewire":
+            raise
+        raise MissingExtra("the sandbox", "sandbox", error.name) from error
+    face: Face = getattr(loaded, name)(stage, **settings)
     return face
