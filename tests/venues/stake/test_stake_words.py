@@ -27,7 +27,17 @@ from tapewire.venues.stake.errors import of_graphql_errors, of_http_error, of_li
 from tapewire.venues.stake.message import data_of, exact, message_of
 from tapewire.venues.stake.operations import QUERIES
 from tapewire.venues.stake.protocol import PageFrame
-from tapewire.venues.stake.url import base_url_of, origin_of, socket_url
+from tapewire.venues.stake.url import base_url_of as settled_base_url
+from tapewire.venues.stake.url import origin_of
+from tapewire.venues.stake.url import socket_url as settled_socket_url
+
+
+def base_url_of(base_url=None):
+    return settled_base_url(base_url)[0]
+
+
+def socket_url(wire, base_url=None):
+    return settled_socket_url(wire, base_url)[0]
 
 
 @pytest.fixture(autouse=True)

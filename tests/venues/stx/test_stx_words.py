@@ -25,7 +25,7 @@ from tapewire.venues.stx.config import resolve
 from tapewire.venues.stx.graphql import Page, Record, Variable, camel, document, records, snake
 from tapewire.venues.stx.http import to_call
 from tapewire.venues.stx.symbols import SCOPED_CHANNELS, name_of, topic_for
-from tapewire.venues.stx.url import origin_of, socket_url
+from tapewire.venues.stx.url import socket_url
 from tapewire.venues.stx.user import lifetime_of
 from tests.venues.stx.fake_venue import SCHEMA
 
@@ -197,12 +197,12 @@ def test_a_page_is_counted_indexed_and_iterated() -> None:
         ({"region": "us", "env": "demo"}, "https://demo.stxapp.io"),
         ({"host": "http://localhost:4000"}, "http://localhost:4000"),
         ({"host": "https://example.com/"}, "https://example.com"),
-        ({"host": "example.com:8443", "env": "nonsense"}, "https://example.com:8443"),
+        ({"host": "example.com:8443", "env": "production"}, "https://example.com:8443"),
         ({"host": "ws://127.0.0.1:1"}, "http://127.0.0.1:1"),
     ],
 )
 def test_region_and_environment_name_the_host(arguments: dict[str, str], origin: str) -> None:
-    assert origin_of(**arguments) == origin
+    assert resolve(**arguments, environ={}).origin == origin  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -210,6 +210,7 @@ def test_region_and_environment_name_the_host(arguments: dict[str, str], origin:
     [
         ({"env": "prod"}, "env='prod' is not valid; allowed: production, staging, dev, qa, demo"),
         ({"region": "quebec"}, "region='quebec' is not valid; allowed: ontario, us"),
+        ({"region": "narnia", "host": "https://example.com"}, "region='narnia' is not valid"),
         ({"region": "us"}, "allowed: demo in region 'us', or host="),
         ({"host": "ftp://example.com"}, "host="),
         ({"host": "https://example.com/path"}, "host="),
@@ -220,7 +221,7 @@ def test_a_wrong_address_is_both_documented_and_configuration_error(
     arguments: dict[str, str], text: str
 ) -> None:
     with pytest.raises(STXException, match=re.escape(text)) as refused:
-        origin_of(**arguments)
+        resolve(**arguments, environ={})  # type: ignore[arg-type]
     assert isinstance(refused.value, ConfigurationError)
     assert "hunter2" not in str(refused.value)
 

@@ -77,7 +77,7 @@ def test_a_network_asked_for_by_name_is_never_quietly_another_server() -> None:
         ({"host": "ftp://one.example"}, "host"),
         ({"host": "https://one.example/path"}, "host"),
         ({"host": "https://user:word@one.example"}, "host"),
-        ({"host": "http://one.example"}, "api_url"),
+        ({"host": "http://one.example"}, "host"),
         ({"host": "http://127.0.0.1:99999"}, "host"),
         ({"api_url": "https://a.example", "realtime_url": "ws://b.example/x"}, "realtime_url"),
         ({"api_url": "https://a.example", "realtime_url": "https://b.example/x"}, "realtime_url"),

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import pickle
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -66,11 +67,20 @@ def test_one_host_gives_all_three_addresses() -> None:
 @pytest.mark.parametrize("name", ["WEEX_REST_URL", "WEEX_BASE_URL"])
 def test_each_address_may_be_given_by_itself(name: str) -> None:
     config = WeexConfig.from_env(
-        {name: "https://rest.example/", "WEEX_WS_PUBLIC_URL": "wss://ws.example/v3/ws/public"}
+        {
+            name: "https://rest.example/",
+            "WEEX_WS_PUBLIC_URL": "wss://ws.example/v3/ws/public",
+            "WEEX_WS_PRIVATE_URL": "wss://own.example/v3/ws/private",
+        }
     )
     assert config.addresses.rest == "https://rest.example"
     assert config.addresses.public == "wss://ws.example/v3/ws/public"
-    assert config.addresses.private == "wss://ws-contract.weex.com/v3/ws/private"
+    assert config.addresses.private == "wss://own.example/v3/ws/private"
+    assert replace(config, timeout=3.0).addresses.rest == "https://rest.example"
+    alone = WeexConfig.from_env(
+        {name: "https://api-contract.weex.com/"}
+    )  # the venue's own: what is missing is, too
+    assert alone.addresses.public == "wss://ws-contract.weex.com/v3/ws/public"
 
 
 def test_secrets_are_shown_nowhere() -> None:
@@ -89,10 +99,10 @@ def test_secrets_are_shown_nowhere() -> None:
         ({"environment": "test"}, "environment"),
         ({"version": "v4"}, "version"),
         ({"host": "http://venue.example"}, "host"),
-        ({"rest_url": "https://a/b"}, "rest_url"),
-        ({"ws_public_url": "https://a/v3/ws/public"}, "ws_public_url"),
-        ({"ws_public_url": "wss://a/v2/ws/public"}, "ws_public_url"),
-        ({"ws_private_url": "wss://a/v3/ws/private", "version": "v2"}, "ws_private_url"),
+        ({"rest_url": "https://a/b", "host": "a"}, "rest_url"),
+        ({"ws_public_url": "https://a/v3/ws/public", "host": "a"}, "ws_public_url"),
+        ({"ws_public_url": "wss://a/v2/ws/public", "host": "a"}, "ws_public_url"),
+        ({"ws_private_url": "wss://a/v3/ws/private", "version": "v2", "host": "a"}, "ws_private_url"),
         ({"timeout": 0}, "timeout"),
         ({"max_retries": -1}, "max_retries"),
         ({"max_connections": 1}, "max_connections"),

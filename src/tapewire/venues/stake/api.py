@@ -5,7 +5,7 @@ The user supplies the token, and where the site asks for them the headers and co
 
 from __future__ import annotations
 
-import math
+import logging
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -19,13 +19,16 @@ from ...retry import RetryPolicy
 from ...secrets import Secret, redact_url
 from ...transport.http import HttpClient, Reply, Request
 from ...transport.limiter import RateLimiter
+from ..kit.settings import Announcement, Setting, Sources, number
 from .errors import ArgumentError, ServerError, is_page, of_graphql_errors, of_http_error
 from .headers import session_headers, token_of, with_own
 from .message import exact
 from .operations import QUERIES
-from .url import GRAPHQL_PATH, base_url_of, variable
+from .url import GRAPHQL_PATH, base_url_of
 
 __all__ = ["StakeAPI"]
+
+logger = logging.getLogger("tapewire.venues.stake")
 
 MAX_PAGE = 50
 
@@ -59,11 +62,13 @@ class StakeAPI:
         limiter: RateLimiter | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.base_url = base_url_of(base_url)
+        self.base_url, source = base_url_of(base_url)
+        self._announcement = Announcement(logger, "stake", [self.base_url], source)
         self._token = token_of(access_token)
         self._own = session_headers(headers, cookies, session_cookie)
-        seconds = _number("timeout", timeout, "STAKE_TIMEOUT", 30.0)
-        rate = _number("rate_limit", rate_limit, "STAKE_RATE_LIMIT", 10.0)
+        sources = Sources()
+        seconds = _number(sources.settle("timeout", timeout, "STAKE_TIMEOUT", default=30.0))
+        rate = _number(sources.settle("rate_limit", rate_limit, "STAKE_RATE_LIMIT", default=10.0))
         try:
             self._http = HttpClient(
                 self.base_url,
@@ -171,6 +176,7 @@ class StakeAPI:
             raise ArgumentError("variables", type(variables).__name__, "what JSON can say") from None
         is_query = query.lstrip().startswith(("query", "{")) and not _MUTATES.search(query)
         headers = {"content-type": "application/json"}
+        self._announcement.say()
         try:
             reply = await self._http.request(
                 "POST", GRAPHQL_PATH, body=body, headers=headers, idempotent=is_query
@@ -237,15 +243,8 @@ def _data_in(reply: Reply) -> dict[str, Any]:
     return data
 
 
-def _number(name: str, given: float | None, variable_name: str, default: float) -> float:
-    chosen = variable(variable_name) or default if given is None else given
-    try:
-        number = float(chosen)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise ArgumentError(name, chosen, "a number above 0")
-    return number
+def _number(setting: Setting) -> float:
+    return number(setting, "a number above 0", ArgumentError)
 
 
 def _record(found: Any) -> dict[str, Any]:

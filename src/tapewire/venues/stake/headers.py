@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...secrets import Secret
+from ..kit.settings import Rank, Setting, Sources, secret
 from .errors import ArgumentError
-from .url import variable
 
 __all__ = ["cookie_header", "session_headers", "token_of", "with_own"]
 
@@ -22,8 +22,8 @@ _COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 
 def token_of(given: str | Secret | None) -> Secret | None:
     """The token, or that of STAKE_ACCESS_TOKEN; None where there is neither. Raises ArgumentError, which shows none."""
-    chosen = given or variable("STAKE_ACCESS_TOKEN")
-    return _checked("access_token", chosen) if chosen else None
+    setting = Sources().settle("access_token", given or None, "STAKE_ACCESS_TOKEN")
+    return secret(setting, ArgumentError, spaces=True)
 
 
 def session_headers(
@@ -40,10 +40,12 @@ def session_headers(
     for name, value in (headers or {}).items():
         if not _NAME.fullmatch(name):
             raise ArgumentError("headers", name, "names of letters, digits and dashes")
-        found[name] = _checked("headers", value, name)
+        found[name] = _checked(name, value)
     given = {name.lower() for name in found}
-    if (agent := variable("STAKE_USER_AGENT")) and "user-agent" not in given:
-        found["User-Agent"] = _checked("STAKE_USER_AGENT", agent)
+    sources = Sources()
+    agent = secret(sources.settle("user_agent", None, "STAKE_USER_AGENT"), ArgumentError, spaces=True)
+    if agent and "user-agent" not in given:
+        found["User-Agent"] = agent
     every = dict(cookies or {})
     if session_cookie:
         every.setdefault("session", session_cookie)
@@ -52,8 +54,8 @@ def session_headers(
             raise ArgumentError("headers", "Cookie", "no Cookie header beside cookies= or session_cookie=")
         return found
     for cookie, name in (("session", "STAKE_SESSION_COOKIE"), ("cf_clearance", "STAKE_CF_CLEARANCE")):
-        if from_environment := variable(name):
-            every.setdefault(cookie, from_environment)
+        if setting := sources.settle(cookie, None, name):
+            every.setdefault(cookie, setting.value)
     if every:
         found["Cookie"] = Secret(cookie_header(every))
     return found
@@ -77,8 +79,12 @@ def cookie_header(cookies: Mapping[str, str | Secret]) -> str:
     return "; ".join(written)
 
 
-def _checked(argument: str, value: Any, name: str = "***") -> Secret:
-    secret = value if isinstance(value, Secret) else Secret(value) if isinstance(value, str) else None
-    if secret is None or not _VALUE.fullmatch(secret.reveal()):
-        raise ArgumentError(argument, name, "one line of printable ASCII, without spaces around it")
-    return secret
+def _checked(name: str, value: Any) -> Secret:
+    if value == "":
+        return Secret("")
+    setting = Setting(value, "headers", Rank.ARGUMENT, "from argument headers=")
+    try:
+        return secret(setting, ArgumentError, spaces=True) or Secret("")
+    except ArgumentError as error:
+        allowed = error.allowed
+    raise ArgumentError("headers", name, allowed)

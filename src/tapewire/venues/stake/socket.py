@@ -31,6 +31,7 @@ from ...session.options import SessionOptions
 from ...session.session import Session
 from ...transport import default_connector
 from ...transport.base import Connector
+from ..kit.settings import Announcement
 from .channels import checked_channel, is_private, operations_of
 from .errors import ArgumentError, of_line_error
 from .headers import session_headers, token_of
@@ -99,7 +100,7 @@ class StakeWebSocket:
         if wire == "page" and not self._token:
             raise ArgumentError("access_token", None, "your token, here or in STAKE_ACCESS_TOKEN")
         self.wire: Wire = wire
-        self.uri = socket_url(wire, base_url)
+        self.uri, self._source = socket_url(wire, base_url)
         """Where `connect` goes."""
         self.ws: StakeLine | None = None
         """The line; None while it is down."""
@@ -294,6 +295,7 @@ class StakeWebSocket:
         if self._closing is not None:
             await asyncio.shield(self._closing)  # the line before this one
         session = self._line()
+        Announcement(logger, "stake", [self.uri], self._source).say()
         try:
             for channel in (*self.subscriptions, OTHER) if self.wire == "page" else tuple(self.subscriptions):
                 await self._subscribe(channel)

@@ -7,6 +7,7 @@ it when done, or use it as a context manager.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FlightTimeout
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from ...retry import RetryPolicy
 from ...secrets import Secret
 from ...transport.http import HttpClient, HttpOptions, SyncHttpClient
 from ...transport.limiter import RateLimiter
+from ..kit.settings import Announcement
 from . import operations
 from .config import resolve
 from .errors import STXException, STXInvalidParameterException, STXTransportException, of_http_error
@@ -29,6 +31,8 @@ from .signin import Course, Door, Send, Wait, authenticated, confirmed, signed_i
 from .user import User
 
 __all__ = ["STX", "AsyncSTX"]
+
+logger = logging.getLogger("tapewire.venues.stx")
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -112,7 +116,8 @@ class _Client:
         unknown = settings.keys() - known.keys()
         if unknown:
             raise STXInvalidParameterException("argument", ", ".join(sorted(unknown)), known)
-        config = resolve(**{name: settings.get(name) for name in names})  # type: ignore[arg-type]
+        plaintext = settings.get("allow_plaintext", False)
+        config = resolve(**{name: settings.get(name) for name in names}, allow_plaintext=plaintext)  # type: ignore[arg-type]
         self.origin = config.origin
         self.user = settings.get("user") or User()
         clock = settings.get("clock") or SystemClock()
@@ -132,8 +137,10 @@ class _Client:
             "timeout": settings.get("timeout", 10.0),
             "limiter": settings.get("limiter"),
             "clock": clock,
-            "allow_plaintext": settings.get("allow_plaintext", False),
+            "allow_plaintext": plaintext,
         }
+        self.announcement = Announcement(logger, "stx", [self.origin], config.source)
+        """Says where calls and streams go, once, before the first of them."""
 
     def _perform(self, course: Course[T]) -> Any: ...  # blocking in STX, awaited in AsyncSTX
 
@@ -242,6 +249,7 @@ class STX(_Client):
             course.close()
 
     def _send(self, errand: Send) -> Any:
+        self.announcement.say()
         method, path, options = to_call(errand.operation, errand.token)
         try:
             return read(errand.operation, self._http.request(method, path, **options))
@@ -297,6 +305,7 @@ class AsyncSTX(_Client):
             course.close()
 
     async def _send(self, errand: Send) -> Any:
+        self.announcement.say()
         method, path, options = to_call(errand.operation, errand.token)
         try:
             return read(errand.operation, await self._http.request(method, path, **options))

@@ -1,21 +1,25 @@
-"""Which host and which account: argument, then environment variable, then profile, then default.
+"""Which host and which account: argument, then environment variable, then profile, then default (`kit.settings`).
 
-An empty string counts as not given. Profiles are the sections of `~/.stx/credentials` (INI: region, env, email,
-password; STX_CREDENTIALS_FILE names another file). The file holds passwords: one that others can read is refused.
+An empty string counts as not given, but for `host=`. A region or an environment that an argument names goes past
+STX_HOST; only the venue's own place for trying things, which is the default and holds no money, may be played elsewhere
+though it is named: STX_HOST says where it is. Profiles are the sections of `~/.stx/credentials` (INI: region, env,
+host, email, password; STX_CREDENTIALS_FILE names another file). The file holds passwords: one that others can read is
+refused.
 """
 
 from __future__ import annotations
 
 import configparser
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from ...secrets import Secret
+from ..kit.settings import EITHER, Rank, Setting, Sources, address, whereabouts
 from .errors import STXInvalidParameterException
-from .url import DEFAULT_ENV, DEFAULT_REGION, origin_of
+from .url import DEFAULT_ENV, DEFAULT_REGION, ENVIRONMENTS, REGIONS, origin_of
 
 __all__ = ["Config", "resolve"]
 
@@ -23,11 +27,15 @@ DEFAULT_PROFILE = "default"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """What the arguments came to. `given` says that email and password were arguments of the call itself."""
+    """What the arguments came to; `source` says where the origin came from.
+
+    `given` says that email and password were arguments of the call itself.
+    """
 
     region: str
     env: str
     origin: str
+    source: str
     email: str | None = None
     password: Secret | None = None
     given: bool = False
@@ -41,32 +49,54 @@ def resolve(
     email: str | None = None,
     password: str | Secret | None = None,
     profile: str | None = None,
+    allow_plaintext: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
     """Settle every setting. Raises STXInvalidParameterException naming the one that is wrong."""
-    texts = {"region": region, "env": env, "host": host, "email": email, "profile": profile}
+    texts = {"region": region, "env": env, "email": email, "profile": profile}
     for name, text in texts.items():
         if text is not None and not isinstance(text, str):
             raise STXInvalidParameterException(name, text, "a text, or None")
     variables = os.environ if environ is None else environ
-    section = _profile(profile or variables.get("STX_PROFILE") or None, variables)
-    plain = password.reveal() if isinstance(password, Secret) else password
-
-    def settle(name: str, argument: str | None) -> str | None:
-        return argument or variables.get(f"STX_{name.upper()}") or section.get(name) or None
-
-    chosen_region = settle("region", region) or DEFAULT_REGION
-    chosen_env = settle("env", env) or DEFAULT_ENV
+    chosen = Sources(variables).settle("profile", profile or None, "STX_PROFILE")
+    section = _profile(chosen, variables)
+    sources = Sources(variables, section=section, profile=chosen.value or DEFAULT_PROFILE)
+    world = (
+        _one_of(REGIONS, sources.settle("region", region or None, "STX_REGION", default=DEFAULT_REGION)),
+        _one_of(ENVIRONMENTS, sources.settle("env", env or None, "STX_ENV", default=DEFAULT_ENV)),
+    )
+    origin, source = _place(sources.settle("host", host, "STX_HOST"), *world, allow_plaintext)
     # Email and password belong together: never one account's name with another's password.
+    plain = password.reveal() if isinstance(password, Secret) else password
     chosen_email, chosen_password = _account(email, plain, variables, section)
     return Config(
-        region=chosen_region,
-        env=chosen_env,
-        origin=origin_of(chosen_region, chosen_env, host or variables.get("STX_HOST") or None),
+        region=world[0].value,
+        env=world[1].value,
+        origin=origin,
+        source=source,
         email=chosen_email,
         password=Secret(chosen_password) if chosen_password else None,
         given=bool(email),
     )
+
+
+def _place(host: Setting, region: Setting, env: Setting, allow_plaintext: bool) -> tuple[str, str]:
+    """The origin, and where it came from."""
+    nearest = min(env, region, key=lambda setting: setting.rank)
+    is_default = (region.value, env.value) == (DEFAULT_REGION, DEFAULT_ENV)
+    found = whereabouts(
+        host, {}, STXInvalidParameterException, world=Rank.DEFAULT if is_default else nearest.rank
+    )
+    if found.host is None:
+        return origin_of(region.value, env.value), nearest.source
+    origin = address(found.host, EITHER, STXInvalidParameterException, plaintext=allow_plaintext)
+    return origin, found.source
+
+
+def _one_of(names: Sequence[str], setting: Setting) -> Setting:
+    if setting.value not in names:
+        raise STXInvalidParameterException(setting.name, setting.value, names)
+    return setting
 
 
 def _account(
@@ -92,12 +122,13 @@ def _account(
     return None, None
 
 
-def _profile(name: str | None, variables: Mapping[str, str]) -> Mapping[str, str]:
+def _profile(setting: Setting, variables: Mapping[str, str]) -> Mapping[str, str]:
+    name = setting.value
     chosen = variables.get("STX_CREDENTIALS_FILE")
     path = Path(chosen).expanduser() if chosen else Path.home() / ".stx" / "credentials"
     if not path.exists():
         if name or chosen:
-            what, value = ("profile", name) if name else ("STX_CREDENTIALS_FILE", chosen)
+            what, value = (setting.name, name) if name else ("STX_CREDENTIALS_FILE", chosen)
             raise STXInvalidParameterException(what, value, f"a profile in {path}, which does not exist")
         return {}
     if os.name == "posix" and path.stat().st_mode & 0o077:
@@ -116,7 +147,7 @@ def _profile(name: str | None, variables: Mapping[str, str]) -> Mapping[str, str
         )
     if name and not parser.has_section(name):
         raise STXInvalidParameterException(
-            "profile", name, f"a section of {path}: {', '.join(parser.sections())}"
+            setting.name, name, f"a section of {path}: {', '.join(parser.sections())}"
         )
     chosen_section = name or DEFAULT_PROFILE
     return dict(parser[chosen_section]) if parser.has_section(chosen_section) else {}

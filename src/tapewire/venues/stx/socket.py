@@ -113,6 +113,7 @@ class STXWebSocket:
         credentials that the venue refuses, tapewire.HandshakeRefused where its socket takes no token that it gave,
         tapewire.GaveUp where `retry` is exhausted.
         """
+        self._http.announcement.say()
         try:
             await self._session.open()
         except TapewireError:

@@ -1,14 +1,14 @@
 """Where the venue lives: regions and environments, and the addresses made of them.
 
-Sources are in NOTES.md. `host=` (or STX_HOST) goes past the table: a local server, or one that the table does not know.
+Sources are in NOTES.md. `host=` (or STX_HOST) goes past the table (config.py): a local server, or one that it does not
+know.
 """
 
 from __future__ import annotations
 
-import re
 from urllib.parse import urlencode, urlsplit
 
-from ...secrets import Secret, redact_url
+from ...secrets import Secret
 from .errors import STXInvalidParameterException
 
 __all__ = [
@@ -36,17 +36,13 @@ _HOSTS = {
     ("ontario", "demo"): "demo.stxapp.ca",
     ("us", "demo"): "demo.stxapp.io",
 }
-_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
-def origin_of(region: str = DEFAULT_REGION, env: str = DEFAULT_ENV, host: str | None = None) -> str:
-    """The origin of every HTTP call: `https://api-staging.on.sportsxapp.com`. `host`, if given, decides alone.
+def origin_of(region: str = DEFAULT_REGION, env: str = DEFAULT_ENV) -> str:
+    """The origin of every HTTP call: `https://api-staging.on.sportsxapp.com`.
 
-    `host` is a name with or without scheme and port; http and ws stay in plain text, everything else is https.
     Raises STXInvalidParameterException for an unknown region or environment, or one that has no host yet.
     """
-    if host:
-        return _origin_of_host(host)
     if region not in REGIONS:
         raise STXInvalidParameterException("region", region, REGIONS)
     if env not in ENVIRONMENTS:
@@ -64,13 +60,3 @@ def socket_url(origin: str, token: Secret | None) -> str:
     query = {"token": token.reveal()} if token else {}
     scheme = "ws" if parts.scheme == "http" else "wss"
     return f"{scheme}://{parts.netloc}/socket/websocket?{urlencode({**query, 'vsn': '2.0.0'})}"
-
-
-def _origin_of_host(host: str) -> str:
-    parts = urlsplit(host if "://" in host else f"https://{host}")
-    name = parts.netloc
-    known = _SCHEMES.get(parts.scheme)
-    if known is None or parts.path not in ("", "/") or parts.query or not re.fullmatch(r"[\w.:\[\]-]+", name):
-        shown = redact_url(host) if "://" in host else host[:100]
-        raise STXInvalidParameterException("host", shown, "a host name, or http(s)://name[:port]")
-    return f"{known}://{name}"

@@ -19,7 +19,6 @@ __all__ = [
     "checked_delivery",
     "checked_flag",
     "checked_handler",
-    "checked_key",
     "checked_options",
     "checked_policy",
     "checked_seconds",
@@ -42,15 +41,6 @@ def checked_seconds(argument: str, value: float) -> float:
     if type(value) in (int, float) and 0 <= value <= 86_400:
         return value
     raise SXBetInvalidParameter(argument, value, "seconds from 0 to 86400")
-
-
-def checked_key(argument: str, value: str | Secret | None) -> Secret | None:
-    """A key as a secret; None where there is none. It is never shown, whatever it is."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, Secret | str):
-        return value if isinstance(value, Secret) else Secret(value)
-    raise SXBetInvalidParameter(argument, f"a {type(value).__name__}", "a text or a Secret")
 
 
 def checked_policy(argument: str, value: RetryPolicy | None) -> RetryPolicy | None:

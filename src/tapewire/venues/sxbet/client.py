@@ -131,6 +131,7 @@ class SXBetClient(Watching):
         is exhausted or the venue forbids to come back.
         """
         self._was_connected = True
+        self.http.announcement.say()
         if self._notifier is None:
             self._notifier = asyncio.get_running_loop().create_task(
                 self._notify(), name="tapewire sxbet events"

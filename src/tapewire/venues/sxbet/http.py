@@ -9,7 +9,7 @@ manager.
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
@@ -22,7 +22,8 @@ from ...errors import HttpError, UndecodableFrame
 from ...retry import NO_RETRY, RetryPolicy
 from ...secrets import Secret
 from ...transport.http import HttpClient, Reply, Request, retry_delay
-from .arguments import checked_key, checked_policy, checked_seconds
+from ..kit.settings import Announcement, Sources, secret
+from .arguments import checked_policy, checked_seconds
 from .errors import (
     SXBetError,
     SXBetInvalidParameter,
@@ -43,6 +44,8 @@ from .wire import MarketRow, OrderRow, Rows, TradeRow, read_object, read_rows
 from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, BookV3Row, Envelope, Page, TokenReply, TradeV3Row
 
 __all__ = ["AsyncSXBet", "HttpSettings", "MarketFilter", "TradeFilter"]
+
+logger = logging.getLogger("tapewire.venues.sxbet")
 
 T = TypeVar("T")
 
@@ -127,10 +130,11 @@ class AsyncSXBet:
             realtime_url=settings.get("realtime_url"),
             allow_plaintext=settings.get("allow_plaintext", False),
         )
-        given = checked_key("api_key", settings.get("api_key"))
-        self._key = given or checked_key("api_key", os.environ.get("SXBET_API_KEY"))
-        if self._key and not _TOKEN.fullmatch(self._key.reveal()):
-            raise SXBetInvalidParameter("api_key", "(not shown)", "printable ASCII without spaces")
+        key = Sources().settle("api_key", settings.get("api_key") or None, "SXBET_API_KEY")
+        self._key = secret(key, SXBetInvalidParameter)
+        where = [self.endpoints.api_url, self.endpoints.realtime_url]
+        self.announcement = Announcement(logger, "sxbet", where, self.endpoints.source)
+        """Says where calls and streams go, once, before the first of them."""
         self.unreadable = 0
         """Rows so far that no answer's reader understood: they are left out."""
         self._policy = checked_policy("retry", settings.get("retry")) or RetryPolicy()
@@ -335,6 +339,7 @@ class AsyncSXBet:
     ) -> Reply:
         """One call, repeated where that may help. Raises what its failure amounts to."""
         attempts = 0
+        self.announcement.say()
         while True:
             if delay := self._budgets.reserve(budget, self._clock.monotonic()):
                 await asyncio.sleep(delay)

@@ -1,4 +1,4 @@
-"""`WeexConfig`: which account, which addresses, which wire; from arguments or from the environment.
+"""`WeexConfig`: which account, which addresses, which wire: argument, then environment, then default (`kit.settings`).
 
 Both sets of variable names are read, those of the documents and those of the venue's own SDK:
 
@@ -8,6 +8,7 @@ WEEX_SECRET_KEY        WEEX_API_SECRET             its secret
 WEEX_PASSPHRASE        WEEX_API_PASSPHRASE         its passphrase
 WEEX_ENVIRONMENT                                   a label for people; it never changes a host
 WEEX_TIMEOUT           API_TIMEOUT                 seconds of one HTTP attempt
+WEEX_VERSION                                       the wire, v3 or v2
 WEEX_MAX_RETRIES                                   repetitions of a failed HTTP call that may be repeated
 WEEX_HOST, ...         WEEX_BASE_URL, ...          addresses: see url.py
 =====================  ==========================  ==============================================
@@ -17,13 +18,12 @@ Public data needs no key. Secrets are shown nowhere: not in repr, logs or errors
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
-from typing import Self
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, InitVar, dataclass, field
+from typing import Any, Final, Self
 
 from ...secrets import Secret
+from ..kit.settings import Setting, Sources, number, secret
 from .errors import WEEXAuthenticationError, WEEXInvalidArgument
 from .profile import PROFILES, Profile
 from .url import Addresses, resolve
@@ -32,90 +32,94 @@ __all__ = ["ENVIRONMENTS", "WeexConfig"]
 
 ENVIRONMENTS = ("production", "development", "staging", "testing", "sandbox")
 
-_PRINTABLE = re.compile(r"[!-~]{0,512}")  # what a header may hold
+_NOT_GIVEN: Final[Any] = None
+
+_KEYS: Final[Mapping[str, Sequence[str]]] = {
+    "api_key": ("WEEX_API_KEY",),
+    "secret_key": ("WEEX_SECRET_KEY", "WEEX_API_SECRET"),
+    "passphrase": ("WEEX_PASSPHRASE", "WEEX_API_PASSPHRASE"),
+}
 
 
 @dataclass(frozen=True, repr=False)
 class WeexConfig:
-    """Everything a client needs to know. Raises WEEXInvalidArgument naming a wrong argument.
+    """Everything a client needs to know. Raises WEEXInvalidArgument naming a wrong argument or variable.
 
-    `api_key`, `secret_key`, `passphrase`: for private streams and signed calls; all three or none. `environment`: a
-    label. `host`, `rest_url`, `ws_public_url`, `ws_private_url`: addresses (url.py). `version`: the wire, "v3" or
-    "v2". `timeout`: seconds of one HTTP attempt; `max_retries`: of calls that may be repeated; `max_connections`: open
-    sockets at one time (the venue's documents allow 20 from one address).
+    What is not given here is looked for in the environment (the table above), then the default counts. `api_key`,
+    `secret_key`, `passphrase`: for private streams and signed calls; all three or none, and from one place.
+    `environment`: a label. `host`, `rest_url`, `ws_public_url`, `ws_private_url`: addresses (url.py). `version`: the
+    wire, "v3" or "v2". `timeout`: seconds of one HTTP attempt; `max_retries`: of calls that may be repeated;
+    `max_connections`: open sockets at one time (the venue's documents allow 20 from one address). `environ`: instead of
+    the process's environment.
     """
 
-    api_key: Secret | str = ""
-    secret_key: Secret | str = ""
-    passphrase: Secret | str = ""
-    environment: str = "production"
+    api_key: Secret | str = _NOT_GIVEN
+    secret_key: Secret | str = _NOT_GIVEN
+    passphrase: Secret | str = _NOT_GIVEN
+    environment: str = _NOT_GIVEN
     _: KW_ONLY  # the four above may be given by position, as in the package whose name the drop-in installs
-    version: str = "v3"
+    version: str = _NOT_GIVEN
     host: str | None = None
     rest_url: str | None = None
     ws_public_url: str | None = None
     ws_private_url: str | None = None
-    timeout: float = 10.0
-    max_retries: int = 3
+    timeout: float = _NOT_GIVEN
+    max_retries: int = _NOT_GIVEN
     max_connections: int = 20
     addresses: Addresses = field(init=False)
+    environ: InitVar[Mapping[str, str] | None] = None
 
-    def __post_init__(self) -> None:
-        for name in ("api_key", "secret_key", "passphrase"):
-            given = getattr(self, name)
-            secret = given if isinstance(given, Secret) else Secret(given or "")
-            if _PRINTABLE.fullmatch(secret.reveal()) is None:
-                raise WEEXInvalidArgument(name, "(not shown)", "printable ASCII without spaces")
-            object.__setattr__(self, name, secret)
-        if len({bool(self.api_key), bool(self.secret_key), bool(self.passphrase)}) > 1:
-            missing = next(
-                name for name in ("api_key", "secret_key", "passphrase") if not getattr(self, name)
-            )
-            raise WEEXInvalidArgument(
-                missing, "", "api_key, secret_key and passphrase together, or none of them"
-            )
-        if self.environment not in ENVIRONMENTS:
-            raise WEEXInvalidArgument("environment", self.environment, ENVIRONMENTS)
-        if self.version not in PROFILES:
-            raise WEEXInvalidArgument("version", self.version, PROFILES)
-        if type(self.timeout) not in (int, float) or not 0 < self.timeout <= 600:
-            raise WEEXInvalidArgument("timeout", self.timeout, "seconds, above 0 to 600")
-        if type(self.max_retries) is not int or not 0 <= self.max_retries <= 20:
-            raise WEEXInvalidArgument("max_retries", self.max_retries, "0 to 20")
-        if type(self.max_connections) is not int or not 2 <= self.max_connections <= 100:
-            raise WEEXInvalidArgument("max_connections", self.max_connections, "2 to 100")
+    def __post_init__(self, environ: Mapping[str, str] | None) -> None:
+        sources = Sources(environ)
+        self._settle_keys(sources)
+        choices = {
+            "environment": sources.settle(
+                "environment", self.environment, "WEEX_ENVIRONMENT", default="production"
+            ),
+            "version": sources.settle("version", self.version, "WEEX_VERSION", default="v3"),
+        }
+        for (name, setting), allowed in zip(choices.items(), (ENVIRONMENTS, PROFILES), strict=True):
+            if setting.value not in allowed:
+                raise WEEXInvalidArgument(setting.name, setting.value, allowed)
+            self._set(name, setting.value)
+        timeout = sources.settle("timeout", self.timeout, "WEEX_TIMEOUT", "API_TIMEOUT", default=10.0)
+        self._set("timeout", number(timeout, "seconds, above 0 to 600", WEEXInvalidArgument, most=600))
+        retries = sources.settle("max_retries", self.max_retries, "WEEX_MAX_RETRIES", default=3)
+        self._set("max_retries", _whole(retries, 0, 20))
+        self._set("max_connections", _whole(sources.settle("max_connections", self.max_connections), 2, 100))
         addresses = resolve(
             self.version,
             host=self.host,
             rest_url=self.rest_url,
             ws_public_url=self.ws_public_url,
             ws_private_url=self.ws_private_url,
+            environ=environ,
         )
-        object.__setattr__(self, "addresses", addresses)
+        self._set("addresses", addresses)
+        if (
+            environ is not None
+        ):  # a copy with a change (dataclasses.replace) is not told of it, and stays there
+            self._set("rest_url", addresses.rest)
+            self._set("ws_public_url", addresses.public)
+            self._set("ws_private_url", addresses.private)
+
+    def _settle_keys(self, sources: Sources) -> None:
+        given = any(getattr(self, name) for name in _KEYS)  # then the environment's belong to another account
+        for name, variables in _KEYS.items():
+            setting = sources.settle(name, getattr(self, name) or None, *(() if given else variables))
+            self._set(name, secret(setting, WEEXInvalidArgument) or Secret(""))
+        missing = [name for name in _KEYS if not getattr(self, name)]
+        if missing and len(missing) < len(_KEYS):
+            allowed = "api_key, secret_key and passphrase together, or none of them"
+            raise WEEXInvalidArgument(missing[0], "", allowed)
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Read the environment (or `environ`). An empty variable counts as not set; no key at all is fine."""
-        variables = os.environ if environ is None else environ
-
-        def first(*names: str) -> str:
-            return next((value for name in names if (value := variables.get(name))), "")
-
-        version = first("WEEX_VERSION") or "v3"
-        known = version if version in PROFILES else "v3"
-        addresses = resolve(known, environ=variables)
-        return cls(
-            api_key=first("WEEX_API_KEY"),
-            secret_key=first("WEEX_SECRET_KEY", "WEEX_API_SECRET"),
-            passphrase=first("WEEX_PASSPHRASE", "WEEX_API_PASSPHRASE"),
-            environment=first("WEEX_ENVIRONMENT") or "production",
-            version=version,
-            rest_url=addresses.rest,
-            ws_public_url=addresses.public,
-            ws_private_url=addresses.private,
-            timeout=_number("WEEX_TIMEOUT", first("WEEX_TIMEOUT", "API_TIMEOUT"), 10.0),
-            max_retries=int(_number("WEEX_MAX_RETRIES", first("WEEX_MAX_RETRIES"), 3)),
-        )
+        return cls(environ=environ)
 
     @property
     def profile(self) -> Profile:
@@ -139,8 +143,9 @@ class WeexConfig:
         return f"WeexConfig({self.environment}, {self.version}, {self.addresses.rest}, {account})"
 
 
-def _number(name: str, text: str, default: float) -> float:
-    try:
-        return float(text) if text else default
-    except ValueError:
-        raise WEEXInvalidArgument(name, text[:40], "a number") from None
+def _whole(setting: Setting, least: int, most: int) -> int:
+    allowed = f"a whole number, {least} to {most}"
+    found = number(setting, allowed, WEEXInvalidArgument, above=least - 1, most=most)
+    if not found.is_integer() or type(setting.value) is float:
+        raise WEEXInvalidArgument(setting.name, setting.value, allowed)
+    return int(found)

@@ -9,6 +9,7 @@ says how to look it up. Every order has a `client_order_id`, ours if you give no
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
@@ -23,6 +24,7 @@ from ...clock import Clock, SystemClock
 from ...errors import HttpError
 from ...retry import NO_RETRY, RandomFraction, RetryPolicy
 from ...transport.http import HttpClient, Method, retry_delay
+from ..kit.settings import Announcement
 from .answers import (
     REST_BALANCE,
     REST_POSITION,
@@ -53,6 +55,8 @@ from .symbols import DEPTHS, INTERVALS, checked_symbol
 
 __all__ = ["WeexAsyncClient"]
 
+logger = logging.getLogger("tapewire.venues.weex")
+
 PREFIX: Final = "/capi/v3/"
 
 _SIDES: Final = ("buy", "sell")
@@ -76,6 +80,10 @@ class WeexAsyncClient:
         self._clock = clock or SystemClock()
         self._fraction = fraction
         self.time = VenueTime(self._clock)
+        addresses = config.addresses
+        places = [addresses.rest, addresses.public, addresses.private]
+        self.announcement = Announcement(logger, "weex", places, addresses.source)
+        """Says where calls and streams go, once, before the first of them."""
         self._weight = weight_of(config.addresses.rest)
         self._policy = RetryPolicy(max_attempts=config.max_retries + 1, initial_backoff=0.5, max_backoff=8.0)
         self._http = HttpClient(
@@ -345,6 +353,7 @@ class WeexAsyncClient:
         *,
         signed: bool,
     ) -> Any:
+        self.announcement.say()
         now = self._clock.monotonic()
         delay = max(self._weight.reserve(now) for _ in range(weight))
         if delay > 0:

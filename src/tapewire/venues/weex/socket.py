@@ -123,6 +123,7 @@ class WeexWebSocketClient:
         """
         if self._closed:
             raise SessionClosed("the client is closed; make a new one")
+        self.http.announcement.say()
         await self._public_lines().open()
         self._connected = True
 

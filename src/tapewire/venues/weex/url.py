@@ -1,7 +1,8 @@
 """Where the venue lives: its REST origin and its two sockets.
 
-Order: argument, then environment, then the documented hosts. `host` (WEEX_HOST) is one origin that serves all three,
-such as a local server: http://127.0.0.1:8000 has its sockets at ws://127.0.0.1:8000/v3/ws/public and .../private.
+Order: argument, then environment, then the documented hosts (`kit.settings`). `host` (WEEX_HOST) is one origin that
+serves all three, such as a local server: http://127.0.0.1:8000 has its sockets at ws://127.0.0.1:8000/v3/ws/public and
+.../private.
 No name of an environment ever changes a host. Plain text is taken for this machine only. Sources are in NOTES.md.
 """
 
@@ -10,12 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from ...secrets import redact_url
-from ...transport.http import is_loopback
+from ..kit.settings import EITHER, HTTP, SOCKET, Sources, address, whereabouts
 from .errors import WEEXInvalidArgument
 
 __all__ = ["REST_URL", "SOCKET_ORIGIN", "Addresses", "resolve"]
@@ -23,17 +23,14 @@ __all__ = ["REST_URL", "SOCKET_ORIGIN", "Addresses", "resolve"]
 REST_URL: Final = "https://api-contract.weex.com"
 SOCKET_ORIGIN: Final = "wss://ws-contract.weex.com"
 
-_HTTP: Final = {"http": "http", "https": "https"}
-_SOCKET: Final = {"ws": "ws", "wss": "wss"}
-_ANY: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
-    """The three addresses, without a slash at the end."""
+    """The three addresses, without a slash at the end, and where they came from."""
 
     rest: str
     public: str
     private: str
+    source: str
 
 
 def resolve(
@@ -47,52 +44,41 @@ def resolve(
 ) -> Addresses:
     """Settle all three for the wire `version` ("v3", "v2"). Raises WEEXInvalidArgument naming the wrong one.
 
-    Variables: WEEX_HOST, WEEX_REST_URL (or WEEX_BASE_URL), WEEX_WS_PUBLIC_URL, WEEX_WS_PRIVATE_URL. An empty string
-    counts as not given. An address given as an argument goes past the host of the environment.
+    Variables: WEEX_HOST, WEEX_REST_URL (or WEEX_BASE_URL), WEEX_WS_PUBLIC_URL, WEEX_WS_PRIVATE_URL. Addresses belong
+    together: all three, or `host`, for an order must not go to one place while its news are listened for at another.
     """
-    variables: Mapping[str, str] = {} if environ is None else environ
-    if not host and not (rest_url or ws_public_url or ws_private_url):
-        host = variables.get("WEEX_HOST") or None
-    if not host:
-        rest_url = rest_url or variables.get("WEEX_REST_URL") or variables.get("WEEX_BASE_URL") or None
-        ws_public_url = ws_public_url or variables.get("WEEX_WS_PUBLIC_URL") or None
-        ws_private_url = ws_private_url or variables.get("WEEX_WS_PRIVATE_URL") or None
-    origin = _checked("host", host, _ANY, path=False) if host else None
-    rest = rest_url or origin or REST_URL
-    sockets = re.sub("^http", "ws", origin) if origin else SOCKET_ORIGIN
-    addresses = Addresses(
-        rest=_checked("rest_url", rest, _HTTP, path=False),
-        public=_checked("ws_public_url", ws_public_url or f"{sockets}/{version}/ws/public", _SOCKET),
-        private=_checked("ws_private_url", ws_private_url or f"{sockets}/{version}/ws/private", _SOCKET),
-    )
-    for argument, url in (("ws_public_url", addresses.public), ("ws_private_url", addresses.private)):
-        spoken = re.search(r"/(v[23])/ws/", url)
+    refuse = WEEXInvalidArgument
+    sources = Sources(environ)
+    given = {
+        "rest_url": sources.settle("rest_url", rest_url, "WEEX_REST_URL", "WEEX_BASE_URL"),
+        "ws_public_url": sources.settle("ws_public_url", ws_public_url, "WEEX_WS_PUBLIC_URL"),
+        "ws_private_url": sources.settle("ws_private_url", ws_private_url, "WEEX_WS_PRIVATE_URL"),
+    }
+    own = _addresses(version, REST_URL, SOCKET_ORIGIN)
+    found = whereabouts(sources.settle("host", host, "WEEX_HOST"), given, refuse, documented=own)
+    if found.host is not None:
+        origin = address(found.host, EITHER, refuse)
+        own = _addresses(version, origin, re.sub("^http", "ws", origin))
+    for name, setting in found.addresses.items():
+        is_rest = name == "rest_url"
+        own[name] = address(setting, HTTP if is_rest else SOCKET, refuse, path=not is_rest)
+        spoken = re.search(r"/(v[23])/ws/", own[name])
         if spoken is not None and spoken[1] != version:
             allowed = (
                 f'an address of the wire {version}, or version="{spoken[1]}" (WEEX_VERSION) for this one'
             )
-            raise WEEXInvalidArgument(argument, redact_url(url), allowed)
-    return addresses
+            raise refuse(setting.name, redact_url(own[name]), allowed)
+    return Addresses(
+        rest=own["rest_url"],
+        public=own["ws_public_url"],
+        private=own["ws_private_url"],
+        source=found.source or "by default",
+    )
 
 
-def _checked(argument: str, url: str, schemes: Mapping[str, str], *, path: bool = True) -> str:
-    try:
-        parts = urlsplit(url if "://" in url or path else f"https://{url}")
-        fine = parts.scheme in schemes and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        parts, fine = urlsplit(""), False
-    fine = fine and not (parts.query or parts.fragment or parts.username)
-    if (
-        not fine
-        or (not path and parts.path not in ("", "/"))
-        or not re.fullmatch(r"[\w.:\[\]-]+", parts.netloc)
-    ):
-        shown = redact_url(url) if "://" in url else url[:100]
-        raise WEEXInvalidArgument(
-            argument, shown, " or ".join(f"{scheme}://name[:port]" for scheme in schemes)
-        )
-    scheme = schemes[parts.scheme]
-    if scheme in ("http", "ws") and not is_loopback(parts.hostname or ""):
-        allowed = "https and wss, or this machine: keys and orders do not travel in plain text"
-        raise WEEXInvalidArgument(argument, redact_url(url), allowed)
-    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+def _addresses(version: str, rest: str, sockets: str) -> dict[str, str]:
+    return {
+        "rest_url": rest,
+        "ws_public_url": f"{sockets}/{version}/ws/public",
+        "ws_private_url": f"{sockets}/{version}/ws/private",
+    }
