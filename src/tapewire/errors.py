@@ -216,7 +216,14 @@ class SubscriptionRefused(SubscriptionError):
 
 
 class SubscriptionEnded(SubscriptionError):
-    """The venue ended the subscription and it is not joined again. Subscribe anew if you still want it."""
+    """The venue ended the subscription and it is not joined again. Subscribe anew if you still want it.
+
+    `reason` is the venue's own word, or why it cannot go on.
+    """
+
+    def __init__(self, topic: str, reason: str) -> None:
+        super().__init__(topic, f"ended by the venue: {reason}" if reason else "ended by the venue")
+        self.reason = reason
 
 
 class BufferOverflow(SubscriptionError):

@@ -114,6 +114,13 @@ class Caller:
             except Exception as failure:
                 self._complaints.raised("on_error", on_error, failure)
 
+    def tell_soon(self, error: BaseException) -> None:
+        """`on_error`, of something that ends nothing: inside the read where it is `inline`, else in its own task."""
+        if self._delivery.inline:
+            self.tell_inline(error, None)
+        elif self._delivery.on_error is not None:
+            self._subscription.topics.spawn(self._tell(error, None))
+
     async def tell_end(self) -> None:
         """Tell `on_error`, once, what ended it: behind the last item, or when the consumer takes too long for that."""
         error = self._subscription.error

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from ..errors import BufferOverflow, ConfigurationError, SubscriptionEnded, TapewireError
+from ..errors import BufferOverflow, ConfigurationError, TapewireError
 from ..marks import Gap, Mark, Resynced, is_mark
 from ..protocols.base import StreamPosition
 from ..secrets import shown
@@ -53,14 +53,16 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     `policy`, `capacity`, `key`: the buffer (see `tapewire.session.buffers`). `handler`: called with each publication,
     in order, in a task of its own; a plain function or a coroutine function. `on_mark`: called with each mark; without
     it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`, plain or async: called
-    with an exception of the handler and what it was called with, and with the exception that ends the subscription
-    (and None) when all that was delivered before is consumed, by the handler or by whoever iterates; five seconds
-    after the end at the latest. `announce`: the subscription's own state comes among the marks (`Subscribing` at once
-    when it is asked for and when it is lost, `Subscribed`, `Errored`, `Unsubscribed`); whoever waits for the
-    confirmation is then not raised a refusal that may pass, and goes on waiting. `decode`: from the wire's publication
-    to yours, when it is taken. `inline`: call a plain `handler`, `on_mark` and `on_error` inside the read: fastest, and
-    they must return at once. `snapshot`: an async function that fetches the state from which the stream continues;
-    `reconcile(snapshot, held)` picks the held publications that follow it; `snapshot_timeout` in seconds.
+    with an exception of the handler and what it was called with; with the exception that ends the subscription
+    (and None) when all that was delivered before is consumed, by the handler or by whoever iterates, five seconds
+    after the end at the latest; and, without `announce`, with a refusal (and None) that nobody waits for and that
+    ends nothing, for it is `retryable`: the topic is asked for again. `announce`: the subscription's own state comes
+    among the marks (`Subscribing` at once when it is asked for and when it is lost, `Subscribed`, `Errored`,
+    `Unsubscribed`); whoever waits for the confirmation is then not raised a refusal that may pass, and goes on waiting.
+    `decode`: from the wire's publication to yours, when it is taken. `inline`: call a plain `handler`, `on_mark` and
+    `on_error` inside the read: fastest, and they must return at once. `snapshot`: an async function that fetches the
+    state from which the stream continues; `reconcile(snapshot, held)` picks the held publications that follow it;
+    `snapshot_timeout` in seconds.
 
     Raises ConfigurationError that names the field: for what is no function, or cannot be called as it will be; for
     `on_mark` and `on_snapshot` without a handler.
@@ -360,8 +362,3 @@ class Subscription:
 
     def _relieved(self) -> None:
         self.topics.relieve(self)
-
-
-def ended(topic: str, reason: str) -> SubscriptionEnded:
-    """The error of a subscription that somebody waits for and that the venue ended."""
-    return SubscriptionEnded(topic, f"ended by the venue: {reason}")

@@ -206,6 +206,10 @@ class Driver:
     def fail_requests(self, topic: str) -> None:
         self.calls.lose(self.calls.pending.take_topic(topic))
 
+    def note(self, error: BaseException) -> None:
+        """What goes wrong at present, though the line stands: `last_error` names it."""
+        self.last_error = error
+
     def report_failure(self, error: BaseException) -> None:
         """A subscription ended with `error`: `run_forever` raises it."""
         if self.failure is None:
@@ -213,6 +217,12 @@ class Driver:
         self.over.set()
 
     # --- inputs -----------------------------------------------------------------------------------------------------
+
+    def reconnect(self) -> None:
+        """A new connection in place of this one, because the owner wants it."""
+        if self.line_up:
+            self.last_error = ConnectionLost("reconnect() was called", 1000, ours=True)
+        self.feed(Input.RECONNECT)
 
     def feed(self, received: Input) -> None:
         """One input of the connection table; its actions are performed before this returns."""

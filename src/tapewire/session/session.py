@@ -19,7 +19,6 @@ from .credentials import Credentials
 from .delivery import Delivery, Subscription
 from .driver import Driver
 from .health import Statistics
-from .machine import Input
 from .options import SessionOptions
 from .subscriptions import Wanted
 
@@ -93,7 +92,7 @@ class Session:
 
     def reconnect(self) -> None:
         """Drop the connection and make a new one at once. Subscriptions are renewed and marked as after any loss."""
-        self._driver.feed(Input.RECONNECT)
+        self._driver.reconnect()
 
     async def __aenter__(self) -> Self:
         try:

@@ -15,6 +15,9 @@ from ..errors import (
     ConfigurationError,
     ConnectionLost,
     NotSubscribed,
+    SessionClosed,
+    SubscriptionEnded,
+    SubscriptionError,
     SubscriptionRefused,
     TapewireError,
 )
@@ -29,8 +32,9 @@ from ..protocols.base import (
     Undecodable,
 )
 from ..secrets import Secret, shown
+from .complaints import is_worth_a_line
 from .continuity import Continuity
-from .delivery import Subscription, ended
+from .delivery import Subscription
 from .subscriptions import SubscriptionAction as Do
 from .subscriptions import SubscriptionInput as On
 from .subscriptions import Subscriptions, SubscriptionState, Wanted
@@ -184,7 +188,7 @@ class Topics:
         wanted = self.subscriptions.get(subscription.topic)
         if wanted is None or subscription not in wanted.consumers:
             raise subscription.error or (
-                ended(subscription.topic, subscription.ended_reason)
+                SubscriptionEnded(subscription.topic, subscription.ended_reason)
                 if subscription.ended_reason is not None
                 else NotSubscribed(subscription.topic)
             )
@@ -219,7 +223,9 @@ class Topics:
     def line_down(self, error: BaseException | None) -> None:
         """The connection is gone: every topic's continuity ends where it was last proven."""
         self.routes.clear()
-        detail = error.reason if isinstance(error, ConnectionLost) else str(error or "")
+        detail = (
+            (error.reason or f"code {error.code}") if isinstance(error, ConnectionLost) else str(error or "")
+        )
         for wanted in self.subscriptions:
             self._feed(wanted, On.LINE_DOWN, reason="connection lost", detail=detail)
 
@@ -237,7 +243,7 @@ class Topics:
             for consumer in tuple(wanted.consumers):
                 self.continuity.abandon_seed(consumer, "the session ended")
                 consumer.finish(error)
-                self._waiters.refuse(consumer, error)
+                self._waiters.refuse(consumer, error or SessionClosed())
             self._disarm(wanted)
             self.subscriptions.discard(wanted.topic)
 
@@ -267,7 +273,7 @@ class Topics:
                 self._feed(wanted, On.REFUSED, reason="interrupted", detail=event.reason)
                 self.continuity.stop_route(wanted)
                 self.announce_error(wanted, event.reason, event.code)
-                self._line.after_read(partial(self._tell_first_refusal, wanted, error))
+                self._line.after_read(partial(self._tell_refusal, wanted, error))
             else:
                 self._end(wanted, On.REJECTED, error, event.reason, event.code)
         elif isinstance(event, Skipped):
@@ -442,7 +448,7 @@ class Topics:
             each.delivery.handler is not None and not each.delivery.announce for each in wanted.consumers
         )
         log = logger.warning if unheard or error is not None else logger.info
-        log("%s: %s", wanted.topic, shown(f"ended by the venue: {reason}" if error is None else error))
+        log("%s", shown(_named(wanted.topic, error or SubscriptionEnded(wanted.topic, reason))))
         self._line.after_read(partial(self._finish_ended, wanted, error, reason, code))
 
     def _finish_ended(
@@ -456,21 +462,31 @@ class Topics:
             waited = self._waiters.any_for(consumer)
             self.continuity.abandon_seed(consumer, reason)
             consumer.finish(error, reason)
-            self._waiters.refuse(consumer, error or ended(wanted.topic, reason))
+            self._waiters.refuse(consumer, error or SubscriptionEnded(wanted.topic, reason))
             if error is not None and not waited:
                 self._line.report_failure(error)
 
-    def _tell_first_refusal(self, wanted: Wanted, error: TapewireError) -> None:
+    def _tell_refusal(self, wanted: Wanted, error: TapewireError) -> None:
         """A first refusal is raised to whoever waits for it, and then it is theirs to ask again.
 
-        Not to one that asked for announcements: it is told so by `Errored`, and goes on waiting.
+        Not to one that asked for announcements: it is told so by `Errored`, and goes on waiting. Any other is asked
+        again by us, perhaps for long: the log, `last_error` and `on_error` say why nothing comes.
         """
-        if wanted.confirmed_once:
-            return  # whoever waits, waits for a topic that they have: it is asked for again
         for consumer in tuple(wanted.consumers):
-            if self._waiters.any_for(consumer) and not consumer.delivery.announce:
+            if wanted.confirmed_once or consumer.delivery.announce:
+                continue  # whoever waits, waits for a topic that they have, or was told by `Errored`
+            if self._waiters.any_for(consumer):
                 self._waiters.refuse(consumer, error)
                 self.leave(consumer)
+        if not wanted.consumers:
+            return
+        self._line.note(error)
+        if is_worth_a_line(wanted.refusals, 3):
+            text = shown(_named(wanted.topic, error))
+            logger.warning("%s; asking again (refusal no. %d)", text, wanted.refusals)
+        for consumer in tuple(wanted.consumers):
+            if not consumer.delivery.announce:
+                consumer.caller.tell_soon(error)
 
     def renew(self, topic: str) -> None:
         """Subscribe anew for a fresh start, although it is confirmed."""
@@ -486,3 +502,9 @@ class Topics:
                 if (other.delivery.policy == "block") is not blocks:
                     allowed = "'block' for every subscription of a session or for none: it stops the whole connection"
                     raise ConfigurationError("policy", subscription.delivery.policy, allowed)
+
+
+def _named(topic: str, error: TapewireError) -> str:
+    """The error with the topic that it is about, which is said once."""
+    text = str(error)
+    return text if isinstance(error, SubscriptionError) else f"{topic}: {text}"

@@ -38,7 +38,7 @@ class Waiters:
                 waiter.set_result(reply)
 
     def refuse(self, subscription: Subscription, error: BaseException | None = None) -> None:
-        """Not confirmed, for `error`; for nothing but having been left where there is none."""
+        """Not confirmed, for `error`; where there is none, because it was left."""
         for waiter in self.take(subscription):
             if not waiter.done():
                 waiter.set_exception(error or NotSubscribed(subscription.topic))

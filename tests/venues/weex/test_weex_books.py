@@ -236,7 +236,9 @@ async def test_a_contract_that_is_dead_ends_its_stream_with_that_word(clock: Vir
     async with weex_line(clock) as (client, peer):
         peer.dead.add("LUNAUSDT")
         living = Heard(client.stream_order_book("BTCUSDT", level=15))
-        with pytest.raises(SubscriptionEnded, match="LUNAUSDT@depth15: the contract is not traded any more"):
+        with pytest.raises(
+            SubscriptionEnded, match=r"LUNAUSDT@depth15: .*the contract is not traded any more"
+        ):
             await Heard(client.stream_order_book("LUNAUSDT", level=15)).until(1)
         await peer.left("LUNAUSDT@depth15")
         peer.move("BTCUSDT")

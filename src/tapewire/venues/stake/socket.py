@@ -19,6 +19,7 @@ from ...errors import (
     SessionClosed,
     SubscriptionEnded,
     SubscriptionError,
+    SubscriptionRefused,
     TapewireError,
 )
 from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed
@@ -376,8 +377,12 @@ class StakeWebSocket:
             routed = self._routed.get(channel)
             if routed is not None and routed.ended_reason is not None and routed.error is None:
                 logger.warning("%s: ended by the venue: %s", channel, shown(mark.reason))
-                return self._failed(SubscriptionEnded(channel, f"ended by the venue: {mark.reason}"), None)
-        elif channel != OTHER and not isinstance(mark, Subscribing | Subscribed | Errored):
+                return self._failed(SubscriptionEnded(channel, mark.reason), None)
+        elif isinstance(mark, Errored):
+            if self._on_error is not None:
+                refused = SubscriptionRefused(channel, mark.reason, code=mark.code, retryable=True)
+                return self._on_error(refused, None)
+        elif channel != OTHER and not isinstance(mark, Subscribing | Subscribed):
             return self._on_mark(channel, mark)
         return None
 

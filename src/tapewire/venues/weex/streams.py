@@ -17,7 +17,7 @@ from typing import Any, Final, Self, TypeAlias
 
 import msgspec
 
-from ...errors import BufferOverflow, NotSubscribed, SessionClosed, retold
+from ...errors import BufferOverflow, NotSubscribed, SessionClosed, SubscriptionRefused, retold
 from ...marks import Gap, Mark, is_mark
 from ...session.buffers import EMPTY, Policy, make_buffer
 from ...session.stepping import SLICE_SECONDS
@@ -104,8 +104,11 @@ class StreamCore:
         self.buffer.put_mark(mark)
 
     def fail(self, error: BaseException, item: Any = None) -> None:
-        """It is over; `error` is raised behind what is buffered. (An error beside an item is logged by the session.)"""
-        if item is None:
+        """It is over; `error` is raised behind what is buffered.
+
+        An error beside an item, or one that may pass, ends nothing: the session logs it, and asks again.
+        """
+        if item is None and not (isinstance(error, SubscriptionRefused) and error.retryable):
             self.buffer.end(error)
             asyncio.get_running_loop().call_soon(self.leave)
 

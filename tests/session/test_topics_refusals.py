@@ -1,0 +1,140 @@
+"""What is said of a topic that the venue refuses or ends, while somebody goes on waiting for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from tapewire.errors import SessionClosed, SubscriptionEnded, SubscriptionRefused
+from tapewire.marks import Errored, Gap
+from tapewire.retry import RetryPolicy
+from tests.session.line import line, take
+
+QUICK = RetryPolicy(None, 0.5, 4.0, jitter=False)
+BUSY = {"reason": "not today"}
+
+
+@pytest.mark.parametrize("inline", [False, True])
+async def test_a_refused_rejoin_is_said_wherever_one_looks(clock, caplog, inline):
+    told = []
+    async with line(clock, resubscribe=QUICK) as (session, peer):
+        subscription = session.subscribe(
+            "markets",
+            handler=lambda item: None,
+            inline=inline,
+            on_error=lambda error, item: told.append((error, item)),
+        )
+        await subscription.confirmed()
+        peer.refuse_join("markets", BUSY, times=2)
+        peer.abort()
+        await peer.received("markets", "phx_join", 3)
+        await asyncio.sleep(0.1)
+        assert subscription.state == "subscribing"
+        assert str(session.last_error) == "markets: refused: not today"
+        await peer.joined("markets", 2)
+        await asyncio.sleep(1)
+        assert subscription.state == "subscribed"
+    assert [(str(error), error.retryable, item) for error, item in told] == [
+        ("markets: refused: not today", True, None)
+    ] * 2
+    lines = [
+        record.getMessage()
+        for record in caplog.records
+        if "refused" in record.getMessage().split("(handler")[0]
+    ]
+    assert lines == [f"markets: refused: not today; asking again (refusal no. {n})" for n in (1, 2)]
+
+
+async def test_a_first_refusal_that_nobody_waits_for_is_said_too(clock, caplog):
+    async with line(clock, resubscribe=QUICK) as (session, peer):
+        peer.refuse_join("markets", BUSY, times=100)
+        subscription = session.subscribe("markets")
+        await asyncio.sleep(300)
+        lines = [record for record in caplog.records if "asking again" in record.getMessage()]
+        assert 3 < len(lines) < 12  # a line each at first, and then at powers of two
+        assert "not today" in session.statistics().last_error
+        subscription.unsubscribe()
+
+
+async def test_a_refusal_that_is_raised_is_not_said_again(clock, caplog):
+    told = []
+    async with line(clock, resubscribe=QUICK) as (session, peer):
+        peer.refuse_join("markets", BUSY)
+        subscription = session.subscribe("markets", on_error=lambda error, item: told.append(error))
+        with pytest.raises(SubscriptionRefused, match="not today"):
+            await subscription.confirmed()
+    assert (told, caplog.text) == ([], "")
+
+
+async def test_whoever_takes_announcements_is_told_by_them_alone(clock):
+    told = []
+    async with line(clock, resubscribe=QUICK) as (session, peer):
+        peer.refuse_join("markets", BUSY)
+        subscription = session.subscribe(
+            "markets", announce=True, on_error=lambda error, item: told.append(error)
+        )
+        await subscription.confirmed()
+        items = await take(subscription, 4)
+    assert [item.reason for item in items if isinstance(item, Errored)] == ["not today"]
+    assert told == []
+
+
+@pytest.mark.parametrize("final", [False, True])
+async def test_the_log_names_the_topic_once(clock, caplog, final):
+    caplog.set_level(logging.INFO)
+    async with line(clock) as (session, peer):
+        subscription = session.subscribe("nope", handler=lambda item: None)
+        if final:
+            peer.refuse_join("nope", {"reason": "unauthorized"})
+        else:
+            await subscription.confirmed()
+            peer.close_topic("nope", {"reason": "market resulted"})
+        await asyncio.sleep(1)
+    expected = "nope: refused: unauthorized" if final else "nope: ended by the venue: market resulted"
+    assert expected in [record.getMessage() for record in caplog.records]
+
+
+async def test_what_the_venue_ended_has_its_word_as_the_reason(clock):
+    async with line(clock) as (session, peer):
+        subscription = session.subscribe("market:1")
+        await subscription.confirmed()
+        peer.close_topic("market:1", {"reason": "market resulted"})
+        await take(subscription, 9)
+        with pytest.raises(SubscriptionEnded) as ended:
+            await subscription.confirmed()
+    assert (ended.value.reason, str(ended.value)) == (
+        "market resulted",
+        "market:1: ended by the venue: market resulted",
+    )
+
+
+async def test_who_waits_for_the_venues_word_while_the_session_closes_is_told_that_it_closed(clock):
+    async with line(clock) as (session, peer):
+        peer.ignore_join("markets")
+        waiting = asyncio.ensure_future(session.subscribe("markets").confirmed())
+        await peer.received("markets", "phx_join")
+        await session.close()
+        with pytest.raises(SessionClosed):
+            await waiting
+
+
+@pytest.mark.parametrize(
+    ("how", "detail"),
+    [("reconnect", "reconnect() was called"), ("code", "code 4321"), ("reason", "maintenance")],
+)
+async def test_a_gap_says_what_ended_this_connection_and_not_one_before_it(clock, how, detail):
+    async with line(clock, retry=QUICK) as (session, peer):
+        subscription = session.subscribe("markets")
+        await subscription.confirmed()
+        peer.drop(1012, "an older loss")
+        await peer.joined("markets", 2)
+        await asyncio.sleep(1)
+        if how == "reconnect":
+            session.reconnect()
+        else:
+            peer.drop(4321, "maintenance" if how == "reason" else "")
+        await peer.joined("markets", 3)
+        gaps = [item for item in await take(subscription, 2) if isinstance(item, Gap)]
+    assert [gap.detail for gap in gaps] == ["an older loss", detail]
