@@ -127,6 +127,27 @@ def test_the_wheel_holds_the_package_typed_and_nothing_beside_it(installed: Inst
     assert {name for name in names if name.endswith(".py")} == in_tree
 
 
+def test_the_page_at_the_index_is_the_readme_without_links_that_lead_nowhere_from_there(
+    installed: Installed,
+) -> None:
+    page = installed.metadata().get_payload()
+    assert isinstance(page, str)
+    assert installed.metadata()["Description-Content-Type"] == "text/markdown"
+    targets = re.findall(
+        r"\]\(([^)]*)\)|^\[[^\]]+\]:\s*(\S+)|(?:href|src)=[\"']([^\"']*)", page, re.MULTILINE
+    )
+    assert [
+        target for each in targets if (target := "".join(each)) and not target.startswith("https://")
+    ] == []
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert [line for line in page.splitlines() if line.startswith("#")] == [
+        line for line in readme.splitlines() if line.startswith("#")
+    ]
+    named = re.findall(r"\]\(([^)#:]+)\)", readme)
+    assert named
+    assert all((ROOT / name).exists() and name.rstrip("/") in page for name in named)
+
+
 def test_the_licence_is_in_the_wheel(installed: Installed) -> None:
     assert any(name.endswith("/licenses/LICENSE") for name in installed.names())
     assert installed.metadata()["License-Expression"] == "MIT"
