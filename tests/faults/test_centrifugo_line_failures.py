@@ -302,7 +302,10 @@ async def test_few_channels_recover_at_once_and_fewer_after_the_venue_found_us_s
         peer.hold_subscribes()
         await peer.connected(3)
         await asyncio.sleep(1)
-        assert peer.answer_held() == 8
+        asked = [command for command in peer.of("subscribe") if command.connection == 3]
+        assert sum(command.command.recover for command in asked) == 8
+        assert {command.channel for command in asked if not command.command.recover} <= set(names)
+        peer.answer_held()
         assert (pacing.subscribe_window, pacing.recovering_window) == (32, 8)
         peer.release_subscribes()
         await asyncio.gather(*(peer.subscribed(name, 2) for name in names))

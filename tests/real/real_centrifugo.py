@@ -34,6 +34,8 @@ CACHE = Path(__file__).parents[2] / ".cache" / "bin"
 BUILD_SECONDS = 900
 SECRET, API_KEY = "hmac-secret-of-the-tests", "api-key-of-the-tests"
 HISTORY = 5000
+QUEUE = 1_048_576
+"""Bytes that may wait for one client, as the server has it by default."""
 
 
 def binary() -> str:
@@ -119,6 +121,14 @@ def configuration(port: int, expired_close_delay: str) -> dict[str, Any]:
     }
 
 
+def data(n: int, padding: int) -> dict[str, Any]:
+    return {"n": n, "padding": "x" * padding} if padding else {"n": n}
+
+
+def tags(channel: str, n: int) -> dict[str, str]:
+    return {"messageId": f"{channel}-{n}"}
+
+
 class RealCentrifugo:
     """`async with RealCentrifugo(folder) as server:`; what it can do, `OwnVenue` can too."""
 
@@ -166,11 +176,11 @@ class RealCentrifugo:
             self._process.wait()
             self._process = None
 
-    async def publish(self, channel: str, numbers: Sequence[int]) -> None:
-        """Publish each number, in order."""
+    async def publish(self, channel: str, numbers: Sequence[int], padding: int = 0) -> None:
+        """Publish each number, in order, with so many bytes beside it."""
         for start in range(0, len(numbers), 500):
             commands = [
-                {"publish": {"channel": channel, "data": {"n": n}, "tags": {"messageId": f"{channel}-{n}"}}}
+                {"publish": {"channel": channel, "data": data(n, padding), "tags": tags(channel, n)}}
                 for n in numbers[start : start + 500]
             ]
             answer = await self._http.post("/api/batch", json={"commands": commands})
@@ -191,7 +201,7 @@ class OwnVenue:
     """The scripted venue of `tapewire.testing` with the same settings, behind a real socket."""
 
     def __init__(self, folder: Path) -> None:
-        self._venue = RealVenue(ping_interval=3, pong_timeout=1.0)
+        self._venue = RealVenue(ping_interval=3, pong_timeout=1.0, queue_limit=QUEUE)
         self._life = 0
 
     async def __aenter__(self) -> Self:
@@ -203,9 +213,9 @@ class OwnVenue:
     async def __aexit__(self, *what: object) -> None:
         await self._venue.__aexit__(*what)
 
-    async def publish(self, channel: str, numbers: Sequence[int]) -> None:
+    async def publish(self, channel: str, numbers: Sequence[int], padding: int = 0) -> None:
         for n in numbers:
-            self._peer.publish(channel, {"n": n}, tags={"messageId": f"{channel}-{n}"})
+            self._peer.publish(channel, data(n, padding), tags=tags(channel, n))
         await asyncio.sleep(0)
 
     async def die_and_come_back(self) -> None:

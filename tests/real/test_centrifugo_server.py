@@ -249,3 +249,24 @@ async def test_a_quiet_line_lives_on_pings(venue: str, tmp_path: Path) -> None:
         heard = session.statistics().since_heard
         assert heard is not None
         assert heard < 4
+
+
+@BOTH
+@pytest.mark.parametrize("missed", [1000, 2500])
+async def test_what_is_larger_than_the_servers_queue_comes_by_smaller_parts(
+    venue: str, tmp_path: Path, missed: int
+) -> None:
+    async with line(venue, tmp_path) as place, Session(place.options()) as session:
+        book = session.subscribe(BOOK, RECOVERABLE, capacity=10_000)
+        others = [session.subscribe(f"trades:{n}", RECOVERABLE) for n in range(19)]
+        await asyncio.gather(*(topic.confirmed() for topic in (book, *others)))
+        await place.server.publish(BOOK, [0])
+        assert await take(book, 1) == [0]
+        async with place.outage(session):
+            await place.server.publish(BOOK, range(1, missed + 1), padding=1100)
+        assert await take(book, missed + 1) == [f"reconnected {missed}", *range(1, missed + 1)]
+        assert session.statistics().connections <= 4
+        for n, other in enumerate(others):
+            await place.server.publish(f"trades:{n}", [n])
+            items = [short(await anext(other)) for _ in range(2)]
+            assert [str(items[0]).startswith("reconnected"), items[1]] == [True, n]

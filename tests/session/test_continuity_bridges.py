@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 
+from tapewire.errors import RequestLost
 from tapewire.marks import Subscribed
+from tapewire.protocols.centrifugo import History
+from tapewire.transport.base import Endpoint
 from tests.session.numbered_line import RECOVERABLE, buffered, numbered_line, publish, said
 
 
@@ -70,3 +73,100 @@ async def test_leaving_while_a_bridge_is_built_harms_nobody_who_comes_after(cloc
         await asyncio.sleep(0.1)
         assert buffered(again) == [1501]
         assert list(session._driver.topics.continuity._bridges) == []
+
+
+# What is too large for one answer.
+
+TEXT = "x" * 1100
+
+
+def published(peer, channel, count, text=TEXT):
+    for _ in range(count):
+        peer.publish(channel, text)
+
+
+def offsets_and_marks(subscription):
+    """What can be taken, its publications told as the number of those that followed each other."""
+    said_of = []
+    for item in buffered(subscription):
+        if isinstance(item, int) and said_of and isinstance(said_of[-1], range) and said_of[-1].stop == item:
+            said_of[-1] = range(said_of[-1].start, item + 1)
+        else:
+            said_of.append(range(item, item + 1) if isinstance(item, int) else item)
+    return said_of
+
+
+async def test_what_is_larger_than_the_servers_queue_comes_by_smaller_parts_and_harms_nobody(clock):
+    async with numbered_line(clock, peer={"queue_limit": 1_000_000}) as (session, peer):
+        large = session.subscribe("large", RECOVERABLE, capacity=10_000)
+        others = [session.subscribe(f"other {n}", RECOVERABLE) for n in range(19)]
+        await asyncio.gather(*(each.confirmed() for each in (large, *others)))
+        published(peer, "large", 1)
+        await asyncio.sleep(0.1)
+        peer.abort()
+        published(peer, "large", 2500)
+        for _ in range(600):
+            await asyncio.sleep(0.1)
+            for n in range(19):
+                peer.publish(f"other {n}", "x")
+        await asyncio.sleep(1)
+        assert len(peer.connections) <= 4
+        assert offsets_and_marks(large) == [range(1, 2), "reconnected 2500", range(2, 2502)]
+        for other in others:
+            first, *rest = buffered(other)
+            assert [first, *rest][-1] == 600
+            assert not [item for item in rest if "gap" in str(item)]
+
+
+async def test_an_answer_larger_than_we_take_is_asked_for_by_smaller_parts(clock):
+    endpoint = Endpoint(url="ws://venue.test/connection/websocket", max_size=1_000_000)
+    async with numbered_line(clock, endpoint=lambda token: endpoint) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE, capacity=10_000)
+        await book.confirmed()
+        published(peer, "book", 1)
+        await asyncio.sleep(0.1)
+        peer.abort()
+        published(peer, "book", 900, "x" * 5000)
+        await asyncio.sleep(120)
+        assert len(peer.connections) <= 4
+        assert offsets_and_marks(book) == [range(1, 2), "reconnected 900", range(2, 902)]
+
+
+async def test_a_topic_whose_replay_fails_however_small_goes_on_alone_with_a_gap(clock):
+    async with numbered_line(clock, peer={"queue_limit": 1_000_000}) as (session, peer):
+        book, other = (session.subscribe(name, RECOVERABLE) for name in ("book", "other"))
+        await asyncio.gather(book.confirmed(), other.confirmed())
+        published(peer, "book", 1)
+        published(peer, "other", 1)
+        await asyncio.sleep(0.1)
+        peer.abort()
+        published(peer, "book", 2, "x" * 2_000_000)
+        published(peer, "other", 3)
+        await asyncio.sleep(120)
+        assert len(peer.connections) <= 8
+        published(peer, "book", 1)
+        published(peer, "other", 1)
+        await asyncio.sleep(1)
+        assert offsets_and_marks(book) == [range(1, 2), "gap unrecovered", range(4, 5)]
+        assert offsets_and_marks(other) == [range(1, 2), "reconnected 3", range(2, 6)]
+        peer.abort()  # and the next outage is recovered as any
+        published(peer, "book", 2)
+        await asyncio.sleep(10)
+        assert offsets_and_marks(book) == ["reconnected 2", range(5, 7)]
+
+
+async def test_a_user_who_asks_for_a_page_too_large_ends_no_replay(clock):
+    async with numbered_line(clock, peer={"queue_limit": 1_000_000}) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE, capacity=10_000)
+        await book.confirmed()
+        published(peer, "book", 1500)
+        await asyncio.sleep(0.1)
+        with pytest.raises(RequestLost):
+            await session.request(History("book", limit=1000))
+        await asyncio.sleep(30)
+        page = await session.request(History("book", limit=1000))
+        assert 0 < len(page.publications) < 1000
+        assert len(peer.connections) == 2, "the next page is smaller"
+        published(peer, "book", 1)
+        await asyncio.sleep(1)
+        assert offsets_and_marks(book) == [range(1, 1501), "reconnected 0", range(1501, 1502)]

@@ -217,6 +217,9 @@ class Unnumbered:
     def refresh(self, token: Secret, topic: str | None = None) -> None:
         """A token is for the handshake only."""
 
+    def too_big(self) -> None:
+        """Nothing is asked for that could be asked for by smaller parts."""
+
     def with_token(self, params: Any, token: Secret) -> Any:
         """Raises ConfigurationError: a topic has no token of its own."""
         allowed = "none: in this protocol topics have no tokens of their own"
@@ -282,6 +285,10 @@ class ClientProtocol(Protocol):
 
     def with_token(self, params: Any, token: Secret) -> Any:
         """The parameters of a subscription whose topic has a token of its own. Raises ConfigurationError: none such."""
+        ...
+
+    def too_big(self) -> None:
+        """A message of the peer was larger than we take, which ends the connection: ask for less on the next one."""
         ...
 
     def closed(self, code: int, reason: str) -> Failed:

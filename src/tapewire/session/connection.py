@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
+MESSAGE_TOO_BIG = 1009
+
 logger = logging.getLogger("tapewire.session")
 
 
@@ -120,6 +122,8 @@ class Connection:
             if self.protocol is None:
                 self._driver.broken(error)
             else:
+                if error.ours and error.code == MESSAGE_TOO_BIG:
+                    self.protocol.too_big()
                 # A code of ours is no word of the peer's: to the protocol the line was cut.
                 failed = self.protocol.closed(1006 if error.ours else error.code, error.reason)
                 self._driver.failed(msgspec.structs.replace(failed, code=error.code))

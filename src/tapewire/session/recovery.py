@@ -2,7 +2,8 @@
 
 A server that cannot replay what was missed on resubscription (too many messages, a time limit) may still hold it in its
 history. A `Bridge` asks for everything after the old position until the position at which the live stream goes on, and
-accepts it only if it is contiguous: one missing offset, another epoch, or no progress, and the hole stays a hole.
+accepts it only if it is contiguous: one missing offset, another epoch, or no progress, and the hole stays a hole. Where
+the numbering has not moved at all, the answer of the history alone tells an empty hole from a channel that keeps none.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ class Bridge:
         self.answer: Any = None
         """The peer's confirmation, announced when the bridge has ended."""
         self._reached = since.offset
-        self._possible = since.epoch == until.epoch and 0 < until.offset - since.offset <= most
+        width = until.offset - since.offset
+        self._proven = width > 0
+        unmoved = since.offset == until.offset == 0
+        self._possible = since.epoch == until.epoch and (unmoved or 0 < width <= most)
 
     @property
     def complete(self) -> bool:
         """True once everything up to `until` is here."""
-        return self._possible and self._reached >= self.until.offset
+        return self._possible and self._proven and self._reached >= self.until.offset
 
     @property
     def next_since(self) -> StreamPosition | None:
@@ -57,5 +61,6 @@ class Bridge:
                 return
             self._reached = publication.offset
             self.publications.append(publication)
-        if epoch != self.since.epoch or self._reached == before:
+        if epoch != self.since.epoch or (self._proven and self._reached == before):
             self._possible = False
+        self._proven = True

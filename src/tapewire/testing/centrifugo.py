@@ -78,9 +78,9 @@ class CentrifugoPeer(ScriptedVenue[CentrifugoPeerConnection]):
     """A scripted venue that speaks the Centrifugo protocol; see the head of this file. Use it as `async with`.
 
     Its limits are keyword arguments: pings (`ping_interval` 0: none), channels on one connection, bytes in one
-    message of a client, size and age of histories, publications in one recovery or page, the life of tokens in
-    seconds, of connections and of channels (0: they do not end); `lazy`: a stream has no epoch before its first
-    publication.
+    message of a client, size and age of histories, publications in one recovery or page, bytes that may wait for one
+    client (`queue_limit` 0: any number; beyond, it is closed with 3008), the life of tokens in seconds, of connections
+    and of channels (0: they do not end); `lazy`: a stream has no epoch before its first publication.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class CentrifugoPeer(ScriptedVenue[CentrifugoPeerConnection]):
         history_ttl: float = 300.0,
         recovery_limit: int = 1000,
         page_limit: int = 1000,
+        queue_limit: int = 0,
         token_ttl: int = 0,
         channel_token_ttl: int = 0,
         lazy: bool = False,
@@ -118,6 +119,7 @@ class CentrifugoPeer(ScriptedVenue[CentrifugoPeerConnection]):
             lazy=lazy,
         )
         self._message_limit = message_limit
+        self._queue_limit = queue_limit
         self._scripts: defaultdict[str, deque[int | None]] = defaultdict(deque)
         self._connects: deque[int] = deque()
         self._pages: deque[int] = deque()
@@ -286,7 +288,8 @@ class CentrifugoPeer(ScriptedVenue[CentrifugoPeerConnection]):
             connection.flush()
 
     def _welcome(self, number: int, link: MemoryPeer) -> CentrifugoPeerConnection:
-        connection = CentrifugoPeerConnection(number, link, CentrifugoServer(**self._server))
+        server = CentrifugoServer(**self._server)
+        connection = CentrifugoPeerConnection(number, link, server, self._queue_limit)
         connection.server.open(self._now())
         self._arm(connection)
         return connection

@@ -15,6 +15,8 @@ from ..protocols.centrifugo.frames import DECODE_ERRORS, split_messages
 from ..transport.memory import MemoryPeer
 from .scripted import ScriptedConnection
 
+SLOW = 3008
+
 __all__ = ["CentrifugoPeerConnection", "ReceivedCommand"]
 
 
@@ -35,8 +37,9 @@ class CentrifugoPeerConnection(ScriptedConnection):
 
     server: CentrifugoServer
 
-    def __init__(self, number: int, link: MemoryPeer, server: CentrifugoServer) -> None:
+    def __init__(self, number: int, link: MemoryPeer, server: CentrifugoServer, queue_limit: int = 0) -> None:
         super().__init__(number, link, server)
+        self._queue_limit = queue_limit
         self.messages = 0
         self.expires_at: float | None = None
         self.channels_expire_at: dict[str, float] = {}
@@ -57,6 +60,14 @@ class CentrifugoPeerConnection(ScriptedConnection):
                 ReceivedCommand(self.number, self.messages, frame.id, kind, channel, command, now)
             )
         return commands
+
+    def flush(self) -> None:
+        """Write what the server side has to say, as one read; where that is more than may wait, close instead."""
+        payloads = self.server.data_to_send()
+        if 0 < self._queue_limit < sum(map(len, payloads)):
+            self.end(self.server.disconnect(SLOW))
+        else:
+            self.link.send(*payloads)
 
     def arm(self, when: float | None, tick: Callable[[CentrifugoPeerConnection], None]) -> None:
         """Call `tick` at `when`, and no more at what was set before."""

@@ -89,3 +89,17 @@ def test_the_memory_of_withdrawn_commands_is_bounded() -> None:
         assert outbox.withdraw(outbox.write(frame_of(History("a")), "history", "a"))
     sizes = {name: len(value) for name, value in vars(outbox).items() if isinstance(value, Sized)}
     assert max(sizes.values()) <= MAX_WITHDRAWN, sizes
+
+
+def test_pages_of_history_wait_for_their_window_and_a_withdrawn_one_holds_no_place() -> None:
+    client = connected(pacing=Pacing(paging_window=1))
+    first, second, third = (client.send(History(name, limit=10)) for name in "abc")
+    assert [command["history"]["channel"] for command in sent(client)] == ["a"]
+    assert [client.was_sent(ref) for ref in (first, second, third)] == [True, False, False]
+    assert client.withdraw(second)
+    assert sent(client) == []
+    client.receive([reply(int(first), "history", publications=[], epoch="e", offset=0)], 1.0)
+    assert [command["history"]["channel"] for command in sent(client)] == ["c"]
+    assert not client.withdraw(third), "too late; but nobody waits for it any more"
+    client.send(History("d", limit=10))
+    assert [command["history"]["channel"] for command in sent(client)] == ["d"]

@@ -39,6 +39,15 @@ def test_relaxing_goes_up_to_where_it_began() -> None:
     assert pacing.recovering_window == 3
 
 
+def test_pages_go_one_at_a_time_after_a_slow_close_and_more_again_with_time() -> None:
+    pacing = Pacing(paging_window=3)
+    assert pacing.shrink(3008)
+    assert pacing.paging_window == 1
+    pacing.relax()
+    pacing.relax()
+    assert pacing.paging_window == 3
+
+
 @pytest.mark.parametrize("name", ["subscribe_window", "recovering_window", "max_frame"])
 def test_a_window_of_nothing_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):

@@ -32,12 +32,10 @@ from .commands import (
 from .control import Control, Counts
 from .frames import DECODE_ERRORS, ConnectResult, Publication, as_raw, decode_frames, split_messages
 from .pacing import Pacing
+from .replays import PAGE
 from .subscribing import Asked
 
 __all__ = ["CentrifugoClient"]
-
-HISTORY_PAGE = 1000
-"""Publications asked for at once where a hole is bridged; a server that gives fewer cuts it down in silence."""
 
 RELAX_SECONDS = 60.0
 """How long a connection lasts before its windows widen by a step."""
@@ -151,9 +149,16 @@ class CentrifugoClient:
         """Ask for `topic`, with `SubscribeParams` or None; answered by `Confirmed` or `Refused`.
 
         It goes out when the window has room (see `queued`). With `position` and `recoverable` what was missed since
-        is asked for. A topic that is subscribed is left first. Raises ConfigurationError.
+        is asked for, in the answer where that is known to be small enough, else by pages. A topic that is subscribed
+        is left first. Raises ConfigurationError.
         """
-        control, asked = self._control, Asked(subscribe_request(topic, params, position))
+        control, replays = self._control, self._control.pacing.replays
+        request = subscribe_request(topic, params, position)
+        asked = Asked(request, position if request.recover else None)
+        if request.recover and position is not None:
+            control.resumed[topic] = position
+            if not replays.is_whole(topic) or replays.is_given_up(topic, position):
+                request.recover, request.epoch, request.offset = False, "", 0
         if topic in control.live:
             control.drop_live(topic)
             control.unsubscribe(topic, asked)
@@ -173,11 +178,16 @@ class CentrifugoClient:
     def send(self, command: Command) -> str:
         """Queue a `History`, `Publish`, `Presence`, `PresenceStats`, `Rpc`, `Send`, `Refresh` or `SubRefresh`.
 
+        The limit of a `History` is cut down, as the server itself does, where a larger page has ended a connection.
         Returns the ref of its `Replied` (a `Send` has none). An error comes as `Replied(ok=False)` with an
         `ErrorReply`. Raises ConfigurationError, and RequestError (`sent` is False) when thousands are unanswered.
         """
         if self._control.outbox.full:
             raise RequestError(command.topic, command.event, "too many commands are unanswered", sent=False)
+        if isinstance(command, History):
+            most = self._control.pacing.replays.page(command.topic)
+            if most < PAGE and not 0 <= command.limit <= most:
+                command = msgspec.structs.replace(command, limit=most)
         return self._control.outbox.write(frame_of(command), command.event, command.topic)
 
     def was_sent(self, ref: str) -> bool:
@@ -188,9 +198,16 @@ class CentrifugoClient:
         """Give up a command of `send` that was not handed out. False where it was."""
         return self._control.outbox.withdraw(ref)
 
-    def history(self, topic: str, since: StreamPosition) -> History:
-        """The command that asks for the page after `since`."""
-        return History(topic, limit=HISTORY_PAGE, since=since)
+    def history(self, topic: str, since: StreamPosition) -> History | None:
+        """The command for the page after `since`; None where that was in vain too often, or proves nothing."""
+        control, replays = self._control, self._control.pacing.replays
+        if replays.is_given_up(topic, control.resumed.get(topic)) or not replays.is_numbered(topic):
+            return None
+        return History(topic, limit=replays.page(topic), since=since)
+
+    def too_big(self) -> None:
+        """A message of the server was larger than we take: what is under way is asked for by smaller parts."""
+        self._control.too_large()
 
     def refresh(self, token: Secret, topic: str | None = None) -> None:
         """Give the server a fresh token, for the connection or for `topic`.

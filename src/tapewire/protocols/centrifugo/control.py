@@ -71,6 +71,8 @@ class Control:
         self.positions = Positions()
         self.outbox = Outbox(pacing, command_timeout)
         self.counts = Counts()
+        self.resumed: dict[str, StreamPosition] = {}
+        """Where each channel that goes on from a position was to go on from; its pages belong to that."""
         self.connected: ConnectResult | None = None
         self.over = False
 
@@ -93,9 +95,18 @@ class Control:
                 self._invalidate_all()
             if meaning.shrinks:
                 self.pacing.shrink(code)
-            too_big_alone = code == MESSAGE_TOO_BIG and self.outbox.only_single_subscribes
+                theirs_was_too_large = self.too_large()
+                if code == MESSAGE_TOO_BIG and not theirs_was_too_large:
+                    too_big_alone = self.outbox.only_single_subscribes
         self.over = True
         return Failed(meaning.reason, code, meaning.terminal or too_big_alone, meaning.unauthorized)
+
+    def too_large(self) -> bool:
+        """An answer that is under way was too large, for the server's queue or for us. False where there is none."""
+        under_way = self.subscribing.recovering
+        under_way |= {topic: self.resumed.get(topic) for topic in self.outbox.paging}
+        self.pacing.replays.too_large(under_way.items())
+        return bool(under_way)
 
     def examine(self, channel: Channel, publication: Publication, append: Callable[[Any], None]) -> bool:
         """One publication off the fast path: deliver it, drop it, or say what is missing. True where delivered."""
@@ -113,6 +124,8 @@ class Control:
         if verdict is not True:
             self.counts.skipped += 1
             append(verdict)
+        if channel.positioned and publication.offset <= 0:
+            self.pacing.replays.saw_unnumbered(channel.topic)
         publication.topic = channel.topic
         publication.epoch = channel.epoch if publication.offset else ""
         append(publication)
@@ -242,10 +255,8 @@ class Control:
         publications, result.publications = result.publications or [], None
         channel = Channel(request, result)
         self.live[topic] = channel
-        # Where we gave no epoch the server compares none: only "from the very first on" proves anything then.
-        proven = request.epoch == result.epoch if request.epoch else request.offset == 0
-        recovered = request.recover and result.recovered and proven
-        if recovered:
+        recovered = self._is_recovered(asked, result, bool(publications))
+        if request.recover and result.recovered:
             channel.next = request.offset + 1
         position = channel.position
         followed: list[Any] = []
@@ -255,10 +266,27 @@ class Control:
             replayed += self.examine(channel, publication, followed.append)
             if topic not in self.live:
                 break
-        items.append(Confirmed(topic, result, position, request.recover, recovered, replayed))
+        items.append(Confirmed(topic, result, position, asked.since is not None, recovered, replayed))
         items.extend(followed)
         if result.expires:
             items.append(CredentialsExpiring(float(max(1, result.ttl)), topic))
+
+    def _is_recovered(self, asked: Asked, result: SubscribeResult, brought: bool) -> bool:
+        """True where it is proven that nothing is missing since the position, but for what the answer brings.
+
+        What the server says of itself proves nothing where no number ever moved: it says so of channels, too, of which
+        it keeps nothing, and of those nobody can tell what was missed.
+        """
+        request, since = asked.request, asked.since
+        if since is None or not self.pacing.replays.is_numbered(request.channel):
+            return False
+        if (
+            not request.recover
+        ):  # nothing was asked for: nothing is missing where the stream stands where it stood
+            return result.epoch == since.epoch and result.offset == since.offset > 0
+        # Where we gave no epoch the server compares none: only "from the very first on" proves anything then.
+        proven = since.epoch == result.epoch if since.epoch else since.offset == 0
+        return result.recovered and proven and (brought or since.offset > 0)
 
     def _replied(self, frame: Frame, kind: str, topic: str, items: list[Any]) -> None:
         reply: Any = None

@@ -1,10 +1,13 @@
 """What goes out and what is awaited for it: numbers, batches, deadlines. Pure.
 
 Rules: commands are numbered upwards from 1; what goes out at one time is put into as few WebSocket messages as
-`Pacing.max_frame` allows; a deadline runs from the moment its command was handed out, which is when it was sent.
+`Pacing.max_frame` allows; a deadline runs from the moment its command was handed out, which is when it was sent. Of
+history at most a window of pages is under way: an answer may be a thousand publications.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 from ..base import Payload
 from .commands import CommandFrame, ConnectRequest, SubscribeRequest, encode_command
@@ -34,6 +37,8 @@ class Outbox:
         self._unsent: set[str] = set()
         self._withdrawn: dict[str, None] = {}
         self._awaited: dict[int, tuple[str, str]] = {}
+        self._pages_waiting: deque[tuple[str, bytes]] = deque()
+        self._pages: dict[int, str] = {}  # under way, with their channels
         self._unarmed: list[int] = []
         self._deadlines: dict[int, float] = {}
         self._own_commands = False
@@ -43,6 +48,11 @@ class Outbox:
     def full(self) -> bool:
         """True when no more commands may be written."""
         return len(self._awaited) + len(self._outgoing) >= MAX_AWAITED
+
+    @property
+    def paging(self) -> set[str]:
+        """Channels of which a page of history is under way."""
+        return set(self._pages.values())
 
     @property
     def only_single_subscribes(self) -> bool:
@@ -64,7 +74,10 @@ class Outbox:
         message = encode_command(frame)
         self._last = number
         ref = str(number)
-        self._outgoing.append((ref, message))
+        if kind == "history":
+            self._pages_waiting.append((ref, message))
+        else:
+            self._outgoing.append((ref, message))
         self._unsent.add(ref)
         if frame.id:
             self._awaited[number] = (kind, topic)
@@ -87,6 +100,11 @@ class Outbox:
         if not connected:
             greeting, self._greeting = self._greeting, None
             return [] if greeting is None else [greeting]
+        while self._pages_waiting and len(self._pages) < self._pacing.paging_window:
+            page = self._pages_waiting.popleft()
+            number = int(page[0])
+            self._pages[number] = self._awaited[number][1]
+            self._outgoing.append(page)
         if not self._outgoing:
             return []
         outgoing, self._outgoing = self._outgoing, []
@@ -100,6 +118,7 @@ class Outbox:
 
     def withdraw(self, ref: str) -> bool:
         """Forget a command of the user's that was not handed out; False where it was."""
+        self._pages.pop(int(ref), None)  # nobody waits for it: it holds no place
         if ref not in self._unsent:
             return False
         self._unsent.discard(ref)
@@ -107,12 +126,14 @@ class Outbox:
             del self._withdrawn[next(iter(self._withdrawn))]
         self._withdrawn[ref] = None
         self._outgoing = [item for item in self._outgoing if item[0] != ref]
+        self._pages_waiting = deque(item for item in self._pages_waiting if item[0] != ref)
         self._awaited.pop(int(ref), None)
         return True
 
     def answered(self, number: int) -> tuple[str, str] | None:
         """Kind and channel of the command whose answer came; None where none is awaited."""
         awaited = self._awaited.pop(number, None)
+        self._pages.pop(number, None)
         if self._deadlines.pop(number, None) is None and self._unarmed and number in self._unarmed:
             self._unarmed.remove(number)
         return awaited

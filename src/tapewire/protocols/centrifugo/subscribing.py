@@ -7,6 +7,7 @@ under way is left when its answer has come.
 
 from __future__ import annotations
 
+from ..base import StreamPosition
 from .commands import SubscribeRequest
 from .pacing import Pacing
 
@@ -14,12 +15,16 @@ __all__ = ["Asked", "Subscribing"]
 
 
 class Asked:
-    """One wish: a request that waits, or that is under way. `given_up`: leave it when the answer has come."""
+    """One wish: a request that waits, or that is under way. `given_up`: leave it when the answer has come.
 
-    __slots__ = ("given_up", "request", "successor")
+    `since` is the position it goes on from, whether the request says so or not.
+    """
 
-    def __init__(self, request: SubscribeRequest) -> None:
+    __slots__ = ("given_up", "request", "since", "successor")
+
+    def __init__(self, request: SubscribeRequest, since: StreamPosition | None = None) -> None:
         self.request = request
+        self.since = since
         self.given_up = False
         self.successor: Asked | None = None
 
@@ -105,6 +110,11 @@ class Subscribing:
     def is_leaving(self, topic: str) -> bool:
         """True while an unsubscribe is under way."""
         return topic in self._leaving
+
+    @property
+    def recovering(self) -> dict[str, StreamPosition | None]:
+        """What is asked for with all that was missed and not answered: channels, and since when."""
+        return {topic: asked.since for topic, asked in self._under_way.items() if asked.request.recover}
 
     @property
     def waiting(self) -> int:
