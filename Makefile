@@ -53,7 +53,7 @@ faults: $(INSTALLED) ## each fault the sandbox knows, against each venue
 bench: $(INSTALLED) ## side by side against peers, in one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
-soak: $(INSTALLED) ## the demo round after round: honest every time, and nothing grows; ARGS="--minutes 30"
+soak: $(INSTALLED) ## the demo round after round: honest every time, and nothing grows; ARGS="--minutes 30 --busy 2"
 	$(BIN)/python -m scripts.soak $(ARGS)
 
 lock: | $(BIN)/python ## write requirements.lock anew; ARGS=--upgrade for newer versions

@@ -1,5 +1,7 @@
 """The demo over and over, each round with another seed, in one process: `make soak ARGS="--minutes 30"`.
 
+`make soak ARGS="--rounds 20 --seconds 6 --busy 2"` shows that it is honest beside busy neighbours, too.
+
 A round is honest or the soak fails: every missing message inside a marked gap, every gap traced to a fault that was
 ordered, nothing twice, the books equal to the exchange's. Between rounds the process must be as it was: no task, no
 file descriptor, and no memory that grows. What a first few rounds load and cache is not growth.
@@ -10,10 +12,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -24,6 +28,19 @@ from tapewire.venues import VENUES
 WARM_ROUNDS = 2
 GROWTH = 0.25
 """How much more memory than after the warm rounds is growth, as a share."""
+
+
+@contextmanager
+def busy_neighbours(count: int) -> Iterator[list[int]]:
+    """So many processes that do nothing but burn time beside this one; their ids. They end with the block."""
+    neighbours = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield [neighbour.pid for neighbour in neighbours]
+    finally:
+        for neighbour in neighbours:
+            neighbour.kill()
+        for neighbour in neighbours:
+            neighbour.wait()
 
 
 class Footprint(msgspec.Struct, frozen=True):
@@ -112,20 +129,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, help="at most so many rounds (default: as the minutes allow)")
     parser.add_argument("--seconds", type=float, default=20.0, help="of a round (default 20)")
     parser.add_argument("--seed", type=int, default=1, help="of the first round (default 1)")
+    parser.add_argument(
+        "--busy", type=int, default=0, help="so many processes burn time beside it (default 0)"
+    )
     parser.add_argument("--venue", action="append", choices=list(VENUES), help="only this one; repeatable")
     options = parser.parse_args(arguments)
     tracemalloc.start()
     try:
-        problems = asyncio.run(
-            soak(
-                options.venue or list(VENUES),
-                rounds=options.rounds,
-                minutes=options.minutes,
-                seconds=options.seconds,
-                seed=options.seed,
-                say=lambda line: print(line, flush=True),
+        with busy_neighbours(options.busy):
+            problems = asyncio.run(
+                soak(
+                    options.venue or list(VENUES),
+                    rounds=options.rounds,
+                    minutes=options.minutes,
+                    seconds=options.seconds,
+                    seed=options.seed,
+                    say=lambda line: print(line, flush=True),
+                )
             )
-        )
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

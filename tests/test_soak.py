@@ -1,8 +1,9 @@
+import os
 import tracemalloc
 
 import pytest
 
-from scripts.soak import Footprint, main, soak
+from scripts.soak import Footprint, busy_neighbours, main, soak
 
 
 @pytest.fixture
@@ -36,3 +37,10 @@ def test_an_unknown_venue_is_named(capsys):
     with pytest.raises(SystemExit):
         main(["--venue", "nasdaq"])
     assert "stx" in capsys.readouterr().err
+
+
+def test_neighbours_burn_time_until_their_block_ends():
+    with busy_neighbours(1) as [pid]:
+        os.kill(pid, 0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

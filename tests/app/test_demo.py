@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from scripts.soak import busy_neighbours
 from tapewire.app.demo import DemoStream, run_demo
 from tapewire.errors import ConfigurationError
 from tapewire.marks import Gap
@@ -10,9 +11,10 @@ from tapewire.sandbox.ledger import Ledger
 from tapewire.venues import VENUES
 
 
-async def test_the_main_job_survives_its_faults_and_loses_nothing_in_silence():
+async def test_the_main_job_beside_busy_neighbours_survives_its_faults_and_loses_nothing_in_silence():
     lines = []
-    report = await run_demo(list(VENUES), seconds=6, rate=60, narrate=lines.append)
+    with busy_neighbours(2):
+        report = await run_demo(list(VENUES), seconds=6, rate=60, narrate=lines.append)
     assert report.honest, report
     assert report.faults
     assert report.reconnections >= 3 * len(VENUES) - 3
@@ -27,31 +29,49 @@ async def test_the_main_job_survives_its_faults_and_loses_nothing_in_silence():
     assert any("FILLED" in line for line in lines)
 
 
-async def test_a_last_message_that_fell_into_the_last_gap_is_not_waited_for():
-    async with Sandbox(rate=0, venues=["stx"]) as sandbox:
-        stream = DemoStream("stx", "news", "t", 0)
-        second = 1_000_000_000
-        late = 100 * second
-        assert not stream.is_behind(late)
-        sandbox.ledger.append("stx", "t", "e", {"n": 1}, 5 * second)
-        stream.collect(sandbox, [])
-        assert stream.is_behind(late)
-        stream.mark(Gap(reason="connection lost", since_ns=0, until_ns=second))
-        assert stream.is_behind(late)
-        stream.mark(Gap(reason="connection lost", since_ns=4 * second, until_ns=6 * second))
-        assert not stream.is_behind(late)
-        stream.publication("e", {"n": 1})
-        assert not stream.is_behind(late)
+def joined(sandbox, connection=1):
+    """A stream of a topic that the connection is served."""
+    stream = DemoStream("stx", "news", "t", 0)
+    sandbox.carriage.begin("stx", "t", connection)
+    return stream
 
 
-async def test_a_message_published_just_after_a_gap_is_waited_for_a_moment():
+def publish(sandbox, stream, *numbers):
+    for n in numbers:
+        sandbox.ledger.append("stx", "t", "e", {"n": n}, n)
+    stream.collect(sandbox)
+
+
+GAP = Gap(reason="connection lost", since_ns=0, until_ns=0)
+
+
+async def test_the_last_message_is_waited_for_unless_a_fault_and_a_gap_explain_that_it_is_lost():
     async with Sandbox(rate=0, venues=["stx"]) as sandbox:
-        stream = DemoStream("stx", "news", "t", 0)
-        sandbox.ledger.append("stx", "t", "e", {"n": 1}, 5_000_000_000)
-        stream.collect(sandbox, [])
-        stream.mark(Gap(reason="connection lost", since_ns=0, until_ns=4_900_000_000))
-        assert stream.is_behind(5_100_000_000)
-        assert not stream.is_behind(6_000_000_000)
+        stream = joined(sandbox)
+        assert not stream.is_behind(sandbox)
+        publish(sandbox, stream, 1)
+        assert stream.is_behind(sandbox)
+        stream.mark(GAP)
+        stream.collect(sandbox)
+        assert stream.is_behind(sandbox), "a gap alone explains nothing"
+        sandbox.carriage.cut(sandbox.faults.order("abort", {}, 0), 1)
+        assert not stream.is_behind(sandbox), "it may have been under way when the line was cut"
+        sandbox.carriage.begin("stx", "t", 2)
+        publish(sandbox, stream, 2)
+        assert stream.is_behind(sandbox), "the next connection was given this one"
+        stream.publication("e", {"n": 2})
+        stream.collect(sandbox)
+        assert not stream.is_behind(sandbox)
+        assert stream.finish(sandbox).honest
+
+
+async def test_a_fault_alone_is_no_gap():
+    async with Sandbox(rate=0, venues=["stx"]) as sandbox:
+        stream = joined(sandbox)
+        publish(sandbox, stream, 1)
+        sandbox.carriage.cut(sandbox.faults.order("abort", {}, 0), 1)
+        assert stream.is_behind(sandbox)
+        assert stream.finish(sandbox).unexplained == 1
 
 
 async def test_what_was_collected_is_audited_whatever_the_ledger_forgets_afterwards():
@@ -60,11 +80,11 @@ async def test_what_was_collected_is_audited_whatever_the_ledger_forgets_afterwa
         stream = DemoStream("stx", "news", "t", 0)
         for n in range(5):
             sandbox.ledger.append("stx", "t", "e", {"n": n}, n)
-            stream.collect(sandbox, [])
+            stream.collect(sandbox)
             if n != 3:
                 stream.publication("e", {"n": n})
-        stream.collect(sandbox, [])
-        result = stream.finish()
+        stream.collect(sandbox)
+        result = stream.finish(sandbox)
         assert (result.published, result.delivered, result.unexplained) == (5, 4, 1)
 
 
@@ -79,6 +99,52 @@ async def test_a_slow_market_is_helped_on_until_every_stream_has_said_something(
     report = await run_demo(["stx", "stake"], seconds=1, rate=1)
     assert report.honest, report
     assert all(stream.published for stream in report.streams)
+
+
+class Spoiler:
+    """Spoils one run once, as soon as the stream of markets has brought something; `run_demo`'s `progress`."""
+
+    def __init__(self, spoil):
+        self.spoil = spoil
+        self.done = False
+
+    def __call__(self, demo):
+        markets = demo.streams[0]
+        if not self.done and markets.delivered > 5:
+            self.done = True
+            self.spoil(demo, markets)
+
+
+def mute_for_a_moment(demo, markets):
+    demo.sandbox.inject("mute", venue="stx", seconds=0.3)
+
+
+def receive_twice(demo, markets):
+    entry = demo.sandbox.ledger.since(markets.topic, 0, venue="stx")[-1]
+    markets.publication(entry.event, entry.payload)
+    markets.publication(entry.event, entry.payload)
+
+
+def say_a_gap(demo, markets):
+    markets.mark(GAP)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "counted"),
+    [
+        (mute_for_a_moment, "missing and no mark says so"),
+        (receive_twice, "received again or out of order"),
+        (say_a_gap, "a mark without a fault behind it"),
+    ],
+)
+async def test_the_audit_fails_on_a_loss_in_silence_on_a_duplicate_and_on_a_gap_without_a_cause(
+    spoil, counted
+):
+    spoiler = Spoiler(spoil)
+    report = await run_demo(["stx"], seconds=2, rate=100, faults=False, progress=spoiler)
+    assert spoiler.done
+    assert not report.honest
+    assert counted in report.streams[0].findings[0]
 
 
 async def test_a_run_that_is_stopped_is_compared_as_far_as_it_went():

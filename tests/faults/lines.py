@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from tapewire.app.audit import Audit, Cause, Observed, Published, audit
+from tapewire.app.audit import Audit, Observed, Published, audit
 from tapewire.marks import Gap, Mark, Reconnected, is_mark
 from tapewire.protocols.phoenix import PhoenixClient
 from tapewire.retry import RetryPolicy
@@ -121,14 +121,11 @@ class Line(list[str | Mark]):
         )
 
     def audited(self) -> Audit:
-        """What was received along what was published; each mark must trace to a fault that was ordered."""
+        """What was received along what was published; faults must explain each mark and what is missing there."""
         entries = self.sandbox.ledger.since(self.topic, self.since, venue=self.venue)
         published = [Published(entry.sequence, entry.digest, entry.published_at_ns) for entry in entries]
         items = [item if is_mark(item) else Observed(item, 0) for item in self]
-        now_ns = self.sandbox.clock.time_ns()
-        return audit(
-            published, items, [Cause(each.name, each.at_ns, now_ns) for each in self.sandbox.faults.injected]
-        )
+        return audit(published, items, self.sandbox.carriage.servings(self.topic, venue=self.venue))
 
 
 class StxLine(Line):

@@ -1,16 +1,16 @@
 """What the played realtime server keeps for replay: so much, so long, and never without a bound."""
 
-from msgspec import Raw
-
 from tapewire.protocols.base import StreamPosition
 from tapewire.sandbox.faces.sxbet_channels import PUBLICATION_OVERHEAD, Channels
+from tapewire.sandbox.ledger import Entry
 
 BOOK, TRADES = "order_book:one", "recent_trades:global"
 
 
 def publish(channels, channel, count, now=0.0):
     for number in range(count):
-        channels.publish(channel, Raw(b"1"), f"id {number}", now)
+        entry = Entry(number + 1, "sxbet", channel, "publication", 0, b"1")
+        channels.publish(entry, f"id {number}", now)
 
 
 def kept(channels, channel):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tapewire.clock import SystemClock
 from tapewire.errors import ConfigurationError
+from tapewire.sandbox.carriage import Carriage
 from tapewire.sandbox.face import Stage
 from tapewire.sandbox.faces.sxbet import SxBetFace
 from tapewire.sandbox.faces.sxbet_units import ODDS_SCALE, BookLevels
@@ -21,7 +22,9 @@ MAKER, TAKER = "0x" + "a" * 40, "0x" + "b" * 40
 
 def face_of(seed=1, **settings):
     """A face without a sandbox, opened; time stands still."""
-    face = SxBetFace(Stage(ledger=Ledger(), faults=Faults(), clock=SystemClock(), seed=seed), **settings)
+    carriage = Carriage(lambda venue, topic: 0)
+    stage = Stage(ledger=Ledger(), carriage=carriage, faults=Faults(), clock=SystemClock(), seed=seed)
+    face = SxBetFace(stage, **settings)
     face.publish(face.flow.open(NOW), NOW)
     return face
 
@@ -196,7 +199,7 @@ def test_both_channels_of_an_order_update_carry_one_message_id():
         def __init__(self):
             self.heard = []
 
-        def publish(self, channel, publication):
+        def publish(self, channel, publication, entry):
             self.heard.append((channel, publication.tags["messageId"], bytes(publication.data)))
 
         def end(self, channel, code):

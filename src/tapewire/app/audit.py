@@ -1,9 +1,16 @@
-"""Compares what a handler received with what was published, message by message. Pure.
+"""Compares what a handler received with what was published, message by message. Pure, and time plays no part.
 
-The stream was honest if every published message was received once and in order, or lies exactly where a mark stood;
-and if every mark traces to a fault that was ordered. Where a `Resynced` follows a gap, the snapshot holds what was
-published until then. Anything else is an unexplained loss, a duplicate, or a mark without a cause, and the run has
-failed. `AuditWalk` does it as a run goes on, and keeps only what is not decided yet.
+The stream was honest if every published message was received once and in order, or lies exactly where a mark stood; and
+if faults explain what is missing and every mark, by the numbers that they touched (`sandbox/carriage.py`). A number may
+be missing in three ways:
+
+* a fault touched it: it was muted, skipped, mangled;
+* nobody was given it: a fault had ended the topic, and it was not served anew yet;
+* it was under way: among the last that a connection was given before a fault ended it. Nothing behind it on that
+  connection has arrived then. A stream that its consumer began anew because a number was lost is given up likewise.
+
+A mark must stand at a place that a fault touched. Anything else is an unexplained loss, a duplicate, or a mark without
+a cause, and the run has failed. `AuditWalk` reads along as a run goes on, and keeps what is not decided until its end.
 """
 
 from __future__ import annotations
@@ -14,18 +21,20 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ..marks import Gap, Mark, Resynced, is_mark
+from ..marks import Gap, Lagged, Mark, Reconnected, is_mark
+from ..sandbox.carriage import Serving
+from ..sandbox.faults import Touched
 
-__all__ = ["Audit", "AuditWalk", "Cause", "Item", "Observed", "Published", "audit"]
-
-SLACK_NS = 750_000_000
-"""Clock differences between the order of a fault and the reads around it: both run on one machine."""
+__all__ = ["Audit", "AuditWalk", "Hole", "Item", "Observed", "Published", "audit", "explained"]
 
 LATENCIES_KEPT = 100_000
 """Latencies of the last so many messages are in the result."""
 
 KEYS_KEPT = 10_000
 """So many of the last messages received are known again if they come twice; older ones count as never published."""
+
+HOLES_KEPT = 10_000
+"""Places with marks that are judged in the end; marks beyond them count as marks without a cause."""
 
 MAX_FINDINGS = 20
 
@@ -45,19 +54,28 @@ class Observed(msgspec.Struct, frozen=True):
     at_ns: int
 
 
-class Cause(msgspec.Struct, frozen=True):
-    """A fault that was ordered, and when it was first and last felt."""
-
-    name: str
-    first_ns: int
-    last_ns: int
-
-
 Item: TypeAlias = Observed | Mark
 
 
+class Hole(msgspec.Struct, frozen=True):
+    """A place where marks stood: after number `after` was received, and before `before` was."""
+
+    after: int
+    before: int
+    marks: tuple[Mark, ...]
+
+    @property
+    def missing(self) -> range:
+        """The numbers that were not received there."""
+        return range(self.after + 1, self.before)
+
+
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
-    """The result for one stream. `missing_in_gaps` were lost, and said so; `unexplained` were lost in silence."""
+    """The result for one stream.
+
+    `missing_in_gaps` were lost, and said so; `unexplained` were lost in silence; `untouched` were lost where a gap
+    stood, and no fault has touched them.
+    """
 
     published: int
     delivered: int
@@ -66,31 +84,35 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     gaps: int
     missing_in_gaps: int
     unexplained: int
+    untouched: int
     causeless_marks: int
-    wrong_brackets: int
     latencies_ns: tuple[int, ...]
     findings: tuple[str, ...] = ()
 
     @property
     def honest(self) -> bool:
-        """True if nothing was lost in silence and every mark has a cause."""
+        """True if nothing was lost in silence, and faults explain what is missing and every mark."""
         return not (
-            self.unexplained or self.duplicates or self.unknown or self.causeless_marks or self.wrong_brackets
+            self.unexplained or self.untouched or self.duplicates or self.unknown or self.causeless_marks
         )
 
 
 class AuditWalk:
-    """One stream's audit, step by step. Tell it of publications before you tell it that they were received."""
+    """One stream's audit, step by step. Tell it of publications before you tell it that they were received.
 
-    def __init__(self) -> None:
+    `start` is the number that the topic stood at when the stream began.
+    """
+
+    def __init__(self, start: int = 0) -> None:
         self._known: dict[str, Published] = {}
         self._ahead: deque[Published] = deque()  # published, and neither received nor given up
         self._passed: deque[Published] = deque()  # the last ones that were
-        self._open_gaps: list[Gap] = []
-        self._resynced_ns = 0
+        self._after = self._newest = start
+        self._marks: list[Mark] = []  # since the last publication
+        self._holes: list[Hole] = []
         self._counts = dict.fromkeys(
             ("published", "delivered", "duplicates", "unknown", "gaps", "missing_in_gaps", "unexplained"), 0
-        ) | {"causeless_marks": 0, "wrong_brackets": 0}
+        ) | {"untouched": 0, "causeless_marks": 0}
         self._latencies: deque[int] = deque(maxlen=LATENCIES_KEPT)
         self._findings: list[str] = []
 
@@ -99,36 +121,37 @@ class AuditWalk:
         for entry in entries:
             self._known[entry.key] = entry
             self._ahead.append(entry)
+            self._newest = entry.sequence
             self._counts["published"] += 1
 
-    def receive(self, items: Iterable[Item], causes: Sequence[Cause]) -> None:
-        """What the handler received next, in order; `causes` are the faults ordered until now."""
+    def receive(self, items: Iterable[Item]) -> None:
+        """What the handler received next, in order."""
         for item in items:
-            if is_mark(item):
-                self._mark(item, causes)  # type: ignore[arg-type]
-            else:
+            if not is_mark(item):
                 self._publication(item)  # type: ignore[arg-type]
+                continue
+            self._counts["gaps"] += isinstance(item, Gap)
+            if len(self._holes) + len(self._marks) < HOLES_KEPT:
+                self._marks.append(item)  # type: ignore[arg-type]
+            else:
+                self._causeless(item)  # type: ignore[arg-type]
 
-    def finish(self) -> Audit:
-        """The result, where nothing more was published or received."""
-        self._give_up(None)
+    @property
+    def tail(self) -> Hole:
+        """What was published after the last that was received, and the marks that came since."""
+        return Hole(self._after, self._newest + 1, tuple(self._marks))
+
+    def finish(self, servings: Sequence[Serving]) -> Audit:
+        """The result, where nothing more was published or received. `servings` are those of the stream's topic."""
+        self._leave(self.tail, self._ahead[-1] if self._ahead else None)
+        for hole in self._holes:
+            self._judge(hole, servings)
         counts: dict[str, Any] = self._counts
         return Audit(latencies_ns=tuple(self._latencies), findings=tuple(self._findings), **counts)
 
     def _find(self, text: str) -> None:
         if len(self._findings) < MAX_FINDINGS:
             self._findings.append(text)
-
-    def _mark(self, mark: Mark, causes: Sequence[Cause]) -> None:
-        if isinstance(mark, Resynced) and self._open_gaps:
-            self._resynced_ns = mark.at_ns
-            return
-        if isinstance(mark, Gap):
-            self._counts["gaps"] += 1
-            self._open_gaps.append(mark)
-        if not any(_overlaps(mark, cause) for cause in causes):
-            self._counts["causeless_marks"] += 1
-            self._find(f"a mark without a fault behind it: {mark}")
 
     def _publication(self, observed: Observed) -> None:
         entry = self._known.get(observed.key)
@@ -139,48 +162,114 @@ class AuditWalk:
             self._counts["duplicates"] += 1
             self._find(f"received again or out of order: no. {entry.sequence}")
         else:
-            self._give_up(entry)
+            self._leave(Hole(self._after, entry.sequence, tuple(self._marks)), entry)
+            self._after = entry.sequence
             self._counts["delivered"] += 1
             self._latencies.append(observed.at_ns - entry.at_ns)
-            self._pass()
 
-    def _pass(self) -> Published:
-        entry = self._ahead.popleft()
-        self._passed.append(entry)
-        if len(self._passed) > KEYS_KEPT:
-            del self._known[self._passed.popleft().key]
-        return entry
+    def _leave(self, hole: Hole, last: Published | None) -> None:
+        """The stream has gone on behind the hole, to `last`: whatever lies in it will not be received any more."""
+        while last is not None and self._ahead and self._ahead[0].sequence <= last.sequence:
+            self._passed.append(self._ahead.popleft())
+            if len(self._passed) > KEYS_KEPT:
+                del self._known[self._passed.popleft().key]
+        self._marks = []
+        if hole.missing and not any(isinstance(mark, Gap) for mark in hole.marks):
+            self._counts["unexplained"] += len(hole.missing)
+            self._find(f"{_numbers(hole.missing)} missing and no mark says so")
+        elif hole.marks:
+            self._counts["missing_in_gaps"] += len(hole.missing)
+            self._holes.append(hole)
 
-    def _give_up(self, until: Published | None) -> None:
-        """Whatever was published before it will not be received any more."""
-        missing: list[Published] = []
-        while self._ahead and self._ahead[0] is not until:
-            missing.append(self._pass())
-        if missing and not self._open_gaps:
-            self._counts["unexplained"] += len(missing)
-            self._find(f"no. {missing[0].sequence} to {missing[-1].sequence} are missing and no mark says so")
-        elif missing:
-            self._counts["missing_in_gaps"] += len(missing)
-            since = min(gap.since_ns for gap in self._open_gaps) - SLACK_NS
-            ended = max(self._resynced_ns, *(gap.until_ns for gap in self._open_gaps)) + SLACK_NS
-            outside = [entry for entry in missing if not since <= entry.at_ns <= ended]
-            if outside:
-                self._counts["wrong_brackets"] += len(outside)
-                self._find(
-                    f"{len(outside)} missing messages were published outside the gap that should hold them"
-                )
-        self._open_gaps, self._resynced_ns = [], 0
+    def _judge(self, hole: Hole, servings: Sequence[Serving]) -> None:
+        for mark in hole.marks:
+            if not _has_cause(hole, mark, servings):
+                self._causeless(mark)
+        untouched = _untouched(hole, servings)
+        if untouched and any(isinstance(mark, Gap) for mark in hole.marks):
+            self._counts["untouched"] += len(untouched)
+            self._find(f"{_numbers(untouched)} missing where a gap stands, and no fault has touched them")
+
+    def _causeless(self, mark: Mark) -> None:
+        self._counts["causeless_marks"] += 1
+        self._find(f"a mark without a fault behind it: {mark}")
 
 
-def audit(published: Sequence[Published], items: Sequence[Item], causes: Sequence[Cause]) -> Audit:
+def audit(published: Sequence[Published], items: Sequence[Item], servings: Sequence[Serving]) -> Audit:
     """Walk what was received along what was published, all at once."""
-    walk = AuditWalk()
+    walk = AuditWalk(published[0].sequence - 1 if published else 0)
     walk.publish(published)
-    walk.receive(items, causes)
-    return walk.finish()
+    walk.receive(items)
+    return walk.finish(servings)
 
 
-def _overlaps(mark: Mark, cause: Cause) -> bool:
-    since: int = getattr(mark, "since_ns", 0) or getattr(mark, "at_ns", 0)
-    until: int = getattr(mark, "until_ns", 0) or since
-    return since - SLACK_NS <= cause.last_ns and cause.first_ns <= until + SLACK_NS
+def explained(hole: Hole, servings: Sequence[Serving]) -> bool:
+    """True if a gap says that numbers are missing there, and faults explain each of them."""
+    return any(isinstance(mark, Gap) for mark in hole.marks) and not _untouched(hole, servings)
+
+
+def _has_cause(hole: Hole, mark: Mark, servings: Sequence[Serving]) -> bool:
+    """True if a fault touched the place where the mark stands.
+
+    What a `Reconnected` says was replayed comes behind it, and belongs to its place.
+    """
+    if isinstance(mark, Lagged):
+        return False  # the consumer's own buffer
+    last = hole.before - 1
+    if isinstance(mark, Reconnected):
+        last = max(last, hole.after + mark.recovered)
+    for index, serving in enumerate(servings):
+        ended = serving.until is not None and index + 1 < len(servings)
+        anew = servings[index + 1].after if ended else last
+        if any(
+            touched.first - 1 <= last and _reaches(touched, anew) >= hole.after for touched in serving.touched
+        ):
+            return True
+    return False
+
+
+def _reaches(touched: Touched, anew: int) -> int:
+    """The last number before which a mark may stand for it; `anew`: the number at which the topic is served again."""
+    return max(anew if touched.last is None else touched.last, touched.first - 1)
+
+
+def _untouched(hole: Hole, servings: Sequence[Serving]) -> list[int]:
+    """The missing numbers that no fault explains."""
+    found = [number for number in hole.missing if not servings or number <= servings[0].after]
+    for index, serving in enumerate(servings):
+        anew = servings[index + 1].after if index + 1 < len(servings) else hole.before - 1
+        given = min(anew, anew if serving.until is None else serving.until)
+        own = range(max(hole.after, serving.after) + 1, min(hole.before - 1, given) + 1)
+        rest = range(max(hole.after, given) + 1, min(hole.before - 1, anew) + 1)
+        if own:
+            found += _untouched_of(serving, hole, own, reaches_end=own[-1] == given)
+        if rest and not _is_broken(serving, hole):
+            found += rest
+    return found
+
+
+def _untouched_of(serving: Serving, hole: Hole, own: range, *, reaches_end: bool) -> list[int]:
+    """Of the missing numbers that a serving gave, those that were neither lost, nor under way, nor given up."""
+    if serving.until is not None and reaches_end:
+        if serving.line_over and _is_broken(serving, hole):
+            return []
+        own = range(own.start, next((number for number in own if _is_lost(serving, number)), own.stop))
+    return [number for number in own if not _is_lost(serving, number)]
+
+
+def _is_broken(serving: Serving, hole: Hole) -> bool:
+    """True if the serving ended, and a fault had touched it where the hole is."""
+    return serving.until is not None and any(
+        touched.first <= hole.before and _reaches(touched, hole.before) >= hole.after
+        for touched in serving.touched
+    )
+
+
+def _is_lost(serving: Serving, number: int) -> bool:
+    return any(
+        touched.last is not None and touched.first <= number <= touched.last for touched in serving.touched
+    )
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return f"no. {numbers[0]} to {numbers[-1]} are" if len(numbers) > 1 else f"no. {numbers[0]} is"

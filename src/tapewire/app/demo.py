@@ -19,11 +19,12 @@ import msgspec
 
 from ..errors import ConfigurationError
 from ..marks import Mark
+from ..sandbox.carriage import Serving
 from ..sandbox.faults import FAULTS, Injected
 from ..sandbox.ledger import digest_of
 from ..sandbox.server import Sandbox
 from ..venues import DemoFault, VenueDemo, demo_settings, make_demo
-from .audit import SLACK_NS, Audit, AuditWalk, Cause, Item, Observed, Published
+from .audit import Audit, AuditWalk, Item, Observed, Published, explained
 
 __all__ = ["DemoReport", "DemoStream", "Narrator", "StreamReport", "run_demo"]
 
@@ -80,49 +81,40 @@ class DemoStream:
         self.published = self.delivered = self.marks = 0
         self._read_to = start
         self._items: list[Item] = []
-        self._walk = AuditWalk()
-        self._last: Published | None = None
-        self._last_key = ""
-        self._gap_ended_ns = 0
+        self._walk = AuditWalk(start)
 
     def publication(self, event: str, payload: Any) -> None:
-        self._last_key = _key(event, digest_of(payload))
-        self._items.append(Observed(self._last_key, time.time_ns()))
-        self._gap_ended_ns = 0
+        self._items.append(Observed(_key(event, digest_of(payload)), time.time_ns()))
         self.delivered += 1
 
     def mark(self, mark: Mark) -> None:
         self._items.append(mark)
-        ended_ns = getattr(mark, "until_ns", 0) or getattr(mark, "at_ns", 0)
-        self._gap_ended_ns = max(self._gap_ended_ns, ended_ns)
         self.marks += 1
 
-    def collect(self, sandbox: Sandbox, causes: Sequence[Cause]) -> None:
+    def collect(self, sandbox: Sandbox) -> None:
         """Compare what was published and received since the last call; then it need not be kept."""
         entries = [
             Published(entry.sequence, _key(entry.event, entry.digest), entry.published_at_ns)
             for entry in sandbox.ledger.since(self.topic, self._read_to, venue=self.venue)
         ]
         if entries:
-            self._last, self._read_to = entries[-1], entries[-1].sequence
+            self._read_to = entries[-1].sequence
             self.published += len(entries)
             self._walk.publish(entries)
         items, self._items = self._items, []
-        self._walk.receive(items, causes)
+        self._walk.receive(items)
 
-    def is_behind(self, now_ns: int) -> bool:
-        """True while the last publication collected has neither arrived nor fallen into the last gap."""
-        last = self._last
-        if last is None or self._last_key == last.key:
-            return False
-        if last.at_ns <= self._gap_ended_ns:
-            return False
-        # Published soon after a gap it is either part of it, or it arrives within the same short time.
-        return last.at_ns > self._gap_ended_ns + SLACK_NS or now_ns <= last.at_ns + SLACK_NS
+    def is_behind(self, sandbox: Sandbox) -> bool:
+        """True while what was collected last has neither arrived nor been lost by a fault, with a gap that says so."""
+        tail = self._walk.tail
+        return bool(tail.missing) and not explained(tail, self._servings(sandbox))
 
-    def finish(self) -> Audit:
+    def finish(self, sandbox: Sandbox) -> Audit:
         """The result; call it once, when all was collected."""
-        return self._walk.finish()
+        return self._walk.finish(self._servings(sandbox))
+
+    def _servings(self, sandbox: Sandbox) -> Sequence[Serving]:
+        return sandbox.carriage.servings(self.topic, venue=self.venue)
 
 
 class _Demo:
@@ -170,12 +162,8 @@ class _Demo:
         return min(elapsed, seconds)
 
     def _collect(self) -> None:
-        causes: dict[str, list[Cause]] = {name: [] for name in self.venues}
-        for name, order in self.orders:
-            felt_ns = max(order.at_ns, order.last_hit_ns or 0)
-            causes[name].append(Cause(order.name, order.at_ns, felt_ns))
         for stream in self.streams:
-            stream.collect(self.sandbox, causes[stream.venue])
+            stream.collect(self.sandbox)
 
     def _order(self, venue: str, fault: DemoFault) -> None:
         self.narrate(f"{venue}: fault: {fault.title} ({fault.name})")
@@ -219,8 +207,7 @@ class _Demo:
         loop = asyncio.get_running_loop()
         while True:
             self._collect()
-            now_ns = time.time_ns()
-            late = [f"{each.venue} {each.label}" for each in self.streams if each.is_behind(now_ns)]
+            late = [f"{each.venue} {each.label}" for each in self.streams if each.is_behind(self.sandbox)]
             if not late or loop.time() >= deadline:
                 return ", ".join(late)
             await asyncio.sleep(TICK / 2)
@@ -235,7 +222,7 @@ class _Demo:
 
     def report(self, seconds: float, *, interrupted: bool) -> DemoReport:
         self._collect()
-        audits = [(stream, stream.finish()) for stream in self.streams]
+        audits = [(stream, stream.finish(self.sandbox)) for stream in self.streams]
         for stream, result in audits:
             if not result.published:
                 self.problems.append(f"{stream.venue} {stream.label}: nothing was published")

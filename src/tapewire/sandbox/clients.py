@@ -23,6 +23,7 @@ from ..protocols.base import Binary, Payload
 from .face import Face, MessageKind, SocketHandler
 from .faults import Injected
 from .http import HttpLane, Request, Response
+from .ledger import Entry
 
 if TYPE_CHECKING:
     from .server import Sandbox
@@ -281,15 +282,17 @@ class Client(asyncio.Protocol):
 
     # WebSocket, outwards
 
-    def send(self, payloads: Sequence[Payload], kind: MessageKind = "control") -> None:
+    def send(
+        self, payloads: Sequence[Payload], kind: MessageKind = "control", entry: Entry | None = None
+    ) -> None:
         """Send messages, in order, through whatever fault is in force."""
         ws = self._ws
         if ws is None or self._over or ws.state is not State.OPEN:
             return
-        if self._muted_until and self._is_muted(kind, len(payloads)):
+        if self._muted_until and self._is_muted(kind, len(payloads), entry):
             return
         if kind == "publication" and (self._house.faults.any_standing or self._held is not None):
-            payloads = self._distorted(payloads)
+            payloads = self._distorted(payloads, entry)
         for payload in payloads:
             if isinstance(payload, Binary):
                 ws.send_binary(payload)
@@ -298,7 +301,7 @@ class Client(asyncio.Protocol):
         self.sent += len(payloads)
         self._flush(ws)
 
-    def _is_muted(self, kind: MessageKind, count: int) -> bool:
+    def _is_muted(self, kind: MessageKind, count: int, entry: Entry | None) -> bool:
         until = self._muted_until.get(kind)
         if until is None:
             return False
@@ -306,24 +309,33 @@ class Client(asyncio.Protocol):
             del self._muted_until[kind]
             return False
         self._house.faults.met(self._muted_by[kind], self._house.clock.time_ns(), count)
+        self._lose(self._muted_by[kind], entry)
         return True
 
-    def _distorted(self, payloads: Sequence[Payload]) -> list[Payload]:
+    def _distorted(self, payloads: Sequence[Payload], entry: Entry | None) -> list[Payload]:
         faults, now_ns = self._house.faults, self._house.clock.time_ns()
         sent: list[Payload] = []
         for payload in payloads:
-            if faults.meet("malformed", now_ns, connection=self.number):
+            if order := faults.meet("malformed", now_ns, connection=self.number):
                 payload = payload[: len(payload) // 2]
+                self._house.carriage.disturb(order, self.number)  # nobody can know whose it was
+                self._lose(order, entry)
             if self._held is not None:
                 sent += (payload, self._held)
                 self._held = None
-            elif faults.meet("reorder", now_ns, connection=self.number):
+            elif order := faults.meet("reorder", now_ns, connection=self.number):
                 self._held = payload
-            elif faults.meet("duplicate", now_ns, connection=self.number):
+                self._lose(order, entry)
+            elif order := faults.meet("duplicate", now_ns, connection=self.number):
                 sent += (payload, payload)
+                self._house.carriage.disturb(order, self.number)
             else:
                 sent.append(payload)
         return sent
+
+    def _lose(self, order: Injected, entry: Entry | None) -> None:
+        if entry is not None:
+            self._house.carriage.lose(order, entry.venue, entry.topic, entry.sequence, self.number)
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with a code; a client that does not answer is aborted."""

@@ -1,7 +1,8 @@
 """What a venue's face is to the sandbox: its routes, its sockets, and how it words what happens at the exchange.
 
-A face owns an exchange and its flow. It enters each publication in the ledger before it encodes it, and tells the
-socket of what kind each message is, so that faults can be played on it that know no venue.
+A face owns an exchange and its flow. It enters each publication in the ledger before it encodes it, tells the carriage
+which topics each socket is served, and the socket of what kind each message is, so that faults can be played on it that
+know no venue.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import msgspec
 
 from ..clock import Clock
 from ..protocols.base import Payload
+from .carriage import Carriage
 from .events import Event
 from .exchange import Exchange
 from .faults import Faults
 from .flow import Flow
 from .http import Request, Response
-from .ledger import Ledger
+from .ledger import Entry, Ledger
 
 __all__ = ["Face", "MessageKind", "ReplayingFace", "Route", "Socket", "SocketHandler", "Stage"]
 
@@ -30,6 +32,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """What the sandbox lends a face."""
 
     ledger: Ledger
+    carriage: Carriage
     faults: Faults
     clock: Clock
     seed: int | str = 1
@@ -43,8 +46,13 @@ class Socket(Protocol):
         """The connection's number, as faults name it."""
         ...
 
-    def send(self, payloads: Sequence[Payload], kind: MessageKind = "control") -> None:
-        """Send messages, in order. Never waits; a client that does not read is disconnected."""
+    def send(
+        self, payloads: Sequence[Payload], kind: MessageKind = "control", entry: Entry | None = None
+    ) -> None:
+        """Send messages, in order; `entry` is the publication that they say. Never waits.
+
+        A client that does not read is disconnected.
+        """
         ...
 
     def close(self, code: int, reason: str = "") -> None:

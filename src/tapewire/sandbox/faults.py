@@ -16,7 +16,7 @@ import msgspec
 
 from ..errors import ConfigurationError
 
-__all__ = ["FAULTS", "Fault", "Faults", "Injected", "Parameter"]
+__all__ = ["FAULTS", "Fault", "Faults", "Injected", "Parameter", "Touched"]
 
 MAX_INJECTED = 1000
 """Orders remembered; the oldest are forgotten, unless they still stand."""
@@ -55,11 +55,32 @@ class Fault(msgspec.Struct, frozen=True):
     standing: bool = False
 
 
+class Touched(msgspec.Struct):
+    """What an order did to one topic as one connection was given it, in the ledger's numbers: `first` to `last`.
+
+    Those did not come as they were published. `last` None: nothing is sure from `first` on until the topic is served
+    anew. `last` before `first`: nothing was lost, but something came in between that may look like a loss.
+    """
+
+    order: int
+    fault: str
+    venue: str
+    topic: str
+    connection: int
+    first: int
+    last: int | None
+
+    @property
+    def is_empty(self) -> bool:
+        """True where no number was lost."""
+        return self.last is not None and self.last < self.first
+
+
 class Injected(msgspec.Struct, kw_only=True):
     """One order. `times_left` and `until_ns` say how long it still stands; `hits` how often it was met.
 
     `reached` is on how many connections (or topics, accounts, histories) an order took effect at once; None for one
-    that stands.
+    that stands. `touched` is what it did to streams.
     """
 
     id: int
@@ -71,6 +92,7 @@ class Injected(msgspec.Struct, kw_only=True):
     reached: int | None = None
     hits: int = 0
     last_hit_ns: int | None = None
+    touched: list[Touched] = []
 
     def stands(self, now_ns: int) -> bool:
         """True while it can still be met."""

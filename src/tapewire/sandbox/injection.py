@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..protocols.base import Binary
+from .carriage import Carriage
 from .clients import Client
 from .face import Face, ReplayingFace
 from .faults import Faults, Injected
@@ -17,6 +18,7 @@ def play(
     injected: Injected,
     clients: Iterable[Client],
     faces: Mapping[str, Face],
+    carriage: Carriage,
     publish: Callable[[int], None],
     now_ns: int,
 ) -> None:
@@ -29,6 +31,8 @@ def play(
         sockets = [client for client in clients if client.is_socket and client.venue in faces]
         chosen = [client for client in sockets if params.get("connection") in (None, client.number)]
         for client in chosen:
+            if injected.name in _TOUCHING:
+                _TOUCHING[injected.name](carriage, injected, client.number)
             on_client(client, injected)
         injected.reached = len(chosen)
         if chosen and injected.name not in _NOTED_WHEN_MET:
@@ -39,13 +43,14 @@ def play(
         injected.reached = params["count"]
         Faults.met(injected, now_ns)
         return
-    if injected.name in _ON_FACES:
-        on_face = _ON_FACES[injected.name]
-        injected.reached = sum(on_face(face, params) for face in faces.values())
-    elif injected.name in _ON_HISTORIES:
-        on_history = _ON_HISTORIES[injected.name]
-        replaying = [face for face in faces.values() if isinstance(face, ReplayingFace)]
-        injected.reached = sum(on_history(face, params) for face in replaying)
+    with carriage.because(injected):
+        if injected.name in _ON_FACES:
+            on_face = _ON_FACES[injected.name]
+            injected.reached = sum(on_face(face, params) for face in faces.values())
+        elif injected.name in _ON_HISTORIES:
+            on_history = _ON_HISTORIES[injected.name]
+            replaying = [face for face in faces.values() if isinstance(face, ReplayingFace)]
+            injected.reached = sum(on_history(face, params) for face in replaying)
     if injected.reached:
         Faults.met(injected, now_ns, injected.reached)
 
@@ -78,6 +83,13 @@ _ON_CLIENTS: Mapping[str, Callable[[Client, Injected], Any]] = {
     "oversized": _oversized,
     "binary": lambda client, _: client.send([Binary(b"\x07\xff\x00\xfe")]),
 }
+
+_TOUCHING: Mapping[str, Callable[[Carriage, Injected, int], None]] = {
+    **dict.fromkeys(("close", "abort", "half_open", "drain", "idle_close"), Carriage.cut),
+    **dict.fromkeys(("mute_heartbeats", "drip", "oversized"), Carriage.trouble),
+    "binary": Carriage.disturb,
+}
+"""What each does to the streams of its connection; of what is muted each number is noted when it is."""
 
 _ON_FACES: Mapping[str, Callable[[Face, Mapping[str, Any]], int]] = {
     "crash_channel": lambda face, params: face.end_topic(params["topic"], crashed=True),

@@ -19,6 +19,7 @@ from ..errors import ConfigurationError
 from ..secrets import Secret
 from . import admin
 from .activity import UserActivity
+from .carriage import Carriage
 from .clients import MAX_OUTGOING, Client
 from .face import Face, Route, SocketHandler, Stage
 from .faces import FACES, make_face
@@ -80,6 +81,7 @@ class Sandbox:
         _check(host, port, rate)
         self.clock: Clock = clock or SystemClock()
         self.ledger = Ledger()
+        self.carriage = Carriage(lambda venue, topic: self.ledger.last_sequence(topic, venue=venue))
         self.faults = Faults()
         self.admin_token = Secret(secrets_module.token_urlsafe(24))
         self.rate = rate
@@ -91,7 +93,9 @@ class Sandbox:
         self._host, self._port = host, port
         self._narrate = narrate
         self._user_activity = user_activity
-        stage = Stage(ledger=self.ledger, faults=self.faults, clock=self.clock, seed=seed)
+        stage = Stage(
+            ledger=self.ledger, carriage=self.carriage, faults=self.faults, clock=self.clock, seed=seed
+        )
         self.faces: dict[str, Face] = {
             venue: make_face(venue, stage, **(settings or {}).get(venue, {})) for venue in _checked(venues)
         }
@@ -135,7 +139,7 @@ class Sandbox:
         injected = self.faults.order(fault, params, now_ns)
         given = "".join(f" {name}={value}" for name, value in params.items())
         self._narrate(f"fault ordered: {fault}{given}")
-        play(injected, self._clients.values(), self.faces, self.step, now_ns)
+        play(injected, self._clients.values(), self.faces, self.carriage, self.step, now_ns)
         return injected
 
     def lift(self, fault: str | None = None) -> int:

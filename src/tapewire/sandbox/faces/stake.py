@@ -137,9 +137,11 @@ class StakeFace:
     def subscribed(self, key: str, socket: StakeSocket) -> None:
         """A socket listens to a topic."""
         self._topics.setdefault(key, {})[socket] = None
+        self.stage.carriage.begin(self.name, key, socket.number)
 
     def unsubscribed(self, key: str, socket: StakeSocket) -> None:
         """A socket left a topic, or is over."""
+        self.stage.carriage.end(self.name, key, socket.number, line_over=socket.is_lost)
         sockets = self._topics.get(key, {})
         sockets.pop(socket, None)
         if not sockets:

@@ -38,6 +38,13 @@ _ROUNDS = {"crash": "MultiplayerCrash", "slide": "MultiplayerSlide"}
 class StakeSocket(Protocol):
     """What the face knows of either socket."""
 
+    is_lost: bool
+
+    @property
+    def number(self) -> int:
+        """The connection's."""
+        ...
+
     def publish(self, key: str, entry: Entry, encoded: bytes) -> None:
         """A publication of a topic that it listens to; `encoded` is the page's frame."""
         ...
@@ -55,6 +62,11 @@ class PageSocket:
         self._socket = socket
         self._account = account
         self._channels: dict[str, str] = {}  # by the topic's key
+        self.is_lost = False
+
+    @property
+    def number(self) -> int:
+        return self._socket.number
 
     def received(self, payload: Payload) -> None:
         """One message."""
@@ -77,11 +89,12 @@ class PageSocket:
 
     def lost(self) -> None:
         """The connection is over."""
+        self.is_lost = True
         for key in self._channels:
             self._face.unsubscribed(key, self)
 
     def publish(self, key: str, entry: Entry, encoded: bytes) -> None:
-        self._socket.send([encoded], "publication")
+        self._socket.send([encoded], "publication", entry)
 
     def end(self, key: str, *, crashed: bool) -> None:
         channel = self._channels.pop(key)
@@ -120,6 +133,11 @@ class GraphQLSocket:
         self._account: str | None = None
         self._running: dict[str, tuple[str, Prepared]] = {}  # topic's key and operation, by id
         self._speaks_it = speaks_it
+        self.is_lost = False
+
+    @property
+    def number(self) -> int:
+        return self._socket.number
 
     def received(self, payload: Payload) -> None:
         """One message."""
@@ -134,6 +152,7 @@ class GraphQLSocket:
 
     def lost(self) -> None:
         """The connection is over."""
+        self.is_lost = True
         self._face.started(self)
         for key, _ in self._running.values():
             self._face.unsubscribed(key, self)
@@ -144,7 +163,7 @@ class GraphQLSocket:
             root = _root_of(prepared.field, payload) if wanted == key else None
             if root is not None:
                 self._server.next(one, prepared.answer(root))
-        self._send("publication")
+        self._send("publication", entry)
 
     def end(self, key: str, *, crashed: bool) -> None:
         for one in [one for one, (wanted, _) in self._running.items() if wanted == key]:
@@ -203,10 +222,10 @@ class GraphQLSocket:
         if key and all(key != other for other, _ in self._running.values()):
             self._face.unsubscribed(key, self)
 
-    def _send(self, kind: MessageKind = "control") -> None:
+    def _send(self, kind: MessageKind = "control", entry: Entry | None = None) -> None:
         payloads = self._server.data_to_send()
         if payloads:
-            self._socket.send(payloads, kind)
+            self._socket.send(payloads, kind, entry)
 
 
 def _channel_of(prepared: Prepared) -> str | None:

@@ -155,9 +155,11 @@ class StxFace:
     def subscribed(self, topic: str, socket: StxSocket) -> None:
         """A socket joined a topic."""
         self._topics.setdefault(topic, {})[socket] = None
+        self.stage.carriage.begin(self.name, topic, socket.number)
 
     def unsubscribed(self, topic: str, socket: StxSocket) -> None:
         """A socket left a topic, or is over."""
+        self.stage.carriage.end(self.name, topic, socket.number, line_over=socket.is_lost)
         sockets = self._topics.get(topic, {})
         sockets.pop(socket, None)
         if not sockets:

@@ -65,8 +65,13 @@ class StxSocket:
         self._selections: dict[str, MarketSelection] = {}
         self._ping_ms: dict[str, int] = {}
         self._ping_deadlines: dict[str, float] = {}
-        self._held_back: list[tuple[list[Payload], MessageKind]] | None = None
-        self._is_lost = False
+        self._held_back: list[tuple[list[Payload], MessageKind, Entry | None]] | None = None
+        self.is_lost = False
+
+    @property
+    def number(self) -> int:
+        """The connection's."""
+        return self._socket.number
 
     @property
     def joined(self) -> frozenset[str]:
@@ -87,7 +92,7 @@ class StxSocket:
 
     def lost(self) -> None:
         """The connection is over."""
-        self._is_lost = True
+        self.is_lost = True
         for topic in list(self._server.joined):
             self._forget(topic)
 
@@ -114,12 +119,12 @@ class StxSocket:
 
     def _decide_at_last(self, join: JoinRequested) -> None:
         held, self._held_back = self._held_back or [], None
-        if self._is_lost:
+        if self.is_lost:
             return
         self._decide(join)
         self._send()
-        for payloads, kind in held:
-            self._socket.send(payloads, kind)
+        for payloads, kind, entry in held:
+            self._socket.send(payloads, kind, entry)
 
     def _decide(self, join: JoinRequested) -> None:
         faults, now_ns = self._face.stage.faults, self._face.stage.clock.time_ns()
@@ -201,7 +206,7 @@ class StxSocket:
             if chosen is None:
                 return
             self._server.push(entry.topic, entry.event, chosen)
-        self._send("publication")
+        self._send("publication", entry)
 
     @property
     def speaks_v2(self) -> bool:
@@ -232,14 +237,14 @@ class StxSocket:
         if self._ping_ms.pop(topic, None) is not None:
             self._face.cancel_all(topic.partition(":")[2])
 
-    def _send(self, kind: MessageKind = "control") -> None:
+    def _send(self, kind: MessageKind = "control", entry: Entry | None = None) -> None:
         payloads = self._server.data_to_send()
         if not payloads:
             return
         if self._held_back is None:
-            self._socket.send(payloads, kind)
+            self._socket.send(payloads, kind, entry)
         else:
-            self._held_back.append((payloads, kind))
+            self._held_back.append((payloads, kind, entry))
             if len(self._held_back) > MAX_HELD_BACK:
                 self._socket.close(1011, "too much waits behind a slow join")
 

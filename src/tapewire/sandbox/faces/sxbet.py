@@ -11,8 +11,6 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Raw
-
 from ...errors import ConfigurationError
 from ..events import Event
 from ..exchange import Market
@@ -205,4 +203,4 @@ class SxBetFace:
             message_id = f"{self._message_ids.getrandbits(128):032x}"
             for channel in told.channels:
                 entry = self.stage.ledger.append(self.name, channel, "publication", told.payload, now_ns)
-                self.channels.publish(channel, Raw(entry.body), message_id, now_ns / 1e9)
+                self.channels.publish(entry, message_id, now_ns / 1e9)

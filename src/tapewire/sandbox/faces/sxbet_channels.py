@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Raw
 
 from ...protocols.centrifugo import ChannelHistory, Publication
+from ..ledger import Entry
 
 __all__ = ["NAMESPACES", "Channels", "Namespace", "Subscriber"]
 
@@ -61,8 +62,8 @@ NAMESPACES: Mapping[str, Namespace] = {
 class Subscriber(Protocol):
     """A socket, as channels see it."""
 
-    def publish(self, channel: str, publication: Publication) -> None:
-        """Push a publication of a channel that it has subscribed to."""
+    def publish(self, channel: str, publication: Publication, entry: Entry) -> None:
+        """Push a publication of a channel that it has subscribed to: what the ledger's entry says."""
         ...
 
     def end(self, channel: str, code: int) -> None:
@@ -113,8 +114,9 @@ class Channels:
             self._end_all(forgotten)
         return stream
 
-    def publish(self, channel: str, data: Raw, message_id: str, now: float) -> None:
-        """Number and keep it where that is done, and push it to whoever listens."""
+    def publish(self, entry: Entry, message_id: str, now: float) -> None:
+        """Number and keep an entry of the ledger where that is done, and push it to whoever listens."""
+        channel, data = entry.topic, Raw(entry.body)
         tags = {"messageId": message_id}
         history = self.history_of(channel)
         if history is None:
@@ -123,7 +125,7 @@ class Channels:
             publication = history.publish(data, now, tags=tags)
             self._keep(history, len(data) + PUBLICATION_OVERHEAD, now)
         for subscriber in list(self._subscribers.get(channel, ())):
-            subscriber.publish(channel, publication)
+            subscriber.publish(channel, publication, entry)
 
     def expire(self, now: float) -> None:
         """Forget what is too old, and what is too much: a stream that publishes nothing does not do it by itself."""

@@ -30,6 +30,7 @@ from ...protocols.centrifugo import (
     UnsubscribeReceived,
 )
 from ..face import MessageKind, Socket
+from ..ledger import Entry
 from .sxbet_tokens import Pass
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class SxBetSocket:
         self._expires_at: float | None = None
         self._joined: set[str] = set()
         self._commands: deque[bytes] = deque()
-        self._held_back: list[tuple[list[Payload], MessageKind]] | None = None
+        self._held_back: list[tuple[list[Payload], MessageKind, Entry | None]] | None = None
         self._is_over = False
         self._server.open(_loop_time())
 
@@ -112,7 +113,11 @@ class SxBetSocket:
 
     def _ponged(self) -> None:
         faults, now_ns = self._face.stage.faults, self._face.stage.clock.time_ns()
-        if self._is_over or faults.meet("ignore_pongs", now_ns, connection=self._socket.number):
+        if self._is_over:
+            return
+        ignored = faults.meet("ignore_pongs", now_ns, connection=self._socket.number)
+        if ignored is not None:
+            self._face.stage.carriage.trouble(ignored, self._socket.number)
             return
         for request in self._server.receive(_PONG, _loop_time()):
             self._answer(request)
@@ -195,8 +200,8 @@ class SxBetSocket:
             return
         self._subscribe(request)
         self._send()
-        for payloads, kind in held:
-            self._socket.send(payloads, kind)
+        for payloads, kind, entry in held:
+            self._socket.send(payloads, kind, entry)
         self._work()
 
     def _subscribe(self, request: SubscribeRequested) -> None:
@@ -212,6 +217,7 @@ class SxBetSocket:
         elif self._grant(request, now_ns):
             self._joined.add(request.channel)
             self._face.channels.join(request.channel, self)
+            self._face.stage.carriage.begin(self._face.name, request.channel, self._socket.number)
 
     def _grant(self, request: SubscribeRequested, now_ns: int) -> bool:
         history, now = self._face.channels.history_of(request.channel), now_ns / 1e9
@@ -250,10 +256,10 @@ class SxBetSocket:
 
     # What the face has for the client.
 
-    def publish(self, channel: str, publication: Publication) -> None:
+    def publish(self, channel: str, publication: Publication, entry: Entry) -> None:
         """Push a publication; a client that would miss one is unsubscribed by the protocol instead."""
         self._server.publish(channel, publication)
-        self._send("publication")
+        self._send("publication", entry)
         if channel not in self._server.subscribed:
             self._leave(channel)
 
@@ -287,6 +293,8 @@ class SxBetSocket:
     def _leave(self, channel: str) -> None:
         self._joined.discard(channel)
         self._face.channels.leave(channel, self)
+        carriage = self._face.stage.carriage
+        carriage.end(self._face.name, channel, self._socket.number, line_over=self._is_over)
 
     def _forget_all(self) -> None:
         self._commands.clear()
@@ -294,14 +302,14 @@ class SxBetSocket:
             self._leave(channel)
         self._face.forget(self)
 
-    def _send(self, kind: MessageKind = "control") -> None:
+    def _send(self, kind: MessageKind = "control", entry: Entry | None = None) -> None:
         payloads = self._server.data_to_send()
         if not payloads:
             return
         if self._held_back is None or kind == "heartbeat":
-            self._socket.send(payloads, kind)
+            self._socket.send(payloads, kind, entry)
         else:
-            self._held_back.append((payloads, kind))
+            self._held_back.append((payloads, kind, entry))
             if len(self._held_back) > MAX_HELD_BACK:
                 self.disconnect(SLOW)
 

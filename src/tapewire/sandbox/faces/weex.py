@@ -175,12 +175,14 @@ class WeexFace:
         if topic.partition("@")[0] in self.delisted:
             return False
         self._topics.setdefault(_own(topic, socket), {})[socket] = None
+        self.stage.carriage.begin(self.name, _own(topic, socket), socket.number)
         if kline_of(topic):
             self._candle_topics[topic] = None
         return True
 
     def unsubscribed(self, topic: str, socket: WeexSocket) -> None:
         """A socket unsubscribes, or is over."""
+        self.stage.carriage.end(self.name, _own(topic, socket), socket.number, line_over=socket.is_over)
         sockets = self._topics.get(_own(topic, socket), {})
         sockets.pop(socket, None)
         if not sockets:
@@ -209,6 +211,9 @@ class WeexFace:
             return BookStream.empty(depth)
         faults, topic = self.stage.faults, f"{symbol}@depth{depth}"
         stale = faults.meet("stale_snapshot", self.stage.clock.time_ns(), topic=topic)
+        if stale is not None:  # whoever has it can make nothing of what follows
+            following = self.stage.ledger.last_sequence(topic, venue=self.name) + 1
+            self.stage.carriage.lose(stale, self.name, topic, following)
         return self.books[symbol, depth].snapshot(former=stale is not None)
 
     def listening_accounts(self) -> list[str]:
@@ -344,19 +349,21 @@ class WeexFace:
         return stamp
 
     def _enter(self, ledger_topic: str, topic: str, content: dict[str, Any], now_ns: int) -> None:
-        self.stage.ledger.append(self.name, ledger_topic, content["e"], content, now_ns)
+        entry = self.stage.ledger.append(self.name, ledger_topic, content["e"], content, now_ns)
         sockets = self._topics.get(ledger_topic)
         if not sockets:
             return
         faults = self.stage.faults
-        if faults.any_standing and faults.meet("skip", now_ns, topic=topic):
+        skipped = faults.meet("skip", now_ns, topic=topic) if faults.any_standing else None
+        if skipped is not None:
+            self.stage.carriage.lose(skipped, self.name, ledger_topic, entry.sequence)
             return
         encoded: dict[Dialect, Payload] = {}
         for socket in list(sockets):
             if socket.dialect not in encoded:
                 worded = content if socket.dialect == "v3" else weex_v2.worded(topic, content)
                 encoded[socket.dialect] = msgspec.json.encode(worded).decode()
-            socket.publish(encoded[socket.dialect])
+            socket.publish(encoded[socket.dialect], entry)
 
 
 def _flow(exchange: Exchange, symbols: Sequence[str], seed: str) -> Flow:

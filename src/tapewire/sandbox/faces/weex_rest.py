@@ -154,6 +154,7 @@ class WeexRest:
             raise WeexProblem(-1142, "Parameter 'symbol' is invalid.")
         if limit not in [str(depth) for depth in DEPTHS]:
             raise WeexProblem(-1142, "Parameter 'limit' is invalid.")
+        self._face.stage.carriage.reseed(self._face.name, f"{symbol}@depth{limit}")
         book = self._face.book(symbol, int(limit))
         return {"asks": book["a"], "bids": book["b"], "lastUpdateId": book["u"]}
 

@@ -15,6 +15,7 @@ import msgspec
 
 from ...protocols.base import Binary, Payload
 from ..face import MessageKind, Socket
+from ..ledger import Entry
 from . import weex_v2
 from .weex_topics import Refusal, check_topic
 
@@ -59,12 +60,17 @@ class WeexSocket:
         self._operations: deque[float] = deque()
         self._refusals = 0
         self._unanswered = 0
-        self._is_over = False
+        self.is_over = False
         loop = asyncio.get_running_loop()
         self._idle_since = loop.time()
         self._next_ping = loop.time() + limits.ping_interval
         if dialect == "v3":
             loop.call_soon(self._greet)
+
+    @property
+    def number(self) -> int:
+        """The connection's."""
+        return self._socket.number
 
     def _greet(self) -> None:
         stamp = str(self._face.now_ns() // 1_000_000)
@@ -88,8 +94,11 @@ class WeexSocket:
             self._answer_ping(frame)
         elif word in ("PONG", "pong"):
             now_ns = self._face.stage.clock.time_ns()
-            if not self._face.stage.faults.meet("ignore_pongs", now_ns, connection=self._socket.number):
+            ignored = self._face.stage.faults.meet("ignore_pongs", now_ns, connection=self.number)
+            if ignored is None:
                 self._unanswered = 0
+            else:
+                self._face.stage.carriage.trouble(ignored, self.number)
             if word == "PONG" and self.account is None:
                 self._say({"result": True, "id": frame.get("id")}, "heartbeat")
         else:
@@ -150,7 +159,7 @@ class WeexSocket:
         self._subscribe(frame, topics)
 
     def _subscribe(self, frame: dict[str, Any], topics: list[str]) -> None:
-        if self._is_over:
+        if self.is_over:
             return
         if len(self.topics.keys() | set(topics)) > self._limits.channels:
             self._refuse(frame, Refusal(f"more than {self._limits.channels} channels"))
@@ -195,7 +204,7 @@ class WeexSocket:
 
     def lost(self) -> None:
         """The connection is over."""
-        self._is_over = True
+        self.is_over = True
         for topic in list(self.topics):
             self.forget(topic)
         self._face.forget(self)
@@ -210,9 +219,9 @@ class WeexSocket:
 
     # What the face has for the client.
 
-    def publish(self, payload: Payload) -> None:
+    def publish(self, payload: Payload, entry: Entry) -> None:
         """A publication of one of its topics, in its dialect."""
-        self._socket.send([payload], "publication")
+        self._socket.send([payload], "publication", entry)
 
     def end(self, topic: str, content: dict[str, Any]) -> None:
         """The contract of the topic is not traded any more: `content` is the last that comes."""
@@ -238,5 +247,5 @@ class WeexSocket:
         return content if self.dialect == "v3" else weex_v2.worded(topic, content)
 
     def _say(self, frame: dict[str, Any], kind: MessageKind = "control") -> None:
-        if not self._is_over:
+        if not self.is_over:
             self._socket.send([_encode(frame).decode()], kind)
