@@ -1,0 +1,223 @@
+"""What every simulated venue is: it writes each publication into the ledger first, and says several things in one read.
+
+Rules: `publish`, `garble`, `interrupt`, `end` and the answers to subscriptions only queue what is to be said; `flush`
+sends what is queued on each connection as one read (or as two). After `heal` it answers all and disturbs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+import msgspec
+
+from tapewire.protocols.base import ClientProtocol, Command
+from tapewire.secrets import Secret
+from tapewire.testing.scripted import ScriptedConnection, ScriptedVenue
+from tapewire.transport.base import Endpoint
+from tapewire.transport.memory import LinkFaults, MemoryNetwork
+from tests.simulation.ledger import Ledger
+from tests.simulation.world import World
+
+__all__ = ["TOPICS", "Temper", "Venue"]
+
+TOPICS = ("a", "b", "c")
+
+LIMIT = 2
+"""Topics that one connection holds, where the venue limits them."""
+
+
+class Temper(msgspec.Struct, kw_only=True):
+    """How the venue treats subscriptions: the probability of each answer that is not a plain yes at once."""
+
+    slow: float = 0.0
+    refuse: float = 0.0
+    final: float = 0.0
+    ignore: float = 0.0
+
+
+class Venue(ABC):
+    """One wire. `limited`: a connection holds `LIMIT` topics (a pool moves what is too much)."""
+
+    numbered: ClassVar[bool] = False
+    """True where a stream can be recovered."""
+    close_codes: ClassVar[tuple[int, ...]] = (1000, 1001, 1006, 1012)
+    """Of which the session comes back."""
+    final_codes: ClassVar[tuple[int, ...]] = ()
+    """After which it must not."""
+
+    def __init__(self, world: World, ledger: Ledger, *, limited: bool = False) -> None:
+        self.world = world
+        self.ledger = ledger
+        self.limited = limited
+        self.network = MemoryNetwork()
+        self.temper = Temper()
+        self.ended: set[str] = set()
+        """Topics that were ended or finally refused at some time: a subscription of them may end."""
+        self.is_final = False
+        """True once the venue has forbidden to come back."""
+        self._held: list[tuple[str, Callable[[], None], Callable[[bool], None]]] = []
+        self._healed = False
+
+    # --- for the session --------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def protocol(self, token: Secret | None) -> ClientProtocol:
+        """A new connection's."""
+
+    def endpoint(self, token: Secret | None) -> Endpoint:
+        """Where to connect."""
+        return Endpoint(url="ws://venue.test/socket")
+
+    def params(self, topic: str) -> Any:
+        """What is sent along with a subscription."""
+        return None
+
+    def command(self, topic: str) -> Command | None:
+        """A command that is answered, sooner or later; None where the wire has none."""
+        return None
+
+    @abstractmethod
+    def number_of(self, publication: Any) -> int | None:
+        """The ledger's number in it; None for what is no publication of the ledger's."""
+
+    # --- what it says: queued ---------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def peer(self) -> ScriptedVenue[Any]:
+        """The scripted peer."""
+
+    def publish(self, topic: str) -> int:
+        """The next publication of `topic`, to whoever is subscribed."""
+        number = self.ledger.next(topic)
+        self.world.note(f"venue: publishes {topic} {number}")
+        self._publish(topic, number)
+        return number
+
+    @abstractmethod
+    def _publish(self, topic: str, number: int) -> None: ...
+
+    @abstractmethod
+    def garble(self, topic: str) -> None:
+        """A publication whose frame is broken."""
+
+    @abstractmethod
+    def interrupt(self, topic: str) -> None:
+        """The subscription stops; asking again is expected."""
+
+    @abstractmethod
+    def end(self, topic: str) -> None:
+        """The subscription ends for good."""
+
+    def oddity(self, topic: str) -> None:
+        """Something that only this wire knows; here there is no more than garbage."""
+        self.garbage()
+
+    def answer_held(self) -> None:
+        """Answer one subscription that was held back: mostly with yes."""
+        if self._held:
+            topic, accept, refuse = self._held.pop(self.world.chance.randrange(len(self._held)))
+            if self.world.likely(0.8):
+                self.world.note(f"venue: accepts {topic} (late)")
+                accept()
+            else:
+                self._refuse(topic, refuse, final=self.world.likely(0.2))
+
+    def flush(self) -> None:
+        """Send what is queued, as one read for each connection; sometimes as two."""
+        for connection in self.connections():
+            payloads = connection.server.data_to_send()
+            cut = self.world.chance.randrange(len(payloads)) if payloads and self.world.likely(0.2) else 0
+            connection.link.send(*payloads[:cut])
+            connection.link.send(*payloads[cut:])
+
+    # --- the line ---------------------------------------------------------------------------------------------------
+
+    def connections(self) -> list[ScriptedConnection]:
+        """Those that are open."""
+        return [connection for connection in self.peer.connections if connection.is_open]
+
+    def drop(self, code: int) -> None:
+        """Close a connection with `code`; what is queued is sent before."""
+        self.flush()
+        if connection := self._any():
+            self.world.note(f"venue: closes connection {connection.number} with {code}")
+            if code in self.final_codes:
+                self.is_final = True
+            if code == 1006:
+                connection.link.abort()
+            else:
+                connection.link.close(code)
+
+    def half_open(self) -> None:
+        """From now on nothing passes on a connection."""
+        if connection := self._any():
+            self.world.note(f"venue: nothing passes on connection {connection.number} any more")
+            connection.link.half_open()
+
+    def garbage(self) -> None:
+        """A message that is none."""
+        if connection := self._any():
+            self.world.note(f"venue: sends garbage on connection {connection.number}")
+            connection.link.send(self.world.chance.choice([b'{"half":', b"[[[", b"\x01", b""]))
+
+    def delay(self, seconds: float) -> None:
+        """Everything takes so long from now on, in each direction."""
+        self.network.to_client.delay = self.network.to_server.delay = seconds
+        for connection in self.connections():
+            connection.link.to_client = connection.link.to_server = LinkFaults(delay=seconds)
+
+    def heal(self) -> None:
+        """From now on all goes well."""
+        self._healed = True
+        self.temper = Temper()
+        self.network.restore()
+        self.delay(0.0)
+        held, self._held = self._held, []
+        for _, accept, _ in held:
+            accept()
+        self.flush()
+
+    async def __aenter__(self) -> Self:
+        before = asyncio.all_tasks()
+        await self.peer.__aenter__()
+        self._adopt_tasks(before)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.peer.stop()
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _any(self) -> ScriptedConnection | None:
+        connections = self.connections()
+        return self.world.chance.choice(connections) if connections else None
+
+    def _adopt_tasks(self, before: set[asyncio.Task[Any]]) -> None:
+        for task in asyncio.all_tasks() - before:
+            self.world.tasks[task] = "venue"
+
+    def _judge(self, topic: str, accept: Callable[[], None], refuse: Callable[[bool], None]) -> None:
+        """A subscription is asked for: answer it as the temper has it, and what is queued goes with the answer."""
+        temper, roll = self.temper, self.world.chance.random()
+        if roll < temper.ignore:
+            self.world.note(f"venue: ignores the subscription to {topic}")
+        elif (roll := roll - temper.ignore) < temper.final:
+            self._refuse(topic, refuse, final=True)
+        elif (roll := roll - temper.final) < temper.refuse:
+            self._refuse(topic, refuse, final=False)
+        elif roll - temper.refuse < temper.slow:
+            self.world.note(f"venue: holds the subscription to {topic}")
+            self._held.append((topic, accept, refuse))
+        else:
+            self.world.note(f"venue: accepts {topic}")
+            accept()
+
+    def _refuse(self, topic: str, refuse: Callable[[bool], None], *, final: bool) -> None:
+        self.world.note(f"venue: refuses {topic}{' for good' if final else ''}")
+        if final:
+            self.ended.add(topic)
+        refuse(final)
