@@ -142,3 +142,22 @@ async def test_a_closed_session_says_so(clock):
         pass
     with pytest.raises(SessionClosed):
         session.push(Push("orders", "do", {}))
+
+
+async def test_what_is_asked_goes_out_in_its_place_and_is_answered_by_a_future(clock):
+    async with line(clock) as (session, peer):
+        await session.subscribe("orders").confirmed()
+        peer.reply_to("ask", {"n": 1})
+        peer.reply_to("bad", {"reason": "no"}, status="error")
+        answer, refusal = session.ask(Push("orders", "ask")), session.ask(Push("orders", "bad"))
+        session.push(Push("orders", "push"))
+        assert await answer == {"n": 1}
+        with pytest.raises(RequestRefused, match="no"):
+            await refusal
+        assert peer.events("orders") == ["phx_join", "ask", "bad", "push"]
+        session.ask(Push("orders", "silent")).cancel()
+        await asyncio.sleep(0)
+        assert session.statistics().pending_requests == 0
+        await session.close()
+        with pytest.raises(SessionClosed):
+            session.ask(Push("orders", "ask"))

@@ -79,3 +79,15 @@ def test_a_request_ends_exactly_once_whatever_ends_it(steps):
             ended += requests.take_all()
     ended += requests.take_all()
     assert sorted(map(id, ended)) == sorted(map(id, added))
+
+
+def test_a_request_that_is_over_takes_nothing_from_another_that_has_its_number_now():
+    requests = Requests()
+    over, other = pending("1"), pending("1")
+    requests.add(over)
+    requests.take_all()
+    requests.add(other)
+    assert not requests.discard(over)
+    assert "1" in requests
+    assert requests.discard(other)
+    assert "1" not in requests

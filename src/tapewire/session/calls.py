@@ -44,18 +44,32 @@ class Calls:
 
     async def request(self, command: Command, seconds: float) -> Any:
         """Send one command and await its reply, decoded. Raises RequestTimeout, RequestLost, RequestRefused."""
-        waiter = self._driver.future()
+        request = self._start(command, seconds)
+        try:
+            return await _waiter(request)
+        finally:
+            self._over(request)
+
+    def ask(self, command: Command, seconds: float) -> asyncio.Future[Any]:
+        """The same, sent before this returns: the future has the reply, or the error."""
+        request = self._start(command, seconds)
+        _waiter(request).add_done_callback(lambda done: self._over(request))
+        return _waiter(request)
+
+    def _start(self, command: Command, seconds: float) -> PendingRequest:
         self.pending.check_room()
         ref = self.push(command)
-        self.pending.add(PendingRequest(ref, command, waiter, seconds))
+        request = PendingRequest(ref, command, self._driver.future(), seconds)
+        self.pending.add(request)
         self._driver.timers.set(("request", ref), self._driver.now() + seconds)
         self._driver.rearm()
-        try:
-            return await waiter
-        finally:
-            if self.pending.take(ref) is not None:
-                self._withdraw(ref)  # cancelled: what is not written yet never shall be
-            self._driver.timers.cancel(("request", ref))
+        return request
+
+    def _over(self, request: PendingRequest) -> None:
+        if self.pending.discard(request):
+            self._withdraw(request.ref)  # cancelled: what is not written yet never shall be
+        if request.ref not in self.pending:  # else the number is that of another, on a later connection
+            self._driver.timers.cancel(("request", request.ref))
 
     def reply(self, event: Replied) -> None:
         """The peer answered."""

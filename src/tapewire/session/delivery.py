@@ -55,8 +55,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`, plain or async: called
     with an exception of the handler and what it was called with; with the exception that ends the subscription
     (and None) when all that was delivered before is consumed, by the handler or by whoever iterates, five seconds
-    after the end at the latest; and, without `announce`, with a refusal (and None) that nobody waits for and that
-    ends nothing, for it is `retryable`: the topic is asked for again. `announce`: the subscription's own state comes
+    after the end at the latest; and with a refusal (and None) that nobody waits for and that ends nothing, for it is
+    `retryable`: the topic is asked for again. `announce`: the subscription's own state comes
     among the marks (`Subscribing` at once when it is asked for and when it is lost, `Subscribed`, `Errored`,
     `Unsubscribed`); whoever waits for the confirmation is then not raised a refusal that may pass, and goes on waiting.
     `decode`: from the wire's publication to yours, when it is taken. `inline`: call a plain `handler`, `on_mark` and

@@ -51,6 +51,16 @@ class Requests:
         """Forget and return the request of `ref`; None if nobody waits for it (any more)."""
         return self._pending.pop(ref, None)
 
+    def discard(self, request: PendingRequest) -> bool:
+        """Forget this one; False where nobody waits for it any more, whoever may have its ref by now."""
+        if self._pending.get(request.ref) is not request:
+            return False
+        del self._pending[request.ref]
+        return True
+
+    def __contains__(self, ref: str) -> bool:
+        return ref in self._pending
+
     def take_topic(self, topic: str) -> list[PendingRequest]:
         """Forget and return all requests on `topic`."""
         refs = [ref for ref, request in self._pending.items() if request.command.topic == topic]

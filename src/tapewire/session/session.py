@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import Any, Self
 
@@ -159,6 +160,13 @@ class Session:
         it. Nothing is ever sent twice by itself.
         """
         return await self._driver.calls.request(command, seconds or self._driver.options.request_timeout)
+
+    def ask(self, command: Command, *, seconds: float | None = None) -> asyncio.Future[Any]:
+        """As `request`, but sent before this returns, in its place among the pushes; await the future for the reply.
+
+        Raises at once what forbids to send it (RequestLost, NotSubscribed, SessionClosed); the future, all else.
+        """
+        return self._driver.calls.ask(command, seconds or self._driver.options.request_timeout)
 
     # --- moving a topic to another session (see pool.py) ---
 

@@ -152,6 +152,7 @@ class Wanted:
         "state",
         "told",
         "topic",
+        "wanted_at",
     )
 
     def __init__(self, topic: str, params: Any = None, position: StreamPosition | None = None) -> None:
@@ -172,6 +173,8 @@ class Wanted:
         self.confirmed_once = False
         self.told = False
         """True while consumers that asked to be told know that it is being asked for."""
+        self.wanted_at = 0.0
+        """When it was wanted first, by the loop's clock."""
         self.refusals = 0
         """Refusals, interruptions and missing answers since the last confirmation: its own retry's count."""
         self.continuous = False

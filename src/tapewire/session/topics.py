@@ -113,7 +113,7 @@ class Topics:
         if subscription.delivery.announce and wanted.state is not SubscriptionState.SUBSCRIBED:
             subscription.deliver_mark(Subscribing())
         if wanted.state is SubscriptionState.UNSUBSCRIBED:
-            wanted.told = True
+            wanted.told, wanted.wanted_at = True, self._line.now()
             if position is not None:
                 subscription.start = position
                 wanted.resume(self._line.now_ns())
@@ -273,7 +273,7 @@ class Topics:
                 self._feed(wanted, On.REFUSED, reason="interrupted", detail=event.reason)
                 self.continuity.stop_route(wanted)
                 self.announce_error(wanted, event.reason, event.code)
-                self._line.after_read(partial(self._tell_refusal, wanted, error))
+                self._line.after_read(partial(self._tell_refusal, wanted, error, full=event.full))
             else:
                 self._end(wanted, On.REJECTED, error, event.reason, event.code)
         elif isinstance(event, Skipped):
@@ -466,14 +466,16 @@ class Topics:
             if error is not None and not waited:
                 self._line.report_failure(error)
 
-    def _tell_refusal(self, wanted: Wanted, error: TapewireError) -> None:
+    def _tell_refusal(self, wanted: Wanted, error: TapewireError, *, full: bool) -> None:
         """A first refusal is raised to whoever waits for it, and then it is theirs to ask again.
 
-        Not to one that asked for announcements: it is told so by `Errored`, and goes on waiting. Any other is asked
-        again by us, perhaps for long: the log, `last_error` and `on_error` say why nothing comes.
+        Not to one that asked for announcements: it is told so by `Errored`, and goes on waiting. Nor, for as long as an
+        answer may take, where the connection is full: a server frees a place a moment after it was left. Any other is
+        asked again by us, perhaps for long: the log, `last_error` and `on_error` say why nothing comes.
         """
+        patient = full and self._line.now() - wanted.wanted_at < self._line.options.subscribe_timeout
         for consumer in tuple(wanted.consumers):
-            if wanted.confirmed_once or consumer.delivery.announce:
+            if patient or wanted.confirmed_once or consumer.delivery.announce:
                 continue  # whoever waits, waits for a topic that they have, or was told by `Errored`
             if self._waiters.any_for(consumer):
                 self._waiters.refuse(consumer, error)
@@ -485,8 +487,7 @@ class Topics:
             text = shown(_named(wanted.topic, error))
             logger.warning("%s; asking again (refusal no. %d)", text, wanted.refusals)
         for consumer in tuple(wanted.consumers):
-            if not consumer.delivery.announce:
-                consumer.caller.tell_soon(error)
+            consumer.caller.tell_soon(error)
 
     def renew(self, topic: str) -> None:
         """Subscribe anew for a fresh start, although it is confirmed."""

@@ -65,7 +65,7 @@ def test_frames_before_the_join_reply_are_delivered() -> None:
     ("response", "reason", "retryable"),
     [
         ({"reason": "unauthorized"}, "unauthorized", False),
-        ({"reason": "too many channels joined"}, "too many channels joined", False),
+        ({"reason": "too many channels joined"}, "too many channels joined", True),
         ({"reason": "join crashed"}, "join crashed", True),
         ({"reason": "busy"}, "busy", True),
         ({"ping_timeout": "Must be an integer"}, '{"ping_timeout":"Must be an integer"}', True),

@@ -236,6 +236,91 @@ async def test_a_filter_changed_while_the_line_is_down_is_joined_with(clock):
         assert "select_fields" not in peer.events("markets")
 
 
+OFFERS = {"fields": ["offers"]}
+BAD = {"reason": "no such field"}
+
+
+@pytest.mark.parametrize("verb", ["push", "request"])
+async def test_a_filter_that_the_venue_refuses_is_not_joined_with_again(clock, verb):
+    async with stx_line(clock) as (ws, peer):
+        await ws.join(Channels.MARKETS, Heard(), {"fields": ["bids"]})
+        peer.reply_to("select_fields", BAD, status="error")
+        if verb == "push":
+            await ws.push(Channels.MARKETS, "select_fields", OFFERS)
+        else:
+            with pytest.raises(STXChannelException) as refused:
+                await ws.request(Channels.MARKETS, "select_fields", OFFERS)
+            assert refused.value.reason == "no such field"
+        await asyncio.sleep(1)
+        peer.abort()
+        await peer.joined("markets", 2)
+        assert joins(peer) == [{"fields": ["bids"]}] * 2
+
+
+@pytest.mark.parametrize("verb", ["push", "request"])
+async def test_a_filter_that_the_venue_accepts_is_joined_with_again_whichever_way_it_was_asked(clock, verb):
+    async with stx_line(clock) as (ws, peer):
+        await ws.join(Channels.MARKETS, Heard(), {"fields": ["bids"]})
+        peer.reply_to("select_fields", {"selected_fields": ["offers"]})
+        await getattr(ws, verb)(Channels.MARKETS, "select_fields", OFFERS)
+        await asyncio.sleep(1)
+        peer.reply_to("select_fields", BAD, status="error")
+        await ws.push(Channels.MARKETS, "select_fields", {"fields": ["nonsense"]})
+        await asyncio.sleep(1)
+        peer.abort()
+        await peer.joined("markets", 2)
+        assert joins(peer)[1:] == [OFFERS]
+
+
+@pytest.mark.parametrize("when", ["unanswered", "down"])
+async def test_a_filter_that_makes_the_venue_refuse_a_rejoin_is_forgotten(clock, when, caplog):
+    async with stx_line(clock, retry=RetryPolicy(None, 5.0, jitter=False)) as (ws, peer):
+        await ws.join(Channels.MARKETS, Heard(), {"fields": ["bids"]})
+        if when == "down":
+            peer.abort()
+            await asyncio.sleep(1)
+        await ws.push(Channels.MARKETS, "select_fields", OFFERS)
+        peer.refuse_join("markets", BAD)
+        if when == "unanswered":
+            await peer.received("markets", "select_fields")
+            peer.abort()
+        await peer.joined("markets", 2)
+        assert joins(peer) == [{"fields": ["bids"]}, OFFERS, {"fields": ["bids"]}]
+        assert "markets: joined again without fields" in caplog.text
+
+
+@pytest.mark.parametrize("when", ["unanswered", "down"])
+async def test_a_filter_that_a_rejoin_had_is_accepted_by_it(clock, when):
+    async with stx_line(clock, retry=RetryPolicy(None, 5.0, jitter=False)) as (ws, peer):
+        await ws.join(Channels.MARKETS, Heard(), {"fields": ["bids"]})
+        if when == "down":
+            peer.abort()
+            await asyncio.sleep(1)
+        await ws.push(Channels.MARKETS, "select_fields", OFFERS)
+        if when == "unanswered":
+            await peer.received("markets", "select_fields")
+            peer.abort()
+        await peer.joined("markets", 2)
+        await asyncio.sleep(1)
+        peer.refuse_join("markets", {"reason": "not now"})
+        peer.abort()
+        await peer.joined("markets", 3)
+        assert joins(peer)[1:] == [OFFERS] * 3
+
+
+async def test_filters_on_their_way_when_the_socket_closes_leave_no_task(clock):
+    async with stx_line(clock, retry=RetryPolicy(None, 5.0, jitter=False)) as (ws, peer):
+        await ws.join(Channels.MARKETS, Heard())
+        await ws.push(Channels.MARKETS, "select_fields", OFFERS)
+        await peer.received("markets", "select_fields")
+        peer.abort()
+        await asyncio.sleep(1)
+        await ws.push(Channels.MARKETS, "select_message_types", {"message_types": []})
+        await ws.close()
+        await asyncio.sleep(0)
+        assert [task for task in asyncio.all_tasks() if "filters" in task.get_name()] == []
+
+
 # Pushes and requests.
 
 
@@ -339,6 +424,47 @@ async def test_a_wrong_argument_of_a_join_is_named_before_anything_is_sent(clock
         with pytest.raises(STXInvalidParameterException, match=named):
             await ws.join(channel, Heard(), **fields)
         assert not peer.frames
+        assert ws.statistics().subscriptions == 0
+
+
+async def test_reasons_are_the_venues_own_words(clock):
+    async with stx_line(clock) as (ws, peer):
+        peer.refuse_join("nope", {"reason": "not today"})
+        with pytest.raises(STXChannelException) as refused:
+            await ws.join("nope", Heard())
+    assert (refused.value.reason, str(refused.value)) == ("not today", "nope: refused: not today")
+
+
+async def test_a_place_that_becomes_free_a_moment_late_is_waited_for(clock):
+    """100 channels, and each is left for another: the venue counts it until its process is gone."""
+    async with stx_line(clock, session_options={"fraction": lambda: 0.5}) as (ws, peer):
+        held = {f"market:{n}" for n in range(100)}
+
+        def limited(peer, connection, join):
+            if len(held) >= 100:
+                connection.server.refuse(join, {"reason": "too many channels joined"})
+            else:
+                held.add(join.topic)
+                peer.accept(connection, join)
+
+        for topic in sorted(held):
+            await ws.join(topic)
+        peer.on_join = limited
+        for number in range(100):
+            await ws.leave(f"market:{number}")
+            asyncio.get_running_loop().call_later(0.05, held.discard, f"market:{number}")
+            await ws.join(f"other:{number}")
+        assert held == {f"other:{n}" for n in range(100)}
+
+
+async def test_a_place_that_does_not_become_free_is_waited_for_in_bounds(clock):
+    async with stx_line(clock, session_options={"fraction": lambda: 0.5}) as (ws, peer):
+        peer.refuse_join("market:1", {"reason": "too many channels joined"}, times=99)
+        began = clock.monotonic()
+        with pytest.raises(STXChannelException, match="too many channels joined") as refused:
+            await ws.join("market:1")
+        assert 10 <= clock.monotonic() - began < 25
+        assert refused.value.retryable
         assert ws.statistics().subscriptions == 0
 
 

@@ -45,7 +45,9 @@ __all__ = ["FINAL_REASONS", "MAX_HELD_PUSHES", "PhoenixClient", "Push"]
 
 FULL_REASON = "too many channels joined"
 
-FINAL_REASONS = frozenset({"unauthorized", "unmatched topic", FULL_REASON})
+"""Passes: the server frees a place a moment after its leave. (`Phoenix.Socket` counts channels until they are down.)"""
+
+FINAL_REASONS = frozenset({"unauthorized", "unmatched topic"})
 """Reasons of a refused join where asking again unchanged cannot help."""
 
 MAX_HELD_PUSHES = 100

@@ -19,7 +19,6 @@ from ...errors import (
     SessionClosed,
     SubscriptionEnded,
     SubscriptionError,
-    SubscriptionRefused,
     TapewireError,
 )
 from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed
@@ -378,16 +377,12 @@ class StakeWebSocket:
             if routed is not None and routed.ended_reason is not None and routed.error is None:
                 logger.warning("%s: ended by the venue: %s", channel, shown(mark.reason))
                 return self._failed(SubscriptionEnded(channel, mark.reason), None)
-        elif isinstance(mark, Errored):
-            if self._on_error is not None:
-                refused = SubscriptionRefused(channel, mark.reason, code=mark.code, retryable=True)
-                return self._on_error(refused, None)
-        elif channel != OTHER and not isinstance(mark, Subscribing | Subscribed):
+        elif channel != OTHER and not isinstance(mark, Subscribing | Subscribed | Errored):
             return self._on_mark(channel, mark)
         return None
 
     def _failed(self, error: BaseException, item: Any) -> Any:
-        if item is None and isinstance(error, SubscriptionError):
+        if item is None and isinstance(error, SubscriptionError) and error.terminal:
             self._routed.pop(error.topic, None)
             if isinstance(error, BufferOverflow):
                 self._failure = error

@@ -147,13 +147,24 @@ class STXTransportException(_Unfinished):
 
 
 class STXChannelException(STXException, SubscriptionError):
-    """The venue refused a join, or answered a push with an error. `reply` is its answer."""
+    """The venue refused a join, or answered a push with an error.
 
-    def __init__(self, message: str, *, topic: str, reply: Any = None) -> None:
+    `reply` is its answer, `reason` its own word in it. `retryable` where it may say otherwise later, as when too many
+    channels are joined.
+    """
+
+    def __init__(
+        self, message: str, *, topic: str, reason: str = "", reply: Any = None, retryable: bool = False
+    ) -> None:
         STXException.__init__(self, message)
         self.topic = topic
-        self.reason = message
+        self.reason = reason or message
         self.reply = reply
+        self._retryable = retryable
+
+    @property
+    def retryable(self) -> bool:
+        return self._retryable
 
 
 _BY_STATUS: dict[int, type[STXException]] = {

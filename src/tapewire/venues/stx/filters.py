@@ -1,5 +1,8 @@
 """The three filter axes of the markets channel: at the join, and changed by a push (document 000). Pure.
 
+Only what the venue accepted is joined with again, whoever said it. A change that was sent and not answered, or could
+not be sent, is asked for at the next join, and forgotten where that is refused.
+
 `fields`: a list; omitted or empty means all. `rule_filters`: a list; omitted, empty or null means all markets.
 `message_types`: a list; omitted means both. Unknown names are the venue's to drop; wrong types are refused here.
 """
@@ -12,7 +15,7 @@ from typing import Any
 
 from .errors import STXInvalidParameterException
 
-__all__ = ["FILTERS", "changed_by_push", "checked_join_params"]
+__all__ = ["FILTERS", "JoinParams", "changed_by_push", "checked_join_params"]
 
 logger = logging.getLogger("tapewire.venues.stx")
 
@@ -44,6 +47,39 @@ def changed_by_push(event: str, payload: Any) -> dict[str, Any] | None:
         raise STXInvalidParameterException("payload", payload, f'{{"{name}": [...]}}')
     _check(name, payload[name])
     return {name: payload[name]}
+
+
+class JoinParams:
+    """The parameters of one channel's joins: as the venue accepted them, and changes that it has yet to answer."""
+
+    def __init__(self, joined_with: Mapping[str, Any] | None) -> None:
+        self._accepted = dict(joined_with or {})
+        self._open: list[Mapping[str, Any]] = []
+
+    @property
+    def next(self) -> dict[str, Any]:
+        """What is asked for at the next join."""
+        params = dict(self._accepted)
+        for change in self._open:
+            params.update(change)
+        return params
+
+    def change(self, change: Mapping[str, Any]) -> None:
+        """A change is asked for."""
+        self._open.append(change)
+
+    def answer(self, change: Mapping[str, Any], *, accepted: bool) -> None:
+        """The venue's word on it: its answer, or that of a join that had it. Nothing where it was forgotten before."""
+        if any(each is change for each in self._open):
+            self._open = [each for each in self._open if each is not change]
+            if accepted:
+                self._accepted.update(change)
+
+    def forget_open(self) -> list[str]:
+        """A join was refused: the changes that nobody accepted are not asked for again. Returns their names."""
+        names = [name for change in self._open for name in change]
+        self._open.clear()
+        return names
 
 
 def _check(name: str, value: Any) -> None:

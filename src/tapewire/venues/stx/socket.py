@@ -6,7 +6,11 @@ them, its join parameters, its messages, its account. `url.py`, `symbols.py` and
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial, update_wrapper
 from typing import Any, Self, Unpack
 
 from ...errors import (
@@ -21,6 +25,7 @@ from ...errors import (
 )
 from ...marks import Mark
 from ...protocols.phoenix import PhoenixClient, Push
+from ...protocols.phoenix.replies import reason_in
 from ...retry import NEVER_GIVE_UP, RetryPolicy
 from ...secrets import Secret
 from ...session.credentials import Credentials
@@ -32,7 +37,7 @@ from ...transport import default_connector
 from ...transport.base import Connector, Endpoint
 from .client import AccountSettings, AsyncSTX
 from .errors import STXChannelException, STXInvalidParameterException, STXTransportException
-from .filters import changed_by_push, checked_join_params
+from .filters import JoinParams, changed_by_push, checked_join_params
 from .keepalive import Keepalive, checked_cancel_on_disconnect
 from .message import ChannelMessage, decoder_for
 from .reconcile import snapshot_of
@@ -40,6 +45,8 @@ from .symbols import SCOPED_CHANNELS, Channels, name_of, topic_for
 from .url import socket_url
 
 __all__ = ["STXWebSocket"]
+
+logger = logging.getLogger("tapewire.venues.stx")
 
 MessageHandler = Callable[[ChannelMessage], Any]
 
@@ -103,6 +110,8 @@ class STXWebSocket:
         self._session = Session(SessionOptions(**(options | dict(session_options or {}))))
         self._joined: dict[str, list[Subscription]] = {}
         self._keepalives: dict[str, Keepalive] = {}
+        self._params: dict[str, JoinParams] = {}
+        self._settling: set[asyncio.Task[None]] = set()
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -124,6 +133,8 @@ class STXWebSocket:
         """Send phx_leave for each channel, then close the socket. Bounded in time, idempotent."""
         for keepalive in self._keepalives.values():
             keepalive.stop()
+        for task in self._settling:
+            task.cancel()
         await self._session.close()
         await self._http.aclose()
 
@@ -184,8 +195,9 @@ class STXWebSocket:
         `cancel_on_disconnect` (orders; seconds, 5 to 20): the venue cancels your orders when this socket goes.
         `delivery`: policy, capacity and the other fields of tapewire's `Delivery`.
 
-        Raises STXChannelException with the venue's reason when it refuses, STXInvalidParameterException for a wrong
-        argument. A cancelled join leaves nothing behind.
+        Where too many channels are joined it is asked for again for ten seconds, for a place becomes free a moment
+        after it was left. Raises STXChannelException with the venue's reason when it refuses,
+        STXInvalidParameterException for a wrong argument. A cancelled join leaves nothing behind.
         """
         params = checked_join_params(join_params)
         topic = await self._topic(channel)
@@ -195,7 +207,7 @@ class STXWebSocket:
         fields: dict[str, Any] = {
             "handler": on_message,
             "on_mark": on_mark,
-            "on_error": on_error or self._session_on_error,
+            "on_error": self._listening(topic, on_error or self._session_on_error),
             "decode": decoder_for(name),
             "policy": "fail" if name in _FAILING else "drop_oldest",
             "capacity": ACCOUNT_CAPACITY if name in _FAILING else MARKET_CAPACITY,
@@ -210,14 +222,13 @@ class STXWebSocket:
             subscription = self._session.subscribe(topic, params, delivery=Delivery(**(fields | delivery)))
         except (TypeError, ConfigurationError) as error:
             raise _invalid(error) from None
+        if not self._living(topic):
+            self._params[topic] = JoinParams(params)
         self._joined[topic] = [*self._living(topic), subscription]
         try:
             await subscription.confirmed()
         except (SubscriptionRefused, SubscriptionEnded) as error:
-            text = str(error)
-            if getattr(error, "reason", "") == "unmatched topic":
-                text += f" (the venue knows no such topic; known: Channels.{', '.join(Channels.__members__)})"
-            raise STXChannelException(text, topic=topic, reply=getattr(error, "reply", None)) from None
+            raise _refused_join(error) from None
         except BaseException:
             subscription.unsubscribe()
             raise
@@ -232,26 +243,30 @@ class STXWebSocket:
             keepalive.stop()
         for subscription in self._joined.pop(topic, ()):
             subscription.unsubscribe()
+        self._params.pop(topic, None)
 
     async def push(self, channel: Channels | str, event: str, payload: Any = None) -> None:
         """Send a control message on a joined channel; its `phx_reply` reaches the handler like any frame.
 
         `select_fields`, `select_rule_filters` and `select_message_types` also change what is asked for at the next
-        join, so that a reconnection keeps them; pushed while the line is down they only do that. Raises
-        STXChannelException where the channel is not joined, STXTransportException where the line is down.
+        join, so that a reconnection keeps what the venue accepted; pushed while the line is down they are asked for at
+        the next join, and forgotten if the venue refuses it. Raises STXChannelException where the channel is not
+        joined, STXTransportException where the line is down.
         """
         topic = await self._topic(channel)
-        subscription = self._subscription(topic)
-        changed = changed_by_push(event, payload)
-        if changed is not None:
-            subscription.params = (subscription.params or {}) | changed
+        self._subscription(topic)
+        change = changed_by_push(event, payload)
+        command = Push(topic, event, {} if payload is None else payload)
         try:
-            self._session.push(Push(topic, event, {} if payload is None else payload))
+            if change is None:
+                self._session.push(command)
+            else:
+                _ = self._select(topic, change, command)
         except RequestLost as error:
-            if changed is None:
+            if change is None:
                 raise STXTransportException(str(error), sent=error.sent) from None
         except NotSubscribed:
-            if changed is None:
+            if change is None:
                 raise STXTransportException(
                     f"{event} on {topic}: it is being joined again", sent=False
                 ) from None
@@ -259,18 +274,22 @@ class STXWebSocket:
     async def request(
         self, channel: Channels | str, event: str, payload: Any = None, *, seconds: float | None = None
     ) -> Any:
-        """A push that awaits its reply; returns the reply's `response`.
+        """A push that awaits its reply; returns the reply's `response`. A filter that it changes is kept as by `push`.
 
         Raises STXChannelException for an error reply, STXTransportException where the line dropped or no reply came in
         time: `outcome_unknown` says whether the venue may have acted. It is never sent twice.
         """
         topic = await self._topic(channel)
         self._subscription(topic)
+        change = changed_by_push(event, payload)
         command = Push(topic, event, {} if payload is None else payload)
         try:
-            return await self._session.request(command, seconds=seconds)
+            if change is None:
+                return await self._session.request(command, seconds=seconds)
+            return await self._select(topic, change, command, seconds)
         except RequestRefused as error:
-            raise STXChannelException(str(error), topic=topic, reply=error.reply) from None
+            reason = reason_in(error.reply, "no reason given")
+            raise STXChannelException(str(error), topic=topic, reason=reason, reply=error.reply) from None
         except (RequestLost, RequestTimeout) as error:
             raise STXTransportException(str(error), sent=error.sent, outcome_unknown=error.sent) from None
         except NotSubscribed:
@@ -291,6 +310,69 @@ class STXWebSocket:
             _: Secret = await self._credentials.token()  # signs in, and so learns the user's id
         return topic_for(channel, user.uid)
 
+    def _select(
+        self, topic: str, change: Mapping[str, Any], command: Push, seconds: float | None = None
+    ) -> asyncio.Future[Any]:
+        """Ask for another filter, and keep it if the venue accepts it. Raises what forbids to send it now."""
+        self._params[topic].change(change)
+        try:
+            asking = self._session.ask(command, seconds=seconds)
+        except (RequestLost, NotSubscribed):
+            self._settle_at_the_next_join(topic, change)
+            raise
+        finally:
+            self._keep_params(topic)
+        asking.add_done_callback(partial(self._selected, topic, change))
+        return asking
+
+    def _selected(self, topic: str, change: Mapping[str, Any], asking: asyncio.Future[Any]) -> None:
+        if asking.cancelled():
+            return  # it may have been accepted: the next join says
+        error = asking.exception()
+        if isinstance(error, RequestLost):
+            self._settle_at_the_next_join(topic, change)
+        elif error is None or isinstance(error, RequestRefused):
+            self._answered(topic, change, accepted=error is None)
+
+    def _settle_at_the_next_join(self, topic: str, change: Mapping[str, Any]) -> None:
+        async def settle() -> None:
+            with suppress(TapewireError):
+                await subscription.confirmed()
+                self._answered(topic, change, accepted=True)
+
+        if living := self._living(topic):
+            subscription = living[0]
+            task = asyncio.get_running_loop().create_task(settle(), name=f"tapewire stx filters {topic}")
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+
+    def _answered(self, topic: str, change: Mapping[str, Any], *, accepted: bool) -> None:
+        if (params := self._params.get(topic)) is not None:
+            params.answer(change, accepted=accepted)
+            self._keep_params(topic)
+
+    def _keep_params(self, topic: str) -> None:
+        if living := self._living(topic):
+            living[0].params = self._params[topic].next
+
+    def _listening(self, topic: str, on_error: Any) -> Any:
+        """The owner's `on_error` with an ear of ours in it; what is no function stays, to be refused by its name."""
+        if on_error is None:
+            return partial(self._told, topic, None)
+        return (
+            update_wrapper(partial(self._told, topic, on_error), on_error) if callable(on_error) else on_error
+        )
+
+    def _told(self, topic: str, on_error: ErrorHook | None, error: BaseException, item: Any) -> Any:
+        """An error of a channel. A refused join is not asked for again with filters that nobody has accepted."""
+        params = self._params.get(topic)
+        if isinstance(error, SubscriptionRefused) and params is not None and (names := params.forget_open()):
+            logger.warning(
+                "%s: joined again without %s, which the venue did not accept", topic, ", ".join(names)
+            )
+            self._keep_params(topic)
+        return None if on_error is None else on_error(error, item)
+
     def _subscription(self, topic: str) -> Subscription:
         living = self._living(topic)
         if not living:
@@ -305,6 +387,19 @@ class STXWebSocket:
             earlier.stop()
         ping: Callable[[], Awaitable[Any]] = lambda: self.request(topic, "ping", {})  # noqa: E731
         self._keepalives[topic] = Keepalive(subscription, ping)
+
+
+def _refused_join(error: SubscriptionRefused | SubscriptionEnded) -> STXChannelException:
+    text = str(error)
+    if error.reason == "unmatched topic":
+        text += f" (the venue knows no such topic; known: Channels.{', '.join(Channels.__members__)})"
+    return STXChannelException(
+        text,
+        topic=error.topic,
+        reason=error.reason,
+        reply=getattr(error, "reply", None),
+        retryable=error.retryable,
+    )
 
 
 def _invalid(error: Exception) -> Exception:

@@ -271,6 +271,8 @@ class ChannelSubscription:
         return SubscriptionRefused(self.channel, mark.reason, code=mark.code, retryable=True)
 
     async def _failed(self, error: BaseException, item: Any) -> None:
+        if isinstance(error, SubscriptionRefused) and error.retryable:
+            return  # told by `Errored`, in its place
         await self._handlers.call("error", ErrorContext(error, channel=self.channel))
 
 
