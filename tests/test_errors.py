@@ -27,6 +27,7 @@ from tapewire.errors import (
     SubscriptionRefused,
     TapewireError,
     UndecodableFrame,
+    WrongLoop,
 )
 
 
@@ -86,7 +87,9 @@ CASES: list[tuple[TapewireError, bool]] = [
     (RequestLost("t", "e", sent=False), True),
     (RequestRefused("t", "e", {"reason": "no"}), False),
     (UndecodableFrame("not JSON", b"{"), False),
+    (WrongLoop("HttpClient('https://venue.test')"), False),
     (http_error(None), True),
+    (HttpError("GET", "https://venue.test/", status=None, detail="not trusted", final=True), False),
     (http_error(400), False),
     (http_error(401), False),
     (http_error(425), True),

@@ -5,6 +5,7 @@
     TapewireError
     +-- ConfigurationError         an argument is wrong: names it and what is allowed (also a ValueError)
     +-- MissingExtra               a part whose dependencies are not installed: names the command (also an ImportError)
+    +-- WrongLoop                  used from another event loop than the one it belongs to (also a RuntimeError)
     +-- LineError                  something about the line to the venue
     |   +-- ConnectFailed          no connection: host and cause
     |   +-- HandshakeRefused       the venue answered the upgrade with an HTTP status
@@ -58,12 +59,18 @@ __all__ = [
     "SubscriptionRefused",
     "TapewireError",
     "UndecodableFrame",
+    "WrongLoop",
     "retold",
 ]
 
 _E = TypeVar("_E", bound=BaseException)
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
+
+
+def is_transient(status: int) -> bool:
+    """True for an HTTP status that may be another one later, with nothing changed: 5xx, 408, 425, 429."""
+    return status >= 500 or status in _TRANSIENT_STATUSES
 
 
 class TapewireError(Exception):
@@ -98,6 +105,16 @@ class MissingExtra(TapewireError, ImportError):
         self.extra = extra
         super().__init__(
             f'{part} needs {module}, which is not installed: pip install "tapewire[{extra}]"', name=module
+        )
+
+
+class WrongLoop(TapewireError, RuntimeError):
+    """`what` belongs to the event loop that it was first used on. Make another one for this loop."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f"{what} belongs to another event loop: make one inside each asyncio.run(), and use it there only"
         )
 
 
@@ -137,7 +154,7 @@ class HandshakeRefused(LineError):
 
     @property
     def retryable(self) -> bool:
-        return self.status >= 500 or self.status in _TRANSIENT_STATUSES
+        return is_transient(self.status)
 
 
 class ConnectionLost(LineError):
@@ -298,7 +315,8 @@ class HttpError(TapewireError):
     """An HTTP call failed. `status` is None when no answer came; `body` is bounded.
 
     `sent` is False only where the request provably never left: then it may be repeated, whatever it was. `request_id`
-    is the venue's own number of the call, for its support.
+    is the venue's own number of the call, for its support. `final` is True where no answer came for a reason that time
+    does not heal: a certificate that is not trusted, a proxy that does not let us through.
     """
 
     def __init__(
@@ -312,6 +330,7 @@ class HttpError(TapewireError):
         body: bytes = b"",
         sent: bool = True,
         request_id: str | None = None,
+        final: bool = False,
     ) -> None:
         self.method = method
         self.url = url
@@ -321,11 +340,12 @@ class HttpError(TapewireError):
         self.body = body[:4096]
         self.sent = sent
         self.request_id = request_id
+        self.final = final
         super().__init__(f"{method} {url}: {f'HTTP {status}: ' if status else ''}{detail}")
 
     @property
     def retryable(self) -> bool:
-        return self.status is None or self.status >= 500 or self.status in _TRANSIENT_STATUSES
+        return not self.final and (self.status is None or is_transient(self.status))
 
 
 def retold(error: _E) -> _E:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.errors import ConfigurationError, HttpError
+from tapewire.errors import ConfigurationError, HttpError, WrongLoop
 from tapewire.retry import NO_RETRY, RetryPolicy
 from tapewire.testing import VirtualClock
 from tapewire.transport.http import (
@@ -41,6 +45,7 @@ class Server:
         self.answers: list[Answer | Callable[[Any], None]] = []
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         self.asked = threading.Event()
+        self.on_request: Callable[[str, int], object] = lambda _path, _port: None
         server = self
 
         class Peer(BaseHTTPRequestHandler):
@@ -52,6 +57,7 @@ class Server:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 server.seen.append((self.command, self.path, headers, body))
                 server.asked.set()
+                server.on_request(self.path, self.client_address[1])
                 answer = server.answers.pop(0)
                 if callable(answer):
                     answer(self.connection)
@@ -271,7 +277,7 @@ def test_headers_are_made_anew_for_each_attempt(server: Server, call: Caller) ->
     assert [headers["x-signature"] for _, _, headers, _ in server.seen] == ["GET /p?a=1 1", "GET /p?a=1 2"]
 
 
-def test_the_proxy_of_the_environment_is_not_used(
+def test_the_proxy_of_the_environment_is_not_used_for_this_machine(
     server: Server, call: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
@@ -389,3 +395,106 @@ def test_what_may_have_been_done_is_not_done_again(
 
 def test_no_retry_means_none() -> None:
     assert retry_delay(NO_RETRY, 1, error(503), idempotent=True) is None
+
+
+def test_a_body_of_several_gzip_members_is_whole(server: Server, call: Caller) -> None:
+    body = gzip.compress(b'{"first": 1,') + gzip.compress(b"") + gzip.compress(b'"second": 2}') + bytes(7)
+    server.answers = [(200, {"content-encoding": "gzip"}, body)]
+    assert call("GET", "/").json() == {"first": 1, "second": 2}
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (gzip.compress(b"{}") + b"and more", "not valid gzip"),
+        (gzip.compress(b"{}") + gzip.compress(b"{}" * 100)[:-9], "not valid gzip"),
+        (gzip.compress(b"") * 2000, "not valid gzip"),
+        (gzip.compress(bytes(600)) * 2, "larger than 1000 bytes"),
+    ],
+    ids=["something behind", "half a member", "thousands of members", "each within the bound"],
+)
+def test_what_is_behind_a_gzip_member_is_judged_like_the_first(
+    server: Server, call: Caller, body: bytes, why: str
+) -> None:
+    server.answers = [(200, {"content-encoding": "gzip"}, body)] * 3
+    with pytest.raises(HttpError, match=why):
+        call("GET", "/", options={"max_size": 1000 if "larger" in why else 100_000})
+
+
+def test_a_client_belongs_to_the_loop_of_its_first_call(server: Server) -> None:
+    server.answers = [(200, {}, b"{}"), (200, {}, b"{}")]
+    client = HttpClient(server.url)  # made outside of any loop: that is nobody's yet
+
+    async def use() -> Reply:
+        return await client.request("GET", "/")
+
+    with asyncio.Runner() as runner:
+        assert runner.run(use()).status == 200
+        with pytest.raises(WrongLoop, match="belongs to another event loop"):
+            _in_a_thread(use)
+        runner.run(client.aclose())
+    assert len(server.seen) == 1
+
+
+def _in_a_thread(use: Callable[[], Any]) -> None:
+    """`asyncio.run` where no loop runs yet; what it raises is raised here."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(use())).result()
+
+
+FORKED = """
+import asyncio, os, sys
+from tapewire.transport.http import HttpClient, SyncHttpClient
+
+url, kind = sys.argv[1:]
+
+class Async:
+    def __init__(self):
+        self.client = HttpClient(url)
+    def get(self, path):
+        return self.runner().run(self.client.request("GET", path))
+    def runner(self):
+        global runner, owner
+        if owner != os.getpid():
+            runner, owner = asyncio.Runner(), os.getpid()
+        return runner
+
+class Sync:
+    def __init__(self):
+        self.client = SyncHttpClient(url)
+    def get(self, path):
+        return self.client.request("GET", path)
+
+owner = runner = None
+client = Async() if kind == "async" else Sync()
+assert client.get("/warm").status == 200
+child = os.fork()
+if child == 0:
+    code = 1
+    try:
+        code = 0 if client.get("/child").status == 200 and client.get("/child").status == 200 else 2
+    finally:
+        os._exit(code)
+assert client.get("/parent").status == 200
+assert os.waitpid(child, 0)[1] == 0
+assert client.get("/parent").status == 200
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_a_forked_child_connects_anew(server: Server, kind: str) -> None:
+    connections: dict[str, set[int]] = {}
+    server.answers = [(200, {}, b"{}")] * 5
+    server.on_request = lambda path, port: connections.setdefault(path, set()).add(port)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED, server.url, kind],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert connections["/warm"] == connections["/parent"], "the parent keeps its connection"
+    assert len(connections["/child"]) == 1, "the child keeps its own too"
+    assert not connections["/child"] & connections["/parent"]

@@ -7,7 +7,7 @@ import pytest
 from websockets.exceptions import InvalidHeader, InvalidMessage, NegotiationError, ProxyError
 from websockets.frames import Close
 
-from tapewire.errors import ConfigurationError, ConnectFailed, HttpError
+from tapewire.errors import ConfigurationError, ConnectFailed, HttpError, MissingExtra
 from tapewire.retry import NO_RETRY
 from tapewire.testing.transport import RecordingReceiver
 from tapewire.transport.base import Endpoint
@@ -51,10 +51,10 @@ def test_causes_are_clear_and_hold_nothing_secret(error: Exception, cause: str) 
     assert "hush" not in str(failure)
 
 
-def test_a_proxy_that_cannot_be_used_is_named_without_its_password() -> None:
+def test_socks_without_its_extra_names_the_extra_and_no_password() -> None:
     failure = handshake_failure(ENDPOINT, ImportError("python-socks"))
-    assert isinstance(failure, ConfigurationError)
-    assert "socks5://…" in str(failure)
+    assert isinstance(failure, MissingExtra)
+    assert 'pip install "tapewire[socks]"' in str(failure)
     assert "pass" not in str(failure)
 
 

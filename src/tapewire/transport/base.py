@@ -18,34 +18,46 @@ from __future__ import annotations
 
 import ssl as ssl_module
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from ..errors import ConnectionLost
 from ..payload import Payload
 from ..secrets import host_of, redact_url
+from .proxies import Proxy, ProxySetting, proxy_for
+from .trust import shared_context
 
 __all__ = ["Connector", "Endpoint", "Receiver", "Transport"]
 
 PLAIN_HINT = "it may speak no TLS: a sandbox is reached by http:// or ws://"
 """What to say where the other end answered a TLS handshake with something else."""
 
-DEFAULT_MAX_SIZE = 4 * 1024 * 1024
+DEFAULT_MAX_SIZE = 32 * 1024 * 1024
+"""Bytes of one message. More than a server replays at once, for a replay is one message: a Centrifugo server answers a
+recovery with all that was missed, 900 publications of 5 kB, say. A bound below that would refuse the same answer after
+each reconnection. It bounds what a peer can make us hold; nothing is set aside for it."""
+
 DEFAULT_SEND_BUFFER = 4 * 1024 * 1024
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to connect and how. Its repr shows scheme, host and path only: query and headers may hold a token."""
+    """Where to connect and how. Its repr shows scheme, host and path only: query and headers may hold a token.
+
+    `ssl`: the trust for `wss` (and for an https proxy) instead of the system's, which SSL_CERT_FILE may change.
+    `proxy`: True asks the environment (HTTPS_PROXY, NO_PROXY, ...; see `proxies`), a URL is obeyed (http, https; socks5
+    with the extra `socks`), None goes straight. `open_timeout`: seconds for all of it, name, proxy, TLS and upgrade.
+    `max_size`, `send_buffer`: bytes of one message, and of what waits to be sent.
+    """
 
     url: str
     headers: Mapping[str, str] = {}
     subprotocols: Sequence[str] = ()
-    ssl: Any = None
+    ssl: ssl_module.SSLContext | None = None
     open_timeout: float = 10.0
     max_size: int = DEFAULT_MAX_SIZE
     send_buffer: int = DEFAULT_SEND_BUFFER
-    proxy: str | None = None
+    proxy: ProxySetting = True
     compression: bool = False
 
     @property
@@ -55,11 +67,18 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ssl_context(self) -> ssl_module.SSLContext | None:
-        """The context for `wss`: the caller's own, or the system's trust; None for `ws`."""
-        if not self.url.startswith("wss:"):
-            return None
-        context: ssl_module.SSLContext | None = self.ssl
-        return context or ssl_module.create_default_context()
+        """The context for `wss`; None for `ws`."""
+        return self.trust if self.url.startswith("wss:") else None
+
+    @property
+    def trust(self) -> ssl_module.SSLContext:
+        """The caller's own context, or the one that all of the process shares."""
+        return self.ssl or shared_context()
+
+    @property
+    def proxy_address(self) -> Proxy | None:
+        """The proxy that this connection goes through, now. Raises ConfigurationError for one that is none."""
+        return proxy_for(self.url, self.proxy)
 
     def __repr__(self) -> str:
         return f"Endpoint({redact_url(self.url)!r})"

@@ -21,9 +21,9 @@ from websockets.uri import parse_uri
 
 from ..payload import Binary, Payload
 from .base import Endpoint, Receiver, Transport
-from .dialing import dial
 from .frames import cut_frames, measure
 from .outcomes import SILENT, checked_close, ending, handshake_failure, request_headers
+from .tunnel import open_stream
 
 __all__ = ["FastConnector", "FastTransport"]
 
@@ -38,11 +38,11 @@ LINGER = 1.0
 
 
 class FastConnector:
-    """Connects fast; with a proxy or compression it leaves the whole connection to `WebsocketsConnector`."""
+    """Connects fast; with compression it leaves the whole connection to `WebsocketsConnector`."""
 
     async def connect(self, endpoint: Endpoint, receiver: Receiver) -> Transport:
         """Open one connection. Raises ConnectFailed, HandshakeRefused, or ConfigurationError for a wrong endpoint."""
-        if endpoint.compression or endpoint.proxy:
+        if endpoint.compression:
             from .websockets import WebsocketsConnector
 
             return await WebsocketsConnector().connect(endpoint, receiver)
@@ -163,11 +163,7 @@ class FastTransport(asyncio.BufferedProtocol):
     async def _open(self) -> None:
         request = self._core.connect()
         request.headers.update(request_headers(self._endpoint))
-        host, context = self._uri.host, self._endpoint.ssl_context
-        line = await dial(host, self._uri.port)
-        await self._loop.create_connection(
-            lambda: self, sock=line, ssl=context, server_hostname=host if context else None
-        )
+        await open_stream(self, self._endpoint, self._uri.host, self._uri.port)
         self._core.send_request(request)
         self._write()
         await self._shaken

@@ -1,23 +1,26 @@
 """HTTP calls that are repeated only where that is safe. One pure core, two shells: `HttpClient` and `SyncHttpClient`.
 
 Rules: an idempotent call is repeated after a transient failure; any other only if it provably never left, or was
-answered 429. Retry-After is a floor and is never shortened. Redirects are not followed at all, and a path that leaves
-the origin is refused, so credentials stay where they belong. Bodies are bounded before and after decompression, each
-attempt as a whole has a deadline, proxies and `.netrc` of the environment are not read. No error names a query, a
-header or a sent body.
+answered 429. Retry-After is a floor; one that is too long is the caller's to wait for. What time does not heal (a
+certificate that is not trusted, a proxy that refuses us) is final. Redirects are not followed at all, and a path that
+leaves the origin is refused, so credentials stay where they belong. Bodies are bounded before and after decompression,
+each attempt as a whole has a deadline. The environment's proxies and certificates count as they do for sockets
+(`proxies`, `trust`), its `.netrc` does not. No connection outlives a fork or goes from one event loop to another. No
+error names a query, a header or a sent body.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
+import ssl as ssl_module
 import time
 import zlib
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from random import random
-from ssl import SSLContext
 from typing import Any, Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack, overload
 from urllib.parse import urlencode, urlsplit
 
@@ -25,11 +28,13 @@ import httpx2
 import msgspec
 
 from ..clock import Clock, SystemClock
-from ..errors import ConfigurationError, HttpError
+from ..errors import ConfigurationError, HttpError, WrongLoop, is_transient
 from ..retry import RandomFraction, RetryPolicy, retry_after_seconds
 from ..secrets import redact, redact_url
 from .base import PLAIN_HINT
 from .limiter import RateLimiter
+from .proxies import ProxySetting, is_loopback, proxy_for, socks_missing
+from .trust import shared_context
 
 __all__ = [
     "CallOptions",
@@ -45,6 +50,9 @@ T = TypeVar("T")
 Method: TypeAlias = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 DEFAULT_MAX_SIZE = 16 * 1024 * 1024
+MAX_MEMBERS = 1024
+"""gzip members of one body: each costs time, and an empty one only twenty bytes."""
+
 CONNECT_SHARE = 0.75  # of an attempt's time: a connect failure shows as one, not as an answer that never came
 
 _HEADER = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")
@@ -117,7 +125,7 @@ def retry_delay(
     the error carries it, and the caller knows better than a sleeping call what to do for an hour.
     """
     refused_unread = error.status == HTTPStatus.TOO_MANY_REQUESTS or not error.sent
-    if policy.exhausted(attempts) or not (refused_unread or (idempotent and error.retryable)):
+    if error.final or policy.exhausted(attempts) or not (refused_unread or (idempotent and error.retryable)):
         return None
     if error.retry_after is not None and error.retry_after > max_wait:
         return None
@@ -136,7 +144,8 @@ class HttpOptions(TypedDict, total=False):
     max_size: int
     max_wait: float
     allow_plaintext: bool
-    ssl: SSLContext | None
+    ssl: ssl_module.SSLContext | None
+    proxy: ProxySetting
 
 
 class CallOptions(TypedDict, total=False):
@@ -161,7 +170,8 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_size: int = DEFAULT_MAX_SIZE
     max_wait: float = 60.0
     allow_plaintext: bool = False
-    ssl: SSLContext | None = None
+    ssl: ssl_module.SSLContext | None = None
+    proxy: ProxySetting = True
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -173,15 +183,19 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
         if not 0 < self.timeout <= 3600:
             raise ConfigurationError("timeout", self.timeout, "seconds, more than 0, up to 3600")
 
-    @property
-    def for_httpx(self) -> dict[str, Any]:
-        # No environment: a proxy variable set for a browser must not carry a trading key.
-        return {"trust_env": False, "follow_redirects": False, "verify": self.ssl or True}
+    def for_httpx(self, http_transport: Any) -> dict[str, Any]:
+        """The arguments of httpx2's own client. It reads nothing of the environment: that is done here."""
+        options: dict[str, Any] = {"trust_env": False, "follow_redirects": False}
+        if http_transport is not None:
+            return options | {"transport": http_transport}
+        trust = self.ssl or shared_context()
+        proxy = proxy_for(self.base_url, self.proxy)
+        if proxy is not None:
+            options["proxy"] = httpx2.Proxy(proxy.url, ssl_context=trust if proxy.is_secret else None)
+        return options | {"verify": trust}
 
-
-def is_loopback(host: str) -> bool:
-    """True if `host` is this machine by its very name."""
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+    def __repr__(self) -> str:
+        return f"_Settings({redact_url(self.base_url)!r})"
 
 
 class _Call:
@@ -197,11 +211,6 @@ class _Call:
         self.timeout = settings.timeout if timeout is None else timeout
         self.url = redact_url(settings.base_url.rstrip("/") + request.path)
         self.attempts = 0
-
-    def reserve(self) -> float:
-        """Seconds that the limiter wants before this attempt."""
-        limiter = self.settings.limiter
-        return limiter.reserve(self.settings.clock.monotonic()) if limiter else 0.0
 
     def to_send(self) -> dict[str, Any]:
         """The next attempt, with fresh headers: a signature holds a time."""
@@ -262,14 +271,19 @@ class _Call:
 
     def transport_failed(self, cause: Exception) -> HttpError:
         """The error for an attempt without an answer. Not chained: the cause holds the request and its headers."""
-        sent = not isinstance(cause, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout))
-        if isinstance(cause, (TimeoutError, httpx2.TimeoutException)):
+        sent = not isinstance(cause, _NEVER_LEFT)
+        final = False
+        if distrusted := _distrusted(cause):
+            final, detail = True, f"its TLS certificate is not accepted: {distrusted.verify_message}"
+        elif isinstance(cause, httpx2.ProxyError):
+            final, detail = _proxy_refused(cause)
+        elif isinstance(cause, (TimeoutError, httpx2.TimeoutException)):
             detail = f"no whole answer within {self.timeout:g} s" if sent else "no connection in time"
         else:
             detail = f"{type(cause).__name__}: {redact(str(cause))[:200] or 'no reason given'}"
             if "WRONG_VERSION_NUMBER" in detail:
                 detail += f"; {PLAIN_HINT}"
-        return HttpError(self.request.method, self.url, status=None, detail=detail, sent=sent)
+        return HttpError(self.request.method, self.url, status=None, detail=detail, sent=sent, final=final)
 
     def delay_after(self, error: HttpError) -> float:
         """Seconds to wait before the next attempt. Raises `error` where there is none."""
@@ -295,16 +309,54 @@ class _Call:
             return raw
         if encoding not in ("gzip", "x-gzip"):
             raise self.failed(f"content encoding {encoding[:40]!r} was not asked for", status=status)
-        stream = zlib.decompressobj(wbits=31)
-        try:
-            body = stream.decompress(raw, self.settings.max_size + 1)
-        except zlib.error:
-            body = b""
+        body = _gunzipped(raw, self.settings.max_size)
+        if body is None:
+            raise self.failed("the answer is not valid gzip", status=status)
         if len(body) > self.settings.max_size:
             raise self.failed(f"the answer is larger than {self.settings.max_size} bytes", status=status)
-        if not stream.eof:
-            raise self.failed("the answer is not valid gzip", status=status)
         return body
+
+
+_NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+
+
+def _distrusted(cause: BaseException | None) -> ssl_module.SSLCertVerificationError | None:
+    """The refusal of a certificate that httpx2's error came from, if it did."""
+    while cause is not None:
+        if isinstance(cause, ssl_module.SSLCertVerificationError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _proxy_refused(cause: httpx2.ProxyError) -> tuple[bool, str]:
+    """Whether a proxy's refusal is final, and what to say of it. Of its words only the status is taken."""
+    status = re.match(r"(\d{3})\b", str(cause))
+    if status is None:
+        return False, f"the proxy did not let us through: {redact(str(cause))[:200]}"
+    return not is_transient(int(status[1])), f"the proxy answered HTTP {status[1]}"
+
+
+def _gunzipped(raw: bytes, max_size: int) -> bytes | None:
+    """`raw` decompressed, a little more than `max_size` bytes of it at most; None where it is not whole gzip.
+
+    A body may be of several members, one behind the other (RFC 1952 section 2.2), and end in zeros.
+    """
+    body = bytearray()
+    for _ in range(MAX_MEMBERS):
+        member = zlib.decompressobj(wbits=31)
+        try:
+            body += member.decompress(raw, max_size + 1 - len(body))
+        except zlib.error:
+            return None
+        if len(body) > max_size:
+            return bytes(body)
+        if not member.eof:
+            return None
+        raw = member.unused_data.lstrip(b"\0")
+        if not raw:
+            return bytes(body)
+    return None
 
 
 def _phrase(status: int) -> str:
@@ -314,11 +366,24 @@ def _phrase(status: int) -> str:
         return "refused"
 
 
+_parents: list[object] = []
+"""Connections of the process that this one was forked from. They are kept and never touched: closing them here could
+wait for a lock whose holder was not forked, and forgetting them would close them."""
+
+
 class _Client:
     """What both shells share: settings, and making a `_Call` of a method's arguments."""
 
     def __init__(self, base_url: str, **options: Unpack[HttpOptions]) -> None:
         self._settings = _Settings(base_url=base_url, **options)
+        self._process = os.getpid()
+
+    def _is_forked(self) -> bool:
+        """True once in a process that was forked from the one whose connections we have."""
+        if self._process == os.getpid():
+            return False
+        self._process = os.getpid()
+        return True
 
     def _call(self, method: Method, path: str, options: CallOptions) -> _Call:
         headers = dict(options.get("headers", {}))
@@ -346,7 +411,9 @@ class HttpClient(_Client):
 
     `base_url` is https, or http to this machine. `headers` is asked before each attempt. `timeout` bounds one attempt
     as a whole, `max_size` the body in bytes, `max_wait` the longest Retry-After that a call sleeps through. `ssl`
-    replaces the system's trust. `http_transport` replaces httpx2's own, in tests.
+    replaces the system's trust, `proxy` (True: the environment's) is as for `Endpoint`. `http_transport` replaces
+    httpx2's own, with its trust and proxy. It belongs to the event loop of its first call: another one is WrongLoop. A
+    forked child connects anew.
     """
 
     def __init__(
@@ -357,7 +424,27 @@ class HttpClient(_Client):
         **options: Unpack[HttpOptions],
     ) -> None:
         super().__init__(base_url, **options)
-        self._client = httpx2.AsyncClient(transport=http_transport, **self._settings.for_httpx)
+        self._http_transport = http_transport
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._client = self._opened()
+
+    def _opened(self) -> httpx2.AsyncClient:
+        try:
+            return httpx2.AsyncClient(**self._settings.for_httpx(self._http_transport))
+        except ImportError:
+            raise socks_missing("socksio") from None
+
+    def _pool(self) -> httpx2.AsyncClient:
+        """The connections of this process and this loop."""
+        loop = asyncio.get_running_loop()
+        if self._is_forked():
+            _parents.append(self._client)
+            self._client, self._loop = self._opened(), None
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise WrongLoop(repr(self))
+        return self._client
 
     async def request(self, method: Method, path: str, **options: Unpack[CallOptions]) -> Reply:
         """Send one call and return its answer (a status below 300), repeated by the rules of this file.
@@ -366,22 +453,20 @@ class HttpClient(_Client):
         known of the outcome.
         """
         call = self._call(method, path, options)
+        pool, limiter = self._pool(), self._settings.limiter
         while True:
-            if delay := call.reserve():
-                await asyncio.sleep(delay)
-            outcome = await self._attempt(call)
+            if limiter is not None:
+                await limiter.wait(self._settings.clock)
+            outcome = await self._attempt(call, pool)
             if isinstance(outcome, Reply):
                 return outcome
             if delay := call.delay_after(outcome):
                 await asyncio.sleep(delay)
 
-    async def _attempt(self, call: _Call) -> Reply | HttpError:
-        body = bytearray()
+    async def _attempt(self, call: _Call, pool: httpx2.AsyncClient) -> Reply | HttpError:
+        body, asked = bytearray(), call.to_send()
         try:
-            async with (
-                asyncio.timeout(call.timeout),
-                self._client.stream(**call.to_send()) as response,
-            ):
+            async with asyncio.timeout(call.timeout), pool.stream(**asked) as response:
                 async for chunk in response.aiter_raw():
                     call.add(body, chunk)
             return call.reply(response, bytes(body))
@@ -392,7 +477,8 @@ class HttpClient(_Client):
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
-        await self._client.aclose()
+        if not self._is_forked():  # else they are the parent's
+            await self._client.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -417,26 +503,41 @@ class SyncHttpClient(_Client):
     ) -> None:
         super().__init__(base_url, **options)
         self._sleep = sleep
-        self._client = httpx2.Client(transport=http_transport, **self._settings.for_httpx)
+        self._http_transport = http_transport
+        self._client = self._opened()
+
+    def _opened(self) -> httpx2.Client:
+        try:
+            return httpx2.Client(**self._settings.for_httpx(self._http_transport))
+        except ImportError:
+            raise socks_missing("socksio") from None
+
+    def _pool(self) -> httpx2.Client:
+        """The connections of this process."""
+        if self._is_forked():
+            _parents.append(self._client)
+            self._client = self._opened()
+        return self._client
 
     def request(self, method: Method, path: str, **options: Unpack[CallOptions]) -> Reply:
         """As `HttpClient.request`, blocking."""
         call = self._call(method, path, options)
+        pool, limiter = self._pool(), self._settings.limiter
         while True:
-            if delay := call.reserve():
+            if limiter is not None and (delay := limiter.reserve(self._settings.clock.monotonic())):
                 self._sleep(delay)
-            outcome = self._attempt(call)
+            outcome = self._attempt(call, pool)
             if isinstance(outcome, Reply):
                 return outcome
             if delay := call.delay_after(outcome):
                 self._sleep(delay)
 
-    def _attempt(self, call: _Call) -> Reply | HttpError:
-        body = bytearray()
+    def _attempt(self, call: _Call, pool: httpx2.Client) -> Reply | HttpError:
+        body, asked = bytearray(), call.to_send()
         clock = self._settings.clock
         until = clock.monotonic() + call.timeout
         try:
-            with self._client.stream(**call.to_send()) as response:
+            with pool.stream(**asked) as response:
                 for chunk in response.iter_raw():
                     call.add(body, chunk)
                     if clock.monotonic() > until:
@@ -449,7 +550,8 @@ class SyncHttpClient(_Client):
 
     def close(self) -> None:
         """Close all connections. Idempotent."""
-        self._client.close()
+        if not self._is_forked():  # else they are the parent's
+            self._client.close()
 
     def __enter__(self) -> Self:
         return self

@@ -10,13 +10,13 @@ import logging
 import socket
 import ssl
 import time
+from http import HTTPStatus
 
 from websockets.datastructures import Headers
 from websockets.exceptions import (
     InvalidHandshake,
     InvalidHeader,
     InvalidMessage,
-    InvalidProxy,
     InvalidProxyStatus,
     InvalidStatus,
     InvalidURI,
@@ -27,12 +27,29 @@ from websockets.exceptions import (
 from websockets.frames import Close
 from websockets.http11 import Response
 
-from ..errors import ConfigurationError, ConnectFailed, ConnectionLost, HandshakeRefused, TapewireError
+from ..errors import (
+    ConfigurationError,
+    ConnectFailed,
+    ConnectionLost,
+    HandshakeRefused,
+    TapewireError,
+    is_transient,
+)
 from ..retry import retry_after_seconds
 from ..secrets import redact_url
 from .base import PLAIN_HINT, Endpoint
+from .proxies import socks_missing
 
-__all__ = ["SILENT", "checked_close", "ending", "handshake_failure", "request_headers"]
+__all__ = [
+    "SILENT",
+    "USER_AGENT",
+    "checked_close",
+    "ending",
+    "handshake_failure",
+    "network_cause",
+    "proxy_refusal",
+    "request_headers",
+]
 
 SILENT = logging.Logger("tapewire.transport", level=logging.CRITICAL + 1)  # noqa: LOG001
 """A logger outside of every hierarchy, that says nothing."""
@@ -74,12 +91,18 @@ def handshake_failure(endpoint: Endpoint, error: BaseException) -> TapewireError
         return ConfigurationError(
             "url", redact_url(endpoint.url), "ws://host/… or wss://host/…, without a fragment"
         )
-    if isinstance(error, (InvalidProxy, ImportError)):
-        scheme = (endpoint.proxy or "").partition(":")[0]
-        allowed = "http://…, https://…, or socks4://… and socks5://… where python-socks is installed"
-        return ConfigurationError("proxy", f"{scheme}://…", allowed)
+    if isinstance(error, InvalidProxyStatus):
+        return proxy_refusal(endpoint.host, error.response.status_code)
+    if isinstance(error, ImportError):
+        return socks_missing("python-socks")
     distrusted = isinstance(error, ssl.SSLCertVerificationError)  # time does not heal that
-    return ConnectFailed(endpoint.host, _cause(endpoint, error), retryable=not distrusted)
+    return ConnectFailed(endpoint.host, network_cause(error, endpoint.open_timeout), retryable=not distrusted)
+
+
+def proxy_refusal(host: str, status: int) -> ConnectFailed:
+    """The error for a proxy that answered with `status` instead of a way to `host`."""
+    why = ": check its user name and password" if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else ""
+    return ConnectFailed(host, f"the proxy answered HTTP {status}{why}", retryable=is_transient(status))
 
 
 def _refusal(endpoint: Endpoint, response: Response) -> HandshakeRefused:
@@ -89,7 +112,8 @@ def _refusal(endpoint: Endpoint, response: Response) -> HandshakeRefused:
     )
 
 
-def _cause(endpoint: Endpoint, error: BaseException) -> str:
+def network_cause(error: BaseException, timeout: float) -> str:
+    """What the network or the peer did, in words that show no address beyond the host's and no secret."""
     if isinstance(error, InvalidHandshake):
         return _handshake_cause(error)
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -101,7 +125,7 @@ def _cause(endpoint: Endpoint, error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return f"its name cannot be resolved: {error.strerror}"
     if isinstance(error, TimeoutError):
-        return f"timed out after {endpoint.open_timeout:g} s"
+        return f"timed out after {timeout:g} s"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, (ConnectionResetError, BrokenPipeError, EOFError)):
@@ -113,8 +137,6 @@ def _cause(endpoint: Endpoint, error: BaseException) -> str:
 
 
 def _handshake_cause(error: InvalidHandshake) -> str:
-    if isinstance(error, InvalidProxyStatus):
-        return f"the proxy answered HTTP {error.response.status_code}"
     if isinstance(error, ProxyError):
         return "the proxy did not let us through"
     if isinstance(error, InvalidHeader):

@@ -1,7 +1,7 @@
-"""The whole `websockets` library behind the transport's interface: for proxies and compression, and to compare with.
+"""The whole `websockets` library behind the transport's interface: for compression, and to compare with.
 
-Its own pings are off (the session judges liveness), the environment's proxies are ignored, redirects are refused (no
-credential ever goes to another origin). One task reads: it hands over everything that is already there before it
+Its own pings are off (the session judges liveness), the proxy is the one that `proxies` names, redirects are refused
+(no credential ever goes to another origin). One task reads: it hands over everything that is already there before it
 waits again, so one wakeup is one `received`. One task writes, from a queue bounded by `Endpoint.send_buffer`.
 """
 
@@ -32,6 +32,10 @@ class WebsocketsConnector:
     async def connect(self, endpoint: Endpoint, receiver: Receiver) -> WebsocketsTransport:
         """Open one connection. Raises ConnectFailed, HandshakeRefused, or ConfigurationError for a wrong endpoint."""
         headers = request_headers(endpoint)
+        proxy = endpoint.proxy_address
+        secret: dict[str, Any] = (
+            {"proxy_ssl": endpoint.trust} if proxy is not None and proxy.is_secret else {}
+        )
         try:
             connection = await _Connect(
                 endpoint.url,
@@ -39,7 +43,7 @@ class WebsocketsConnector:
                 user_agent_header=None,
                 subprotocols=list(endpoint.subprotocols) or None,  # type: ignore[arg-type]
                 compression="deflate" if endpoint.compression else None,
-                proxy=endpoint.proxy,
+                proxy=None if proxy is None else proxy.url,
                 open_timeout=endpoint.open_timeout,
                 ping_interval=None,
                 close_timeout=LINGER,
@@ -47,6 +51,7 @@ class WebsocketsConnector:
                 logger=SILENT,
                 ssl=endpoint.ssl_context,
                 create_connection=_BoundedConnection,
+                **secret,
             )
         except (OSError, EOFError, WebSocketException, ValueError, ImportError) as error:
             raise handshake_failure(endpoint, error) from None

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ...secrets import Secret, redact_url
-from ...transport.http import is_loopback
+from ...transport.proxies import is_loopback
 
 __all__ = [
     "EITHER",
