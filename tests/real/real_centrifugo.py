@@ -207,6 +207,7 @@ class OwnVenue:
     async def __aenter__(self) -> Self:
         self._peer = await self._venue.__aenter__()
         self._peer.without_history("best_odds:global")
+        self._peer.without_history("odds_v3:global", claims=True)
         self.url = self._peer.url
         return self
 

@@ -26,7 +26,7 @@ from tests.real.real_centrifugo import HISTORY, OwnVenue, RealCentrifugo
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1000)]  # a first run builds the server
 
 RECOVERABLE = SubscribeParams(positioned=True, recoverable=True)
-BOOK, ODDS = "order_book:market_1", "best_odds:global"
+BOOK, ODDS, ODDS_V3 = "order_book:market_1", "best_odds:global", "odds_v3:global"
 VENUES = {"centrifugo": RealCentrifugo, "ours": OwnVenue}
 BOTH = pytest.mark.parametrize("venue", VENUES)
 
@@ -270,3 +270,41 @@ async def test_what_is_larger_than_the_servers_queue_comes_by_smaller_parts(
             await place.server.publish(f"trades:{n}", [n])
             items = [short(await anext(other)) for _ in range(2)]
             assert [str(items[0]).startswith("reconnected"), items[1]] == [True, n]
+
+
+@BOTH
+async def test_a_channel_without_history_proves_nothing_by_saying_recovered(
+    venue: str, tmp_path: Path
+) -> None:
+    async with line(venue, tmp_path) as place, Session(place.options()) as session:
+        odds, quiet = session.subscribe(ODDS_V3, RECOVERABLE), session.subscribe(BOOK, RECOVERABLE)
+        answer = await odds.confirmed()
+        assert answer.positioned
+        assert answer.recoverable
+        await quiet.confirmed()
+        async with place.outage(session):
+            await place.server.publish(ODDS_V3, [1])
+        assert await take(odds, 1) == ["gap unrecovered"]
+        assert await take(quiet, 1) == ["reconnected 0"], "it keeps a history, in which there is nothing yet"
+        await place.server.publish(ODDS_V3, [2])
+        assert await take(odds, 1) == [2]
+
+
+@BOTH
+@pytest.mark.parametrize("missed", [1000, 2500])
+async def test_what_was_missed_does_not_overflow_the_default_buffer(
+    venue: str, tmp_path: Path, missed: int
+) -> None:
+    async with line(venue, tmp_path) as place, Session(place.options()) as session:
+        book = session.subscribe(BOOK, RECOVERABLE)
+        await book.confirmed()
+        await place.server.publish(BOOK, [0])
+        assert await take(book, 1) == [0]
+        async with place.outage(session):
+            await place.server.publish(BOOK, range(1, missed + 1))
+        async with asyncio.timeout(20):
+            while len(book.buffer) <= missed:  # noqa: ASYNC110 - nobody takes from it, so nobody is woken
+                await asyncio.sleep(0.05)
+        await place.server.publish(BOOK, range(missed + 1, missed + 501))
+        await asyncio.sleep(0.5)
+        assert await take(book, missed + 501) == [f"reconnected {missed}", *range(1, missed + 501)]

@@ -15,7 +15,7 @@ from tapewire.marks import (
     Unsubscribed,
     is_mark,
 )
-from tapewire.session.buffers import EMPTY, POLICIES, Buffer, make_buffer
+from tapewire.session.buffers import EMPTY, MAX_ALLOWED, POLICIES, Buffer, make_buffer
 
 GAP, GAP_2 = (Gap(reason="sequence", since_ns=n, until_ns=n) for n in (1, 2))
 BACK = Resynced(at_ns=3)
@@ -271,3 +271,54 @@ def test_a_wrong_argument_is_named(arguments, fields, argument):
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_buffer_knows_its_policy(policy):
     assert filled(policy, 1).policy == policy
+
+
+# What comes at one blow.
+
+
+@pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest", "resync", "block", "fail"])
+def test_what_is_allowed_beside_the_capacity_never_counts_against_it(policy):
+    full = []
+    buffer = make_buffer(policy, 3, on_full=lambda: full.append(1))
+    for item in range(3):
+        buffer.put(item)
+    buffer.put_mark(GAP)
+    buffer.allow(5)
+    for item in range(10, 15):
+        buffer.put(item)
+    assert not full
+    assert [buffer.take() for _ in range(4)] == [0, 1, 2, GAP]
+    for item in range(20, 23):
+        buffer.put(item)
+    assert not full, "three live ones have room, whatever lies before them"
+    assert drain(buffer) == [10, 11, 12, 13, 14, 20, 21, 22]
+    assert buffer.dropped == 0
+
+
+@pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest"])
+def test_room_that_was_allowed_goes_with_what_it_was_allowed_for(policy):
+    buffer = make_buffer(policy, 2)
+    for _ in range(3):
+        buffer.allow(4)
+        for item in range(4):
+            buffer.put(item)
+    assert drain(buffer) == [0, 1, 2, 3] * 3
+    for item in range(5):
+        buffer.put(item)
+    assert buffer.dropped == 3
+    assert len(drain(buffer)) == 3, "two and what was dropped"
+    buffer.allow(9)  # and then little of it comes
+    buffer.put(1)
+    assert drain(buffer) == [1]
+    for item in range(5):
+        buffer.put(item)
+    assert buffer.dropped == 6
+
+
+def test_what_is_allowed_is_bounded():
+    buffer = make_buffer("drop_oldest", 1)
+    for _ in range(3):
+        buffer.allow(MAX_ALLOWED)
+        for item in range(MAX_ALLOWED):
+            buffer.put(item)
+    assert len(buffer) == MAX_ALLOWED + 1

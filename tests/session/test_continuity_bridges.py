@@ -170,3 +170,78 @@ async def test_a_user_who_asks_for_a_page_too_large_ends_no_replay(clock):
         published(peer, "book", 1)
         await asyncio.sleep(1)
         assert offsets_and_marks(book) == [range(1, 1501), "reconnected 0", range(1501, 1502)]
+
+
+# What was missed and the buffer it is meant for.
+
+
+@pytest.mark.parametrize("missed", [1000, 1001, 4000])
+@pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest", "fail", "block"])
+async def test_what_is_replayed_never_overflows_the_buffer_of_whoever_comes_late_to_it(clock, missed, policy):
+    async with numbered_line(clock) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE, policy=policy)
+        await book.confirmed()
+        peer.publish_many("book", 900)
+        await asyncio.sleep(0.1)
+        peer.abort()
+        peer.publish_many("book", missed)
+        await peer.subscribed("book", 2)
+        await asyncio.sleep(2)
+        peer.publish_many("book", 100)
+        await asyncio.sleep(0.1)
+        last = 900 + missed
+        assert offsets_and_marks(book) == [range(1, 901), f"reconnected {missed}", range(901, last + 101)]
+
+
+async def test_what_was_held_for_a_snapshot_does_not_overflow_the_buffer_behind_it(clock):
+    async def snapshot():
+        await asyncio.sleep(5)
+        return "state"
+
+    async with numbered_line(clock) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE, snapshot=snapshot)
+        await book.confirmed()
+        peer.publish_many("book", 3000)
+        await asyncio.sleep(10)
+        assert offsets_and_marks(book) == ["resynced state", range(1, 3001)]
+
+
+# Recovery where no number moves.
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_a_server_that_says_recovered_of_a_channel_it_keeps_nothing_of_is_not_believed(clock, keeps):
+    async with numbered_line(clock) as (session, peer):
+        if not keeps:
+            peer.without_history("odds", claims=True)
+        odds = session.subscribe("odds", RECOVERABLE, announce=True)
+        await odds.confirmed()
+        await asyncio.sleep(0.1)
+        buffered(odds)
+        peer.abort()
+        if not keeps:
+            peer.publish("odds", 1)  # and nobody can tell
+        await peer.subscribed("odds", 2)
+        await asyncio.sleep(1)
+        items = [odds.taken(odds.buffer.take()) for _ in range(len(odds.buffer))]
+        assert [said(item) for item in items] == [
+            "subscribing",
+            "subscribed",
+            "reconnected 0" if keeps else "gap unrecovered",
+        ]
+        assert (items[1].was_recovering, items[1].recovered) == (True, keeps)
+
+
+async def test_a_channel_of_which_some_publications_have_no_number_is_never_said_to_be_recovered(clock):
+    async with numbered_line(clock) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE)
+        await book.confirmed()
+        peer.publish_many("book", 2)
+        peer.raw(b'{"push":{"channel":"book","pub":{"data":9}}}')
+        await asyncio.sleep(0.1)
+        assert buffered(book) == [1, 2, 9]
+        peer.abort()
+        peer.publish_many("book", 2)
+        await peer.subscribed("book", 2)
+        await asyncio.sleep(1)
+        assert buffered(book) == ["gap unrecovered", 3, 4]

@@ -3,8 +3,10 @@
 Rules:
 
 * What is buffered is undecoded; `put` never waits and never raises. One wakeup serves all that one read brought.
-* `capacity` counts publications. Overflow never drops a mark: marks that meet are absorbed into a run of at most one
-  of each kind, so that eight marks before each publication and behind the last are the very worst.
+* `capacity` counts publications that come live. What comes at one blow, as a replay does, has room of its own for as
+  long as it lies here, up to `MAX_ALLOWED`.
+* Overflow never drops a mark: marks that meet are absorbed into a run of at most one of each kind, so that eight marks
+  before each publication and behind the last are the very worst.
 * What a policy drops is counted and said where it happened by a `Lagged` mark.
 
 ============  ====================================================================================================
@@ -33,6 +35,9 @@ __all__ = ["EMPTY", "POLICIES", "Buffer", "Policy", "make_buffer"]
 Policy: TypeAlias = Literal["drop_oldest", "drop_newest", "conflate", "resync", "block", "fail"]
 
 logger = logging.getLogger("tapewire.session")
+
+MAX_ALLOWED = 20_000
+"""Publications of replays that may lie in one buffer beside its capacity."""
 
 _SLACK = 64
 
@@ -65,7 +70,11 @@ class Buffer:
         self.ended = False
         self.error: BaseException | None = None
         self._items: deque[Any] = deque()
-        self._room = capacity  # the length of `_items` at which it is full: `capacity` and the marks in it
+        # The length of `_items` at which it is full: `capacity`, the marks in it, and what is allowed beside.
+        self._room = capacity
+        self._allowed: deque[list[int]] = (
+            deque()
+        )  # [publications to take before it, publications of one replay]
         self._head: list[Mark] = []  # marks that stood before dropped publications
         self._head_lost = 0  # dropped behind those marks and before the first item
         self._waiter: asyncio.Future[None] | None = None
@@ -84,6 +93,17 @@ class Buffer:
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
+
+    def allow(self, count: int) -> None:
+        """The `count` publications that come now were missed, or held for us: they do not count as live ones do."""
+        allowed = sum(replay for _, replay in self._allowed)
+        count = min(count, MAX_ALLOWED - allowed)
+        if count > 0 and not self.ended:
+            marks = self._room - self.capacity - allowed
+            publications = len(self._items) - marks
+            before = publications - sum(before + replay for before, replay in self._allowed)
+            self._allowed.append([max(0, before), count])
+            self._room += count
 
     def put_mark(self, mark: Mark) -> None:
         """A mark arrives: it is never dropped."""
@@ -114,6 +134,7 @@ class Buffer:
             else:
                 lost += 1
         self._items.clear()
+        self._allowed.clear()
         self._room = 0 if self.ended else self.capacity
         self.dropped += lost
         return lost
@@ -125,8 +146,8 @@ class Buffer:
         if not self._items:
             return EMPTY
         item = self._items.popleft()
-        if self._room > self.capacity and is_mark(item):
-            self._room -= 1
+        if self._room > self.capacity:
+            self._give_back_room(item)
         return item
 
     async def wait(self) -> bool:
@@ -174,6 +195,23 @@ class Buffer:
             return self._head.pop(0)
         lost, self._head_lost = self._head_lost, 0
         return Lagged(dropped=lost, policy=self.policy)
+
+    def _give_back_room(self, item: Any) -> None:
+        """`item` was taken: the room that it had beside the capacity goes with it."""
+        if is_mark(item):
+            self._room -= 1
+        elif self._allowed:
+            replay = self._allowed[0]
+            if replay[0]:
+                replay[0] -= 1
+            else:
+                replay[1] -= 1
+                self._room -= 1
+                if not replay[1]:
+                    self._allowed.popleft()
+        if not self._items and self._allowed:  # some of it was dropped, or never came
+            self._allowed.clear()
+            self._room = self.capacity
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None

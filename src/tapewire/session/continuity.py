@@ -176,10 +176,11 @@ class Continuity:
         self._announce_confirmed(wanted, answer, recovered=answer.recovered)
         if answer.recovered:
             self.write_open_gap(wanted, recovered=answer.replayed)
-            self._go_live(wanted, proven=True)
         else:
             self.write_open_gap(wanted, reason="unrecovered" if answer.recovering else None)
-            self._go_live(wanted, proven=False)
+        self._go_live(wanted, proven=answer.recovered)
+        for consumer in wanted.consumers:
+            consumer.expect(answer.replayed)
 
     def _announce_confirmed(self, wanted: Wanted, answer: Confirmed, *, recovered: bool) -> None:
         mark = Subscribed(was_recovering=answer.recovering, recovered=recovered, reply=answer.reply)
@@ -218,6 +219,8 @@ class Continuity:
             self._line.after_read(partial(self._line.renew, publication.topic))
 
     def _deliver_all(self, wanted: Wanted, items: list[Any]) -> None:
+        for consumer in wanted.consumers:
+            consumer.expect(sum(not is_mark(item) for item in items))
         for item in items:
             if is_mark(item):
                 self._break(wanted, item)

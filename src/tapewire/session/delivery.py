@@ -270,6 +270,11 @@ class Subscription:
         self.seeding.begin(generation, now_ns)
         self.deliver = self.seeding.hold
 
+    def expect(self, count: int) -> None:
+        """So many publications follow at one blow, missed or held: they do not overflow the buffer meant for them."""
+        if count and not (self.seeding is not None and self.seeding.generation is not None):
+            self.buffer.allow(count)
+
     def release(self, items: list[Any] | None) -> bool:
         """The hold is over with these items; False if they were stale (None) and nothing was delivered."""
         if items is None:
@@ -278,6 +283,7 @@ class Subscription:
             if is_mark(item):
                 self.seeded = isinstance(item, Resynced)
         self.deliver = self.caller.call_inline if self.delivery.inline else self.buffer.put
+        self.expect(sum(not is_mark(item) for item in items))
         for item in items:
             (self.deliver_mark if is_mark(item) else self.deliver)(item)
         return True

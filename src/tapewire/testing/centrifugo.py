@@ -46,6 +46,7 @@ from ..protocols.centrifugo import (
     ConnectRequested,
     Disconnected,
     HistoryRequested,
+    NoHistory,
     Publication,
     PublishRequested,
     RefreshRequested,
@@ -174,9 +175,11 @@ class CentrifugoPeer(ScriptedVenue[CentrifugoPeerConnection]):
         """The history of `channel`, made at its first use; None where it keeps none."""
         return self._channels.history(channel)
 
-    def without_history(self, *channels: str) -> None:
-        """These channels keep no history and number nothing."""
+    def without_history(self, *channels: str, claims: bool = False) -> None:
+        """These channels keep no history and number nothing; with `claims` they say "recovered" all the same."""
         self._channels.without_history.update(channels)
+        if claims:
+            self._channels.claiming |= {channel: NoHistory(f"{channel}-1") for channel in channels}
 
     def publish(
         self, channel: str, data: Any = None, *, tags: Mapping[str, str] | None = None

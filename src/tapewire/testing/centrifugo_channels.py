@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..protocols.base import StreamPosition
-from ..protocols.centrifugo import ChannelHistory, Publication, Recovery
+from ..protocols.centrifugo import ChannelHistory, NoHistory, Publication, Recovery
 from ..protocols.centrifugo.frames import as_raw
 
 __all__ = ["Channels"]
@@ -33,6 +33,8 @@ class Channels:
     def __init__(self, **fields: Any) -> None:
         self.logs: defaultdict[str, list[Publication]] = defaultdict(list)
         self.without_history: set[str] = set()
+        self.claiming: dict[str, NoHistory] = {}
+        """Of those, the ones that answer the flags of recovery as if they kept something."""
         self.doubling = False
         """True until a recovery has brought each publication twice."""
         self._fields = fields
@@ -59,6 +61,8 @@ class Channels:
     def recovering(self, channel: str, since: StreamPosition | None, now: float) -> Any:
         """What a subscription is granted with: the history, or one that brings each publication twice."""
         history = self.history(channel)
+        if channel in self.claiming:
+            return self.claiming[channel]
         if history is None or since is None or not self.doubling:
             return history
         self.doubling = not history.recover(since, now).publications

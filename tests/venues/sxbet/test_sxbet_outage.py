@@ -15,6 +15,7 @@ from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.sxbet import SXBetClient, SXBetRequestError, UnauthorizedError, UnknownMarket
 from tapewire.venues.sxbet.limits import Budgets
 from tests.venues.sxbet.fake_sxbet import KEY, MARKET, OTHER, market_row, order_row
+from tests.venues.sxbet.test_sxbet_document import venue_and_client
 from tests.venues.sxbet.test_sxbet_overlap import told
 
 BOOK = f"order_book:market_{MARKET}"
@@ -362,3 +363,20 @@ async def test_where_the_channel_of_all_markets_is_refused_books_go_on_and_the_l
         assert "markets:global: that a market ends is told when its book is seeded next" in caplog.text
         assert client.state == "connected"
         again.task.cancel()
+
+
+async def test_best_odds_of_v3_are_not_said_to_be_recovered_though_the_venue_says_so(clock):
+    """The venue's pages do not say what V3 keeps, so recovery is asked for; a real server then says "recovered"."""
+    channel = "best_odds_v3:global"
+    async with venue_and_client(clock, profile="v3") as (venue, client):
+        venue.without_history(channel, claims=True)
+        await client.connect()
+        rows = client.watch_best_odds()
+        first = asyncio.ensure_future(anext(rows))
+        await venue.subscribed(channel)
+        venue.publish(channel, [{"marketHash": MARKET, "outcomeOne": None, "outcomeTwo": None}])
+        assert (await first).market_hash == MARKET
+        venue.drop(3001)
+        venue.publish(channel, [{"marketHash": OTHER, "outcomeOne": None, "outcomeTwo": None}])
+        assert [type(await anext(rows)) for _ in range(2)] == [Subscribing, Gap]
+        await rows.aclose()

@@ -26,7 +26,7 @@ from .frames import (
     SubscribeResult,
     encode_publication,
 )
-from .history import ChannelHistory, Recovery
+from .history import ChannelHistory, NoHistory, Recovery
 from .pacing import Pacing
 from .requests import (
     ConnectRequested,
@@ -62,6 +62,7 @@ __all__ = [
     "History",
     "HistoryRequested",
     "HistoryResult",
+    "NoHistory",
     "Pacing",
     "Presence",
     "PresenceRequested",

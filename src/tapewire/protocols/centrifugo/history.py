@@ -18,7 +18,7 @@ from ..base import StreamPosition
 from .codes import BAD_REQUEST, ERRORS, UNRECOVERABLE_POSITION
 from .frames import ClientInfo, ErrorReply, HistoryResult, Publication, as_raw
 
-__all__ = ["ChannelHistory", "Recovery"]
+__all__ = ["ChannelHistory", "NoHistory", "Recovery"]
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -27,6 +27,24 @@ class Recovery(msgspec.Struct, frozen=True):
     recovered: bool
     position: StreamPosition
     publications: list[Publication] = []
+
+
+class NoHistory:
+    """A channel that keeps nothing, on a server that lets it be positioned or recovered all the same.
+
+    The real server answers so as soon as the client may read its history, or positioning is allowed: positioned and
+    recoverable, at offset 0 for ever, with an epoch; and recovered, whatever was missed. A page is error 108.
+    """
+
+    offset = 0
+
+    def __init__(self, epoch: str = "e1") -> None:
+        self.top = StreamPosition(0, epoch)
+
+    def recover(self, since: StreamPosition, now: float) -> Recovery:
+        """What a client that stood at `since` is told; nothing is ever brought."""
+        same = since.offset == 0 and since.epoch in ("", self.top.epoch)
+        return Recovery(same, self.top)
 
 
 class ChannelHistory:

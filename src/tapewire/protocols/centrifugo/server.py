@@ -50,7 +50,7 @@ from .frames import (
     encode_publication,
     split_messages,
 )
-from .history import ChannelHistory
+from .history import ChannelHistory, NoHistory
 from .requests import (
     ConnectRequested,
     Disconnected,
@@ -165,11 +165,17 @@ class CentrifugoServer:
         return self._take_all(ahead, now)
 
     def grant(
-        self, request: SubscribeRequested, now: float, history: ChannelHistory | None = None, **fields: Any
+        self,
+        request: SubscribeRequested,
+        now: float,
+        history: ChannelHistory | NoHistory | None = None,
+        **fields: Any,
     ) -> bool:
-        """The subscription is granted, with what `history` can recover; None: the channel keeps none.
+        """The subscription is granted, with what `history` can recover.
 
-        `fields` are further ones of `SubscribeResult`. False where the client has left meanwhile: nothing is sent.
+        None: the channel keeps none, and the flags of recovery mean nothing on it; `NoHistory`: they are answered all
+        the same. `fields` are further ones of `SubscribeResult`. False where the client has left meanwhile: nothing is
+        sent.
         """
         if self._pending.get(request.channel) is not request:
             return False
