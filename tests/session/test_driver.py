@@ -18,7 +18,7 @@ from tapewire.retry import RetryPolicy
 from tapewire.session.credentials import Credentials
 from tapewire.testing.peer import PhoenixPeer
 from tapewire.transport.base import Endpoint
-from tapewire.transport.memory import MemoryNetwork
+from tapewire.transport.memory import LinkFaults, MemoryNetwork
 from tests.session.line import URL, line, make_session, take
 
 STEADY = RetryPolicy(max_attempts=None, initial_backoff=1.0, max_backoff=8.0, jitter=False)
@@ -243,6 +243,51 @@ async def test_a_half_open_line_is_found_within_ping_interval_and_timeout(clock)
         started = clock.monotonic()
         await peer.joined("markets", 2)
         assert clock.monotonic() - started <= 15.0
+
+
+async def test_a_living_downlink_does_not_hide_a_dead_uplink(clock):
+    async with line(clock, retry=RetryPolicy(None, 0.0, 0.0)) as (session, peer):
+        subscription = session.subscribe("markets")
+        await subscription.confirmed()
+        await asyncio.sleep(3)
+        peer.deafen()
+        started, first = clock.monotonic(), peer.newest
+        while len(peer.connections) == 1 and clock.monotonic() - started < 60:
+            peer.broadcast("markets", "tick", {})
+            await asyncio.sleep(0.5)
+        assert clock.monotonic() - started <= 15.5
+        assert first is not peer.newest
+        assert "ping" in session.statistics().last_error
+
+
+async def with_a_late_pong(clock, peer, seconds):
+    """Wait until the first ping is out, whose pong arrives after `seconds`; the pongs after it come at once."""
+    peer.newest.link.to_client = LinkFaults(delay=seconds)
+    await asyncio.sleep(1010.1 - clock.monotonic())
+    assert peer.newest.link.pings == 1
+    peer.newest.link.to_client = LinkFaults()
+
+
+async def test_after_a_suspend_a_ping_that_was_out_is_judged_by_what_still_comes(clock):
+    async with line(clock) as (session, peer):
+        await session.subscribe("markets").confirmed()
+        await with_a_late_pong(clock, peer, 3600.5)
+        clock.suspend(3600)
+        await asyncio.sleep(60)
+        assert session.statistics().reconnections == 0
+
+
+async def test_while_reading_is_paused_no_pong_is_waited_for(clock):
+    async with line(clock, heartbeat_interval=300) as (session, peer):
+        await session.subscribe("markets").confirmed()
+        await with_a_late_pong(clock, peer, 32)
+        connection = session._driver.connection
+        connection.pause()
+        await asyncio.sleep(30)
+        connection.resume(clock.monotonic())
+        session._driver.rearm()
+        await asyncio.sleep(60)
+        assert session.statistics().reconnections == 0
 
 
 async def test_an_unanswered_heartbeat_ends_the_connection_though_pongs_come(clock):

@@ -115,7 +115,7 @@ class Connection:
         return count < len(items)
 
     def ponged(self) -> None:
-        self.liveness.heard(self._driver.now())
+        self.liveness.ponged(self._driver.now())
 
     def lost(self, error: ConnectionLost) -> None:
         if self._driver.connection is self:
@@ -154,7 +154,7 @@ class Connection:
             if verdict == "ping" and self.transport is not None:
                 self.transport.ping()
             elif verdict == "dead":
-                self._driver.broken(ConnectionLost("nothing was heard after a ping"))
+                self._driver.broken(ConnectionLost("a ping was not answered"))
                 return
         protocol = self.protocol
         deadline = None if protocol is None else protocol.next_deadline()
@@ -174,5 +174,5 @@ class Connection:
         """Read again; what was not heard meanwhile is our own doing."""
         if self.paused and self.transport is not None:
             self.paused = False
-            self.liveness.heard(now)
+            self.liveness.ponged(now)
             self.transport.resume_reading()

@@ -1,7 +1,8 @@
 """Whether the line is alive, judged by WebSocket pings. Pure: `now` is an argument, in seconds.
 
-Rules: a ping every `interval` seconds, and anything read within `timeout` seconds after it proves life; else the line
-is dead and is to be aborted, not politely closed. A timer that fires late (a suspended machine, a blocked loop) judges
+Rules: a ping every `interval` seconds, and its pong within `timeout` seconds; else the line is dead and is to be
+aborted, not politely closed. Only a pong is a pong: data that still comes in proves the way in, while the ping and
+everything else that we send may get nowhere. A timer that fires late (a suspended machine, a blocked loop) judges
 nothing: what lies in the socket is read first, for `GRACE` seconds. A protocol's own heartbeat is judged by the
 protocol; both must hold.
 """
@@ -20,7 +21,7 @@ GRACE = 1.0
 
 
 class Liveness:
-    """Call `heard` once per read; ask `handle_timer` when `next_deadline` has passed."""
+    """Call `heard` once per read and `ponged` for a pong; ask `handle_timer` when `next_deadline` has passed."""
 
     __slots__ = ("_interval", "_ping_at", "_pinged_at", "_timeout", "heard_at")
 
@@ -32,7 +33,11 @@ class Liveness:
         self._ping_at = now + (interval or 0.0)
 
     def heard(self, now: float) -> None:
-        """Something was read: the line lived at `now`, whatever was pinged before."""
+        """Something was read: the stream was whole until `now`. It proves nothing about what we send."""
+        self.heard_at = now
+
+    def ponged(self, now: float) -> None:
+        """The peer answered: the line lives in both directions. Also where nothing was read on purpose, until `now`."""
         self.heard_at = now
         self._pinged_at = None
 

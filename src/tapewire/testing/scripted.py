@@ -103,6 +103,10 @@ class ScriptedVenue(ABC, Generic[ConnectionT]):
         """From now on nothing passes on the newest connection, or that one, and nobody is told."""
         (connection or self.newest).link.half_open()
 
+    def deafen(self, connection: ConnectionT | None = None) -> None:
+        """From now on nothing arrives from the newest connection, or that one; what is sent to it does."""
+        (connection or self.newest).link.deafen()
+
     def raw(self, *payloads: Payload) -> None:
         """Send messages of any kind on the newest connection, as one read."""
         self.newest.link.send(*payloads)

@@ -258,6 +258,10 @@ class MemoryPeer:
         self._transport._incoming.cut()
         self._incoming.cut()
 
+    def deafen(self) -> None:
+        """From now on nothing of the client arrives, and nobody is told; what this peer sends still does."""
+        self._incoming.cut()
+
     def mute_pongs(self) -> None:
         """Stop answering pings; everything else goes on."""
         self._answers_pings = False
