@@ -442,3 +442,18 @@ async def test_close_lets_a_running_handler_finish_and_is_bounded(clock, caplog)
     assert clock.monotonic() - started <= 5
     assert done == ["phx_reply"]
     assert any("did not return in time" in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize("in_batches", [False, True])
+async def test_a_wait_that_is_cancelled_ends_no_iteration(clock, in_batches):
+    async with line(clock) as (session, peer):
+        subscription = session.subscribe("markets")
+        await subscription.confirmed()
+        await take(subscription, 1, control=True)
+        items = subscription.batches() if in_batches else subscription
+        for n in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(items), 0.02)
+            ticks(peer, n)
+            item = await asyncio.wait_for(anext(items), 0.02)
+            assert said(item[0] if in_batches else item) == ("tick", {"n": n})

@@ -13,6 +13,7 @@ import inspect
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -97,6 +98,20 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         check_function("snapshot", self.snapshot, 0)
         check_function("reconcile", self.reconcile, 2, plain=True)
         check_seconds("snapshot_timeout", self.snapshot_timeout)
+
+
+class _Batches:
+    """A subscription in lists. Not a generator: that would be over with the first wait that is cancelled."""
+
+    def __init__(self, items: AsyncIterator[Any], fill: Callable[[list[Any]], list[Any]]) -> None:
+        self._items = items
+        self._fill = fill
+
+    def __aiter__(self) -> AsyncIterator[list[Any]]:
+        return self
+
+    async def __anext__(self) -> list[Any]:
+        return self._fill([await anext(self._items)])
 
 
 class Subscription:
@@ -234,23 +249,27 @@ class Subscription:
             item = self.buffer.take()
         return self.taken(item)
 
-    async def batches(self, limit: int = 1_000) -> AsyncIterator[list[Any]]:
+    def batches(self, limit: int = 1_000) -> AsyncIterator[list[Any]]:
         """Iterate in lists of what is there, at most `limit` items each: one wakeup for many.
 
-        A batch is shorter where more would be decoded than everybody else can wait for.
+        A batch is shorter where more would be decoded than everybody else can wait for. A wait that is cancelled loses
+        nothing and ends nothing.
         """
         if limit < 1:
             raise ConfigurationError("limit", limit, "a whole number from 1")
-        async for first in self:
-            batch, enough = [first], min(limit, _LOOK_EVERY)
-            while True:
-                while len(batch) < enough and (item := self.buffer.take()) is not EMPTY:
-                    batch.append(self.taken(item))
-                if len(batch) < enough or enough == limit or self._now() - self._slice_began > SLICE_SECONDS:
-                    break
-                enough = min(limit, enough + _LOOK_EVERY)
-            self._look_at = 0
-            yield batch
+        return _Batches(aiter(self), partial(self._fill, limit=limit))
+
+    def _fill(self, batch: list[Any], *, limit: int) -> list[Any]:
+        """What can be taken at once, behind the first."""
+        enough = min(limit, _LOOK_EVERY)
+        while True:
+            while len(batch) < enough and (item := self.buffer.take()) is not EMPTY:
+                batch.append(self.taken(item))
+            if len(batch) < enough or enough == limit or self._now() - self._slice_began > SLICE_SECONDS:
+                break
+            enough = min(limit, enough + _LOOK_EVERY)
+        self._look_at = 0
+        return batch
 
     def __repr__(self) -> str:
         return f"<Subscription {self.topic} {self.state} buffered={len(self.buffer)} dropped={self.buffer.dropped}>"

@@ -1,8 +1,9 @@
 """`Stream`: what every `stream_...` method gives: an async iterator over one bounded buffer.
 
 Rules: the reader only puts frames into the buffer; they are decoded when they are taken. A stream asks for its topics
-when it is first iterated. It leaves them when it is closed, when its iteration is cancelled, when nobody holds it any
-more, and when one of its topics ends, whose error it then raises.
+when it is first iterated. It leaves them when it is closed, when the task that iterates it is cancelled, when nobody
+holds it any more, and when one of its topics ends, whose error it then raises. A wait that is cancelled (by a time-out)
+ends nothing and loses nothing: the next one goes on where it was.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import msgspec
 from ...errors import BufferOverflow, NotSubscribed, SessionClosed, SubscriptionRefused, retold
 from ...marks import Gap, Mark, is_mark
 from ...session.buffers import EMPTY, Policy, make_buffer
-from ...session.stepping import SLICE_SECONDS
+from ...session.stepping import SLICE_SECONDS, is_cancelled
 from .errors import WEEXInvalidArgument
 from .message import WeexMessage
 
@@ -33,6 +34,8 @@ Convert: TypeAlias = Callable[[Any, "StreamCore"], Iterable[WeexMessage] | Await
 
 POLICIES: Final = ("drop_oldest", "drop_newest", "fail")
 _LOGGED: Final = 10
+_ONE_WAIT: Final = ("__anext__", "_wrap_awaitable")
+"""Names of the coroutines of tasks that are made of one wait for the next message."""
 
 
 class Source:
@@ -83,6 +86,8 @@ class StreamCore:
         self._source = source
         self._convert = convert
         self._pending: deque[WeexMessage] = deque()
+        self._converting: asyncio.Future[Iterable[WeexMessage]] | None = None
+        self._consumer: asyncio.Task[Any] | None = None  # whose `async for` it is
         self._started = self._left = False
         self._slice_began = 0.0  # when it last waited
         self._on_started = on_started
@@ -131,6 +136,7 @@ class StreamCore:
         """Ask for the topics, once. Where one of them cannot be asked for, none is."""
         if not self._started and not self._left:
             self._started = True
+            self._loop = asyncio.get_running_loop()
             self._on_started(self)
             try:
                 self._source.start(self)
@@ -153,36 +159,73 @@ class StreamCore:
             return
         self._left = True
         self.buffer.end()
+        if self._converting is not None:
+            self._converting.cancel()
+        if self._consumer is not None:
+            self._consumer.remove_done_callback(self._consumer_ended)
+            self._consumer = None
         if self._started:
             self._source.stop(self)
         self._on_left(self)
+
+    def iterated_by(self, task: asyncio.Task[Any] | None) -> None:
+        """`task` iterates it from now on: the stream is left when that is cancelled.
+
+        A task that is one wait, as `asyncio.wait_for` makes them before Python 3.12, iterates nothing.
+        """
+        if task is None or task is self._consumer or getattr(task.get_coro(), "__name__", "") in _ONE_WAIT:
+            return
+        if self._consumer is not None:
+            self._consumer.remove_done_callback(self._consumer_ended)
+        if not self._left:
+            self._consumer = task
+            task.add_done_callback(self._consumer_ended)
+
+    def _consumer_ended(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self.leave()
+
+    def dropped(self) -> None:
+        """Nobody holds the stream any more. Where that is found, and in which thread, is not ours to choose."""
+        if self._started and not self._left:
+            self._loop.call_soon_threadsafe(self.leave)
 
     async def next(self) -> WeexMessage:
         """The next message. Raises what ended the stream, or StopAsyncIteration."""
         self.start()
         loop = asyncio.get_running_loop()
-        try:
-            if loop.time() - self._slice_began > SLICE_SECONDS:  # a slow loop body: everybody else has a turn
-                await asyncio.sleep(0)
+        if loop.time() - self._slice_began > SLICE_SECONDS:  # a slow loop body: everybody else has a turn
+            await asyncio.sleep(0)
+            self._slice_began = loop.time()
+        while not self._pending:
+            if self._converting is not None:
+                await self._finish_converting()
+            elif (item := self.buffer.take()) is not EMPTY:
+                self._take(item)
+            elif await self.buffer.wait():
                 self._slice_began = loop.time()
-            while not self._pending:
-                item = self.buffer.take()
-                if item is not EMPTY:
-                    await self._take(item)
-                elif await self.buffer.wait():
-                    self._slice_began = loop.time()
-                else:
-                    self.leave()
-                    if self.buffer.error is not None:
-                        raise retold(self.buffer.error)
-                    raise StopAsyncIteration
-        except asyncio.CancelledError:
-            self.leave()
-            raise
+            else:
+                self.leave()
+                if self.buffer.error is not None:
+                    raise retold(self.buffer.error)
+                raise StopAsyncIteration
         self.delivered += 1
         return self._pending.popleft()
 
-    async def _take(self, item: Any) -> None:
+    async def _finish_converting(self) -> None:
+        """What was taken is in nobody's hands until it is converted: a wait that is cancelled leaves it to the next."""
+        converting = self._converting
+        assert converting is not None
+        try:
+            self._pending.extend(await asyncio.shield(converting))
+        except asyncio.CancelledError:
+            if is_cancelled() or not converting.cancelled():
+                raise  # else it was left meanwhile, and nothing of ours was cancelled
+        finally:
+            if converting.done() and self._converting is converting:
+                self._converting = None
+
+    def _take(self, item: Any) -> None:
         if is_mark(item):
             holds_state = getattr(item, "snapshot", None) is not None
             self._pending.extend(self._marked(item, seen=holds_state))
@@ -190,8 +233,9 @@ class StreamCore:
                 return
         converted = self._convert(item, self)
         if inspect.isawaitable(converted):
-            converted = await converted
-        self._pending.extend(converted)
+            self._converting = asyncio.ensure_future(converted)
+        else:
+            self._pending.extend(converted)
 
     def _marked(self, mark: Mark, *, seen: bool = False) -> Iterable[WeexMessage]:
         """The mark as a message, or else a line in the log; `seen` where its snapshot is delivered in messages."""
@@ -213,10 +257,11 @@ class StreamCore:
 class Stream:
     """Iterate it: `async for message in client.stream_...(...)`. One task at a time.
 
-    Leaving the loop leaves its topics, as soon as nobody holds the stream; `async with` or `aclose()` does so at once.
-    A cancelled iteration is over. Errors: what refused or ended one of its topics (`SubscriptionRefused`,
-    `SubscriptionEnded`, `BufferOverflow`), what the line gave up for (`HandshakeRefused`, `GaveUp`), `SessionClosed`
-    where the client was closed before.
+    Leaving the loop leaves its topics, as soon as nobody holds the stream; `async with` or `aclose()` does so at once,
+    and so does the end of a task that was cancelled in its `async for`. A wait that was cancelled alone, as by
+    `asyncio.wait_for(anext(stream), 1)`, ends and loses nothing. Errors: what refused or ended one of its topics
+    (`SubscriptionRefused`, `SubscriptionEnded`, `BufferOverflow`), what the line gave up for (`HandshakeRefused`,
+    `GaveUp`), `SessionClosed` where the client was closed before.
     """
 
     __slots__ = ("__weakref__", "_core")
@@ -226,6 +271,7 @@ class Stream:
 
     def __aiter__(self) -> Self:
         self._core.start()
+        self._core.iterated_by(asyncio.current_task())
         return self
 
     async def __anext__(self) -> WeexMessage:
@@ -273,8 +319,8 @@ class Stream:
         core = getattr(self, "_core", None)
         if core is not None:
             try:
-                core.leave()
-            except (RuntimeError, SessionClosed):  # the loop has gone, and every socket with it
+                core.dropped()
+            except RuntimeError:  # the loop has gone, and every socket with it
                 logger.debug("%s was dropped behind its event loop", core.name)
 
     def __repr__(self) -> str:
