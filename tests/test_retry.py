@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapewire.errors import ConfigurationError
-from tapewire.retry import NEVER_GIVE_UP, NO_RETRY, RetryPolicy
+from tapewire.retry import MAX_RETRY_AFTER, NEVER_GIVE_UP, NO_RETRY, RetryPolicy
 
 fractions = st.floats(min_value=0, max_value=1, exclude_max=True)
 policies = st.builds(
@@ -25,9 +25,14 @@ def test_a_delay_lies_between_nothing_and_the_growing_ceiling(policy, attempts, 
     assert delay == pytest.approx(ceiling * fraction)
 
 
-@given(policies, st.integers(min_value=1, max_value=100), st.floats(min_value=0, max_value=1e6), fractions)
+@given(
+    policies,
+    st.integers(min_value=1, max_value=100),
+    st.floats(min_value=0, max_value=MAX_RETRY_AFTER),
+    fractions,
+)
 def test_a_retry_after_is_never_shortened(policy, attempts, retry_after, fraction):
-    """delay >= Retry-After, whatever the jitter; and more than it by at most the jitter."""
+    """delay >= Retry-After up to its bound, whatever the jitter; and more than it by at most the jitter."""
     delay = policy.delay(attempts, retry_after=retry_after, fraction=lambda: fraction)
     assert delay >= retry_after
     assert delay == pytest.approx(retry_after + policy.delay(attempts, fraction=lambda: fraction))
@@ -42,6 +47,12 @@ def test_the_first_delay_is_jittered_too():
 def test_without_jitter_the_ceiling_doubles_up_to_its_bound():
     policy = RetryPolicy(None, 0.5, 3, jitter=False)
     assert [policy.delay(n) for n in range(1, 6)] == [0.5, 1, 2, 3, 3]
+
+
+def test_a_retry_after_is_waited_for_a_quarter_of_an_hour_at_most():
+    policy = RetryPolicy(None, 1, 1, jitter=False)
+    assert policy.delay(1, retry_after=864_000) == MAX_RETRY_AFTER + 1 == 901
+    assert policy.delay(1, retry_after=float("inf")) == 901
 
 
 @pytest.mark.parametrize("retry_after", [-5, float("nan")])

@@ -27,10 +27,16 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's own clock. All of them are equal: what is shared by clock is shared by them."""
 
     monotonic = staticmethod(time.monotonic)  # the functions themselves: asked per message
     time_ns = staticmethod(time.time_ns)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SystemClock)
+
+    def __hash__(self) -> int:
+        return hash(SystemClock)
 
     def __repr__(self) -> str:
         return "SystemClock()"

@@ -2,7 +2,8 @@
 
 Rules: full jitter from the first retry on, `uniform(0, min(max_backoff, initial_backoff * 2**(n-1)))`, so that a
 thousand clients dropped together do not come back together; a peer's Retry-After is a floor, never shortened by
-jitter; the count belongs to one outage and starts again only after the line was stable (the session decides that).
+jitter, and counts for `MAX_RETRY_AFTER` at most; the count belongs to one outage and starts again only after the line
+was stable (the session decides that).
 """
 
 from __future__ import annotations
@@ -17,7 +18,18 @@ from typing import TypeAlias
 
 from .errors import ConfigurationError
 
-__all__ = ["NEVER_GIVE_UP", "NO_RETRY", "RandomFraction", "RetryPolicy", "retry_after_seconds"]
+__all__ = [
+    "MAX_RETRY_AFTER",
+    "NEVER_GIVE_UP",
+    "NO_RETRY",
+    "RandomFraction",
+    "RetryPolicy",
+    "retry_after_seconds",
+]
+
+MAX_RETRY_AFTER = 900.0
+"""Seconds. A longer Retry-After is asked again after this: a wrong header (ten days were seen, and a date of another
+year) would end a client without a word, and one call in a quarter of an hour harms nobody."""
 
 RandomFraction: TypeAlias = Callable[[], float]
 
@@ -54,10 +66,13 @@ class RetryPolicy:
     def delay(
         self, attempts: int, *, retry_after: float | None = None, fraction: RandomFraction = random
     ) -> float:
-        """Seconds to wait after `attempts` (1, 2, ...) failed tries. `fraction` yields a number in [0, 1)."""
+        """Seconds to wait after `attempts` (1, 2, ...) failed tries. `fraction` yields a number in [0, 1).
+
+        `retry_after`, in seconds, is waited for first, up to `MAX_RETRY_AFTER`.
+        """
         ceiling = min(self.max_backoff, self.initial_backoff * 2.0 ** min(attempts - 1, 63))
         wait = ceiling * fraction() if self.jitter else ceiling
-        return wait if retry_after is None else max(0.0, retry_after) + wait
+        return wait if retry_after is None else min(max(0.0, retry_after), MAX_RETRY_AFTER) + wait
 
 
 def _is_number(value: object) -> bool:

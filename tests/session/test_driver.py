@@ -204,6 +204,14 @@ async def test_retry_after_of_a_429_is_waited_for(clock):
         assert 60 <= clock.monotonic() - started <= 61
 
 
+async def test_a_retry_after_of_ten_days_is_not_waited_for_in_full(clock):
+    network = MemoryNetwork()
+    network.refuse(503, retry_after=864_000)
+    started = clock.monotonic()
+    async with PhoenixPeer(network), make_session(clock, network, retry=RetryPolicy(None, 0.5, 1.0)):
+        assert 900 <= clock.monotonic() - started <= 901
+
+
 async def test_a_503_is_retried(clock):
     network = MemoryNetwork()
     network.refuse(503, times=3)

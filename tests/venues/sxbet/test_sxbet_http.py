@@ -24,7 +24,7 @@ from tapewire.venues.sxbet import (
     TokenUnavailable,
     UnauthorizedError,
 )
-from tapewire.venues.sxbet.limits import Budgets
+from tapewire.venues.sxbet.limits import Budget, Budgets
 from tests.venues.sxbet.fake_sxbet import KEY, MARKET, FakeSXBet, market_row, order_row
 
 QUICK = RetryPolicy(max_attempts=3, initial_backoff=0.001, max_backoff=0.001)
@@ -222,8 +222,14 @@ async def test_a_429_holds_everybody_who_shares_the_budget(venue: FakeSXBet) -> 
     async with client(venue, budgets=budgets, clock=clock, retry=RetryPolicy(max_attempts=1)) as api:
         with pytest.raises(SXBetRateLimitError):
             await api.orders(event_id="L1")
-    assert budgets.reserve("orders", clock.monotonic()) == 50.0
-    assert budgets.reserve("trades", clock.monotonic()) == 0.0
+
+    async def waited(budget: Budget) -> float:
+        begun = clock.monotonic()
+        await budgets.wait(budget, clock)
+        return clock.monotonic() - begun
+
+    assert await asyncio.to_thread(clock.run, waited("trades")) == 0.0
+    assert await asyncio.to_thread(clock.run, waited("orders")) == 50.0
 
 
 async def test_two_clients_of_one_key_share_their_budget(venue: FakeSXBet) -> None:

@@ -139,7 +139,7 @@ class AsyncSXBet:
         """Rows so far that no answer's reader understood: they are left out."""
         self._policy = checked_policy("retry", settings.get("retry")) or RetryPolicy()
         self._clock = settings.get("clock") or SystemClock()
-        self._budgets = settings.get("budgets") or budgets_for(self.endpoints.api_url, self._key)
+        self._budgets = settings.get("budgets") or budgets_for(self.endpoints.api_url, self._key, self._clock)
         self._markets_per_request = MAX_MARKETS
         self._http = HttpClient(
             self.endpoints.api_url,
@@ -341,8 +341,7 @@ class AsyncSXBet:
         attempts = 0
         self.announcement.say()
         while True:
-            if delay := self._budgets.reserve(budget, self._clock.monotonic()):
-                await asyncio.sleep(delay)
+            await self._budgets.wait(budget, self._clock)
             attempts += 1
             try:
                 return await self._http.request("GET", path, query=query or {})

@@ -11,8 +11,9 @@ import weakref
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
+from ...clock import Clock
 from ...secrets import Secret
-from ...transport.limiter import RateLimiter
+from ...transport.limiter import RateLimiter, wait_for_all
 
 __all__ = ["LIMITS", "Budget", "Budgets", "budgets_for"]
 
@@ -29,15 +30,15 @@ _AT_ONCE: Final = 0.1
 
 
 class Budgets:
-    """All limits of one key. Wait what `reserve` says before each attempt; tell `hold` when the venue answers 429."""
+    """All limits of one key. Await `wait` before each attempt; tell `hold` when the venue answers 429."""
 
     def __init__(self) -> None:
         self._own = {budget: _within(limit, 60.0) for budget, limit in LIMITS.items()}
         self._overall = _within(*OVERALL)
 
-    def reserve(self, budget: Budget, now: float) -> float:
-        """Take the next free place; the seconds to wait until then."""
-        return max(self._own[budget].reserve(now), self._overall.reserve(now))
+    async def wait(self, budget: Budget, clock: Clock) -> None:
+        """Wait for a place in this budget and in the overall one. Cancelled, it gives both back."""
+        await wait_for_all(clock, self._own[budget], self._overall)
 
     def hold(self, budget: Budget, now: float, seconds: float) -> None:
         """Let nothing new of this kind through for `seconds`."""
@@ -52,14 +53,19 @@ def _within(limit: int, seconds: float) -> RateLimiter:
 
 
 # The key itself names its budgets: a digest of it in a text would be a trace of it.
-_shared: weakref.WeakValueDictionary[tuple[str, Secret | None], Budgets] = weakref.WeakValueDictionary()
+_shared: weakref.WeakValueDictionary[tuple[str, Secret | None, Clock], Budgets] = (
+    weakref.WeakValueDictionary()
+)
 _lock = threading.Lock()
 
 
-def budgets_for(origin: str, api_key: Secret | None) -> Budgets:
-    """The process's budgets of that key at that origin, kept while in use. Without a key: of this machine."""
+def budgets_for(origin: str, api_key: Secret | None, clock: Clock) -> Budgets:
+    """The process's budgets of that key at that origin, in that clock's time, kept while in use.
+
+    Without a key they are those of this machine.
+    """
     with _lock:
-        budgets = _shared.get((origin, api_key))
+        budgets = _shared.get((origin, api_key, clock))
         if budgets is None:
-            budgets = _shared[(origin, api_key)] = Budgets()
+            budgets = _shared[(origin, api_key, clock)] = Budgets()
         return budgets

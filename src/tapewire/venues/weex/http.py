@@ -22,7 +22,7 @@ import msgspec
 
 from ...clock import Clock, SystemClock
 from ...errors import HttpError
-from ...retry import NO_RETRY, RandomFraction, RetryPolicy
+from ...retry import MAX_RETRY_AFTER, NO_RETRY, RandomFraction, RetryPolicy
 from ...transport.http import HttpClient, Method, retry_delay
 from ..kit.settings import Announcement
 from .answers import (
@@ -84,7 +84,7 @@ class WeexAsyncClient:
         places = [addresses.rest, addresses.public, addresses.private]
         self.announcement = Announcement(logger, "weex", places, addresses.source)
         """Says where calls and streams go, once, before the first of them."""
-        self._weight = weight_of(config.addresses.rest)
+        self._weight = weight_of(config.addresses.rest, self._clock)
         self._policy = RetryPolicy(max_attempts=config.max_retries + 1, initial_backoff=0.5, max_backoff=8.0)
         self._http = HttpClient(
             config.addresses.rest,
@@ -354,10 +354,7 @@ class WeexAsyncClient:
         signed: bool,
     ) -> Any:
         self.announcement.say()
-        now = self._clock.monotonic()
-        delay = max(self._weight.reserve(now) for _ in range(weight))
-        if delay > 0:
-            await asyncio.sleep(delay)
+        await self._weight.wait(self._clock, weight)
         target = PREFIX + path + (f"?{urlencode(query)}" if query else "")
         headers = {"User-Agent": USER_AGENT}
         if signed:
@@ -373,7 +370,7 @@ class WeexAsyncClient:
         except HttpError as error:
             failure = of_http_error(error)
             if error.status == 429:
-                held = BAN_SECONDS if error.retry_after is None else error.retry_after
+                held = BAN_SECONDS if error.retry_after is None else min(error.retry_after, MAX_RETRY_AFTER)
                 self._weight.hold(self._clock.monotonic(), held)
         raise failure
 

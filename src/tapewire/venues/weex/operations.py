@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from ...clock import Clock
 from ...transport.limiter import RateLimiter, shared_limiter
 
 __all__ = ["CHANNELS_PER_CONNECTION", "OPERATIONS_PER_HOUR", "Operations", "connections_of", "weight_of"]
@@ -45,13 +46,13 @@ class Operations:
         return f"<Operations {len(self._taken)} of {self._limit} in {self._per:g} s>"
 
 
-def connections_of(host: str) -> RateLimiter:
+def connections_of(host: str, clock: Clock) -> RateLimiter:
     """How often this process may connect to `host`: await its `wait` before each attempt."""
     rate, per, burst = _CONNECTIONS
-    return shared_limiter(f"weex connections {host}", rate, per, burst)
+    return shared_limiter(f"weex connections {host}", rate, per, burst, clock=clock)
 
 
-def weight_of(origin: str) -> RateLimiter:
-    """The weight of HTTP calls that this process may spend at `origin`: reserve once for each unit."""
+def weight_of(origin: str, clock: Clock) -> RateLimiter:
+    """The weight of HTTP calls that this process may spend at `origin`: wait for a place for each unit."""
     rate, per, burst = _WEIGHT
-    return shared_limiter(f"weex weight {origin}", rate, per, burst)
+    return shared_limiter(f"weex weight {origin}", rate, per, burst, clock=clock)

@@ -108,7 +108,7 @@ class WeexWebSocketClient:
         self._public: Lines | None = None
         self._private: Lines | None = None
         hosts = {host_of(config.addresses.public), host_of(config.addresses.private)}
-        self._budgets = {host: connections_of(host) for host in hosts}
+        self._budgets = {host: connections_of(host, self._clock) for host in hosts}
         self._feeds: dict[str, BookFeed] = {}
         self._streams: dict[StreamCore, None] = {}
         self._connected = False
