@@ -293,7 +293,7 @@ async def test_a_frame_that_cannot_be_read_costs_its_own_book_only(clock: Virtua
         other = Heard(client.stream_order_book("ETHUSDT", level=15, marks=True))
         await hit.until(1)
         await other.until(1)
-        peer.send("BTCUSDT@depth15", '{"e":"depth","E":1,"s":"BTCUSDT","l":15,"U":1,"u":')
+        peer.send("BTCUSDT@depth15", '{"e":"depth","E":1790134568001,"s":"BTCUSDT","l":15,"U":1,"u":')
         await hit.until(4)
         peer.send(
             "BTCUSDT@depth15",

@@ -159,7 +159,7 @@ async def test_an_order_whose_answer_was_lost_is_unknown_and_never_sent_again(
             "origQty": "0.1",
             "executedQty": "0.04",
             "avgPrice": "100",
-            "updateTime": 5,
+            "updateTime": 1790134568000,
         }
         order = await client.get_order(client_order_id="mine")
         assert (order["order_id"], order["status"], order["filled_size"]) == (
@@ -220,6 +220,15 @@ async def test_a_cancellation_whose_answer_was_lost_is_unknown_too(clock: Virtua
         (("BTCUSDT", "buy", 0.1), {}, "size"),
         (("BTCUSDT", "buy", "-1"), {}, "size"),
         (("BTCUSDT", "buy", "NaN"), {}, "size"),
+        (("BTCUSDT", "buy", "1_000"), {}, "size"),
+        (("BTCUSDT", "buy", " 1 "), {}, "size"),
+        (("BTCUSDT", "buy", "\u0663"), {}, "size"),
+        (("BTCUSDT", "buy", "+1"), {}, "size"),
+        (("BTCUSDT", "buy", True), {}, "size"),
+        (("BTCUSDT", "buy", "1"), {"price": "90_000"}, "price"),
+        (("BTCUSDT", "buy", "1"), {"client_order_id": ""}, "client_order_id"),
+        (("BTCUSDT", "buy", "1"), {"client_order_id": 5}, "client_order_id"),
+        (("BTCUSDT", "buy", "1"), {"client_order_id": "a\n"}, "client_order_id"),
         (("BTCUSDT", "buy", "1"), {"type": "limit"}, "price"),
         (("BTCUSDT", "buy", "1"), {"type": "market", "price": "5"}, "price"),
         (("BTCUSDT", "buy", "1"), {"position_side": "net"}, "position_side"),
@@ -234,6 +243,32 @@ async def test_a_wrong_order_is_refused_here(
     async with venue.client as client:
         with pytest.raises(WEEXInvalidArgument, match=f"^{named}="):
             await client.place_order(*arguments, **fields)
+    assert venue.calls == []
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [("1e3", "1000"), ("007", "7"), (Decimal("1E-7"), "0.0000001"), (5, "5"), ("0.10", "0.10")],
+)
+async def test_a_number_goes_out_in_plain_digits_however_it_was_given(
+    clock: VirtualClock, given: Any, sent: str
+) -> None:
+    venue = Venue(clock)
+    venue.answers["order"] = {"orderId": 7, "clientOrderId": "c", "success": True}
+    async with venue.client as client:
+        await client.place_order("BTCUSDT", "buy", given)
+        assert venue.bodies[-1]["quantity"] == sent
+
+
+@pytest.mark.parametrize(
+    "ids", [(None, None), ("7", "c"), ("", None), (True, None), (None, "a\nb"), (1.5, None)]
+)
+async def test_an_order_is_looked_up_by_one_id_that_can_be_one(clock: VirtualClock, ids: Any) -> None:
+    venue = Venue(clock)
+    async with venue.client as client:
+        for call in (client.get_order, client.cancel_order):
+            with pytest.raises(WEEXInvalidArgument, match="order_id="):
+                await call(ids[0], client_order_id=ids[1])
     assert venue.calls == []
 
 
@@ -260,7 +295,7 @@ async def test_429_shuts_every_call_out_for_ten_seconds(clock: VirtualClock) -> 
     too_many = answered({"code": 429, "msg": "Too many requests."}, 429)
     venue.answers["market/symbolPrice"] = [
         lambda: too_many,
-        lambda: {"symbol": "BTCUSDT", "price": "5", "time": 1},
+        lambda: {"symbol": "BTCUSDT", "price": "5", "time": 1790134568000},
     ]
     async with venue.client as client:
         before = clock.monotonic()
@@ -318,10 +353,17 @@ async def test_an_answer_that_makes_no_sense_is_one_typed_error(clock: VirtualCl
 
 async def test_candles_have_names_for_their_places(clock: VirtualClock) -> None:
     venue = Venue(clock)
-    venue.answers["market/klines"] = [[1000, "1", "4", "0.5", "2", "30", 1999, "60", 7, "1", "2"]]
+    venue.answers["market/klines"] = [
+        [1790134568000, "1", "4", "0.5", "2", "30", 1790134568999, "60", 7, "1", "2"]
+    ]
     async with venue.client as client:
         (candle,) = await client.get_kline("BTCUSDT", "1m")
-        assert (candle["start"], candle["end"], candle["high"], candle["trades"]) == (1.0, 1.999, 4, 7)
+        assert (candle["start"], candle["end"], candle["high"], candle["trades"]) == (
+            1790134568.0,
+            1790134568.999,
+            4,
+            7,
+        )
 
 
 async def test_signed_calls_without_a_key_say_what_is_missing(clock: VirtualClock) -> None:

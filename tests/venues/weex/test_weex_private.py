@@ -86,18 +86,18 @@ async def test_an_order_that_is_partly_filled_says_so(clock: VirtualClock) -> No
             "size": "2",
             "cumFillSize": "0",
             "status": "PENDING",
-            "updatedTime": "5000",
+            "updatedTime": "1790134568000",
         }
         rows = [
             row,
             row | {"cumFillSize": "0.5", "cumFillValue": "50", "status": "NEW"},
             row | {"cumFillSize": "2", "cumFillValue": "200", "status": "FILLED"},
         ]
-        peer.send("orders", {"e": "orders", "E": 1, "v": 9, "msgEvent": "OrderUpdate", "d": rows})
+        peer.send("orders", {"e": "orders", "E": 1790134568001, "v": 9, "msgEvent": "OrderUpdate", "d": rows})
         await heard.until(3)
         assert [message.data["status"] for message in heard] == ["new", "partially_filled", "filled"]
         assert heard[1].data["average_price"] == 100
-        assert (heard[0].data["order_id"], heard[0].timestamp, heard[0].sequence) == ("7", 5.0, 9)
+        assert (heard[0].data["order_id"], heard[0].timestamp, heard[0].sequence) == ("7", 1790134568.0, 9)
         await heard.stop()
 
 
@@ -112,7 +112,7 @@ async def test_positions_begin_with_the_state_and_have_their_profit_from_the_mar
         assert (heard[0].symbol, heard[0].data["unrealized_pnl"]) == ("ETHUSDT", 10)
         await peer.has("ETHUSDT@ticker")
         row = {"symbol": "BTCUSDT", "side": "SHORT", "size": "2", "openValue": "250"}
-        push = {"e": "positions", "E": 1_000, "v": 1, "msgEvent": "OrderUpdate", "d": [row]}
+        push = {"e": "positions", "E": 1790134569000, "v": 1, "msgEvent": "OrderUpdate", "d": [row]}
         peer.send("positions", push)
         await heard.until(2)
         assert (heard[1].data["mark"], heard[1].data["unrealized_pnl"]) == (110, 30)  # over HTTP
@@ -159,7 +159,13 @@ async def test_balances_say_what_is_available(clock: VirtualClock) -> None:
         await heard.until(1)
         assert [heard[0].data[name] for name in ("balance", "available", "frozen")] == [100, 60, 40]
         told |= {"balance": "90", "availableBalance": "50"}
-        push = {"e": "account", "E": 1, "v": 1, "msgEvent": "x", "d": [{"coin": "USDT", "amount": "90"}]}
+        push = {
+            "e": "account",
+            "E": 1790134568001,
+            "v": 1,
+            "msgEvent": "x",
+            "d": [{"coin": "USDT", "amount": "90"}],
+        }
         peer.send("account", push)
         await heard.until(2)
         assert [heard[1].data[name] for name in ("balance", "available", "frozen")] == [90, 50, 40]
@@ -177,7 +183,8 @@ async def test_a_consumer_too_slow_for_its_own_orders_is_stopped_not_lied_to(clo
         await peer.has("orders")
         for number in range(4):
             peer.send(
-                "orders", {"e": "orders", "E": 1, "v": number, "d": [{"id": str(number), "status": "NEW"}]}
+                "orders",
+                {"e": "orders", "E": 1790134568001, "v": number, "d": [{"id": str(number), "status": "NEW"}]},
             )
         await asyncio.sleep(1)
         assert [(await anext(stream)).data["order_id"] for _ in range(2)] == ["0", "1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -49,10 +50,12 @@ class V3Script:
 
     def publish(self, topic: str, number: int) -> list[Payload]:
         symbol, channel = topic.split("@")
-        return [json.dumps({"e": channel, "E": number, "s": symbol, "d": [{"c": str(number)}]})]
+        return [
+            json.dumps({"e": channel, "E": 1790134568000 + number, "s": symbol, "d": [{"c": str(number)}]})
+        ]
 
     def number_of(self, publication: Any) -> int | None:
-        return int(publication.venue_time_ms)
+        return int(publication.venue_time_ms) - 1790134568000
 
     def garbage(self) -> list[Payload]:
         return ['{"e":"trade","E":"soon","s":5}', '{"hello":1}', '{"result":"maybe","id":1}', "hello"]
@@ -91,7 +94,7 @@ class V3Duties(V3Script):
     """The duties name their topics `a` and `b`: here those are channels without a symbol."""
 
     def publish(self, topic: str, number: int) -> list[Payload]:
-        return [json.dumps({"e": topic, "E": number, "s": "", "d": []})]
+        return [json.dumps({"e": topic, "E": 1790134568000 + number, "s": "", "d": []})]
 
 
 def test_the_v3_wire_keeps_every_duty_of_a_protocol() -> None:
@@ -178,7 +181,7 @@ def test_a_snapshot_before_the_answer_is_delivered() -> None:
     (request,) = line.ask("BTCUSDT@depth15")
     snapshot = {
         "e": "depthSnapshot",
-        "E": 1,
+        "E": 1790134568001,
         "s": "BTCUSDT",
         "U": 1,
         "u": 2,
@@ -320,7 +323,7 @@ def test_v2_depth_has_its_numbers_and_its_levels() -> None:
         3644174270,
         True,
     )
-    assert V2.levels(frame) == ([], [("103436.1", "0.91500")])
+    assert V2.levels(frame) == ([], [(Decimal("103436.1"), Decimal("0.91500"))])
 
 
 def test_leaving_goes_in_one_request_and_is_silent_at_once() -> None:
@@ -329,7 +332,7 @@ def test_leaving_goes_in_one_request_and_is_silent_at_once() -> None:
     line.grant(request)
     line.protocol.unsubscribe("BTCUSDT@ticker")
     line.protocol.unsubscribe("ETHUSDT@ticker")
-    assert line.hear({"e": "ticker", "E": 1, "s": "BTCUSDT", "d": []}) == []
+    assert line.hear({"e": "ticker", "E": 1790134568001, "s": "BTCUSDT", "d": []}) == []
     (leaving,) = line.sent()
     assert (leaving["method"], leaving["params"]) == ("UNSUBSCRIBE", ["BTCUSDT@ticker", "ETHUSDT@ticker"])
 
@@ -391,14 +394,18 @@ def test_a_request_that_is_never_answered_holds_up_others_for_ten_seconds_only()
 def test_private_frames_route_by_their_channel_in_either_number(name: str) -> None:
     line = Line()
     line.ask("orders")
-    (frame,) = line.hear({"e": name, "E": 5, "v": 46654, "msgEvent": "OrderUpdate", "d": [{"id": "1"}]})
+    (frame,) = line.hear(
+        {"e": name, "E": 1790134568005, "v": 46654, "msgEvent": "OrderUpdate", "d": [{"id": "1"}]}
+    )
     assert (frame.topic, frame.version, frame.reason) == ("orders", 46654, "OrderUpdate")
 
 
 def test_a_broken_frame_names_its_topic_where_it_can_be_seen() -> None:
     line = Line()
     line.ask("BTCUSDT@depth15", "BTCUSDT@ticker")
-    (broken,) = line.hear('{"e":"depth","E":1,"s":"BTCUSDT","U":1,"u":2,"l":15,"d":"CHANGED","b":[["1","2"')
+    (broken,) = line.hear(
+        '{"e":"depth","E":1790134568001,"s":"BTCUSDT","U":1,"u":2,"l":15,"d":"CHANGED","b":[["1","2"'
+    )
     assert isinstance(broken, Undecodable)
     assert broken.topic == "BTCUSDT@depth15"
     (broken,) = line.hear('{"e":"dep')
@@ -420,7 +427,9 @@ def test_a_kline_routes_by_interval_and_price() -> None:
         "v": "1",
         "n": 1,
     }
-    (frame,) = line.hear({"e": "klineSnapshot", "E": 3, "s": "ETHUSDT", "p": "LAST_PRICE", "d": [row]})
+    (frame,) = line.hear(
+        {"e": "klineSnapshot", "E": 1790134568003, "s": "ETHUSDT", "p": "LAST_PRICE", "d": [row]}
+    )
     assert frame.topic == "ETHUSDT@kline_1h_LAST_PRICE"
 
 
@@ -459,3 +468,75 @@ def test_a_connection_that_answers_nothing_sends_topics_elsewhere_and_holds_none
     (refused,) = line.protocol.handle_timer(line.now)
     assert (refused.topic, refused.full) == ("A@ticker", True)
     assert "5 not answered" in refused.reason
+
+
+# One wire, one strictness: each number may be a number or its digits, and nothing else.
+
+_AT = 1790134568308
+_DEPTH = {
+    "e": "depth",
+    "E": _AT,
+    "s": "BTCUSDT",
+    "U": 7,
+    "u": 9,
+    "l": 15,
+    "d": "CHANGED",
+    "b": [["1.5", "2"]],
+    "a": [],
+}
+
+
+@pytest.mark.parametrize("name", ["E", "U", "u", "l"])
+def test_a_number_of_a_frame_may_be_written_as_its_digits(name: str) -> None:
+    line = Line()
+    line.ask("BTCUSDT@depth15")
+    (frame,) = line.hear({**_DEPTH, name: str(_DEPTH[name])})
+    assert (frame.topic, frame.venue_time_ms, frame.first, frame.last) == ("BTCUSDT@depth15", _AT, 7, 9)
+
+
+@pytest.mark.parametrize("name", ["E", "U", "u", "l"])
+@pytest.mark.parametrize("value", ["1_000", " 7", "\u0667", 7.5, True, "7.0", "-7", [], "x"], ids=repr)
+def test_a_number_of_a_frame_is_taken_in_no_other_form(name: str, value: Any) -> None:
+    line = Line()
+    line.ask("BTCUSDT@depth15")
+    (broken,) = line.hear({**_DEPTH, name: value})
+    assert isinstance(broken, Undecodable)
+
+
+@pytest.mark.parametrize("moment", [1764162000, "1764162000", 0, 1764162000_000_000])
+def test_a_frame_s_time_that_is_not_in_milliseconds_is_not_read_as_1970(moment: Any) -> None:
+    line = Line()
+    line.ask("BTCUSDT@ticker")
+    (broken,) = line.hear({"e": "ticker", "E": moment, "s": "BTCUSDT", "d": []})
+    assert isinstance(broken, Undecodable)
+    assert broken.topic == "BTCUSDT@ticker"
+
+
+@pytest.mark.parametrize("value", ["1_0", " 1", "\u0661", "1.0"])
+def test_versions_and_ids_are_digits_and_no_other_form_of_a_number(value: str) -> None:
+    line = Line()
+    (request,) = line.ask("orders")
+    (broken,) = line.hear({"e": "orders", "E": _AT, "v": value, "d": []})
+    assert isinstance(broken, Undecodable)
+    (broken,) = line.hear({"result": True, "id": value})
+    assert isinstance(broken, Undecodable)
+    assert line.hear({"result": "true", "id": str(request["id"])}) == [Confirmed("orders")]
+
+
+@pytest.mark.parametrize("profile", [V3, V2], ids=["v3", "v2"])
+@pytest.mark.parametrize(
+    ("value", "read"), [("1.50", "1.50"), (1.5, "1.5"), (3, "3"), ("1e2", "1e2"), ("1_000", None), (" 1 ", None),
+                        ("\u0663", None), ("NaN", None), ("", None), (None, None), (True, None)]
+)  # fmt: skip
+def test_a_level_is_an_exact_number_in_a_stated_form_on_either_wire(
+    profile: Any, value: Any, read: str | None
+) -> None:
+    rows = [[value, "2"]] if profile is V3 else [{"price": value, "size": "2"}]
+    frame = Frame(
+        "", "depth", "", False, _AT, b"", bids=msgspec.Raw(json.dumps(rows).encode()), asks=msgspec.Raw(b"[]")
+    )
+    if read is None:
+        with pytest.raises(ValueError, match=r".+"):
+            profile.levels(frame)
+    else:
+        assert profile.levels(frame) == ([(Decimal(read), Decimal(2))], [])

@@ -222,8 +222,11 @@ async def test_trades_of_before_are_skipped_and_missed_ones_come_behind_the_gap(
         await peer.has("BTCUSDT@trade")
 
         def snapshot(*numbers: int) -> dict[str, Any]:
-            rows = [{"T": n, "t": f"id-{n}", "p": "1", "q": "1", "v": "1", "m": False} for n in numbers]
-            return {"e": "tradeSnapshot", "E": 9, "s": "BTCUSDT", "d": rows}
+            rows = [
+                {"T": 1790134568000 + n, "t": f"id-{n}", "p": "1", "q": "1", "v": "1", "m": False}
+                for n in numbers
+            ]
+            return {"e": "tradeSnapshot", "E": 1790134568009, "s": "BTCUSDT", "d": rows}
 
         peer.send("BTCUSDT@trade", snapshot(3, 2, 1))
         peer.send("BTCUSDT@trade", snapshot(4) | {"e": "trade"})
@@ -243,8 +246,11 @@ async def test_a_trade_that_comes_twice_is_delivered_once(clock: VirtualClock) -
         await peer.has("BTCUSDT@trade")
 
         def frame(kind: str, *numbers: int) -> dict[str, Any]:
-            rows = [{"T": 5, "t": f"id-{n}", "p": "1", "q": "1", "v": "1", "m": False} for n in numbers]
-            return {"e": kind, "E": 9, "s": "BTCUSDT", "d": rows}
+            rows = [
+                {"T": 1790134568000, "t": f"id-{n}", "p": "1", "q": "1", "v": "1", "m": False}
+                for n in numbers
+            ]
+            return {"e": kind, "E": 1790134568009, "s": "BTCUSDT", "d": rows}
 
         peer.send("BTCUSDT@trade", frame("tradeSnapshot", 2, 1))
         peer.send("BTCUSDT@trade", frame("trade", 2, 3))

@@ -214,13 +214,14 @@ def test_the_document_has_a_word_for_each_state_of_an_order(
 
 def test_a_fill_has_the_price_that_its_value_and_size_say() -> None:
     data = only(
-        "fill", {"id": "1", "fillSize": "2", "fillValue": "50", "direction": "TAKER", "createdTime": "9"}
+        "fill",
+        {"id": "1", "fillSize": "2", "fillValue": "50", "direction": "TAKER", "createdTime": "1790134568000"},
     ).data
     assert (data["price"], data["liquidity"]) == (25, "taker")
 
 
 def test_a_time_is_the_rows_own_or_else_the_frames() -> None:
-    assert only("orders", {"id": "1", "updatedTime": "7500"}).timestamp == 7.5
+    assert only("orders", {"id": "1", "updatedTime": "1790134568500"}).timestamp == 1790134568.5
     assert only("orders", {"id": "1"}).timestamp == 5.0
     assert only("orders", {"id": "1"}, venue_time_ms=None, received_at_ns=3_000_000_000).timestamp == 3.0
 

@@ -299,7 +299,7 @@ class WeexPeer:
             sides = book.snapshot()
             return answered({"bids": sides["b"], "asks": sides["a"], "lastUpdateId": book.u})
         if path == "market/symbolPrice":
-            return answered({"symbol": "BTCUSDT", "price": "110", "time": 1})
+            return answered({"symbol": "BTCUSDT", "price": "110", "time": 1790134568000})
         if path in ("account/balance", "account/position/allPosition"):
             return answered([])
         return answered({"code": -1, "msg": f"no {path}"}, 404)

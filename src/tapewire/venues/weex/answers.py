@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
+from ..kit.fields import flag, number, sequence, text
 from .errors import WEEXParseError, of_code
-from .fields import FieldMap, flag, lower, mapped, number, per_cent, seconds, symbol, taker_side, text
+from .fields import FieldMap, lower, mapped, per_cent, seconds, symbol, taker_side
 from .message import ROW_ERRORS, order_status
+from .wire import Side
 
 __all__ = [
     "REST_BALANCE",
@@ -140,19 +142,23 @@ def order_of(row: dict[str, Any]) -> dict[str, Any]:
     return dict(order)
 
 
-def levels_of(answer: Any) -> tuple[Any, Any, int]:
+def levels_of(answer: Any) -> tuple[Side, Side, int]:
     """Bids, asks and the number of a depth answer."""
     try:
         told = msgspec.convert(answer, _Depth)
-    except msgspec.ValidationError as error:
+        bids, asks = (
+            [(number(price, "price"), number(size, "size")) for price, size in side]
+            for side in (told.bids, told.asks)
+        )
+        return bids, asks, sequence(told.lastUpdateId, "lastUpdateId")
+    except ROW_ERRORS as error:
         raise WEEXParseError(f"market/depth: {error}") from None
-    return told.bids, told.asks, told.lastUpdateId
 
 
 class _Depth(msgspec.Struct):
-    bids: list[tuple[str, str]]
-    asks: list[tuple[str, str]]
-    lastUpdateId: int  # noqa: N815
+    bids: list[tuple[Any, Any]]
+    asks: list[tuple[Any, Any]]
+    lastUpdateId: Any  # noqa: N815
 
 
 _KLINE: Final = ("start", "open", "high", "low", "close", "volume", "end", "turnover", "trades")

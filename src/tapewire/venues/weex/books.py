@@ -29,14 +29,14 @@ from .lines import Lines
 from .message import ROW_ERRORS, WeexMessage
 from .profile import Profile
 from .streams import Source, StreamCore
-from .wire import Frame
+from .wire import Frame, Side
 
 __all__ = ["OPERATIONS_RESERVE", "BookFeed", "BookSource", "BookUpdate", "FetchDepth", "book_messages"]
 
 logger = logging.getLogger("tapewire.venues.weex")
 
-FetchDepth = Callable[[str, int], Awaitable[tuple[Any, Any, int]]]
-"""Symbol and depth to bids, asks (pairs of text) and the number of that state."""
+FetchDepth = Callable[[str, int], Awaitable[tuple[Side, Side, int]]]
+"""Symbol and depth to bids, asks and the number of that state."""
 
 OPERATIONS_RESERVE: Final = 60
 """With fewer operations left in the hour, books are rebuilt over HTTP."""
@@ -141,14 +141,13 @@ class BookFeed:
     def _take(self, frame: Frame) -> None:
         now_ns = self._clock.time_ns()
         try:
-            bids, asks = self._profile.levels(frame)
-            levels = (_numbers(bids), _numbers(asks))
+            levels = self._profile.levels(frame)
         except ROW_ERRORS as error:
             self.book.invalidate("levels that cannot be read")
             self._lost(f"levels that cannot be read: {error}"[:200], "undecodable")
             return
         if frame.is_snapshot:
-            if not frame.last and not bids and not asks:
+            if not frame.last and not any(levels):
                 self._dead()
                 return
             verdict = self.book.replace(*levels, last=frame.last)
@@ -275,16 +274,15 @@ class BookFeed:
         for _ in range(REST_TRIES):
             try:
                 bids, asks, last = await self._fetch(self.symbol, self.depth)
-                levels = (_numbers(bids), _numbers(asks))
             except ROW_ERRORS as error:
                 logger.warning("%s: no snapshot over HTTP: %s", self.topic, error)
                 break
             if self.book.is_tradable or not self._readers:
                 return
-            if not last and not levels[0] and not levels[1]:
+            if not last and not bids and not asks:
                 self._dead()
                 return
-            verdict = self.book.replace(*levels, last=last)
+            verdict = self.book.replace(bids, asks, last=last)
             if type(verdict) is Applied:
                 self._judge(verdict, None, b"", self._clock.time_ns())
                 return
@@ -351,7 +349,3 @@ def book_messages(item: Any, core: StreamCore) -> Iterable[WeexMessage]:
     data = {"symbol": item.symbol, "bids": item.bids, "asks": item.asks, "sequence": item.last}
     message = WeexMessage("depth", item.symbol, data, when, item.raw, item.received_at_ns, item.last)
     return (message,)
-
-
-def _numbers(levels: Iterable[tuple[str, str]]) -> list[tuple[Decimal, Decimal]]:
-    return [(Decimal(price), Decimal(size)) for price, size in levels]

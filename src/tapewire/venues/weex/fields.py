@@ -6,46 +6,26 @@ A table says, for each name of ours, the wire's key and what kind of value it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from ...model.fields import EXACT, InvalidField, parse_decimal
+from ...model.fields import EXACT
+from ..kit.fields import Kind, flag, number, text, time_ms
 
 __all__ = ["V2_FIELDS", "V3_FIELDS", "FieldMap", "mapped", "per_cent"]
 
-Kind: TypeAlias = Callable[[Any, str], Any]
 FieldMap: TypeAlias = Mapping[str, tuple[str, Kind]]
-
-_MAX_TEXT: Final = 256
-
-
-def number(value: Any, field: str) -> Decimal:
-    """An exact number."""
-    return parse_decimal(value, field)
 
 
 def per_cent(value: Any, field: str) -> Decimal:
     """The wire has a fraction, the document prints a percentage: `Decimal("1.2475")` for "0.012475"."""
-    return EXACT.multiply(parse_decimal(value, field), Decimal(100))
+    return EXACT.multiply(number(value, field), Decimal(100))
 
 
 def seconds(value: Any, field: str) -> float:
-    """Milliseconds on the wire, as a number or its digits; seconds for people."""
-    if isinstance(value, str) and len(value) <= 16 and value.isascii() and value.isdigit():
-        value = int(value)
-    if type(value) is not int or not 0 <= value < 10**15:
-        raise InvalidField(field, value, "milliseconds since the epoch")
-    return value / 1000
-
-
-def text(value: Any, field: str) -> str:
-    """A short text."""
-    if type(value) is int:
-        value = str(value)
-    if not isinstance(value, str) or len(value) > _MAX_TEXT:
-        raise InvalidField(field, value, f"text of at most {_MAX_TEXT} characters")
-    return value
+    """Milliseconds on the wire, seconds for people."""
+    return time_ms(value, field) / 1000
 
 
 def lower(value: Any, field: str) -> str:
@@ -56,15 +36,6 @@ def lower(value: Any, field: str) -> str:
 def symbol(value: Any, field: str) -> str:
     """A contract's name as V3 spells it."""
     return text(value, field).upper().removeprefix("CMT_")
-
-
-def flag(value: Any, field: str) -> bool:
-    """True or false, as such or in words."""
-    if value in (True, "true", "True"):
-        return True
-    if value in (False, "false", "False"):
-        return False
-    raise InvalidField(field, value, "true or false")
 
 
 def taker_side(value: Any, field: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
@@ -22,8 +23,10 @@ import msgspec
 
 from ...clock import Clock, SystemClock
 from ...errors import HttpError
+from ...model.fields import InvalidField
 from ...retry import MAX_RETRY_AFTER, NO_RETRY, RandomFraction, RetryPolicy
 from ...transport.http import HttpClient, Method, retry_delay
+from ..kit.fields import identifier, number, plain
 from ..kit.settings import Announcement
 from .answers import (
     REST_BALANCE,
@@ -52,6 +55,7 @@ from .errors import (
 from .operations import weight_of
 from .signing import USER_AGENT, VenueTime, signed_headers
 from .symbols import DEPTHS, INTERVALS, checked_symbol
+from .wire import Side
 
 __all__ = ["WeexAsyncClient"]
 
@@ -62,6 +66,7 @@ PREFIX: Final = "/capi/v3/"
 _SIDES: Final = ("buy", "sell")
 _POSITION_SIDES: Final = ("long", "short")
 _KINDS: Final = ("limit", "market")
+_CLIENT_ORDER_ID: Final = re.compile(r"[ -~]{1,36}")
 _TIMES_IN_FORCE: Final = ("gtc", "ioc", "fok", "post_only")
 
 
@@ -124,11 +129,10 @@ class WeexAsyncClient:
     async def get_order_book(self, symbol: str, limit: int = 15) -> dict[str, Any]:
         """`{"symbol", "bids", "asks", "sequence"}`, of 15 or 200 levels; `sequence` is the socket's number."""
         bids, asks, last = await self.fetch_depth(symbol, limit)
-        pairs = [[(Decimal(price), Decimal(size)) for price, size in side] for side in (bids, asks)]
-        return {"symbol": checked_symbol(symbol), "bids": pairs[0], "asks": pairs[1], "sequence": last}
+        return {"symbol": checked_symbol(symbol), "bids": bids, "asks": asks, "sequence": last}
 
-    async def fetch_depth(self, symbol: str, limit: int) -> tuple[Any, Any, int]:
-        """Bids, asks (pairs of text) and the number of that state: what a book is rebuilt from."""
+    async def fetch_depth(self, symbol: str, limit: int) -> tuple[Side, Side, int]:
+        """Bids, asks and the number of that state: what a book is rebuilt from."""
         if limit not in DEPTHS:
             raise WEEXInvalidArgument("limit", limit, DEPTHS)
         query = {"symbol": checked_symbol(symbol), "limit": str(limit)}
@@ -212,22 +216,20 @@ class WeexAsyncClient:
                 raise WEEXInvalidArgument(name, value, allowed)
         if (price is None) is not (kind == "market"):
             raise WEEXInvalidArgument("price", price, "a price on a limit order, none on a market order")
-        identifier = client_order_id or uuid.uuid4().hex
-        if not (1 <= len(identifier) <= 36 and identifier.isascii() and identifier.isprintable()):
-            raise WEEXInvalidArgument("client_order_id", identifier[:60], "1 to 36 printable characters")
+        own = _client_order_id(client_order_id)
         body = {
             "symbol": checked_symbol(symbol),
             "side": side.upper(),
             "positionSide": position_side.upper(),
             "type": kind.upper(),
             "quantity": _exact("size", size),
-            "newClientOrderId": identifier,
+            "newClientOrderId": own,
         }
         if price is not None:
             body |= {"price": _exact("price", price), "timeInForce": (time_in_force or "gtc").upper()}
         what = f"{side} {body['symbol']}"
-        answer = await self._final("POST", "order", 5, what, identifier, None, body=body)
-        return {"order_id": str(answer.get("orderId") or ""), "client_order_id": identifier}
+        answer = await self._final("POST", "order", 5, what, own, None, body=body)
+        return {"order_id": str(answer.get("orderId") or ""), "client_order_id": own}
 
     async def cancel_order(
         self, order_id: str | None = None, *, client_order_id: str | None = None
@@ -381,19 +383,29 @@ def _limit(limit: object, most: int) -> str:
     return str(limit)
 
 
+def _client_order_id(given: object) -> str:
+    if given is None:
+        return uuid.uuid4().hex
+    if not isinstance(given, str) or _CLIENT_ORDER_ID.fullmatch(given) is None:
+        raise WEEXInvalidArgument("client_order_id", str(given)[:60], "1 to 36 printable ASCII characters")
+    return given
+
+
 def _exact(name: str, value: object) -> str:
     try:
-        number = (
-            Decimal(value) if isinstance(value, Decimal | str | int) and value is not True else Decimal(0)
-        )
-    except ArithmeticError:
-        number = Decimal(0)
-    if not (number.is_finite() and 0 < number < 10**15):
+        exact = number(value, name)
+    except InvalidField:
+        exact = Decimal(0)
+    if not 0 < exact < 10**15:
         raise WEEXInvalidArgument(name, str(value)[:40], "an exact number above zero: Decimal, text or int")
-    return f"{number:f}"
+    return plain(exact)
 
 
-def _order_query(order_id: str | None, client_order_id: str | None) -> dict[str, str]:
-    if bool(order_id) is bool(client_order_id):
+def _order_query(order_id: str | int | None, client_order_id: str | None) -> dict[str, str]:
+    if (order_id is None) is (client_order_id is None):
         raise WEEXInvalidArgument("order_id", order_id, "either this or client_order_id")
-    return {"orderId": str(order_id)} if order_id else {"origClientOrderId": str(client_order_id)}
+    name, wire = ("client_order_id", "origClientOrderId") if order_id is None else ("order_id", "orderId")
+    try:
+        return {wire: identifier(client_order_id if order_id is None else order_id, name)}
+    except InvalidField as error:
+        raise WEEXInvalidArgument(name, error.value, error.allowed) from None

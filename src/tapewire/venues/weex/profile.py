@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from . import wire_v2, wire_v3
 from .fields import V2_FIELDS, V3_FIELDS, FieldMap
-from .wire import Frame, Heard, Ping
+from .wire import Frame, Heard, Ping, Side
 
 __all__ = ["PROFILES", "V2", "V3", "Profile"]
 
@@ -38,7 +38,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     topic_in: Callable[[bytes], str | None]
     symbol_topic: _SymbolTopic
     kline_topic: Callable[[str, str, str], str]
-    levels: Callable[[Frame], tuple[Any, Any]]
+    levels: Callable[[Frame], tuple[Side, Side]]
 
     def __repr__(self) -> str:
         return f"Profile({self.name!r})"

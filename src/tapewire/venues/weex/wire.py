@@ -6,18 +6,32 @@ consumer takes them.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final, TypeAlias
 
 import msgspec
 
 from ...payload import Binary, Payload
 
-__all__ = ["ACCOUNT_CHANNELS", "DECODE_ERRORS", "Answer", "Frame", "Greeting", "Heard", "Ping", "text_of"]
+__all__ = [
+    "ACCOUNT_CHANNELS",
+    "DECODE_ERRORS",
+    "Answer",
+    "Frame",
+    "Greeting",
+    "Heard",
+    "Ping",
+    "Side",
+    "text_of",
+]
 
 DECODE_ERRORS: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 
 ACCOUNT_CHANNELS: Final = ("account", "orders", "fill", "positions")
 """The private channels; their topics are these words on both wires."""
+
+Side: TypeAlias = list[tuple[Decimal, Decimal]]
+"""One side of a book: price and size of each level."""
 
 NOTHING: Final = msgspec.Raw(b"[]")
 

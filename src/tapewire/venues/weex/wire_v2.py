@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
+from ..kit.fields import has_plain_numbers, number, sequence, time_ms
 from .symbols import v2_symbol
-from .wire import ACCOUNT_CHANNELS, NOTHING, Answer, Frame, Greeting, Heard, Ping
+from .wire import ACCOUNT_CHANNELS, NOTHING, Answer, Frame, Greeting, Heard, Ping, Side
 
 __all__ = ["culprits", "kline_topic", "pong", "read", "subscribe", "symbol_topic", "topic_in", "unsubscribe"]
 
@@ -56,14 +58,22 @@ class _Depth(msgspec.Struct):
 
 
 class _Level(msgspec.Struct):
-    price: str
-    size: str
+    price: Decimal
+    size: Decimal
+
+
+class _Worded(msgspec.Struct):
+    """A level whose numbers are not written plainly."""
+
+    price: Any
+    size: Any
 
 
 _read = msgspec.json.Decoder(_Envelope).decode
 _read_told = msgspec.json.Decoder(_Told).decode
 _read_depth = msgspec.json.Decoder(list[_Depth]).decode
 _read_levels = msgspec.json.Decoder(list[_Level]).decode
+_read_worded = msgspec.json.Decoder(list[_Worded], float_hook=Decimal).decode
 
 
 def read(text: bytes) -> Heard:
@@ -93,7 +103,10 @@ def _publication(envelope: _Envelope, text: bytes) -> Frame:
     frame = Frame(topic, channel, symbol, envelope.type == "snapshot", None, text, envelope.data)
     if channel == "depth":
         (depth,) = _read_depth(envelope.data)
-        frame.first, frame.last = int(depth.startVersion), int(depth.endVersion)
+        frame.first, frame.last = (
+            sequence(depth.startVersion, "startVersion"),
+            sequence(depth.endVersion, "endVersion"),
+        )
         frame.is_snapshot = depth.depthType == "SNAPSHOT"
         frame.bids, frame.asks, frame.rows = depth.bids, depth.asks, NOTHING
     return frame
@@ -109,10 +122,10 @@ def _account(envelope: _Envelope, topic: str, text: bytes) -> Frame:
         topic,
         "",
         False,
-        None if told.time is None else int(told.time),
+        None if told.time is None else time_ms(told.time, "time"),
         text,
         rows,
-        version=None if told.version is None else int(told.version),
+        version=None if told.version is None else sequence(told.version, "version"),
         reason=told.msgEvent,
     )
 
@@ -164,10 +177,13 @@ def culprits(text: str, topics: Sequence[str]) -> list[str]:
     return list(topics) if len(topics) == 1 else []
 
 
-def levels(frame: Frame) -> tuple[Any, Any]:
-    """The frame's bids and asks as pairs of text."""
-    return _pairs(frame.bids), _pairs(frame.asks)
+def levels(frame: Frame) -> tuple[Side, Side]:
+    """The frame's bids and asks."""
+    return _side(frame.bids), _side(frame.asks)
 
 
-def _pairs(side: msgspec.Raw) -> list[tuple[str, str]]:
-    return [(level.price, level.size) for level in _read_levels(side)]
+def _side(side: msgspec.Raw) -> Side:
+    written = bytes(side)
+    if has_plain_numbers(written, beside=b"{}:pricesz"):
+        return [(level.price, level.size) for level in _read_levels(written)]
+    return [(number(level.price, "price"), number(level.size, "size")) for level in _read_worded(written)]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final, cast
 
 import msgspec
 
-from .wire import ACCOUNT_CHANNELS, NOTHING, Answer, Frame, Greeting, Heard, Ping
+from ..kit.fields import TimeMs, flag, sequence, time_ms
+from ..kit.fields import levels as side_of
+from .wire import ACCOUNT_CHANNELS, NOTHING, Answer, Frame, Greeting, Heard, Ping, Side
 
 __all__ = ["culprits", "kline_topic", "pong", "read", "subscribe", "symbol_topic", "topic_in", "unsubscribe"]
 
@@ -16,40 +18,56 @@ _PLURALS: Final = {"order": "orders", "position": "positions", "fills": "fill"}
 """Singular names that one independent client's recordings have for the same channels."""
 
 
-class _Envelope(msgspec.Struct, gc=False):
+class _Worded(msgspec.Struct, gc=False):
     """Every key that any frame has. `e` tells a publication, `event` or `type` control, `result` an answer."""
 
     e: str = ""
-    E: int | None = None
+    E: int | str | None = None
     s: str = ""
     d: msgspec.Raw = NOTHING
     b: msgspec.Raw = NOTHING
     a: msgspec.Raw = NOTHING
-    U: int | None = None
-    u: int | None = None
-    l: int | None = None  # noqa: E741 - the wire's name
+    U: int | str | None = None
+    u: int | str | None = None
+    l: int | str | None = None  # noqa: E741 - the wire's name
     p: str = ""
     v: int | str | None = None
     msgEvent: str = ""  # noqa: N815
     event: str = ""
     type: str = ""
     time: str | int = ""
-    result: bool | None = None
+    result: bool | str | None = None
     id: int | str | None = None
     msg: str = ""
+
+
+class _Envelope(_Worded, gc=False):
+    """The same as it nearly always comes: numbers as numbers."""
+
+    E: TimeMs | None = None
+    U: int | None = None
+    u: int | None = None
+    l: int | None = None  # noqa: E741
+    result: bool | None = None
 
 
 class _Kline(msgspec.Struct):
     i: str = ""
 
 
-_read = msgspec.json.Decoder(_Envelope).decode
+_KINDS: Final = {"E": time_ms, "U": sequence, "u": sequence, "l": sequence, "result": flag}
+
+_read_envelope = msgspec.json.Decoder(_Envelope).decode
+_read_worded = msgspec.json.Decoder(_Worded).decode
 _read_klines = msgspec.json.Decoder(list[_Kline]).decode
 
 
 def read(text: bytes) -> Heard:
     """One message. Raises one of `DECODE_ERRORS`."""
-    envelope = _read(text)
+    try:
+        envelope = _read_envelope(text)
+    except msgspec.ValidationError:
+        envelope = _read_digits(text)
     if envelope.e:
         return _publication(envelope, text)
     control = envelope.event or envelope.type
@@ -58,9 +76,18 @@ def read(text: bytes) -> Heard:
     if control == "connected":
         return Greeting()
     if envelope.result is not None:
-        number = int(envelope.id) if envelope.id is not None else None
+        number = sequence(envelope.id, "id") if envelope.id is not None else None
         return Answer(envelope.result, number, text=envelope.msg)
     raise ValueError("neither a publication nor an answer")
+
+
+def _read_digits(text: bytes) -> _Envelope:
+    """A frame with digits where it has numbers usually. Raises InvalidField, as for one that is corrupt."""
+    worded = _read_worded(text)
+    for name, kind in _KINDS.items():
+        if (value := getattr(worded, name)) is not None:
+            setattr(worded, name, kind(value, name))
+    return cast(_Envelope, worded)
 
 
 def _publication(envelope: _Envelope, text: bytes) -> Frame:
@@ -79,7 +106,7 @@ def _publication(envelope: _Envelope, text: bytes) -> Frame:
         frame.topic = kline_topic(symbol, klines[0].i if klines else "", envelope.p)
     elif (account := _PLURALS.get(channel, channel)) in ACCOUNT_CHANNELS:
         frame.topic = frame.channel = account
-        frame.version = None if envelope.v is None else int(envelope.v)
+        frame.version = None if envelope.v is None else sequence(envelope.v, "v")
     else:
         frame.topic = f"{symbol}@{channel}"
     return frame
@@ -158,9 +185,6 @@ def culprits(text: str, topics: Sequence[str]) -> list[str]:
     return [topic for topic in topics if is_named(topic)]
 
 
-def levels(frame: Frame) -> tuple[Any, Any]:
-    """The frame's bids and asks as pairs of text."""
-    return _read_levels(frame.bids), _read_levels(frame.asks)
-
-
-_read_levels = msgspec.json.Decoder(list[tuple[str, str]]).decode
+def levels(frame: Frame) -> tuple[Side, Side]:
+    """The frame's bids and asks."""
+    return side_of(frame.bids), side_of(frame.asks)

@@ -1,0 +1,142 @@
+"""Each kind of field is read one way, and nothing but its stated forms is taken."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tapewire.model.fields import InvalidField
+from tapewire.venues.kit import fields
+
+NEVER = [
+    "1_000",
+    " 1",
+    "1 ",
+    "1\n",
+    "+1",
+    "\u0663",
+    "\uff11",
+    "",
+    "NaN",
+    "Infinity",
+    "0x10",
+    None,
+    True,
+    1.5,
+    [],
+    {},
+    b"1",
+]
+
+
+@pytest.mark.parametrize(
+    "kind", [fields.integer, fields.sequence, fields.number, fields.quantity, fields.time_ms]
+)
+@pytest.mark.parametrize("value", NEVER, ids=repr)
+def test_no_number_is_taken_in_a_form_that_is_not_stated(kind: fields.Kind, value: Any) -> None:
+    with pytest.raises(InvalidField, match="size="):
+        kind(value, "size")
+
+
+@given(st.integers(-(10**40) + 1, 10**40 - 1))
+def test_a_whole_number_is_the_same_as_number_and_as_text(value: int) -> None:
+    assert fields.integer(value, "u") == fields.integer(str(value), "u") == value
+
+
+@given(st.one_of(st.text(max_size=30), st.from_regex(r"-?[0-9_. ]{1,12}\Z")))
+def test_text_is_a_whole_number_only_if_it_is_ascii_digits(value: str) -> None:
+    digits = value.removeprefix("-")
+    if digits and set(digits) <= set("0123456789"):
+        assert fields.integer(value, "u") == int(value)
+    else:
+        with pytest.raises(InvalidField):
+            fields.integer(value, "u")
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**12), max_value=10**12))
+def test_a_number_is_exact_however_it_is_written(value: Decimal) -> None:
+    written = fields.plain(value)
+    read = fields.exact_json(written)
+    for form in (written, read, f"{value:E}"):
+        assert fields.number(form, "p") == value
+        assert type(fields.number(form, "p")) is Decimal
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (5, 5),
+        ("5", 5),
+        ("-5", -5),
+        ("5.0", Decimal("5.0")),
+        ("5e2", Decimal(500)),
+        (Decimal("0.5"), Decimal("0.5")),
+    ],
+)
+def test_a_quantity_is_an_int_where_it_was_written_whole(value: Any, read: Any) -> None:
+    found = fields.quantity(value, "quantity")
+    assert (found, type(found)) == (read, type(read))
+
+
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000], ids=["s", "ms", "us", "ns"])
+def test_a_time_in_another_unit_is_refused_and_not_read_as_1970(unit: int) -> None:
+    moment = 1_764_162_000 * unit
+    for kind, own in ((fields.time_ms, 1_000), (fields.time_s, 1)):
+        if unit == own:
+            assert kind(moment, "E") == kind(str(moment), "E") == moment
+        else:
+            with pytest.raises(InvalidField, match=r"E=.*seconds since the epoch"):
+                kind(moment, "E")
+
+
+@given(st.integers(-(10**20), 10**20))
+def test_the_struct_s_time_and_the_reader_s_are_one(value: int) -> None:
+    try:
+        read = fields.time_ms(value, "E")
+    except InvalidField:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(str(value), type=fields.TimeMs)
+    else:
+        assert msgspec.json.decode(str(value), type=fields.TimeMs) == read
+
+
+@pytest.mark.parametrize("value", ["", "x" * 257, "a\nb", None, 1.5, True, [], "\u200b"], ids=repr)
+def test_an_identifier_is_short_and_printable(value: Any) -> None:
+    with pytest.raises(InvalidField):
+        fields.identifier(value, "orderId")
+    assert fields.identifier(7, "orderId") == "7"
+
+
+@pytest.mark.parametrize("value", [0, 1, "1", "yes", "", None, "\uff54rue"], ids=repr)
+def test_a_flag_is_true_or_false_in_so_many_words(value: Any) -> None:
+    with pytest.raises(InvalidField):
+        fields.flag(value, "m")
+    assert fields.flag("True", "m") is fields.flag(True, "m") is True
+    assert fields.flag("false", "m") is False
+
+
+_plain_number = st.decimals(0, 10**9, places=4, allow_nan=False).map(fields.plain)
+
+
+@given(st.lists(st.tuples(_plain_number, _plain_number), max_size=20), st.booleans(), st.booleans())
+def test_levels_are_the_same_by_either_way_of_reading_them(
+    pairs: list[tuple[str, str]], as_numbers: bool, spaced: bool
+) -> None:
+    inner = ",".join(f"[{p},{s}]" if as_numbers else f'["{p}","{s}"]' for p, s in pairs)
+    written = f"[{inner}]".replace(",", ", " if spaced else ",").encode()
+    assert fields.levels(written) == [(Decimal(p), Decimal(s)) for p, s in pairs]
+
+
+@pytest.mark.parametrize(
+    "value", ["1_000", " 1 ", "\u0663", "NaN", "1.", ".5", "", "1-2", "1.2.3", "[", "true", "Infinity"]
+)
+def test_a_level_is_taken_in_no_other_form_than_a_number(value: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        fields.levels(f'[["{value}","1"]]'.encode())
+    with pytest.raises(ValueError, match=r".+"):
+        fields.levels(f'[["1.5","2"],["1","{value}"]]'.encode())
