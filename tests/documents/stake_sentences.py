@@ -74,7 +74,7 @@ SENTENCES = [
     held(
         "self.reconnect_delay = 1 # Reset on successful connect",
         SOCKET + "test_the_delay_doubles_up_to_its_bound_and_is_reset_by_success",
-        SOCKET + "test_the_waits_are_jittered_and_grow_on_until_the_line_was_stable",
+        SOCKET + "test_the_delay_that_is_shown_is_the_bound_that_is_obeyed",
         ENDS + "test_the_delays_are_those_given_before_connecting_and_begin_anew_each_time",
     ),
     held("# Re-subscribe to channels", SOCKET + "test_it_comes_back_after_a_loss_and_subscribes_anew"),

@@ -88,13 +88,19 @@ class Pool:
         return tuple(shard.session for shard in self._shards)
 
     async def open(self) -> None:
-        """Open the first session and any that subscriptions made already. Raises what a session's `open` raises."""
+        """Open the first session and any that subscriptions made already. Raises what a session's `open` raises.
+
+        Where every session is over, a new one is opened; SessionClosed where the pool is closed.
+        """
+        if self._closed:
+            raise SessionClosed("the pool is closed")
         self._opened = True
-        if not self._shards:
+        if not any(shard.usable for shard in self._shards):
             self._new_shard()
         for shard in self._shards:
             self._start(shard)
-        await asyncio.gather(*(shard.opening for shard in self._shards if shard.opening is not None))
+        openings = [shard.opening for shard in self._shards if shard.usable and shard.opening is not None]
+        await asyncio.gather(*openings)
 
     async def close(self) -> None:
         """Close every session. Bounded in time, idempotent."""

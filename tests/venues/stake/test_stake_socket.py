@@ -137,24 +137,22 @@ async def test_the_delay_doubles_up_to_its_bound_and_is_reset_by_success(clock):
     await closed(ws, task)
 
 
-async def test_the_waits_are_jittered_and_grow_on_until_the_line_was_stable(clock):
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+async def test_the_delay_that_is_shown_is_the_bound_that_is_obeyed(clock, fraction):
+    """A server that accepts and drops: the page's class begins anew with each connection, and so do the waits."""
     network = MemoryNetwork()
-    ws = Recorder(clock, network)
+    ws = Recorder(clock, network, session_options={"fraction": lambda: fraction})
     task, link = await connected(ws, network)
     waits = []
-    loop = asyncio.get_running_loop()
-    for _ in range(3):
-        await asyncio.sleep(1)
-        link.close(1012)
-        before = loop.time()
+    for delay in (1, 1, 1, 1, 1, 7):
+        await asyncio.sleep(0.01)
+        assert ws.reconnect_delay == 1
+        ws.reconnect_delay = delay
+        link.abort()
+        before = clock.monotonic()
         link = await network.accept()
-        waits.append(round(loop.time() - before))
-    assert waits == [1, 2, 4]
-    await asyncio.sleep(20)
-    link.close(1012)
-    before = loop.time()
-    await network.accept()
-    assert round(loop.time() - before) == 1
+        waits.append(round(clock.monotonic() - before, 2))
+    assert waits == [round(delay * fraction, 2) for delay in (1, 1, 1, 1, 1, 7)]
     await closed(ws, task)
 
 

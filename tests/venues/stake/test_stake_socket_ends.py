@@ -10,6 +10,7 @@ import pytest
 from tapewire.errors import (
     BufferOverflow,
     ConfigurationError,
+    GaveUp,
     RequestLost,
     SubscriptionEnded,
     SubscriptionRefused,
@@ -393,3 +394,34 @@ async def test_an_error_of_no_channel_is_logged_however_the_socket_is_used(clock
     assert "\n" not in said
     assert ws.seen == []
     await ws.close()
+
+
+async def test_opening_again_behind_an_end_makes_another_line(clock):
+    network = MemoryNetwork()
+    ws = Recorder(clock, network, retry=RetryPolicy(2, 0.1, jitter=False))
+    await opened(ws, network)
+    stream = ws.watch("bets")
+    network.unreachable(times=2)
+    ws.reconnect()
+    with pytest.raises(GaveUp):
+        await anext(aiter(stream))
+    with pytest.raises(GaveUp):
+        ws.watch("bets")
+    for _ in range(2):
+        await opened(ws, network)
+        assert ws.is_connected
+        await ws.close()
+        assert ws.state == "closed"
+
+
+async def test_a_delay_that_was_made_nonsense_of_meanwhile_costs_no_line(clock):
+    network = MemoryNetwork()
+    ws = Recorder(clock, network)
+    task, link = await connected(ws, network)
+    await asyncio.sleep(0.01)
+    ws.reconnect_delay = "soon"
+    link.abort()
+    link = await network.accept()
+    await asyncio.sleep(0.01)
+    assert ws.reconnect_delay == 1
+    await closed(ws, task)

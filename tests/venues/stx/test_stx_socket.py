@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tapewire.errors import GaveUp
+from tapewire.errors import GaveUp, SessionClosed
 from tapewire.marks import Gap
 from tapewire.retry import RetryPolicy
 from tapewire.secrets import Secret
 from tapewire.session.credentials import Credentials
 from tapewire.testing.peer import PhoenixPeer
 from tapewire.transport.memory import MemoryNetwork
-from tapewire.venues.stx import Channels, STXAuthenticationFailedException
+from tapewire.venues.stx import Channels, STXAuthenticationFailedException, STXChannelException
 from tests.venues.stx.stx_line import HOST, TOKEN, UID, Heard, make_socket, signed_in, stx_line
 
 ORDERS = f"active_orders:{UID}"
@@ -337,3 +337,51 @@ async def test_reconnect_makes_a_new_line_at_once(clock):
         await asyncio.sleep(1)
         assert clock.monotonic() - 1000 < 2
     assert heard.news == [("market_updated", {"n": 1})]
+
+
+@pytest.mark.parametrize("end", ["close", "gave up"])
+async def test_behind_an_end_every_call_says_so(clock, end):
+    async with stx_line(clock, retry=RetryPolicy(2, 0.1, jitter=False)) as (ws, peer):
+        await ws.join(Channels.MARKETS, Heard())
+        if end == "close":
+            await ws.close()
+        else:
+            peer.network.unreachable(times=2)
+            peer.abort()
+            with pytest.raises(GaveUp):
+                await ws.run_forever()
+        error = SessionClosed if end == "close" else GaveUp
+        with pytest.raises(error):
+            await ws.connect()
+        with pytest.raises(error):
+            await ws.join(Channels.ORDERS, Heard())
+        with pytest.raises((error, STXChannelException)):
+            await ws.push(Channels.MARKETS, "ping")
+
+
+async def test_a_join_that_waits_while_the_socket_closes_is_told_that_it_closed(clock):
+    async with stx_line(clock) as (ws, peer):
+        peer.ignore_join("markets")
+        joining = asyncio.ensure_future(ws.join(Channels.MARKETS, Heard()))
+        await peer.received("markets", "phx_join")
+        await ws.close()
+        with pytest.raises(SessionClosed):
+            await joining
+
+
+async def test_a_refused_rejoin_is_told_to_on_error_and_in_the_figures(clock, caplog):
+    told = []
+    async with stx_line(clock) as (ws, peer):
+        await ws.join(
+            Channels.MARKETS, Heard(), on_error=lambda error, message: told.append((error, message))
+        )
+        peer.refuse_join("markets", {"reason": "not today"})
+        peer.abort()
+        await peer.received("markets", "phx_join", 2)
+        await asyncio.sleep(0.1)
+        assert ws.statistics().last_error == "markets: refused: not today"
+        await peer.joined("markets", 2)
+    assert [(str(error), error.retryable, message) for error, message in told] == [
+        ("markets: refused: not today", True, None)
+    ]
+    assert "markets: refused: not today; asking again" in caplog.text

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tapewire.errors import HandshakeRefused, SessionClosed, SubscriptionRefused
+from tapewire.errors import GaveUp, HandshakeRefused, SessionClosed, SubscriptionRefused
 from tapewire.marks import Gap, Lagged
+from tapewire.retry import RetryPolicy
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.weex import WeexConfig, WEEXInvalidArgument, WeexWebSocketClient
@@ -409,3 +410,36 @@ def test_wrong_arguments_are_named_at_once(call: Any, named: str) -> None:
     client = WeexWebSocketClient(WeexConfig())
     with pytest.raises(WEEXInvalidArgument, match=f"^{named}="):
         call(client)
+
+
+@pytest.mark.parametrize("how", ["gave up", "idle"])
+async def test_connecting_again_when_no_socket_is_left_opens_another(clock: VirtualClock, how: str) -> None:
+    retry = RetryPolicy(2, 0.1, jitter=False)
+    async with weex_line(clock, retry=retry) as (client, peer):
+        await asyncio.sleep(15)
+        if how == "gave up":
+            peer.network.unreachable(times=2)
+            peer.drop()
+        await asyncio.sleep(1 if how == "gave up" else 60)
+        assert peer.open == []
+        assert bool(client.is_connected) is (how == "idle")  # then none is needed
+        if how == "gave up":
+            await asyncio.sleep(20)
+            assert not client.is_connected
+        await client.connect()
+        assert len(peer.open) == 1
+        assert client.is_connected
+
+
+async def test_a_connect_that_gave_up_can_be_repeated_but_not_behind_the_end(clock: VirtualClock) -> None:
+    network = MemoryNetwork()
+    async with WeexPeer(network) as peer:
+        client = make_client(clock, network, peer, retry=RetryPolicy(2, 0.1, jitter=False))
+        network.unreachable(times=2)
+        with pytest.raises(GaveUp):
+            await client.connect()
+        await client.connect()
+        assert client.is_connected
+        await client.disconnect()
+        with pytest.raises(SessionClosed, match="make a new one"):
+            await client.connect()

@@ -38,13 +38,14 @@ from .headers import session_headers, token_of
 from .message import StakeMessage, data_of, message_of
 from .protocol import OTHER, Send
 from .url import socket_url
-from .wires import Wire, endpoint_of, policy_of, protocol_of
+from .wires import Delays, Wire, checked_delay, endpoint_of, protocol_of
 
 __all__ = ["StakeLine", "StakeWebSocket", "Wire"]
 
 logger = logging.getLogger("tapewire.venues.stake")
 
 FIRST_DELAY = 1
+LONGEST_DELAY = 60
 PRIVATE_CAPACITY = 10_000
 PUBLIC_CAPACITY = 5_000
 
@@ -107,9 +108,11 @@ class StakeWebSocket:
         self.subscriptions: list[str] = []
         """The channels whose messages `on_message` gets, in the order in which they were subscribed."""
         self.reconnect_delay: float = FIRST_DELAY
-        """Seconds: the bound of the next wait. Doubled after each; when connected, what it was before `connect`."""
-        self.max_reconnect_delay: float = 60
-        """Seconds: the bound of every wait. As `reconnect_delay`, change it before `connect`."""
+        """Seconds: the bound of the next wait. Doubled after each; when connected, what it was before `connect`.
+
+        Without `retry=`, whose own delays are kept where it is given."""
+        self.max_reconnect_delay: float = LONGEST_DELAY
+        """Seconds: the bound of every wait."""
         self._first_delay: float = FIRST_DELAY
         self._own = session_headers(headers, cookies)
         self._init_payload = dict(init_payload or {})
@@ -294,6 +297,8 @@ class StakeWebSocket:
     async def _open(self) -> None:
         if self._closing is not None:
             await asyncio.shield(self._closing)  # the line before this one
+        if self._session is not None and self._session.state == "failed":
+            await self.close()  # whoever waited was told; this is another line
         session = self._line()
         Announcement(logger, "stake", [self.uri], self._source).say()
         try:
@@ -325,7 +330,9 @@ class StakeWebSocket:
         return self._session
 
     def _options(self) -> SessionOptions:
+        checked_delay("reconnect_delay", self.reconnect_delay)
         self._first_delay = self.reconnect_delay
+        checked_delay("max_reconnect_delay", self.max_reconnect_delay)
         options: dict[str, Any] = {
             "endpoint": lambda _: endpoint_of(self.wire, self.uri, self._token, self._own),
             "protocol": lambda _: protocol_of(
@@ -334,7 +341,7 @@ class StakeWebSocket:
             "credentials": None if self._token is None else Credentials(self._given),
             "connector": self._connector or default_connector(),
             "name": "stake",
-            "retry": self._retry or policy_of(self.reconnect_delay, self.max_reconnect_delay),
+            "retry": self._retry or Delays(bound=self._bound),
             "ping_interval": 30.0,
             "ping_timeout": 10.0,
             "on_error": self._on_error,
@@ -347,6 +354,16 @@ class StakeWebSocket:
             raise ArgumentError(error.argument, error.value, error.allowed) from None
         except TypeError as error:
             raise ArgumentError("session_options", str(error), SessionOptions.__struct_fields__) from None
+
+    def _bound(self) -> float:
+        """The longest that the next wait may be."""
+        try:
+            given = checked_delay("reconnect_delay", self.reconnect_delay)
+            return min(given, checked_delay("max_reconnect_delay", self.max_reconnect_delay))
+        except ArgumentError as error:
+            logger.warning("%s; waiting as before", error)
+            self.reconnect_delay, self.max_reconnect_delay = self._first_delay, LONGEST_DELAY
+            return self._first_delay
 
     async def _given(self, fresh: bool) -> Secret:
         assert self._token is not None
@@ -406,7 +423,7 @@ class StakeWebSocket:
         else:
             self.ws = None
         if self._was_waiting and state == "authorizing":
-            self.reconnect_delay = min(self.reconnect_delay * 2, self.max_reconnect_delay)
+            self.reconnect_delay = min(self._bound() * 2, self.max_reconnect_delay)
         self._was_waiting = state == "waiting"
         if state in ("closed", "failed"):
             self._over.set()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import random
 from typing import Any, Literal, TypeAlias
 
 from ...protocols.base import ClientProtocol
-from ...retry import RetryPolicy
+from ...retry import RandomFraction, RetryPolicy
 from ...secrets import Secret
 from ...session.options import SessionOptions
 from ...transport.base import Endpoint
@@ -16,7 +18,7 @@ from .headers import with_own
 from .protocol import PageClient
 from .url import origin_of
 
-__all__ = ["Wire", "endpoint_of", "policy_of", "protocol_of"]
+__all__ = ["Delays", "Wire", "checked_delay", "endpoint_of", "protocol_of"]
 
 Wire: TypeAlias = Literal["page", "graphql"]
 
@@ -48,10 +50,23 @@ def protocol_of(
     )
 
 
-def policy_of(reconnect_delay: Any, max_reconnect_delay: Any) -> RetryPolicy:
-    """The waits of the page's two attributes, without end. Raises ArgumentError that names the wrong one."""
-    given = {"reconnect_delay": reconnect_delay, "max_reconnect_delay": max_reconnect_delay}
-    for name, seconds in given.items():
-        if type(seconds) not in (int, float) or not 0 < seconds <= 86_400:
-            raise ArgumentError(name, seconds, "seconds above 0, up to 86400")
-    return RetryPolicy(None, min(reconnect_delay, max_reconnect_delay), max_reconnect_delay)
+@dataclass(frozen=True, slots=True)
+class Delays(RetryPolicy):
+    """The waits of the page's two attributes, without end: none is longer than `bound()` says when it begins."""
+
+    max_attempts: int | None = None
+    bound: Callable[[], float] = field(kw_only=True)
+
+    def delay(
+        self, attempts: int, *, retry_after: float | None = None, fraction: RandomFraction = random
+    ) -> float:
+        """Seconds to wait now; the attributes count the attempts."""
+        wait: float = self.bound() * (fraction() if self.jitter else 1.0)
+        return wait if retry_after is None else max(0.0, retry_after) + wait
+
+
+def checked_delay(name: str, seconds: Any) -> float:
+    """One of the page's two attributes. Raises ArgumentError that names it."""
+    if type(seconds) not in (int, float) or not 0 < seconds <= 86_400:
+        raise ArgumentError(name, seconds, "seconds above 0, up to 86400")
+    return float(seconds)

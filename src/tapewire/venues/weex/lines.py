@@ -19,6 +19,7 @@ from ...session.delivery import Delivery, Subscription
 from ...session.health import Statistics
 from ...session.options import SessionOptions
 from ...session.pool import Pool
+from ...session.session import Session
 from .errors import WEEXInvalidArgument
 from .operations import CHANNELS_PER_CONNECTION, Operations
 from .profile import Profile
@@ -59,10 +60,14 @@ class Lines:
         self._opening: asyncio.Task[None] | None = None
         self._reaper: asyncio.Task[None] | None = None
         self._closed = False
+        self._gave_up = False  # the last socket that there was
 
     async def open(self) -> None:
-        """Open the first socket now. Raises what no retry can heal."""
+        """Open the first socket now, or another where none is left. Raises what no retry can heal."""
         self._watch_idle()
+        if self._opening is not None and self._opening.done() and not self._living():
+            self._opening = None
+        self._gave_up = False
         await asyncio.shield(self._open_soon())
 
     def subscribe(self, topic: str, delivery: Delivery) -> Subscription:
@@ -80,6 +85,7 @@ class Lines:
             )
             raise WEEXInvalidArgument("max_connections", self._max_sessions, allowed) from None
         self._used.add(self._pool.session_of(topic).options.name)
+        self._gave_up = False
         _ = self._open_soon()
         self._watch_idle()
         return subscription
@@ -95,15 +101,16 @@ class Lines:
 
     @property
     def is_up(self) -> bool:
-        """True while every socket that has topics is connected."""
-        living = [session for session in self._pool.sessions if session.state not in _OVER]
+        """True while every socket that has topics is connected; False where the last one gave up."""
+        living = self._living()
+        if not living:
+            return not (self._gave_up or any(session.state == "failed" for session in self._pool.sessions))
         return all(session.connected for session in living)
 
     def reconnect(self) -> None:
         """Drop every connection and make new ones."""
-        for session in self._pool.sessions:
-            if session.state not in _OVER:
-                session.reconnect()
+        for session in self._living():
+            session.reconnect()
 
     def statistics(self) -> tuple[Statistics, ...]:
         """Frozen figures of each socket."""
@@ -119,6 +126,9 @@ class Lines:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _living(self) -> list[Session]:
+        return [session for session in self._pool.sessions if session.state not in _OVER]
 
     def _make_options(self, number: int) -> SessionOptions:
         self._made += 1
@@ -156,6 +166,7 @@ class Lines:
                 if session.state in _OVER:
                     self._protocols.pop(name, None)
                     if session.state == "failed":
+                        self._gave_up = True
                         await session.close()  # its streams have raised why: it holds no place any more
                     continue
                 living = True

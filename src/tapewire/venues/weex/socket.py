@@ -117,9 +117,10 @@ class WeexWebSocketClient:
     # --- the line -----------------------------------------------------------------------------------------------------
 
     async def connect(self) -> None:
-        """Open the first public socket. Streams open what else they need.
+        """Open the first public socket, or another where none is left. Streams open what else they need.
 
-        Failed tries are logged and repeated as `retry` says. Raises what no retry can heal, or GaveUp.
+        Failed tries are logged and repeated as `retry` says. Raises what no retry can heal, GaveUp, or SessionClosed
+        after `disconnect`: make a new client.
         """
         if self._closed:
             raise SessionClosed("the client is closed; make a new one")
