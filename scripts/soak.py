@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import subprocess
 import sys
 import time
@@ -33,7 +34,10 @@ GROWTH = 0.25
 @contextmanager
 def busy_neighbours(count: int) -> Iterator[list[int]]:
     """So many processes that do nothing but burn time beside this one; their ids. They end with the block."""
-    neighbours = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    burning = (
+        f"import os\nwhile os.getppid() == {os.getpid()}: pass"  # and with their parent, however that ends
+    )
+    neighbours = [subprocess.Popen([sys.executable, "-c", burning]) for _ in range(count)]
     try:
         yield [neighbour.pid for neighbour in neighbours]
     finally:

@@ -1,7 +1,7 @@
 """How do I begin with what my balance is, and go on with how it changes, and miss nothing between?
 
-Start `tapewire sandbox --port 4000` in another shell, then run `python examples/stake/balance_and_stream.py`. It ends
-after three changes. STAKE_BASE_URL leads it elsewhere.
+Start `tapewire sandbox --port 4000 --activity` in another shell (it bets in your name), then run
+`python examples/stake/balance_and_stream.py`. It ends after three changes. STAKE_BASE_URL leads it elsewhere.
 """
 
 import asyncio

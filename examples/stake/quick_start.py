@@ -1,7 +1,8 @@
 """How do I learn of every change of my balance?
 
-Start `tapewire sandbox --port 4000` in another shell, then run `python examples/stake/quick_start.py`. It ends after
-five changes. STAKE_BASE_URL leads it elsewhere; any token is an account of the sandbox.
+Start `tapewire sandbox --port 4000 --activity` in another shell (it bets in your name), then run
+`python examples/stake/quick_start.py`. It ends after five changes. STAKE_BASE_URL leads it elsewhere; any token is
+an account of the sandbox.
 """
 
 import asyncio

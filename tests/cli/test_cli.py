@@ -1,3 +1,4 @@
+import inspect
 import json
 import re
 import signal
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from tapewire import __version__
 from tapewire.cli.main import app
 from tapewire.cli.sandbox import _no_port
+from tapewire.cli.sandbox import sandbox as sandbox_command
 from tests.cli.played_command import COMMAND, run
 from tests.cli.played_command import sandbox as played_sandbox
 
@@ -117,3 +119,17 @@ def test_a_port_in_use_is_said_in_a_sentence():
 def test_a_port_that_cannot_be_taken_is_said_in_a_sentence(error, told):
     assert _no_port(80, error).startswith(told)
     assert "--port" in _no_port(80, error)
+
+
+def test_activity_and_ends_of_markets_are_there_for_whoever_asks():
+    text = CliRunner().invoke(app, ["sandbox", "--help"], terminal_width=200).output
+    assert "--activity" in text
+    assert "--market-life" in text
+    defaults = inspect.signature(sandbox_command).parameters
+    assert (defaults["activity"].default, defaults["market_life"].default) == (False, None)
+
+
+def test_a_sandbox_with_activity_and_short_lives_of_markets_runs():
+    with played_sandbox("--activity", "--market-life", "5", "--venue", "stx") as (process, environment):
+        assert environment["STX_HOST"].startswith("http://127.0.0.1:")
+        assert process.poll() is None

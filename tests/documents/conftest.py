@@ -11,5 +11,5 @@ from tests.documents.running import played_venue
 
 @pytest.fixture(scope="session")
 def stx_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with played_venue(tmp_path_factory.mktemp("sandbox")) as environment:
+    with played_venue(tmp_path_factory.mktemp("sandbox"), "stx", "--activity") as environment:
         yield environment

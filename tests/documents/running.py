@@ -106,9 +106,10 @@ class Program:
 
 
 @contextmanager
-def played_venue(home: Path, venue: str = "stx") -> Iterator[dict[str, str]]:
+def played_venue(home: Path, venue: str = "stx", *options: str) -> Iterator[dict[str, str]]:
     """A sandbox in a process of its own; yields the environment that leads programs to it."""
     arguments = ["-m", "tapewire", "sandbox", "--port", "0", "--rate", str(RATE), "--venue", venue, "--env"]
+    arguments += options
     with Program(arguments, {}, home) as sandbox:
         sandbox.wait_for(r"TAPEWIRE_SANDBOX_TOKEN=.+\n")
         yield dict(word.split("=", 1) for word in shlex.split(sandbox.output, comments=True) if "=" in word)

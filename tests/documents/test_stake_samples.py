@@ -17,7 +17,7 @@ from tests.documents.stx_sentences import Sentence
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with played_venue(tmp_path_factory.mktemp("sandbox"), "stake") as variables:
+    with played_venue(tmp_path_factory.mktemp("sandbox"), "stake", "--activity") as variables:
         yield {name: value for name, value in variables.items() if name.startswith("STAKE_")}
 
 

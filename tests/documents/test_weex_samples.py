@@ -32,7 +32,7 @@ needs_drop_in = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with played_venue(tmp_path_factory.mktemp("sandbox"), "weex") as variables:
+    with played_venue(tmp_path_factory.mktemp("sandbox"), "weex", "--activity") as variables:
         yield {name: value for name, value in variables.items() if name.startswith("WEEX_")}
 
 

@@ -69,6 +69,39 @@ def test_markets_end_and_others_begin():
     assert len(exchange.markets) == 6
 
 
+def test_no_market_ends_in_which_somebody_besides_the_house_has_an_order_or_a_position():
+    exchange, flow, _ = opened(churn_every=10)
+    exchange.open_account("you")
+    ordered, held = list(exchange.markets)[:2]
+    exchange.place("you", ordered, "buy", 1, 1, 0)
+    exchange.place("you", held, "buy", None, 1, 0)
+    for number in range(200):
+        flow.step(number)
+    assert {ordered, held} <= exchange.markets.keys()
+    assert exchange.accounts["you"].positions[held].net == 1
+    [order] = exchange.accounts["you"].open_orders
+    exchange.cancel("you", order, 0)
+    for number in range(20):
+        flow.step(number)
+    assert ordered not in exchange.markets
+    assert held in exchange.markets
+
+
+def test_with_a_life_of_its_own_a_market_ends_in_its_time_whoever_holds_it():
+    exchange, flow, _ = opened(churn_every=10, market_life=60.0)
+    exchange.open_account("you")
+    first, second = list(exchange.markets)[:2]
+    exchange.place("you", first, "buy", None, 1, 0)
+    for _ in range(50):
+        flow.step(int(9.9e9))
+    assert first in exchange.markets
+    flow.step(int(10e9))  # six markets: one ends each ten seconds
+    flow.step(int(10.1e9))
+    assert first not in exchange.markets
+    assert second in exchange.markets
+    assert exchange.worth() == exchange.deposits
+
+
 def test_wide_ticks_and_gaps_trade_as_well():
     exchange, flow, _ = opened(payout=1_000_000, gap=50, spread=25, drift=200)
     for number in range(500):

@@ -339,6 +339,8 @@ async def test_an_order_notes_what_it_reached_and_the_state_what_is_joined():
     async with played() as (sandbox, _, raw):
         await raw.ask(JOIN)
         assert sandbox.state()["venues"]["stx"]["joined"] == ["markets"]
+        with pytest.raises(ConfigurationError, match=r"crash_channel\(topic\).*allowed: markets"):
+            sandbox.inject("crash_channel")
         assert sandbox.inject("crash_channel", topic="nonsense").reached == 0
         assert sandbox.inject("crash_channel", topic="markets").reached == 1
         assert sandbox.inject("mute", connection=99).reached == 0
@@ -509,3 +511,29 @@ async def test_the_ledger_and_the_state_are_read_over_http():
         assert (beyond.status_code, "0 to" in beyond.json()["error"]) == (400, True)
         assert (await client.get("state")).json()["published"] == sandbox.ledger.published
         assert (await client.get("nothing")).status_code == 404
+
+
+async def test_what_ends_a_topic_says_that_none_is_joined_where_none_is():
+    async with Sandbox(rate=0, venues=["stx"]) as sandbox:
+        with pytest.raises(ConfigurationError, match="a topic that is joined; none is now"):
+            sandbox.inject("close_channel")
+
+
+async def test_unless_asked_nothing_but_its_owner_s_orders_lands_on_an_account_and_its_market_lives():
+    async with Sandbox(rate=0, venues=["stx"], settings={"stx": {"churn_every": 10}}) as sandbox:
+        face = sandbox.faces["stx"]
+        user = face.add_user("you@example.com", "pw")
+        market = next(iter(face.exchange.markets))
+        face.publish(face.exchange.place(user.uid, market, "buy", None, 5, 0)[1], 0)
+        topic = f"active_orders:{user.uid}"
+        before = sandbox.ledger.last_sequence(topic, venue="stx")
+        assert before > 0
+        sandbox.step(500)
+        assert market in face.exchange.markets
+        assert sandbox.ledger.last_sequence(topic, venue="stx") == before
+
+
+@pytest.mark.parametrize("life", [0, float("nan"), 10**9])
+def test_a_market_s_life_is_bounded(life):
+    with pytest.raises(ConfigurationError, match="market_life"):
+        Sandbox(market_life=life)

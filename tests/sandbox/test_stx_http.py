@@ -15,16 +15,25 @@ def codes(reply):
     return [error["extensions"]["code"] for error in reply.json()["errors"]]
 
 
-async def test_a_first_login_makes_the_account_and_its_password():
+async def test_any_email_and_any_password_are_an_account_but_the_password_that_is_always_wrong():
     async with quiet() as sandbox:
         first, again = await login(sandbox), await login(sandbox)
         assert first["userUid"] == again["userUid"] != first["userId"]
         assert first["promptTwoFactorAuth"] is False
-        for password in ("wrong", "other"):
-            reply = await graphql(
-                sandbox, LOGIN, credentials={"email": "You@example.com", "password": password}
-            )
-            assert (reply.status_code, codes(reply)) == (401, ["AUTHENTICATION_FAILED"])
+        assert (await login(sandbox, password="another one"))["userUid"] == first["userUid"]
+        await refused(sandbox, "You@example.com", "wrong")
+
+
+async def test_an_account_made_with_a_password_has_that_one():
+    async with quiet() as sandbox:
+        sandbox.faces["stx"].add_user("ann@example.com", "hers")
+        assert (await login(sandbox, "ann@example.com", "hers"))["token"]
+        await refused(sandbox, "ann@example.com", "another one")
+
+
+async def refused(sandbox, email, password):
+    reply = await graphql(sandbox, LOGIN, credentials={"email": email, "password": password})
+    assert (reply.status_code, codes(reply)) == (401, ["AUTHENTICATION_FAILED"])
 
 
 async def test_a_second_factor_is_asked_for_and_taken():

@@ -126,7 +126,7 @@ async def test_only_an_admin_hears_of_others():
 
 
 async def test_whoever_only_listens_hears_something_within_two_seconds():
-    async with played(user_activity=True, rate=20) as (_, uid, raw):
+    async with played(activity=True, rate=20) as (_, uid, raw):
         await raw.send(json.dumps(["1", "1", f"active_orders:{uid}", "phx_join", {}]))
         async with asyncio.timeout(2):
             frames = [json.loads(text) for text in await raw.take(4)]

@@ -282,7 +282,7 @@ async def test_whoever_is_gone_is_forgotten():
 
 
 async def test_who_listens_to_a_wallet_s_orders_hears_of_house_orders_in_its_name():
-    async with sandbox_of(user_activity=True) as sandbox, greeted(sandbox) as wire:
+    async with sandbox_of(activity=True) as sandbox, greeted(sandbox) as wire:
         maker = "0x" + "ab" * 20
         await wire.subscribe(f"active_orders:{maker}")
         [publication] = await wire.publications(1)

@@ -199,7 +199,7 @@ async def test_an_account_hears_only_of_itself():
 
 
 async def test_house_orders_in_a_users_name_never_end_a_contract():
-    async with weex(user_activity=True) as sandbox, opened(sandbox, "/v3/ws/private") as raw:
+    async with weex(activity=True) as sandbox, opened(sandbox, "/v3/ws/private") as raw:
         await subscribed(raw, "orders", "positions")
         for _ in range(60):
             sandbox._act_for_users()

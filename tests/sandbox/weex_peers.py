@@ -30,7 +30,7 @@ def signed(text, *, key=KEY, secret=SECRET, passphrase=PASSPHRASE, ahead=0.0):
 
 def weex(**settings):
     """A sandbox in which nothing happens by itself, and what happens is published at once."""
-    arguments = {name: settings.pop(name) for name in ("rate", "user_activity", "seed") if name in settings}
+    arguments = {name: settings.pop(name) for name in ("rate", "activity", "seed") if name in settings}
     return Sandbox(**{"rate": 0, **arguments}, venues=["weex"], settings={"weex": {**AT_ONCE, **settings}})
 
 

@@ -36,12 +36,22 @@ def sandbox(
     venue: Annotated[
         list[str] | None, typer.Option(help="Only this venue; may be given several times. Default: all.")
     ] = None,
-    user_activity: Annotated[
+    activity: Annotated[
         bool,
         typer.Option(
-            "--user-activity/--no-user-activity", help="House orders for every account that listens."
+            "--activity",
+            help="House orders in the name of every account that listens, and ends of markets that it holds. "
+            "Without it only your own orders land on your account.",
         ),
-    ] = True,
+    ] = False,
+    market_life: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Seconds that a betting market lives, also where you hold something. "
+            "Default: some end now and then, but none in which you have an order or a position.",
+        ),
+    ] = None,
     env: Annotated[
         bool, typer.Option("--env", help="Print only the exports that point every SDK here.")
     ] = False,
@@ -57,7 +67,7 @@ def sandbox(
     """
     names = venue or list(VENUES)
     played = Sandbox(
-        port=port, seed=seed, rate=rate, venues=names, user_activity=user_activity,
+        port=port, seed=seed, rate=rate, venues=names, activity=activity, market_life=market_life,
         narrate=_silent if quiet or env else _tell,
     )  # fmt: skip
     title = "" if env else f"playing {', '.join(names)}; Ctrl-C ends it"

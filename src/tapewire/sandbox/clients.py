@@ -427,7 +427,7 @@ class Client(asyncio.Protocol):
                 self._transport.close()  # both have said goodbye
 
     def _write(self, data: bytes) -> None:
-        if self._over or self._half_open or not data:
+        if self._over or self._half_open or self._transport.is_closing() or not data:
             return
         if self._drip is not None:
             self._drip += data

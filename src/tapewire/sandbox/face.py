@@ -29,13 +29,14 @@ Route: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sandbox lends a face."""
+    """What the sandbox lends a face. `market_life`: seconds that a market lives, where the venue's markets end."""
 
     ledger: Ledger
     carriage: Carriage
     faults: Faults
     clock: Clock
     seed: int | str = 1
+    market_life: float | None = None
 
 
 class Socket(Protocol):

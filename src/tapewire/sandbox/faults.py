@@ -143,7 +143,7 @@ _ALL = (
     _at_once(
         "oversized",
         "send one message that is too large",
-        size=Parameter("whole number", "bytes", 8 * 1024 * 1024, least=1, most=64 * 1024 * 1024),
+        size=Parameter("whole number", "bytes", 48 * 1024 * 1024, least=1, most=64 * 1024 * 1024),
     ),
     _at_once("binary", "send one binary message of no meaning"),
     Fault("expire_tokens", "every token given so far has expired; refresh tokens stay good", {"venue": _VENUE}),

@@ -1,7 +1,9 @@
 """Believable trading: makers who quote around a wandering fair price, takers who cross, markets that end and begin.
 
 Pure and seeded: `step` does one small thing at one market and returns what happened. Which thing, is decided by the
-seed and the calls so far, never by a clock. `churn_every` steps, one market is resulted and another listed.
+seed and the calls so far, never by a clock. `churn_every` steps, one market is resulted and another listed: the oldest
+in which nobody but the house has an order or a position. With a `market_life` the oldest ends in its time, whoever
+holds it.
 """
 
 from __future__ import annotations
@@ -16,13 +18,17 @@ from .events import Event
 from .exchange import Exchange, Market
 from .matching import Side
 
-__all__ = ["Flow", "FlowSettings"]
+__all__ = ["HOUSE", "Flow", "FlowSettings"]
 
+HOUSE = ("house-maker", "house-taker")
 HOUSE_DEPOSIT = 10**15
 
 
 class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a venue's markets trade. Prices in ticks; `drift` is the largest step of the fair price."""
+    """How a venue's markets trade. Prices in ticks; `drift` is the largest step of the fair price.
+
+    `market_life`: seconds from a market's beginning to its end; None: as `churn_every` has it (0: none ever ends).
+    """
 
     payout: int = 100
     markets: int = 6
@@ -33,6 +39,7 @@ class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
     lot: int = 25
     take_share: float = 0.25
     churn_every: int = 400
+    market_life: float | None = None
 
 
 class Flow:
@@ -54,12 +61,14 @@ class Flow:
         self._fair: dict[str, int] = {}
         self._quotes: dict[str, list[str]] = {}
         self._listed = 0
+        self._last_end_ns = 0
         self.steps = 0
-        for name in ("house-maker", "house-taker"):
+        for name in HOUSE:
             exchange.open_account(name, HOUSE_DEPOSIT, watched=False)
 
     def open(self, now_ns: int) -> list[Event]:
         """List the first markets and quote them. Call it once, before `step`."""
+        self._last_end_ns = now_ns
         events: list[Event] = []
         for _ in range(self.settings.markets):
             events += self.list_market(now_ns)
@@ -77,8 +86,9 @@ class Flow:
     def step(self, now_ns: int) -> list[Event]:
         """One thing happens at one market."""
         self.steps += 1
-        if self.settings.churn_every and self.steps % self.settings.churn_every == 0:
-            return self.replace_market(next(iter(self._exchange.markets), ""), now_ns)
+        ending = self._ending(now_ns)
+        if ending is not None:
+            return self.replace_market(ending, now_ns)
         market = self._random.choice(list(self._exchange.markets.values()))
         if self._random.random() < self.settings.take_share:
             return self._take(market, now_ns) or self._requote(market, now_ns)
@@ -88,6 +98,26 @@ class Flow:
     def burst(self, count: int, now_ns: int) -> list[list[Event]]:
         """`count` steps at once, each one's events apart."""
         return [self.step(now_ns) for _ in range(count)]
+
+    def _ending(self, now_ns: int) -> str | None:
+        """The market whose time has come, if one's has: the oldest are first in the exchange's list."""
+        settings = self.settings
+        if settings.market_life is not None:
+            if now_ns - self._last_end_ns < settings.market_life / settings.markets * 1e9:
+                return None
+            self._last_end_ns = now_ns
+            return next(iter(self._exchange.markets), "")
+        if not settings.churn_every or self.steps % settings.churn_every:
+            return None
+        used = self._used()
+        return next((market_id for market_id in self._exchange.markets if market_id not in used), None)
+
+    def _used(self) -> set[str]:
+        """The markets in which somebody besides the house has an order or a position."""
+        users = [owner for name, owner in self._exchange.accounts.items() if name not in HOUSE]
+        used = {order.market_id for owner in users for order in owner.open_orders.values()}
+        held = (position for owner in users for position in owner.positions.values() if position.net)
+        return used | {position.market_id for position in held}
 
     def replace_market(self, market_id: str, now_ns: int) -> list[Event]:
         """Result a market, rarely void it, and list another. An unknown market is only replaced by nothing."""

@@ -23,7 +23,7 @@ from .carriage import Carriage
 from .clients import MAX_OUTGOING, Client
 from .face import Face, Route, SocketHandler, Stage
 from .faces import FACES, make_face
-from .faults import Faults, Injected
+from .faults import FAULTS, Faults, Injected
 from .http import Request, Response, is_loopback_host, is_loopback_origin
 from .injection import play
 from .ledger import Ledger
@@ -39,8 +39,13 @@ HTTP_IDLE = 30.0
 ACTIVITY_INTERVAL = 0.5
 """Seconds between two things done in a listening user's name."""
 
+MAX_MARKET_LIFE = 30 * 86_400.0
+"""Seconds."""
+
 MAX_STEPS_PER_TURN = 1000
-"""Steps made up for at once after the loop was held up."""
+MADE_UP_FOR = 0.25
+"""Steps, and seconds of them, made up for at once after the loop was held up: on a machine that is too slow for the
+rate fewer things happen, and the sockets are served all the same."""
 
 JOINED_SHOWN = 200
 """Topics of each venue that `state` names, of those that somebody has joined."""
@@ -56,11 +61,13 @@ class Sandbox:
     """`async with Sandbox() as sandbox:` plays the venues at `sandbox.url` until the block ends.
 
     `venues`: which, by default every one. `rate`: things that happen per second and venue; at 0 only `step()` makes
-    them happen; it may be changed while the sandbox runs. `user_activity`: house orders in the name of every account
-    that somebody listens to. `settings`: keyword arguments of the faces, by venue. `max_outgoing`: bytes that may wait
-    for one client. `narrate` is given a line for people whenever a client opens or leaves a socket and when a fault is
-    ordered or lifted.
-    Raises ConfigurationError for a host that is not loopback, an unknown venue, a bad number.
+    them happen; it may be changed while the sandbox runs. `activity`: house orders in the name of every account that
+    somebody listens to, and now and then the end of a market in which it holds something; without it nothing but its
+    owner's own orders lands on an account. `market_life`: seconds that a market of a betting venue lives; without it
+    one ends now and then, but none in which an account has an order or a position. `settings`: keyword arguments of the
+    faces, by venue. `max_outgoing`: bytes that may wait for one client. `narrate` is given a line for people whenever a
+    client opens or leaves a socket and when a fault is ordered or lifted. Raises ConfigurationError for a host that is
+    not loopback, an unknown venue, a bad number.
     """
 
     def __init__(
@@ -71,14 +78,15 @@ class Sandbox:
         seed: int | str = 1,
         rate: float = 20.0,
         venues: Sequence[str] | None = None,
-        user_activity: bool = False,
+        activity: bool = False,
+        market_life: float | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         max_connections: int = MAX_CONNECTIONS,
         max_outgoing: int = MAX_OUTGOING,
         clock: Clock | None = None,
         narrate: Callable[[str], None] = lambda line: None,
     ) -> None:
-        _check(host, port, rate)
+        _check(host, port, rate, market_life)
         self.clock: Clock = clock or SystemClock()
         self.ledger = Ledger()
         self.carriage = Carriage(lambda venue, topic: self.ledger.last_sequence(topic, venue=venue))
@@ -92,10 +100,11 @@ class Sandbox:
         self.refused = 0
         self._host, self._port = host, port
         self._narrate = narrate
-        self._user_activity = user_activity
+        self._activity = activity
         stage = Stage(
-            ledger=self.ledger, carriage=self.carriage, faults=self.faults, clock=self.clock, seed=seed
-        )
+            ledger=self.ledger, carriage=self.carriage, faults=self.faults, clock=self.clock, seed=seed,
+            market_life=market_life,
+        )  # fmt: skip
         self.faces: dict[str, Face] = {
             venue: make_face(venue, stage, **(settings or {}).get(venue, {})) for venue in _checked(venues)
         }
@@ -135,6 +144,11 @@ class Sandbox:
         """
         if params.get("venue") not in (None, *self.faces):
             raise ConfigurationError(f"{fault}(venue)", params["venue"], sorted(self.faces))
+        topic = FAULTS[fault].parameters.get("topic") if fault in FAULTS else None
+        if topic is not None and topic.required and not params.get("topic"):
+            raise ConfigurationError(
+                f"{fault}(topic)", params.get("topic"), self._joined(params.get("venue"))
+            )
         now_ns = self.clock.time_ns()
         injected = self.faults.order(fault, params, now_ns)
         given = "".join(f" {name}={value}" for name, value in params.items())
@@ -221,6 +235,12 @@ class Sandbox:
     def __repr__(self) -> str:
         where = self.url if self._server and self._server.is_serving() else "not running"
         return f"<Sandbox {where} venues={','.join(self.faces)} connections={len(self._clients)}>"
+
+    def _joined(self, venue: str | None) -> Sequence[str] | str:
+        """The topics that a fault could name now."""
+        played = (face for name, face in self.faces.items() if venue in (None, name))
+        joined = sorted({topic for face in played for topic in face.joined_topics()})
+        return joined[:JOINED_SHOWN] or "a topic that is joined; none is now"
 
     # For its clients
 
@@ -348,8 +368,8 @@ class Sandbox:
             last = now
             due = int(owed)
             owed -= due
-            self.step(min(due, MAX_STEPS_PER_TURN))
-            if self._user_activity and now - last_activity >= ACTIVITY_INTERVAL:
+            self.step(min(due, MAX_STEPS_PER_TURN, max(1, int(self.rate * MADE_UP_FOR))))
+            if self._activity and now - last_activity >= ACTIVITY_INTERVAL:
                 last_activity = now
                 self._act_for_users()
             if now - last_sweep >= _TURN:
@@ -369,7 +389,9 @@ class Sandbox:
             client.close_if_silent(now, HTTP_IDLE)
 
 
-def _check(host: str, port: int, rate: float) -> None:
+def _check(host: str, port: int, rate: float, market_life: float | None) -> None:
+    if market_life is not None and not 1 <= market_life <= MAX_MARKET_LIFE:
+        raise ConfigurationError("market_life", market_life, f"1 to {MAX_MARKET_LIFE:g} seconds")
     if host not in _LOOPBACK:
         raise ConfigurationError(
             "host", host, f"{', '.join(_LOOPBACK)}: the sandbox is for this machine only"

@@ -88,7 +88,7 @@ class StxFace:
             self.exchange,
             market_facts,
             f"{self.name}-{stage.seed}",
-            FlowSettings(markets=markets, churn_every=churn_every),
+            FlowSettings(markets=markets, churn_every=churn_every, market_life=stage.market_life),
         )
         self.rules: OrderedDict[str, str] = OrderedDict()
         self.routes: Mapping[tuple[str, str], Route] = {

@@ -1,8 +1,8 @@
 """Who may enter the played STX: accounts, their passwords and second factors, and the JWTs given to them.
 
-An account is made at the first login with an e-mail address, with the password of that login; the password `wrong` is
-always refused. Addresses beginning with `admin@` may watch other users' topics. Access tokens live an hour (stx.md
-1.2), refresh tokens a day.
+Any e-mail address and any password are an account, the address alone says whose; but the password `wrong` is always
+refused, and an account made by `add_user` has the password that it was given there. Addresses beginning with `admin@`
+may watch other users' topics. Access tokens live an hour (stx.md 1.2), refresh tokens a day.
 """
 
 from __future__ import annotations
@@ -45,12 +45,15 @@ class ApiProblem(TapewireError):
 
 
 class StxUser(msgspec.Struct, kw_only=True):
-    """One account holder. `uid` scopes the topics and names the exchange's account; `user_id` is another id."""
+    """One account holder. `uid` scopes the topics and names the exchange's account; `user_id` is another id.
+
+    `password` None: any but `wrong` is right.
+    """
 
     uid: str
     user_id: str
     email: str
-    password: str
+    password: str | None
     two_factor: str | None = None
     admin: bool = False
     generation: int = 0
@@ -78,9 +81,9 @@ class StxAccounts:
         self._sessions: dict[str, str] = {}
 
     def add_user(
-        self, email: str, password: str, *, two_factor: str | None = None, admin: bool | None = None
+        self, email: str, password: str | None, *, two_factor: str | None = None, admin: bool | None = None
     ) -> StxUser:
-        """Make an account, or change one. With `two_factor` a login asks for that code."""
+        """Make an account, or change one. `password` None takes any; with `two_factor` a login asks for that code."""
         key = email.strip().lower()
         user = self._by_email.get(key)
         if user is None:
@@ -101,9 +104,9 @@ class StxAccounts:
     def login(self, email: str, password: str, now: float) -> tuple[StxUser, dict[str, Any]]:
         """The user and what a LoginResult says. Raises ApiProblem for a wrong password."""
         user = self._by_email.get(email.strip().lower())
-        if user is None and email.strip() and password and password != "wrong":
-            user = self.add_user(email, password)
-        if user is None or not hmac.compare_digest(user.password.encode(), password.encode()):
+        if user is None and email.strip() and _any_is_right(password):
+            user = self.add_user(email, None)
+        if user is None or not _is_right(user.password, password):
             raise ApiProblem("invalid email or password", "AUTHENTICATION_FAILED", 401)
         session = secrets.token_hex(8)
         if user.two_factor is None:
@@ -166,6 +169,16 @@ class StxAccounts:
         if now >= claims["exp"] or (kind == "access" and claims["gen"] < user.generation):
             raise ApiProblem("token expired", "TOKEN_EXPIRED", 401)
         return user
+
+
+def _any_is_right(password: str) -> bool:
+    return bool(password) and password != "wrong"
+
+
+def _is_right(wanted: str | None, given: str) -> bool:
+    if wanted is None:
+        return _any_is_right(given)
+    return hmac.compare_digest(wanted.encode(), given.encode())
 
 
 def _who(user: StxUser, session: str) -> dict[str, Any]:

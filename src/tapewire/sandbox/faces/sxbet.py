@@ -15,7 +15,7 @@ from ...errors import ConfigurationError
 from ..events import Event
 from ..exchange import Market
 from ..face import Route, Socket, SocketHandler, Stage
-from ..flow import Flow, FlowSettings
+from ..flow import HOUSE, Flow, FlowSettings
 from ..http import Request, Response
 from ..matching import Side
 from .sxbet_bets import Tape
@@ -34,7 +34,6 @@ __all__ = ["SxBetFace"]
 OUTBOUND_QUEUE = 1024 * 1024
 """Bytes that may wait for one socket (sxbet.md 1.1)."""
 
-HOUSE = ("house-maker", "house-taker")
 MAX_LISTENING = 1000
 _OWN_CHANNELS = ("active_orders:", "ce_refunds:", "account:orders_v3_#", "account:fills_v3_#")
 
@@ -72,7 +71,9 @@ class SxBetFace:
         seed = f"{self.name}-{stage.seed}"
         self.exchange: HashedExchange = HashedExchange(seed)
         # Every fill has two sides on the wire, so the house's orders and fills must be heard of too.
-        settings = FlowSettings(payout=PAYOUT, markets=markets, spread=2, churn_every=churn_every)
+        settings = FlowSettings(
+            payout=PAYOUT, markets=markets, spread=2, churn_every=churn_every, market_life=stage.market_life
+        )
         self.flow = Flow(self.exchange, EventWords(), seed, settings)
         for name in HOUSE:
             self.exchange.accounts[name].watched = True
