@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,6 +66,14 @@ def clock() -> VirtualClock:
     from tapewire.testing import VirtualClock
 
     return VirtualClock()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """tapewire's wheel, built once for all that is asked of it."""
+    from tests.installing import build
+
+    return build(Path(__file__).parent.parent, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,103 +3,30 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-import sysconfig
 import tomllib
-import venv
-import zipfile
-from dataclasses import dataclass
-from email.message import Message
-from email.parser import Parser
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from tests.installing import Installed, install
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 
 
-@dataclass(frozen=True)
-class Installed:
-    wheel: Path
-    home: Path
-
-    def start(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a program of the new environment, away from the tree and its environment variables."""
-        program, *arguments = command
-        return subprocess.run(
-            [str(self.home / "bin" / program), *arguments],
-            capture_output=True,
-            check=False,
-            cwd=self.home,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(self.home)},
-            text=True,
-            timeout=30,
-        )
-
-    def run(self, *command: str) -> str:
-        """What a program that ends well has printed."""
-        done = self.start(*command)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def python(self, code: str) -> str:
-        return self.run("python", "-c", code)
-
-    def names(self) -> list[str]:
-        with zipfile.ZipFile(self.wheel) as archive:
-            return archive.namelist()
-
-    def metadata(self) -> Message:
-        with zipfile.ZipFile(self.wheel) as archive:
-            (path,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-            return Parser().parsestr(archive.read(path).decode())
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built once for all that is asked of it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=50)
-    (built,) = folder.glob("*.whl")
-    return built
-
-
-def install(wheel: Path, home: Path) -> Path:
-    """A fresh environment in `home` with the wheel and nothing else in it; returns its folder of packages."""
-    venv.create(home, with_pip=False, symlinks=True)
-    command = ["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", str(wheel)]
-    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
-    subprocess.run([*pip, *command], cwd=wheel.parent, check=True, capture_output=True, timeout=50)
-    (site,) = home.glob("lib/python*/site-packages")
-    return site
-
-
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """As `pip install "tapewire[sandbox]"` leaves it: the locked dependencies are borrowed from this environment."""
-    home = tmp_path_factory.mktemp("installed")
-    site = install(wheel, home)
-    # A folder named in a .pth file is searched after the environment's own, and its own .pth files are not read:
-    # the editable tapewire of the development environment stays out.
-    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return Installed(wheel, home)
+    """As `pip install "tapewire[sandbox]"` leaves it."""
+    return install(wheel, tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture(scope="module")
 def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """As `pip install tapewire` leaves it: without what only an extra brings."""
-    home = tmp_path_factory.mktemp("alone")
-    site = install(wheel, home)
-    for borrowed in Path(sysconfig.get_path("purelib")).iterdir():
-        if borrowed.suffix != ".pth" and not re.match("tapewire|graphql", borrowed.name):
-            (site / borrowed.name).exists() or (site / borrowed.name).symlink_to(borrowed)
-    return Installed(wheel, home)
+    return install(wheel, tmp_path_factory.mktemp("alone"), without="graphql")
 
 
 def test_the_wheel_works_where_the_tree_is_not(installed: Installed) -> None:

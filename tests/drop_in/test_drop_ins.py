@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterator
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import distributions
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -32,32 +30,6 @@ MODULES = [
         "weex_client.exceptions",
     ),
 ]
-ORIGINALS = [
-    ("stakeapi", "stakeapi"),
-    ("stakeapi", "stakeapi-codestats"),
-    ("stx", "stx-python"),
-    ("weex_client", "weex-client"),
-]
-
-
-def alone(package: str) -> ModuleType:
-    """The file that refuses, as a module of its own."""
-    path = ROOT / DROP_INS[package][0] / "src" / package / "_alone.py"
-    spec = importlib.util.spec_from_file_location(f"{package}_alone_for_tests", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def installed(folder: Path, package: str, name: str) -> Iterator[Distribution]:
-    """A distribution called `name` that has installed `package`."""
-    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "RECORD").write_text(f"{package}/__init__.py,sha256=x,1\nother/__init__.py,,\n")
-    return iter(distributions(path=[str(folder)]))
 
 
 def test_what_the_documents_of_stx_import_is_tapewires() -> None:
@@ -106,20 +78,6 @@ def test_the_configuration_of_weex_takes_the_keys_and_the_label_by_position() ->
 def test_every_listed_name_exists(name: str) -> None:
     module = importlib.import_module(name)
     assert all(hasattr(module, public) for public in module.__all__)
-
-
-@pytest.mark.parametrize(("package", "original"), ORIGINALS)
-def test_it_refuses_beside_another_distribution_of_the_same_name(
-    package: str, original: str, tmp_path: Path
-) -> None:
-    ours = DROP_INS[package][1]
-    with pytest.raises(ImportError, match=f"{original} and {ours} both install.*uninstall {original} or"):
-        alone(package).check(installed(tmp_path, package, original))
-
-
-@pytest.mark.parametrize("package", DROP_INS)
-def test_it_does_not_refuse_itself(package: str, tmp_path: Path) -> None:
-    alone(package).check(installed(tmp_path, package, DROP_INS[package][1]))
 
 
 @pytest.mark.parametrize("package", DROP_INS)

@@ -1,14 +1,14 @@
 """The venue's documents' import name, on tapewire: it re-exports and does nothing else.
 
-It refuses to be imported beside another distribution that owns the name `stx`: which of the two would answer then is
-chance. Uninstall one, or import from `tapewire.venues.stx`.
+It refuses to be imported beside another distribution that owns the name `stx`, whichever was installed last, and
+names the command that heals. `tapewire.venues.stx` works beside either.
 """
 
 from __future__ import annotations
 
-from . import _alone  # first: refuse before anything is half imported
+from tapewire.ownership import check_sole_owner
 
-_alone.check()
+check_sole_owner("stx", "tapewire-stx")  # here too, for folders whose .pth files are not read
 
 from tapewire import __version__  # noqa: E402
 from tapewire.venues.stx import (  # noqa: E402

@@ -1,0 +1,27 @@
+"""Asks at the first `import weex_client` whether that name is still ours alone; started by tapewire_weex_client.pth.
+
+It lies beside the package because another distribution of that name overwrites what lies in it. It imports nothing
+before it is asked.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+class _Guard:
+    """A finder that finds nothing: it lets the import of `weex_client` go on, or refuses it."""
+
+    @classmethod
+    def find_spec(cls, name: str, path: object = None, target: object = None) -> None:
+        if name != "weex_client":
+            return
+        try:
+            from tapewire.ownership import check_sole_owner
+        except ModuleNotFoundError:  # tapewire was uninstalled, and this has been left behind
+            return
+        check_sole_owner("weex_client", "tapewire-weex-client")
+        sys.meta_path.remove(cls)
+
+
+sys.meta_path.insert(0, _Guard)
