@@ -106,7 +106,7 @@ def test_the_tree_in_the_docstring_is_the_real_tree():
 
 
 def test_every_error_is_listed_for_export():
-    assert set(errors.__all__) - {"retold"} == set(defined_errors())
+    assert set(errors.__all__) - {"fresh_copy"} == set(defined_errors())
 
 
 def test_every_error_stands_in_the_table_of_these_tests():
@@ -201,7 +201,7 @@ EVERY_ERROR = (
 @pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: type(error).__name__)
 def test_an_error_told_to_several_is_an_object_of_its_own_for_each(error):
     error.__cause__ = ValueError("why")
-    told = errors.retold(error)
+    told = errors.fresh_copy(error)
     assert told is not error
     assert (type(told), str(told), told.__dict__) == (type(error), str(error), error.__dict__)
     assert told.__cause__ is error.__cause__

@@ -29,12 +29,19 @@
 Facts are fields; `retryable` and `terminal` are properties. `retryable` means that the same call may succeed later
 without a change by the caller; `terminal` means that the session will not try again by itself. No error text ever
 contains a token, a key or a password.
+
+Every one of them can be copied and pickled, with the same fields and text: a worker of a process pool may raise it.
+What of its fields cannot travel (a lambda, a secret) is its `repr` on the other side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypeVar
+import copy
+import pickle
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from types import MemberDescriptorType
+from typing import Any, Self, TypeVar
 
 __all__ = [
     "BufferOverflow",
@@ -60,7 +67,7 @@ __all__ = [
     "TapewireError",
     "UndecodableFrame",
     "WrongLoop",
-    "retold",
+    "fresh_copy",
 ]
 
 _E = TypeVar("_E", bound=BaseException)
@@ -85,6 +92,23 @@ class TapewireError(Exception):
     def terminal(self) -> bool:
         """True if nothing will be tried again by itself."""
         return not self.retryable
+
+    # Exception's own way is to call the class with `args`, which are the text here: it would be said twice, or the call
+    # would lack arguments.
+
+    def __copy__(self) -> Self:
+        return fresh_copy(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copied = fresh_copy(self)
+        memo[id(self)] = copied
+        for name, value in list(_fields(self)):
+            with suppress(Exception):  # what cannot be copied (a lock, a secret) is shared
+                setattr(copied, name, copy.deepcopy(value, memo))
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made, (type(self), self.args, {name: _portable(value) for name, value in _fields(self)})
 
 
 class ConfigurationError(TapewireError, ValueError):
@@ -348,14 +372,44 @@ class HttpError(TapewireError):
         return not self.final and (self.status is None or is_transient(self.status))
 
 
-def retold(error: _E) -> _E:
+def fresh_copy(error: _E) -> _E:
     """The same error as an object of its own, for one of several who are told it.
 
     One object that is raised in several tasks carries the traceback of whichever raised it last: a user would not find
     a line of theirs in it.
     """
-    told = error.__class__.__new__(error.__class__, *error.args)
-    told.__dict__.update(error.__dict__)
-    told.args = error.args
-    told.__cause__, told.__suppress_context__ = error.__cause__, error.__suppress_context__
-    return told
+    copied = _made(type(error), error.args, dict(_fields(error)))
+    copied.__cause__, copied.__suppress_context__ = error.__cause__, error.__suppress_context__
+    return copied
+
+
+def _made(kind: type[_E], args: tuple[Any, ...], fields: dict[str, Any]) -> _E:
+    """An error of that text with those fields, without a call of its `__init__`."""
+    made = kind.__new__(kind, *args)
+    made.args = args
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+def _fields(error: BaseException) -> Iterator[tuple[str, Any]]:
+    """The error's own fields, and those that a built-in parent keeps elsewhere (`name` of an ImportError)."""
+    yield from list(error.__dict__.items())
+    for kind in type(error).__mro__:
+        for name, member in vars(kind).items():
+            if (
+                isinstance(member, MemberDescriptorType)
+                and not name.startswith("__")
+                and hasattr(error, name)
+            ):
+                yield name, getattr(error, name)
+
+
+def _portable(value: Any) -> Any:
+    """`value` if it comes back from a pickle; else what can be said of it: an error here would be another's trouble."""
+    try:
+        pickle.loads(pickle.dumps(value))  # noqa: S301 - our own object, dumped in this very line
+    except Exception:
+        text = f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else repr(value)
+        return TapewireError(text[:300]) if isinstance(value, BaseException) else text[:300]
+    return value

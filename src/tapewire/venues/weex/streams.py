@@ -18,7 +18,7 @@ from typing import Any, Final, Self, TypeAlias
 
 import msgspec
 
-from ...errors import BufferOverflow, NotSubscribed, SessionClosed, SubscriptionRefused, retold
+from ...errors import BufferOverflow, NotSubscribed, SessionClosed, SubscriptionRefused, fresh_copy
 from ...marks import Gap, Mark, is_mark
 from ...session.buffers import EMPTY, Policy, make_buffer
 from ...session.stepping import SLICE_SECONDS, is_cancelled
@@ -151,7 +151,7 @@ class StreamCore:
             with contextlib.suppress(NotSubscribed):  # left meanwhile: the reason follows
                 await self._source.confirmed()
         if self._left or self.buffer.ended:
-            raise retold(self.buffer.error or SessionClosed(f"{self.name}: the stream was left"))
+            raise fresh_copy(self.buffer.error or SessionClosed(f"{self.name}: the stream was left"))
 
     def leave(self) -> None:
         """Leave the topics and end. Idempotent."""
@@ -207,7 +207,7 @@ class StreamCore:
             else:
                 self.leave()
                 if self.buffer.error is not None:
-                    raise retold(self.buffer.error)
+                    raise fresh_copy(self.buffer.error)
                 raise StopAsyncIteration
         self.delivered += 1
         return self._pending.popleft()
