@@ -31,7 +31,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.written = bytearray()
-        self.aborted = False
+        self.aborted = self.closed = False
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -45,6 +45,9 @@ class Wire:
 
     def abort(self) -> None:
         self.aborted = True
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def feed(line: FastTransport, data: bytes) -> None:
@@ -68,7 +71,7 @@ def opened(receiver: RecordingReceiver, max_size: int = MAX_SIZE) -> tuple[FastT
     return line, wire
 
 
-Outcome = tuple[list[tuple[bool, bytes]], list[tuple[int, bytes]], int, int]
+Outcome = tuple[list[tuple[bool, bytes]], list[tuple[int, bytes]], int]
 
 
 def our_frames(data: bytes) -> list[tuple[int, bytes]]:
@@ -91,12 +94,11 @@ def by_the_library(data: bytes) -> Outcome:
     next(core.parser)
     messages: list[tuple[bool, bytes]] = []
     fragments: list[Frame] = []
-    written, pongs, failed = bytearray(), 0, False
+    written, failed = bytearray(), False
     for position in range(len(data)):
         core.receive_data(data[position : position + 1])
         for event in core.events_received():
             assert isinstance(event, Frame)
-            pongs += event.opcode is Opcode.PONG
             if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
                 fragments.append(event)
                 if event.fin:
@@ -120,7 +122,7 @@ def by_the_library(data: bytes) -> Outcome:
         if core.close_rcvd
         else 1006
     )
-    return messages, our_frames(bytes(written)), pongs, int(code)
+    return messages, our_frames(bytes(written)), int(code)
 
 
 def by_us(data: bytes, cuts: list[int]) -> Outcome:
@@ -133,7 +135,7 @@ def by_us(data: bytes, cuts: list[int]) -> Outcome:
         line.eof_received()
         line.connection_lost(None)
         messages = [(isinstance(payload, Binary), bytes(payload)) for payload in receiver.payloads]  # type: ignore[arg-type]
-        return messages, our_frames(bytes(wire.written)), receiver.pongs, receiver.ends[0].code
+        return messages, our_frames(bytes(wire.written)), receiver.ends[0].code
 
     return VirtualClock().run(run())
 
@@ -199,7 +201,7 @@ streams = st.lists(
 @example(serialized(Opcode.TEXT, b"x" * 600, False) + serialized(Opcode.CONT, b"x" * 600), [700])
 @example(serialized(Opcode.CLOSE, b"\x03\xe8bye") + serialized(Opcode.TEXT, b"after the end"), [])
 def test_any_bytes_in_any_split_have_the_librarys_outcome(data: bytes, cuts: list[int]) -> None:
-    """Messages, what we write back, pongs and the end's code are those of websockets' core fed with the same bytes."""
+    """Messages, what we write back and the end's code are those of websockets' core fed with the same bytes."""
     assert by_us(data, cuts) == by_the_library(data)
 
 
@@ -386,6 +388,33 @@ async def test_connecting_can_be_cancelled_without_a_trace() -> None:
         with pytest.raises(asyncio.CancelledError):
             await connecting
         assert not receiver.ends
+
+
+async def test_only_the_answer_to_our_ping_is_a_pong(clock: VirtualClock) -> None:
+    receiver = RecordingReceiver()
+    line, wire = opened(receiver)
+    feed(line, serialized(Opcode.PONG, b"") + serialized(Opcode.PONG, b"1"))
+    assert receiver.pongs == 0, "nobody has asked"
+    line.ping()
+    ((_, payload),) = our_frames(bytes(wire.written))
+    feed(line, serialized(Opcode.PONG, b"") + serialized(Opcode.PONG, payload + b"0"))
+    assert receiver.pongs == 0
+    feed(line, serialized(Opcode.PONG, payload))
+    feed(line, serialized(Opcode.PONG, payload))
+    assert receiver.pongs == 1
+
+
+async def test_the_answer_to_a_close_is_not_thrown_away_by_whoever_is_told_of_it(clock: VirtualClock) -> None:
+    receiver = RecordingReceiver()
+    line, wire = opened(receiver)
+    receiver.lost = lambda error: line.abort()  # type: ignore[method-assign] # as a session does
+    feed(line, serialized(Opcode.CLOSE, Close(4002, "go").serialize()))
+    assert our_frames(bytes(wire.written)) == [(int(Opcode.CLOSE), Close(4002, "go").serialize())]
+    assert (wire.aborted, wire.closed) == (False, True), (
+        "an abort would drop what the socket has not taken yet"
+    )
+    await asyncio.sleep(2)
+    assert wire.aborted, "and a peer that does not let go is not waited for"
 
 
 async def test_a_code_that_no_close_frame_may_carry_is_refused(clock: VirtualClock) -> None:

@@ -29,6 +29,9 @@ E = TypeVar("E", bound=Exception)
 PATIENCE = 10.0
 """Seconds after which something that must happen counts as broken."""
 
+AT_ONCE = 0.5
+"""Seconds within which something must happen that waits for nothing."""
+
 
 class ServerConnection(Protocol):
     """The server's end of one connection."""
@@ -47,6 +50,10 @@ class ServerConnection(Protocol):
 
     async def close(self, code: int, reason: str) -> None:
         """Close politely."""
+        ...
+
+    def close_and_stay(self, code: int, reason: str, *payloads: Payload) -> None:
+        """Send messages and a close frame behind them, then neither answer nor let go of the connection."""
         ...
 
     def abort(self) -> None:
@@ -245,6 +252,22 @@ async def _the_peers_close_is_told_once(connector: Connector, server: TransportS
     assert len(line.receiver.ends) == 1
 
 
+async def _the_peers_close_is_told_at_once(connector: Connector, server: TransportServer) -> None:
+    """A close frame is the end when it is read, though the peer keeps the connection open: nothing is sent any more."""
+    line = await _open(connector, server)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    line.server.close_and_stay(4001, "enough", "last words")
+    lost = await line.receiver.until_lost()
+    assert loop.time() - began < AT_ONCE, "lost was called long after the close frame"
+    assert (lost.code, lost.reason, len(line.receiver.payloads)) == (4001, "enough", 1)
+    line.transport.send(["too late"])
+    line.transport.abort()
+    await line.transport.close()
+    await _barrier(connector, server)
+    assert len(line.receiver.ends) == 1, "lost was called again"
+
+
 async def _a_dropped_connection_is_1006(connector: Connector, server: TransportServer) -> None:
     """A connection that drops without a close frame is lost with code 1006."""
     line = await _open(connector, server)
@@ -414,6 +437,7 @@ DUTIES: tuple[Duty, ...] = (
     _nothing_is_reported_before_connect_returns,
     _sending_never_delivers,
     _the_peers_close_is_told_once,
+    _the_peers_close_is_told_at_once,
     _a_dropped_connection_is_1006,
     _our_close_is_polite,
     _close_is_bounded,

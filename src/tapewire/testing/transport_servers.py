@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Request, Response
 
 from ..errors import ConnectionLost
@@ -154,6 +155,16 @@ class SocketConnection:
         with contextlib.suppress(ConnectionClosed):
             await self.connection.close(code, reason)
 
+    def close_and_stay(self, code: int, reason: str, *payloads: Payload) -> None:
+        """Send messages and a close frame behind them, then neither answer nor let go of the connection."""
+        self.freeze()
+        frames = [
+            Frame(Opcode.TEXT, payload.encode() if isinstance(payload, str) else payload)
+            for payload in payloads
+        ]
+        frames.append(Frame(Opcode.CLOSE, Close(code, reason).serialize()))
+        self.write(b"".join(frame.serialize(mask=False) for frame in frames))
+
     def abort(self) -> None:
         """Drop the connection without a close frame."""
         self.connection.transport.abort()
@@ -210,6 +221,11 @@ class MemoryConnection:
 
     async def close(self, code: int, reason: str) -> None:
         """Close politely."""
+        self.peer.close(code, reason)
+
+    def close_and_stay(self, code: int, reason: str, *payloads: Payload) -> None:
+        """Send messages and a close frame behind them; there is no connection beside it to stay."""
+        self.peer.send(*payloads)
         self.peer.close(code, reason)
 
     def abort(self) -> None:

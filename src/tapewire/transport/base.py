@@ -5,12 +5,14 @@ The duties of every transport (`tapewire.testing.check_transport` holds each of 
 * `receiver.received(payloads)` is called once per read, with every complete message of that read, in order. Text is
   valid UTF-8 (`str` or `bytes`), binary is `Binary`. The list and its payloads belong to the receiver.
 * `receiver.lost(error)` is called exactly once, after the last `received`, whatever ended the connection, `close()`
-  and `abort()` included. After `abort()` nothing more is received.
+  and `abort()` included. After `abort()` nothing more is received. A close frame is the end when it is read, whoever
+  still holds the socket: what is sent afterwards would be dropped without a word.
 * `send` never blocks and never waits: it hands over or buffers. What is buffered is bounded by `Endpoint.send_buffer`;
   beyond it the connection is aborted, for a peer that does not read is a dead peer. After the end it does nothing.
 * A message larger than `Endpoint.max_size` ends the connection with code 1009, before it is held in memory whole.
   Where this side ends it for what the peer did, the error says that the code is `ours`.
-* Pings of the peer are answered by the transport itself; `ping()` sends ours, `receiver.ponged()` reports any pong.
+* Pings of the peer are answered by the transport itself; `ping()` sends ours, and `receiver.ponged()` reports the pong
+  that answers it. A pong that nobody asked for (RFC 6455 section 5.5.3 allows it) proves nothing and is not reported.
 * `close()` is polite and bounded by its `timeout`; then it aborts. `abort()` is immediate. Both are idempotent.
 """
 
@@ -92,7 +94,7 @@ class Receiver(Protocol):
         ...
 
     def ponged(self) -> None:
-        """The peer answered a ping."""
+        """The peer answered our ping."""
         ...
 
     def lost(self, error: ConnectionLost) -> None:

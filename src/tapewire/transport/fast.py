@@ -88,13 +88,15 @@ class FastTransport(asyncio.BufferedProtocol):
         self._owed = 0
         self._fragments: list[bytes] = []
         self._fragments_are_text = False
-        self._pongs = 0
+        self._pings = self._pongs = 0
+        self._awaited = b""
         self._is_open = False
         self._started = False
         self._paused = False
         self._mute = False
         self._deaf = False
         self._failed = False
+        self._told = False
         self._aborted = ""
         self._decided: asyncio.TimerHandle | None = None
         self._shaken: asyncio.Future[None] = self._loop.create_future()
@@ -117,7 +119,9 @@ class FastTransport(asyncio.BufferedProtocol):
     def ping(self) -> None:
         """Send one ping; its pong is reported by `ponged`."""
         if self._core.state is State.OPEN and not self._aborted:
-            self._core.send_ping(b"")
+            self._pings += 1
+            self._awaited = b"%d" % self._pings
+            self._core.send_ping(self._awaited)
             self._write()
 
     def pause_reading(self) -> None:
@@ -153,7 +157,10 @@ class FastTransport(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Drop the connection at once, without a close frame."""
-        self._abort("aborted")
+        if self._told and not self._gone.done():
+            self._socket.close()  # our answer to the peer's close may still be in its buffer
+        else:
+            self._abort("aborted")
 
     def __repr__(self) -> str:
         return f"<FastTransport {self._endpoint.host} {'ended' if self._gone.done() else 'open'}>"
@@ -243,6 +250,9 @@ class FastTransport(asyncio.BufferedProtocol):
         self._core.receive_eof()
         if self._core.handshake_exc is not None:
             self._fail_handshake(self._core.handshake_exc)
+        if self._is_open:
+            self._deaf = True
+            self._tell(None)
         self._socket.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -256,11 +266,18 @@ class FastTransport(asyncio.BufferedProtocol):
         if not self._is_open:
             self._fail_handshake(exc or core.handshake_exc or EOFError())
             return
+        self._tell(exc)
+
+    def _tell(self, error: Exception | None) -> None:
+        """It is over, once, whoever still holds the socket."""
+        if self._told:
+            return
+        self._told = True
         lost = ending(
-            received=core.close_rcvd,
-            sent=core.close_sent,
+            received=self._core.close_rcvd,
+            sent=self._core.close_sent,
             failed=self._failed,
-            error=exc,
+            error=error,
             aborted=self._aborted,
         )
         self._receiver.lost(lost)
@@ -285,6 +302,8 @@ class FastTransport(asyncio.BufferedProtocol):
         while self._pongs and not self._aborted:
             self._pongs -= 1
             self._receiver.ponged()
+        if self._decided is not None and not self._aborted:
+            self._tell(None)
 
     def _cut(self, data: bytes, end: int, payloads: list[Payload]) -> int:
         """Take what is complete in `data[:end]`; return where the rest begins, which stays in the buffer."""
@@ -322,7 +341,9 @@ class FastTransport(asyncio.BufferedProtocol):
         for frame in core.events_received():
             if isinstance(frame, Frame):
                 if frame.opcode is Opcode.PONG:
-                    self._pongs += 1
+                    if self._awaited and frame.data == self._awaited:
+                        self._awaited = b""
+                        self._pongs += 1
                 elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
                     self._assemble(frame, payloads)
         self._write()

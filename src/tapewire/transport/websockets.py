@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.protocol import State
 
 from ..errors import ConnectionLost
 from ..payload import Binary, Payload
@@ -70,18 +72,29 @@ class _Connect(connect):
 
 
 class _BoundedConnection(ClientConnection):
-    """Pongs go round our queue: a peer that sends pings and reads no answers must not fill our memory."""
+    """Bounds what waits to be sent, and tells at once when the peer has closed or broken the protocol.
+
+    Pongs go round our queue: a peer that sends pings and reads no answers must not fill our memory. The library itself
+    tells of a close only when the socket is gone.
+    """
 
     send_buffer = DEFAULT_SEND_BUFFER
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.on_decided: Callable[[], None] = lambda: None
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        core = self.protocol
+        if core.close_rcvd is not None or core.parser_exc is not None:
+            self.on_decided()
         if self.transport.get_write_buffer_size() > self.send_buffer:
             self.transport.abort()
 
 
 class _FlushBeforeWaiting:
-    """Awaits a coroutine, but calls `flush` first if that would have to wait."""
+    """Awaits a coroutine, but calls `flush` each time before that has to wait."""
 
     def __init__(self, coroutine: Any, flush: Callable[[], None]) -> None:
         self._coroutine = coroutine
@@ -89,23 +102,33 @@ class _FlushBeforeWaiting:
 
     def __await__(self) -> Generator[Any, Any, Any]:
         steps = self._coroutine.__await__()
-        try:
-            waits_for = next(steps)
-        except StopIteration as done:
-            return done.value
-        self._flush()
-        try:
-            yield waits_for
-        except BaseException as error:
-            steps.throw(error)
-            raise
-        return (yield from steps)
+        step = partial(steps.send, None)
+        while True:
+            try:
+                waits_for = step()
+            except StopIteration as done:
+                return done.value
+            try:
+                self._flush()
+            except BaseException:  # not the coroutine's, and none of its business
+                steps.close()
+                raise
+            try:
+                yield waits_for
+            except BaseException as error:
+                step = partial(steps.throw, error)
+            else:
+                step = partial(steps.send, None)
+
+
+class _Over(Exception):
+    """All that there will ever be has been received."""
 
 
 class WebsocketsTransport:
     """One connection of the `websockets` library. Made by `WebsocketsConnector`."""
 
-    def __init__(self, endpoint: Endpoint, receiver: Receiver, connection: ClientConnection) -> None:
+    def __init__(self, endpoint: Endpoint, receiver: Receiver, connection: _BoundedConnection) -> None:
         self._endpoint = endpoint
         self._receiver = receiver
         self._connection = connection
@@ -117,10 +140,13 @@ class WebsocketsTransport:
         self._aborted = ""
         self._closing = False
         self._mute = False
+        self._waits = self._woken = False
+        self._batch: list[Payload] = []
         self._ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._writer = loop.create_task(self._write(), name=f"write to {endpoint.host}")
         self._reader = loop.create_task(self._read(), name=f"read from {endpoint.host}")
+        connection.on_decided = self._wake
 
     def send(self, payloads: Sequence[Payload]) -> None:
         """Hand over messages, in order. Does nothing after the end."""
@@ -170,7 +196,10 @@ class WebsocketsTransport:
 
     def abort(self) -> None:
         """Drop the connection at once, without a close frame."""
-        self._abort("aborted")
+        if self._ended.is_set():
+            self._connection.transport.close()  # our answer to the peer's close may still be in its buffer
+        else:
+            self._abort("aborted")
 
     def __repr__(self) -> str:
         return f"<WebsocketsTransport {self._endpoint.host} {'ended' if self._ended.is_set() else 'open'}>"
@@ -184,22 +213,26 @@ class WebsocketsTransport:
 
     async def _read(self) -> None:
         connection = self._connection
-        batch: list[Payload] = []
-
-        def flush() -> None:
-            nonlocal batch
-            if batch and not self._aborted and not self._mute:
-                payloads, batch = batch, []
-                self._receiver.received(payloads)
-            batch = []
-
         try:
             while True:
                 # A str is text, checked and decoded by the library; bytes are binary.
-                message = await _FlushBeforeWaiting(connection.recv(), flush)
+                try:
+                    message = await _FlushBeforeWaiting(connection.recv(), self._before_waiting)
+                except asyncio.CancelledError:
+                    if not self._woken:
+                        raise
+                    self._woken = False
+                    self._reader.uncancel()
+                    continue
+                finally:
+                    self._waits = False
                 if not self._may_read.is_set():
                     await self._may_read.wait()
-                batch.append(message if isinstance(message, str) else Binary(message))
+                self._batch.append(message if isinstance(message, str) else Binary(message))
+        except _Over:
+            core = connection.protocol
+            failed = core.close_rcvd is None and core.close_sent is not None
+            lost = ending(received=core.close_rcvd, sent=core.close_sent, failed=failed, error=None)
         except ConnectionClosed as end:
             lost = self._ending(end)
         except Exception as error:
@@ -212,10 +245,29 @@ class WebsocketsTransport:
         self._writer.cancel()
         self._queue.clear()
         try:
-            flush()
+            self._flush()
         finally:
             self._ended.set()
             self._receiver.lost(lost)
+
+    def _flush(self) -> None:
+        payloads, self._batch = self._batch, []
+        if payloads and not self._aborted and not self._mute:
+            self._receiver.received(payloads)
+
+    def _before_waiting(self) -> None:
+        """Hand over what is there. Raises _Over where nothing will follow, whoever still holds the socket."""
+        self._flush()
+        core = self._connection.protocol
+        if core.close_rcvd is not None or (core.state is not State.OPEN and not self._closing):
+            raise _Over
+        self._waits = True
+
+    def _wake(self) -> None:
+        """The peer closed, or broke the protocol: take what is still there and see that it is over."""
+        if self._waits and not self._woken:
+            self._woken = True
+            self._reader.cancel()
 
     def _ending(self, end: ConnectionClosed) -> ConnectionLost:
         cause = end.__cause__
