@@ -46,6 +46,7 @@ from tests.model.test_order import order, request
 
 NOT_FOR_TRAVEL = {
     "Config": "holds a password",
+    "Delays": "asks a function for its bound",
     "Delivery": "holds the user's functions",
     "Door": "holds the signed-in user",
     "Endpoint": "holds an SSLContext, and headers with a token",
