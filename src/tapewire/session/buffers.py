@@ -170,6 +170,11 @@ class Buffer:
                     self._waiter = None
         return True
 
+    @property
+    def is_awaited(self) -> bool:
+        """True while a consumer waits for the next item."""
+        return self._waiter is not None
+
     def __len__(self) -> int:
         return len(self._items)
 

@@ -192,6 +192,11 @@ class Subscription:
         """
         return None if self.seeding is None else self.seeding.since
 
+    @property
+    def is_iterated(self) -> bool:
+        """True once somebody iterates it, who is raised what ends it."""
+        return self.delivery.handler is None and bool(self.buffer.is_awaited or self.delivered or self.marks)
+
     async def confirmed(self) -> Any:
         """Wait until the venue has confirmed it; returns its reply. Raises what refused or ended it instead."""
         return await self.topics.confirmation(self)

@@ -62,6 +62,10 @@ class Driver:
         self.last_error: BaseException | None = None
         self.failure: BaseException | None = None
         """What `run_forever` raises."""
+        self.unheard: BaseException | None = None
+        """What it gave up for, where nobody waited who could be told."""
+        self.listeners = 0
+        """Calls of `run_forever` that wait."""
         self.over = asyncio.Event()
         self.closed = asyncio.Event()
         self._inputs: deque[Input] = deque()
@@ -394,6 +398,8 @@ class Driver:
 
     def _end(self, error: BaseException | None) -> None:
         self._cancel_try()
+        waits = self.listeners or self.topics.anybody_waits() or not all(map(_is_done, self._up_waiters))
+        self.unheard = None if waits else error
         self.topics.finish(error)
         for waiter in self._up_waiters:
             if not waiter.done():
@@ -487,3 +493,7 @@ class Driver:
             _ = self._spawn(subscription.caller.tell_end(), f"end {subscription.topic}")
         else:
             subscription.drop_backlog()  # "backlog"
+
+
+def _is_done(waiter: asyncio.Future[None]) -> bool:
+    return waiter.done()

@@ -60,6 +60,11 @@ class Session:
         return self._driver.failure or self._driver.last_error
 
     @property
+    def unheard(self) -> BaseException | None:
+        """What it gave up for, where nobody waited who could be told: whoever owns the session has to."""
+        return self._driver.unheard
+
+    @property
     def connected(self) -> bool:
         """True while the line is up."""
         return self._driver.line_up
@@ -83,7 +88,11 @@ class Session:
     async def run_forever(self) -> None:
         """Wait until the session is closed. Raises what it gave up for, or what ended one of its subscriptions."""
         self._driver.unopened.waits("run_forever()")
-        await self._driver.over.wait()
+        self._driver.listeners += 1
+        try:
+            await self._driver.over.wait()
+        finally:
+            self._driver.listeners -= 1
         if self._driver.failure is not None:
             raise self._driver.failure
 

@@ -197,6 +197,11 @@ class Topics:
         self.wait_to_open(f"confirmed() of {subscription.topic}")
         return await self._waiters.wait(subscription)
 
+    def anybody_waits(self) -> bool:
+        """True if somebody waits for the peer's word on a topic, or iterates one."""
+        consumers = [consumer for wanted in self.subscriptions for consumer in wanted.consumers]
+        return any(self._waiters.any_for(each) or each.is_iterated for each in consumers)
+
     def public_state(self, subscription: Subscription) -> str:
         wanted = self.subscriptions.get(subscription.topic)
         if wanted is None or subscription not in wanted.consumers:

@@ -31,6 +31,7 @@ from ...session.options import SessionOptions
 from ...session.session import Session
 from ...transport import default_connector
 from ...transport.base import Connector
+from ..kit.connection import Body
 from ..kit.settings import Announcement
 from .channels import checked_channel, is_private, operations_of
 from .errors import ArgumentError, of_line_error
@@ -75,9 +76,11 @@ class StakeWebSocket:
     STAKE_WS_URL, STAKE_BASE_URL, the site). `headers`, `cookies`: more of what your browser sends. `init_payload`:
     more for the GraphQL initialisation. `on_mark(channel, mark)`: told where `on_message`'s streams broke, which is
     otherwise only logged. `on_error(error, message)`: told of exceptions of handlers and of what ends a channel.
-    `retry`: how long an outage may last; by default the socket never gives up. `session_options`: any other field of
-    tapewire's `SessionOptions`, such as `ping_interval` (30 s) and `ping_timeout` (10 s). STAKE_USER_AGENT,
-    STAKE_SESSION_COOKIE and STAKE_CF_CLEARANCE are sent as `StakeAPI` sends them. Raises ArgumentError.
+    `retry`: how long an outage may last; by default the socket never gives up. Where it does, whoever waits is raised
+    GaveUp: `connect()`, an iteration; if nobody does, the body of the `async with` is cancelled and that raises it.
+    `session_options`: any other field of tapewire's `SessionOptions`, such as `ping_interval` (30 s) and `ping_timeout`
+    (10 s). STAKE_USER_AGENT, STAKE_SESSION_COOKIE and STAKE_CF_CLEARANCE are sent as `StakeAPI` sends them.
+    Raises ArgumentError.
     """
 
     def __init__(
@@ -108,9 +111,7 @@ class StakeWebSocket:
         self.subscriptions: list[str] = []
         """The channels whose messages `on_message` gets, in the order in which they were subscribed."""
         self.reconnect_delay: float = FIRST_DELAY
-        """Seconds: the bound of the next wait. Doubled after each; when connected, what it was before `connect`.
-
-        Without `retry=`, whose own delays are kept where it is given."""
+        """Seconds: the bound of the next wait, without `retry=`. Doubled after each, and reset when connected."""
         self.max_reconnect_delay: float = LONGEST_DELAY
         """Seconds: the bound of every wait."""
         self._first_delay: float = FIRST_DELAY
@@ -127,6 +128,7 @@ class StakeWebSocket:
         self._turn = asyncio.Lock()  # one `on_message` at a time, as on the page
         self._failure: BaseException | None = None
         self._over = asyncio.Event()
+        self._body = Body()
         self._closing: asyncio.Task[None] | None = None
         self._prints = False  # `on_message` gets what is of no channel, too
         self._was_waiting = False
@@ -284,10 +286,14 @@ class StakeWebSocket:
 
     async def __aenter__(self) -> Self:
         await self.open()
+        self._body.enter()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        error = self._body.leave(*exc_info[1:2])
         await self.close()
+        if isinstance(error, TapewireError):
+            raise of_line_error(error)
 
     def __repr__(self) -> str:
         return f"<StakeWebSocket {self.wire} at {redact_url(self.uri)} {self.state} {len(self.subscriptions)} channels>"
@@ -425,6 +431,8 @@ class StakeWebSocket:
         if self._was_waiting and state == "authorizing":
             self.reconnect_delay = min(self._bound() * 2, self.max_reconnect_delay)
         self._was_waiting = state == "waiting"
+        if state == "failed" and session.unheard is not None:
+            self._body.give_up(session.unheard)
         if state in ("closed", "failed"):
             self._over.set()
 

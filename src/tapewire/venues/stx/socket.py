@@ -35,6 +35,7 @@ from ...session.options import SessionOptions
 from ...session.session import Session
 from ...transport import default_connector
 from ...transport.base import Connector, Endpoint
+from ..kit.connection import Body
 from .client import AccountSettings, AsyncSTX
 from .errors import STXChannelException, STXInvalidParameterException, STXTransportException
 from .filters import JoinParams, changed_by_push, checked_join_params
@@ -66,8 +67,10 @@ class STXWebSocket:
     `region`, `env`, `host`, `email`, `password`, `profile`, `user`: as `AsyncSTX`; without credentials here, those
     that an `STX` or `AsyncSTX` left in the shared `User` are used, and it signs in by itself when it needs a token.
     `heartbeat_interval`: seconds between Phoenix heartbeats. `retry`: how long an outage may last; without it the
-    socket never gives up. `on_error(error, message)`: told of exceptions of handlers and of what ends a channel.
-    `strict`: an exception of a handler ends its channel. Raises STXInvalidParameterException naming a wrong argument.
+    socket never gives up. Where it does, whoever waits is raised GaveUp: `run_forever()`, a `join()`, an iteration; if
+    nobody does, the body of the `async with` is cancelled and that raises it. `on_error(error, message)`: told of
+    exceptions of handlers and of what ends a channel. `strict`: an exception of a handler ends its channel. Raises
+    STXInvalidParameterException naming a wrong argument.
     """
 
     def __init__(
@@ -91,6 +94,23 @@ class STXWebSocket:
         self._http = AsyncSTX(**settings)
         self._heartbeat_interval = float(heartbeat_interval)
         self._credentials = Credentials(self._http.token)
+        self._body = Body()
+        options: dict[str, Any] = {
+            "retry": retry or NEVER_GIVE_UP,
+            "on_error": on_error,
+            "on_state": on_state,
+            "strict": strict,
+            "connector": connector or default_connector(),
+            **({"clock": settings["clock"]} if "clock" in settings else {}),
+            **(session_options or {}),
+        }
+        self._session = Session(self._options(options))
+        self._joined: dict[str, list[Subscription]] = {}
+        self._keepalives: dict[str, Keepalive] = {}
+        self._params: dict[str, JoinParams] = {}
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def _options(self, given: dict[str, Any]) -> SessionOptions:
         options: dict[str, Any] = {
             "endpoint": lambda token: Endpoint(url=socket_url(self._http.origin, token)),
             "protocol": lambda token: PhoenixClient(
@@ -98,20 +118,11 @@ class STXWebSocket:
                 heartbeat_timeout=min(REPLY_TIMEOUT, max(1.0, self._heartbeat_interval)),
             ),
             "credentials": self._credentials,
-            "connector": connector or default_connector(),
             "name": "stx",
-            "retry": retry or NEVER_GIVE_UP,
-            "on_error": on_error,
-            "on_state": on_state,
-            "strict": strict,
+            **given,
+            "on_state": self._watching(given["on_state"]),
         }
-        if "clock" in settings:
-            options["clock"] = settings["clock"]
-        self._session = Session(SessionOptions(**(options | dict(session_options or {}))))
-        self._joined: dict[str, list[Subscription]] = {}
-        self._keepalives: dict[str, Keepalive] = {}
-        self._params: dict[str, JoinParams] = {}
-        self._settling: set[asyncio.Task[None]] = set()
+        return SessionOptions(**options)
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -166,10 +177,14 @@ class STXWebSocket:
         except BaseException:
             await self.close()
             raise
+        self._body.enter()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        error = self._body.leave(*exc_info[1:2])
         await self.close()
+        if error is not None:
+            raise error
 
     # --- channels ---------------------------------------------------------------------------------------------------
 
@@ -354,6 +369,17 @@ class STXWebSocket:
     def _keep_params(self, topic: str) -> None:
         if living := self._living(topic):
             living[0].params = self._params[topic].next
+
+    def _watching(self, on_state: Any) -> Any:
+        """The owner's `on_state` with an eye of ours in it; what is no function stays, to be refused by its name."""
+
+        def changed(state: str) -> None:
+            if state == "failed" and (error := self._session.unheard) is not None:
+                self._body.give_up(error)
+            if on_state is not None:
+                on_state(state)
+
+        return changed if on_state is None or callable(on_state) else on_state
 
     def _listening(self, topic: str, on_error: Any) -> Any:
         """The owner's `on_error` with an ear of ours in it; what is no function stays, to be refused by its name."""

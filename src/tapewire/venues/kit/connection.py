@@ -1,0 +1,43 @@
+"""What the documented realtime classes do alike about their line.
+
+`Body`: the pages end their programs with `await asyncio.Future()` inside `async with`. Where the line gives up for
+good (`retry=` is exhausted, the venue refuses the credentials) and nobody waits who could be told, that would wait for
+ever beside one ERROR in the log. So the task inside is cancelled, as `asyncio.TaskGroup` does it, and the `async with`
+raises what the line gave up for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+__all__ = ["Body"]
+
+
+class Body:
+    """The inside of one `async with`."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelling = 0
+        self._error: BaseException | None = None
+
+    def enter(self) -> None:
+        """The present task goes in."""
+        self._task = asyncio.current_task()
+        self._cancelling = 0 if self._task is None else self._task.cancelling()
+        self._error = None
+
+    def give_up(self, error: BaseException) -> None:
+        """The line gave up, for `error`, and nobody was told: the task inside is cancelled, if there is one."""
+        if self._task is not None and self._error is None:
+            self._error = error
+            self._task.cancel()
+
+    def leave(self, raised: object = None) -> BaseException | None:
+        """The task comes out with what it `raised`; returns what to raise in its place, when all is closed."""
+        task, self._task = self._task, None
+        if task is None or self._error is None:
+            return None
+        is_ours_alone = task.uncancel() <= self._cancelling
+        return self._error if is_ours_alone and isinstance(raised, asyncio.CancelledError) else None
