@@ -38,6 +38,9 @@ def walk(machine: ConnectionMachine, inputs: list[Input], expect: State | None =
 def test_a_pair_is_in_the_table_or_an_error_that_names_both(state, received):
     machine = machine_in(state)
     if (state, received) in TABLE:
+        if (state, received) == (State.GREETING, Input.EXPIRED):
+            machine.handle(received)  # the first one is taken for an `unauthorized`
+            machine = walk(machine, CONNECT[:-1], expect=State.GREETING)
         assert machine.handle(received) == TABLE[state, received][1]
         assert machine.state is TABLE[state, received][0]
         return
@@ -55,6 +58,9 @@ def test_the_final_form_of_an_input_is_listed_wherever_the_input_is():
             assert (state, Input.EXHAUSTED) in TABLE
         if (state, Input.UNAUTHORIZED) in TABLE:
             assert (state, Input.REFUSED) in TABLE
+        if (state, Input.EXPIRED) in TABLE:
+            assert (state, Input.UNAUTHORIZED) in TABLE
+            assert (state, Input.EXHAUSTED) in TABLE
 
 
 def test_every_input_and_every_action_is_used():
@@ -164,6 +170,17 @@ def test_a_second_unauthorized_answer_in_one_outage_is_final(first, second):
     walk(machine, CONNECT[: len(PATHS[second]) - 1], expect=second)
     assert machine.handle(Input.UNAUTHORIZED)[-1] is Action.GIVE_UP
     assert machine.state is State.FAILED
+
+
+def test_a_token_that_had_ended_is_renewed_at_once_and_then_with_backoff_however_often():
+    machine = machine_in(State.GREETING, RetryPolicy(3))
+    assert machine.handle(Input.EXPIRED) == (Action.DROP, Action.DISCARD_TOKEN, Action.AUTHORIZE)
+    for tries in (1, 2):
+        walk(machine, CONNECT[:-1], expect=State.GREETING)
+        assert machine.handle(Input.EXPIRED) == (Action.DROP, Action.DISCARD_TOKEN, Action.ARM_BACKOFF)
+        assert (machine.state, machine.tries) == (State.WAITING, tries)
+        walk(machine, [Input.BACKOFF_OVER], expect=State.AUTHORIZING)
+    walk(machine, [*CONNECT[:-1], Input.EXPIRED], expect=State.FAILED)
 
 
 def test_the_second_unauthorized_is_final_though_other_failures_came_between():

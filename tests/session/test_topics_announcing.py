@@ -82,7 +82,7 @@ async def test_an_interruption_by_the_venue_is_announced_at_once_with_its_reason
         await asyncio.sleep(0.1)
         assert kinds(told.marks) == [Subscribing, Subscribed, Subscribing]
         assert told.marks[-1].code == 2500
-        assert told.marks[-1].reason.startswith("interrupted")
+        assert told.marks[-1].reason == "insufficient state", "the venue's own words"
 
 
 async def test_the_frame_that_ended_a_channel_stands_before_the_mark_that_tells_of_it(clock):
@@ -147,3 +147,21 @@ async def test_who_asked_for_no_announcement_is_told_of_an_outage_when_it_is_ove
         await peer.joined("markets", 2)
         await asyncio.sleep(0.1)
         assert [type(mark).__name__ for mark in told.marks] == ["Gap"]
+
+
+async def test_a_subscription_that_ends_with_an_error_of_its_own_is_announced_as_ended(clock):
+    told = Told(clock)
+    async with numbered_line(clock) as (session, peer):
+
+        async def handler(item):
+            await asyncio.sleep(1)
+
+        subscription = session.subscribe(
+            "book", RECOVERABLE, policy="fail", capacity=2, handler=handler, on_mark=told, announce=True
+        )
+        await subscription.confirmed()
+        peer.publish_many("book", 9)
+        await asyncio.sleep(60)
+        assert subscription.state == "unsubscribed"
+        assert kinds(told.marks) == [Subscribing, Subscribed, Unsubscribed]
+        assert "fell 2 publications behind" in told.marks[-1].reason

@@ -173,13 +173,15 @@ class CredentialsExpiring(_Event, frozen=True):
 class Failed(_Event, frozen=True):
     """The connection must be dropped. `terminal` where the peer forbids to come back.
 
-    `unauthorized`: the token was not accepted (any more); come back with a fresh one.
+    `unauthorized`: the token was not accepted (any more); come back with a fresh one. `expired`: for no other reason
+    than that it had ended, so that a fresh one heals it, if not the first then a later one.
     """
 
     reason: str
     code: int | None = None
     terminal: bool = False
     unauthorized: bool = False
+    expired: bool = False
 
 
 Event: TypeAlias = (

@@ -284,7 +284,7 @@ class Driver:
             self.feed(Input.REFUSED)
         elif event.unauthorized and self.options.credentials is not None:
             self.last_error = lost
-            self.feed(Input.UNAUTHORIZED)
+            self.feed(Input.EXPIRED if event.expired else Input.UNAUTHORIZED)
         else:
             self.broken(lost)
 

@@ -47,6 +47,7 @@ class Input(Enum):
     STABLE = "stable"
     BROKEN = "broken"  # a try failed or the line was lost: try again
     UNAUTHORIZED = "unauthorized"  # the token was not accepted: try once with a fresh one
+    EXPIRED = "expired"  # the token had ended: try with a fresh one, however many that takes
     REFUSED = "refused"  # the peer said no for good
     SUPERVISED = "supervised"  # the same, where the owner wants to be alarmed rather than stopped
     EXHAUSTED = "exhausted"  # the retry policy allows no more
@@ -108,6 +109,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.GREETING, On.READY): (S.UP, (Do.ARM_STABLE, Do.RAISE_LINE)),
         (S.GREETING, On.BROKEN): (S.WAITING, (Do.DROP, Do.ARM_BACKOFF)),
         (S.GREETING, On.UNAUTHORIZED): (S.AUTHORIZING, (Do.DROP, Do.DISCARD_TOKEN, Do.AUTHORIZE)),
+        (S.GREETING, On.EXPIRED): (S.WAITING, (Do.DROP, Do.DISCARD_TOKEN, Do.ARM_BACKOFF)),
         (S.GREETING, On.REFUSED): (S.FAILED, (Do.DROP, Do.GIVE_UP)),
         (S.GREETING, On.SUPERVISED): (S.WAITING, (Do.DROP, Do.DISCARD_TOKEN, Do.RAISE_ALARM)),
         (S.GREETING, On.EXHAUSTED): (S.FAILED, (Do.DROP, Do.GIVE_UP)),
@@ -118,6 +120,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.UP, On.STABLE): (S.UP, ()),
         (S.UP, On.BROKEN): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.ARM_BACKOFF)),
         (S.UP, On.UNAUTHORIZED): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.DISCARD_TOKEN, Do.ARM_BACKOFF)),
+        (S.UP, On.EXPIRED): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.DISCARD_TOKEN, Do.ARM_BACKOFF)),
         (S.UP, On.REFUSED): (S.FAILED, (Do.LOWER_LINE, Do.DROP, Do.GIVE_UP)),
         (S.UP, On.SUPERVISED): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.DISCARD_TOKEN, Do.RAISE_ALARM)),
         (S.UP, On.EXHAUSTED): (S.FAILED, (Do.LOWER_LINE, Do.DROP, Do.GIVE_UP)),
@@ -133,6 +136,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.CLOSING, On.STABLE): (S.CLOSING, ()),
         (S.CLOSING, On.BROKEN): (S.CLOSING, ()),
         (S.CLOSING, On.UNAUTHORIZED): (S.CLOSING, ()),
+        (S.CLOSING, On.EXPIRED): (S.CLOSING, ()),
         (S.CLOSING, On.REFUSED): (S.CLOSING, ()),
         (S.CLOSING, On.SUPERVISED): (S.CLOSING, ()),
         (S.CLOSING, On.EXHAUSTED): (S.CLOSING, ()),
@@ -193,6 +197,9 @@ class ConnectionMachine:
             self._start_afresh()
         elif received is Input.READY:
             self._asked_for_fresh_token = False  # it was accepted
+        elif received is Input.EXPIRED and self.state is State.GREETING and not self._asked_for_fresh_token:
+            self._asked_for_fresh_token = True
+            return Input.UNAUTHORIZED  # the first time at once
         elif received is Input.UNAUTHORIZED and self.state is not State.UP:
             if self._asked_for_fresh_token:
                 return Input.REFUSED
@@ -200,6 +207,7 @@ class ConnectionMachine:
         elif received in (
             Input.BROKEN,
             Input.UNAUTHORIZED,
+            Input.EXPIRED,
         ):  # a token that ends on a live line is a loss like any
             if self._stable:
                 self._stable = False  # the loss of a line that had lasted is not a failed try

@@ -148,6 +148,8 @@ class Topics:
 
     def fail(self, subscription: Subscription, error: BaseException) -> None:
         """A consumer ends with an error of its own: its buffer overflowed, or its handler raised in strict mode."""
+        if subscription.delivery.announce and not subscription.buffer.ended:
+            subscription.deliver_mark(Unsubscribed(reason=shown(str(error))))
         subscription.finish(error)
         self._line.report_failure(error)
         self._line.after_read(partial(self.leave, subscription))
@@ -388,7 +390,10 @@ class Topics:
             if action is Do.OPEN_GAP:
                 self.continuity.open_gap(wanted, reason or "interrupted", detail)
             elif action is Do.TELL_LOSS:  # behind the frame that brought it
-                told = f"{reason}: {detail}" if detail else reason
+                ours = (
+                    "" if received is On.INTERRUPTED and detail else reason
+                )  # the venue says in its own words why
+                told = ": ".join(filter(None, (ours, detail)))
                 self._line.after_read(partial(self.continuity.announce_loss, wanted, told, code))
             else:
                 self._perform[action](wanted)

@@ -83,10 +83,10 @@ def test_an_expiring_token_is_announced() -> None:
 @pytest.mark.parametrize(
     ("code", "temporary", "expected"),
     [
-        (109, False, Failed("connect refused: token expired", 109, unauthorized=True)),
-        (100, True, Failed("connect refused: internal server error", 100)),
-        (4000, True, Failed("connect refused: error 4000", 4000)),
-        (101, False, Failed("connect refused: unauthorized", 101, terminal=True)),
+        (109, False, Failed("token expired", 109, unauthorized=True, expired=True)),
+        (100, True, Failed("internal server error", 100)),
+        (4000, True, Failed("error 4000", 4000)),
+        (101, False, Failed("unauthorized", 101, terminal=True)),
     ],
 )
 def test_after_a_refused_connect_nothing_is_ever_sent(code: int, temporary: bool, expected: Failed) -> None:

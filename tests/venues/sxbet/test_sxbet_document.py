@@ -446,3 +446,63 @@ async def test_a_handler_that_takes_its_time_leaves_the_line_to_be_read(clock):
         assert heard == [2]
         await asyncio.sleep(300)
         assert len(venue.connections) == 1, "pings are answered meanwhile"
+
+
+# The venue's own words.
+
+
+async def test_a_plain_unauthorized_error_from_get_token_stops_all_attempts(clock):
+    asked = []
+
+    async def refuse():
+        asked.append(1)
+        raise UnauthorizedError()  # noqa: RSE102 - as the document writes it
+
+    async with venue_and_client(clock, get_token=refuse) as (venue, client):
+        told = Told(client, *CLIENT)
+        with pytest.raises(UnauthorizedError):
+            await client.connect()
+        await asyncio.sleep(3600)
+        assert (len(asked), venue.connections) == (1, [])
+        assert told.names() == ["connecting", "error", "disconnected"]
+        assert told.of("disconnected")[0].reason == "unauthorized"
+
+
+async def test_reasons_are_the_words_of_the_venue(clock):
+    async with venue_and_client(clock) as (venue, client):
+        told = Told(client, *CLIENT)
+        await client.connect()
+        channel = client.new_subscription(TRADES, **BOTH)
+        heard = Told(channel, *CHANNEL)
+        await channel.ready()
+        venue.unsubscribe(TRADES, 2500)
+        await venue.subscribed(TRADES, 2)
+        venue.drop(3010)
+        await venue.subscribed(TRADES, 3)
+        await settled()
+        again = heard.of("subscribing")[1]
+        assert (again.code, again.reason) == (2500, "insufficient state")
+        lost = told.of("connecting")[-1]
+        assert (lost.code, lost.reason) == (3010, "insufficient state")
+        venue.drop(3500)
+        await settled()
+        over = told.of("disconnected")[0]
+        assert (over.code, over.reason) == (3500, "invalid token")
+
+
+async def test_an_error_in_the_answer_to_connect_is_told_in_its_own_words(clock):
+    async with venue_and_client(clock) as (venue, client):
+        told = Told(client, *CLIENT)
+        venue.refuse_connect(101)
+        with pytest.raises(GaveUp):
+            await client.connect()
+        await settled()
+        assert [(ctx.code, ctx.reason) for ctx in told.of("disconnected")] == [(101, "unauthorized")]
+
+
+async def test_tokens_that_had_ended_are_renewed_until_one_is_good(clock):
+    async with venue_and_client(clock) as (venue, client):
+        venue.refuse_connect(109, times=4)
+        await client.connect()
+        assert client.state == "connected"
+        assert len(venue.tokens) == 5

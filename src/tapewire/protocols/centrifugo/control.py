@@ -209,7 +209,7 @@ class Control:
             expired = error.code == TOKEN_EXPIRED
             terminal = not expired and not _temporary(error)
             text = error_text(error.code, error.message)
-            items.append(Failed(f"connect refused: {text}", error.code, terminal, unauthorized=expired))
+            items.append(Failed(text, error.code, terminal, unauthorized=expired, expired=expired))
             return
         for topic, subscription in (result.subs or {}).items():
             self.positions.server_joined(topic, subscription)

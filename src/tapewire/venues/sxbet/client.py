@@ -271,14 +271,14 @@ class SXBetClient(Watching):
         elif state in ("authorizing", "waiting") and error is not None:
             if state == "waiting" and not self._is_told(error):
                 self._say("error", ErrorContext(error, number))
-            self._say_connecting(number, ConnectingContext(_code_of(error), str(error), number))
+            self._say_connecting(number, ConnectingContext(_code_of(error), _reason_of(error), number))
         elif state == "up":
             self._told[number] = "connected"
             self._say("connected", ConnectedContext(number))
         elif state == "closed":
             self._say_disconnected(number, DisconnectedContext(0, "disconnect called", number))
         elif state == "failed":
-            self._say_disconnected(number, DisconnectedContext(_code_of(error), str(error), number))
+            self._say_disconnected(number, DisconnectedContext(_code_of(error), _reason_of(error), number))
 
     def _say_connecting(self, number: int, context: ConnectingContext) -> None:
         """Once for each outage, however many tries it takes."""
@@ -329,3 +329,9 @@ def _code_of(error: BaseException | None) -> int:
     """The venue's number for the end of a connection; 1 where it gave none."""
     code = getattr(error.last if isinstance(error, GaveUp) else error, "code", None)
     return code if type(code) is int and code else 1
+
+
+def _reason_of(error: BaseException | None) -> str:
+    """The venue's own words for the end of a connection, else ours."""
+    last = error.last if isinstance(error, GaveUp) else error
+    return str(getattr(last, "reason", "") or last)

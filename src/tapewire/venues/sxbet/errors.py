@@ -70,7 +70,13 @@ class SXBetError(TapewireError):
 
 
 class UnauthorizedError(SXBetError, CredentialsRefused):
-    """The venue refused the API key, or there is none. Correct it: nothing is tried again."""
+    """The venue refused the API key, or there is none. Correct it: nothing is tried again.
+
+    Raise it from `get_token`, with or without a word of your own, to stop all attempts (document 002, "Auth").
+    """
+
+    def __init__(self, message: str = "unauthorized", **facts: object) -> None:
+        SXBetError.__init__(self, message, **facts)  # type: ignore[arg-type]
 
 
 class TokenUnavailable(SXBetError, CredentialsError):
