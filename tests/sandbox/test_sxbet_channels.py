@@ -1,10 +1,11 @@
 """What the played realtime server keeps for replay: so much, so long, and never without a bound."""
 
 from tapewire.protocols.base import StreamPosition
+from tapewire.sandbox import Sandbox
 from tapewire.sandbox.faces.sxbet_channels import PUBLICATION_OVERHEAD, Channels
 from tapewire.sandbox.ledger import Entry
 
-BOOK, TRADES = "order_book:one", "recent_trades:global"
+BOOK, TRADES, QUIET = "order_book:one", "recent_trades:global", "active_orders:0xquiet"
 
 
 def publish(channels, channel, count, now=0.0):
@@ -30,16 +31,44 @@ def test_a_channel_that_publishes_no_more_forgets_when_its_window_is_over():
     assert kept(channels, TRADES) == 0
 
 
-def test_beyond_the_bytes_the_oldest_publications_of_all_channels_are_forgotten():
+def test_beyond_the_bytes_the_channel_that_holds_the_most_forgets_its_oldest():
     channels = Channels(max_bytes=4 * (1 + PUBLICATION_OVERHEAD))
     publish(channels, BOOK, 2)
     publish(channels, TRADES, 3)
-    assert (kept(channels, BOOK), kept(channels, TRADES)) == (1, 3)
-    publish(channels, TRADES, 2)
-    assert (kept(channels, BOOK), kept(channels, TRADES)) == (0, 4)
-    epoch = channels.history_of(BOOK).epoch
-    assert not channels.history_of(BOOK).recover(StreamPosition(1, epoch), 0).recovered
-    assert channels.history_of(BOOK).recover(StreamPosition(2, epoch), 0).recovered
+    assert (kept(channels, BOOK), kept(channels, TRADES)) == (2, 2)
+    publish(channels, TRADES, 20)
+    assert (kept(channels, BOOK), kept(channels, TRADES)) == (2, 2)
+    publish(channels, BOOK, 1)
+    assert kept(channels, BOOK) + kept(channels, TRADES) == 4
+    epoch = channels.history_of(TRADES).epoch
+    assert not channels.history_of(TRADES).recover(StreamPosition(20, epoch), 0).recovered
+    assert channels.history_of(TRADES).recover(StreamPosition(23, epoch), 0).recovered
+
+
+async def test_at_the_default_rate_a_quiet_channel_is_recovered_for_as_long_as_the_page_says():
+    """Document 002: the recovery window is five minutes, or the cap of the channel alone."""
+
+    class Wall:
+        now_ns = 1_800_000_000 * 10**9
+
+        def monotonic(self):
+            return self.now_ns / 1e9
+
+        def time_ns(self):
+            return self.now_ns
+
+    wall, rate, behind = Wall(), 20, 28
+    async with Sandbox(rate=0, venues=["sxbet"], clock=wall) as sandbox:
+        channels = sandbox.faces["sxbet"].channels
+        publish(channels, QUIET, behind, now=wall.time_ns() / 1e9)
+        for _ in range(285 * rate):
+            wall.now_ns += 10**9 // rate
+            sandbox.step()
+        channels.expire(wall.time_ns() / 1e9)
+        history = channels.history_of(QUIET)
+        assert kept(channels, QUIET) == behind
+        recovery = history.recover(StreamPosition(0, history.epoch), wall.time_ns() / 1e9)
+        assert (recovery.recovered, len(recovery.publications)) == (True, behind)
 
 
 def test_what_was_numbered_anew_is_not_forgotten_for_what_was_before():

@@ -1,9 +1,10 @@
 """The channels of the played realtime server: which namespaces there are, what each keeps, who listens. Pure but for
 the epochs, which are drawn by chance: a sandbox that was started anew must not look like the one before.
 
-History is kept per channel, by count and for five minutes (sxbet.md 1.2), and within `HISTORY_BYTES` over all channels:
-beyond them the oldest publications cannot be replayed, as on a server whose memory is short. Of the later generation's
-namespaces no page says what they keep: here they keep nothing.
+History is kept per channel, by count and for five minutes (sxbet.md 1.2). Over all channels it is kept within
+`HISTORY_BYTES`, several times what the default rate fills: beyond them the channel that holds the most forgets its
+oldest, so that no busy channel costs a quiet one its window. Of the later generation's namespaces no page says what
+they keep: here they keep nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ __all__ = ["NAMESPACES", "Channels", "Namespace", "Subscriber"]
 MAX_STREAMS = 2000
 """Channels whose history is kept; of the one longest unused it is forgotten, with its epoch."""
 
-HISTORY_BYTES = 64 * 1024 * 1024
-"""Bytes of what was published last that can be replayed, over all channels; `PUBLICATION_OVERHEAD` counts, too."""
+HISTORY_BYTES = 256 * 1024 * 1024
+"""Bytes of all that can be replayed, over all channels; `PUBLICATION_OVERHEAD` counts, too."""
 
 PUBLICATION_OVERHEAD = 480
 """Bytes that a publication takes in the history besides its data."""
@@ -71,14 +72,38 @@ class Subscriber(Protocol):
         ...
 
 
-class _Kept(msgspec.Struct, frozen=True, gc=False):
-    """One publication that a stream may still hold."""
+class _Stream:
+    """One channel's log, and when each of its publications was made and how large it is."""
 
-    at: float
-    stream: ChannelHistory
-    epoch: str
-    offset: int
-    size: int
+    def __init__(self, history: ChannelHistory) -> None:
+        self.history = history
+        self.bytes = 0
+        self._kept: deque[tuple[float, int]] = deque()
+
+    def add(self, at: float, size: int) -> None:
+        """The log has one more; it may have dropped others for it."""
+        self._kept.append((at, size))
+        self.bytes += size
+        self.match()
+
+    def match(self) -> None:
+        """Forget of what is not in the log any more."""
+        while len(self._kept) > len(self.history):
+            self.bytes -= self._kept.popleft()[1]
+
+    def prune(self, keep: int) -> None:
+        """Forget all but the last `keep`."""
+        self.history.prune(keep)
+        self.match()
+
+    def expire(self, before: float) -> None:
+        """Forget what was published until then."""
+        fresh = len(self._kept)
+        for at, _ in self._kept:
+            if at > before:
+                break
+            fresh -= 1
+        self.prune(fresh)
 
 
 class Channels:
@@ -87,9 +112,8 @@ class Channels:
     def __init__(self, window: float = WINDOW, max_bytes: int = HISTORY_BYTES) -> None:
         self._window = window
         self._max_bytes = max_bytes
-        self._kept: deque[_Kept] = deque()
-        self._kept_bytes = 0
-        self._streams: OrderedDict[str, ChannelHistory] = OrderedDict()
+        self._bytes = 0
+        self._streams: OrderedDict[str, _Stream] = OrderedDict()
         self._subscribers: dict[str, dict[Subscriber, None]] = {}
 
     @staticmethod
@@ -106,13 +130,14 @@ class Channels:
         stream = self._streams.get(channel)
         if stream is not None:
             self._streams.move_to_end(channel)
-            return stream
-        stream = ChannelHistory(size=namespace.capacity, ttl=self._window, epoch=_new_epoch())
-        self._streams[channel] = stream
+            return stream.history
+        history = ChannelHistory(size=namespace.capacity, ttl=self._window, epoch=_new_epoch())
+        self._streams[channel] = _Stream(history)
         if len(self._streams) > MAX_STREAMS:
-            forgotten, _ = self._streams.popitem(last=False)
+            forgotten, stream = self._streams.popitem(last=False)
+            self._bytes -= stream.bytes
             self._end_all(forgotten)
-        return stream
+        return history
 
     def publish(self, entry: Entry, message_id: str, now: float) -> None:
         """Number and keep an entry of the ledger where that is done, and push it to whoever listens."""
@@ -123,24 +148,26 @@ class Channels:
             publication = Publication(data, tags=tags)
         else:
             publication = history.publish(data, now, tags=tags)
-            self._keep(history, len(data) + PUBLICATION_OVERHEAD, now)
+            self._keep(self._streams[channel], len(data) + PUBLICATION_OVERHEAD, now)
         for subscriber in list(self._subscribers.get(channel, ())):
             subscriber.publish(channel, publication, entry)
 
     def expire(self, now: float) -> None:
-        """Forget what is too old, and what is too much: a stream that publishes nothing does not do it by itself."""
-        while self._kept and (self._kept_bytes > self._max_bytes or self._kept[0].at + self._window <= now):
-            kept = self._kept.popleft()
-            self._kept_bytes -= kept.size
-            if (
-                kept.epoch == kept.stream.epoch
-            ):  # else it was numbered anew meanwhile, and holds nothing of it
-                kept.stream.prune(kept.stream.offset - kept.offset)
+        """Forget what is too old: a stream that publishes nothing does not do it by itself."""
+        for stream in self._streams.values():
+            self._bytes -= stream.bytes
+            stream.expire(now - self._window)
+            self._bytes += stream.bytes
 
-    def _keep(self, stream: ChannelHistory, size: int, now: float) -> None:
-        self._kept.append(_Kept(now, stream, stream.epoch, stream.offset, size))
-        self._kept_bytes += size
-        self.expire(now)
+    def _keep(self, stream: _Stream, size: int, now: float) -> None:
+        self._bytes -= stream.bytes
+        stream.add(now, size)
+        self._bytes += stream.bytes
+        while self._bytes > self._max_bytes:
+            largest = max(self._streams.values(), key=lambda each: each.bytes)
+            self._bytes -= largest.bytes
+            largest.prune(len(largest.history) - 1)
+            self._bytes += largest.bytes
 
     def join(self, channel: str, subscriber: Subscriber) -> None:
         """It has subscribed."""
@@ -165,18 +192,22 @@ class Channels:
         """Forget all but the last `keep` publications, of one channel or of each; returns of how many channels."""
         streams = self._chosen(channel)
         for stream in streams.values():
+            self._bytes -= stream.bytes
             stream.prune(keep)
+            self._bytes += stream.bytes
         return len(streams)
 
     def restart(self, channel: str | None) -> int:
         """Number one channel, or each, anew under another epoch; who listens loses its place. Returns how many did."""
         ended = 0
         for name, stream in self._chosen(channel).items():
-            stream.restart(_new_epoch())
+            self._bytes -= stream.bytes
+            stream.history.restart(_new_epoch())
+            stream.match()
             ended += self._end_all(name)
         return ended
 
-    def _chosen(self, channel: str | None) -> dict[str, ChannelHistory]:
+    def _chosen(self, channel: str | None) -> dict[str, _Stream]:
         return {name: stream for name, stream in self._streams.items() if channel in (None, name)}
 
     def _end_all(self, channel: str, code: int = 2500) -> int:
