@@ -237,8 +237,8 @@ async def test_a_client_that_is_silent_for_too_long_is_closed_with_1000():
         assert await raw.end() == 1000
 
 
-async def test_a_client_that_does_not_read_is_disconnected(caplog):
-    async with played(max_outgoing=100_000) as (sandbox, _, raw):
+async def test_a_client_that_does_not_read_at_all_is_disconnected(caplog):
+    async with played(max_outgoing=100_000, slow_timeout=0.2) as (sandbox, _, raw):
         await raw.ask(JOIN)
         raw.websocket.transport.pause_reading()
         with caplog.at_level(logging.WARNING):

@@ -265,6 +265,71 @@ async def test_a_client_that_does_not_read_is_slow_after_a_megabyte():
         assert await wire.end() == (3008, "slow")
 
 
+async def test_a_slow_reader_comes_to_the_close_frame_that_says_so():
+    """It reads ever on, more slowly than is sent: what it is told last is 3008, and no reset cuts it off."""
+    async with sandbox_of() as sandbox:
+        reader, writer = await slow_subscriber(sandbox, "best_odds:global")
+        big = sandbox.ledger.append("sxbet", "best_odds:global", "publication", "x" * 65_536, 0)
+        sent = 0
+        while not sandbox.slow_consumers:
+            face_of(sandbox).channels.publish(big, "m", 0)
+            sent += len(big.body)
+            assert sent < 2**26
+        connection = ServerConnectionBytes()
+        while connection.close is None:
+            chunk = await asyncio.wait_for(reader.read(8192), 5)
+            assert chunk, "cut off"
+            connection.feed(chunk)
+            await asyncio.sleep(0.01)
+        assert connection.close == (3008, "slow")
+        assert connection.read < sent - 2**20 + 2**17, "what waited in the server's queue is dropped"
+        writer.close()
+
+
+class ServerConnectionBytes:
+    """Walks the frames that a server sends, payloads unread."""
+
+    def __init__(self):
+        self.buffer = bytearray()
+        self.read = 0
+        self.close = None
+
+    def feed(self, data):
+        self.buffer += data
+        self.read += len(data)
+        while len(self.buffer) >= 2:
+            opcode, length, start = self.buffer[0] & 15, self.buffer[1] & 127, 2
+            if length > 125:
+                size = 2 if length == 126 else 8
+                length, start = int.from_bytes(self.buffer[2 : 2 + size]), 2 + size
+            if len(self.buffer) < start + length:
+                return
+            if opcode == 8:
+                payload = bytes(self.buffer[start : start + length])
+                self.close = (int.from_bytes(payload[:2]), payload[2:].decode())
+            del self.buffer[: start + length]
+
+
+async def slow_subscriber(sandbox, channel):
+    """A socket of our own bytes, which reads only when the test does."""
+    host, port = sandbox.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=8192)
+    key = "dGhlIHNhbXBsZSBub25jZQ=="
+    writer.write(
+        f"GET /connection/websocket HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    for number, command in enumerate(
+        (f'"connect":{{"token":"{await token(sandbox)}"}}', f'"subscribe":{{"channel":"{channel}"}}'), 1
+    ):
+        text = f'{{"id":{number},{command}}}'.encode()
+        head = bytes([0x81, 0x80 | 126]) + len(text).to_bytes(2) + bytes(4)  # masked with zeros
+        writer.write(head + text)
+    await until(lambda: channel in list(face_of(sandbox).channels.subscribed()))
+    return reader, writer
+
+
 async def test_protobuf_is_not_spoken():
     async with sandbox_of() as sandbox:
         url = f"{sandbox.url.replace('http', 'ws', 1)}/connection/websocket?format=protobuf"

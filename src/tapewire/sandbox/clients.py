@@ -1,8 +1,9 @@
 """One client's connection, HTTP first and perhaps a WebSocket after: the raw transport in our hands.
 
-HTTP is h11's, WebSocket framing the sans-IO core of `websockets`; the bytes between them and the wire are ours, so
-that a connection can be reset, left half open, fed a byte at a time, muted. What waits to be sent is bounded by
-`MAX_OUTGOING`: a client that reads too slowly is closed with its venue's code, and then aborted.
+HTTP is h11's, WebSocket framing the sans-IO core of `websockets`; the bytes between them and the wire are ours, so that
+a connection can be reset, left half open, fed a byte at a time, muted. What waits to be sent waits here, and not in the
+kernel, and is bounded by `MAX_OUTGOING`: of a client that reads too slowly it is dropped, as a real server drops its
+queue, so that the close with its venue's code comes next. Whoever does not read that either is aborted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import logging
 import socket as socket_module
 import struct
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,7 @@ from .ledger import Entry
 if TYPE_CHECKING:
     from .server import Sandbox
 
-__all__ = ["MAX_INBOUND", "MAX_OUTGOING", "Client"]
+__all__ = ["MAX_INBOUND", "MAX_OUTGOING", "SLOW_TIMEOUT", "Client"]
 
 MAX_INBOUND = 64 * 1024
 """Bytes of one WebSocket message of a client."""
@@ -41,6 +43,12 @@ MAX_WAITING = 1000
 
 CLOSE_TIMEOUT = 1.0
 """Seconds a client has to answer our close frame."""
+
+SLOW_TIMEOUT = 30.0
+"""Seconds a client that reads too slowly has to come to the close frame that says so."""
+
+WIRE_BUFFER = 64 * 1024
+"""Bytes that may lie between our queue and the wire, in transport and kernel each: they cannot be dropped."""
 
 _MUTING: Mapping[str, MessageKind] = {"mute": "publication", "mute_heartbeats": "heartbeat"}
 _RESET = struct.pack("ii", 1, 0)
@@ -72,6 +80,9 @@ class Client(asyncio.Protocol):
         self._half_open = False
         self._muted_until: dict[MessageKind, float] = {}
         self._muted_by: dict[MessageKind, Injected] = {}
+        self._queue: deque[bytes] = deque()
+        self._queued = 0
+        self._is_full = False
         self._drip: bytearray | None = None
         self._held: Payload | None = None
         self._stalled_until = 0.0
@@ -94,6 +105,10 @@ class Client(asyncio.Protocol):
         """A TCP connection was accepted."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        transport.set_write_buffer_limits(WIRE_BUFFER)
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_SNDBUF, WIRE_BUFFER)
         self._loop = asyncio.get_running_loop()
         self.opened_at = self.last_data_at = self._loop.time()
         if not self._house.admit(self):
@@ -129,6 +144,18 @@ class Client(asyncio.Protocol):
         if handler is not None:
             handler.lost()
         self._house.dismiss(self)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than we write: what follows waits in our queue."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """The client has read on."""
+        self._is_full = False
+        while self._queue and not self._is_full:
+            data = self._queue.popleft()
+            self._queued -= len(data)
+            self._transport.write(data)
 
     # HTTP
 
@@ -424,7 +451,7 @@ class Client(asyncio.Protocol):
             if data:
                 self._write(data)
             elif not self._half_open:
-                self._transport.close()  # both have said goodbye
+                self._end()  # both have said goodbye
 
     def _write(self, data: bytes) -> None:
         if self._over or self._half_open or self._transport.is_closing() or not data:
@@ -433,8 +460,12 @@ class Client(asyncio.Protocol):
             self._drip += data
             waiting = len(self._drip)
         else:
-            self._transport.write(data)
-            waiting = self._transport.get_write_buffer_size()
+            if self._is_full:
+                self._queue.append(data)
+                self._queued += len(data)
+            else:
+                self._transport.write(data)
+            waiting = self._queued + self._transport.get_write_buffer_size()
         # One message may be larger than the bound (the fault `oversized`); what must not grow is the backlog.
         if waiting - len(data) > self._max_outgoing and not self._closing:
             self._too_slow()
@@ -442,20 +473,29 @@ class Client(asyncio.Protocol):
     def _too_slow(self) -> None:
         self._house.note_slow(self)
         self._closing = True
+        self._queue.clear()
+        self._queued = 0
         if self._ws is not None and self._ws.state is State.OPEN and self.face is not None:
             self._ws.send_close(self.face.slow_consumer_code, "slow")
             self._flush(self._ws)
-        self._cut_off_soon()
+        self._cut_off_soon(self._house.slow_timeout)
 
     def _hang_up(self) -> None:
         """Nothing more is to be said over HTTP."""
         if not self._over:
-            self._transport.close()
+            self._end()
             self._cut_off_soon()
 
-    def _cut_off_soon(self) -> None:
+    def _end(self) -> None:
+        """Close, behind what waits."""
+        while self._queue:
+            self._transport.write(self._queue.popleft())
+        self._queued = 0
+        self._transport.close()
+
+    def _cut_off_soon(self, seconds: float = CLOSE_TIMEOUT) -> None:
         self._closing = True
-        self.later(CLOSE_TIMEOUT, self._cut_off)
+        self.later(seconds, self._cut_off)
 
     def _cut_off(self) -> None:
         if not self._over and not self._half_open:

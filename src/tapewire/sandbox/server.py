@@ -20,7 +20,7 @@ from ..secrets import Secret
 from . import admin
 from .activity import UserActivity
 from .carriage import Carriage
-from .clients import MAX_OUTGOING, Client
+from .clients import MAX_OUTGOING, SLOW_TIMEOUT, Client
 from .face import Face, Route, SocketHandler, Stage
 from .faces import FACES, make_face
 from .faults import FAULTS, Faults, Injected
@@ -65,9 +65,10 @@ class Sandbox:
     somebody listens to, and now and then the end of a market in which it holds something; without it nothing but its
     owner's own orders lands on an account. `market_life`: seconds that a market of a betting venue lives; without it
     one ends now and then, but none in which an account has an order or a position. `settings`: keyword arguments of the
-    faces, by venue. `max_outgoing`: bytes that may wait for one client. `narrate` is given a line for people whenever a
-    client opens or leaves a socket and when a fault is ordered or lifted. Raises ConfigurationError for a host that is
-    not loopback, an unknown venue, a bad number.
+    faces, by venue. `max_outgoing`: bytes that may wait for one client; `slow_timeout`: seconds that it then has to
+    read why it is closed. `narrate` is given a line for people whenever a client opens or leaves a socket and when a
+    fault is ordered or lifted.
+    Raises ConfigurationError for a host that is not loopback, an unknown venue, a bad number.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Sandbox:
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         max_connections: int = MAX_CONNECTIONS,
         max_outgoing: int = MAX_OUTGOING,
+        slow_timeout: float = SLOW_TIMEOUT,
         clock: Clock | None = None,
         narrate: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -95,9 +97,9 @@ class Sandbox:
         self.rate = rate
         self.max_connections = max_connections
         self.max_outgoing = max_outgoing
+        self.slow_timeout = slow_timeout
         self.seed = seed
-        self.slow_consumers = 0
-        self.refused = 0
+        self.slow_consumers = self.refused = 0
         self._host, self._port = host, port
         self._narrate = narrate
         self._activity = activity
