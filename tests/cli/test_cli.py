@@ -6,13 +6,14 @@ import socket
 import subprocess
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from tapewire import __version__
 from tapewire.cli.main import app
 from tapewire.cli.sandbox import _no_port
 from tapewire.cli.sandbox import sandbox as sandbox_command
-from tests.cli.played_command import COMMAND, run
+from tests.cli.played_command import COMMAND, plain_environment, run
 from tests.cli.played_command import sandbox as played_sandbox
 
 
@@ -20,6 +21,33 @@ def test_the_help_names_every_command():
     text = CliRunner().invoke(app, ["--help"]).output
     for command in ("demo", "sandbox", "fault", "venues"):
         assert command in text
+
+
+COMMANDS = typer.main.get_command(app).commands
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_each_word_it_takes_is_explained(name):
+    command = COMMANDS[name]
+    assert command.help
+    taken = [word for word in command.params if word.name != "help"]
+    assert [word.name for word in taken if not (getattr(word, "help", None) or "").endswith(".")] == []
+
+
+def test_the_help_begins_with_what_to_do_first_and_flows():
+    text = CliRunner().invoke(app, ["-h"], env={"COLUMNS": "80", "TERM": "dumb"}).output
+    assert "Begin with tapewire demo" in text
+    text = CliRunner().invoke(app, ["demo", "-h"], env={"COLUMNS": "80", "TERM": "dumb"}).output
+    assert "every gap \n traces to a fault that was ordered, and nothing came twice." in re.sub(
+        " +\n", " \n", text
+    )
+
+
+def test_a_fault_for_no_sandbox_asks_which_and_says_how_to_name_it():
+    result = run("fault", "abort", env=plain_environment())
+    assert result.returncode == 2
+    assert result.stderr.startswith("tapewire: which sandbox? Paste the export lines")
+    assert "TAPEWIRE_SANDBOX_URL and TAPEWIRE_SANDBOX_TOKEN" in result.stderr
 
 
 def test_the_version_is_printed():

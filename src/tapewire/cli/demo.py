@@ -20,6 +20,7 @@ from rich.text import Text
 from ..app.demo import DemoReport, StreamReport, run_demo
 from ..venues import VENUES
 from .logs import Verbose
+from .sandbox import OnlyVenues
 
 __all__ = ["demo"]
 
@@ -49,16 +50,20 @@ _MARKS = "marks: what a stream said about itself (reconnected, gap, resynced)"
 
 
 def demo(
-    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to stream.")] = 20.0,
-    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Break the line on purpose.")] = True,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How many seconds to stream.")] = 20.0,
+    faults: Annotated[
+        bool, typer.Option("--faults/--no-faults", help="Break the lines on purpose, or leave them alone.")
+    ] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON and nothing else.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the sandbox's markets.")] = 1,
-    rate: Annotated[float, typer.Option(min=1, max=2000, help="Market events per second and venue.")] = 40.0,
-    venue: Annotated[
-        list[str] | None, typer.Option(help="Only this venue; may be given several times. Default: all.")
-    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Any number: the sandbox's markets of one seed move alike each time.")
+    ] = 1,
+    rate: Annotated[
+        float, typer.Option(min=1, max=2000, help="Market events per second at each venue.")
+    ] = 40.0,
+    venue: OnlyVenues = None,
     verbose: Verbose = False,
 ) -> None:
     """Stream live markets from the sandbox, break the line on purpose, and prove that nothing was lost in silence.

@@ -22,15 +22,29 @@ __all__ = ["fault"]
 
 
 def fault(
-    name: Annotated[str | None, typer.Argument(help="Which fault; without it, list them.")] = None,
-    parameters: Annotated[list[str] | None, typer.Argument(help="name=value, as the list shows.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Which fault, for example `abort`. Without it: list all that there are."),
+    ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Each as name=value, for example `venue=stx`; the list shows which a fault takes."
+        ),
+    ] = None,
     lift: Annotated[
         bool, typer.Option("--lift", help="End what stands: the fault of that NAME, or all of them.")
     ] = False,
-    show_standing: Annotated[bool, typer.Option("--standing", help="List what stands.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the sandbox's raw answer.")] = False,
-    url: Annotated[str | None, typer.Option(envvar=URL_VARIABLE, help="The sandbox's address.")] = None,
-    token: Annotated[str | None, typer.Option(envvar=TOKEN_VARIABLE, help="The token it printed.")] = None,
+    show_standing: Annotated[
+        bool, typer.Option("--standing", help="List the faults that stand now.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")] = False,
+    url: Annotated[
+        str | None, typer.Option(envvar=URL_VARIABLE, help="The sandbox's address, as it printed it.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar=TOKEN_VARIABLE, help="The sandbox's token, as it printed it.")
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Order a fault in a running sandbox, by name.
@@ -69,7 +83,10 @@ class _Sandbox:
 
     def __init__(self, url: str | None, token: str | None) -> None:
         if not url or not token:
-            end_with(f"set {URL_VARIABLE} and {TOKEN_VARIABLE} to what `tapewire sandbox` printed")
+            end_with(
+                f"which sandbox? Paste the export lines that `tapewire sandbox` printed into this shell "
+                f"({URL_VARIABLE} and {TOKEN_VARIABLE}), or give --url and --token"
+            )
         self._url = url.rstrip("/")
         self._headers = {TOKEN_HEADER: token}
 

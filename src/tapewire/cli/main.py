@@ -19,9 +19,13 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="tapewire",
     help="Streaming SDKs for betting and trading venues: a stream is continuous, or it says where it broke.",
+    epilog="Begin with `tapewire demo`. Then play the venues with `tapewire sandbox`, run a program against them in "
+    "another shell, and break its line with `tapewire fault abort`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # paragraphs of the docstrings flow
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)

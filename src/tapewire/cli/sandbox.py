@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import shlex
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
@@ -19,29 +20,36 @@ from ..venues import VENUES
 from .endings import end_with
 from .logs import Verbose
 
-__all__ = ["TOKEN_VARIABLE", "URL_VARIABLE", "sandbox", "venues"]
+__all__ = ["TOKEN_VARIABLE", "URL_VARIABLE", "OnlyVenues", "sandbox", "venues"]
 
 URL_VARIABLE = "TAPEWIRE_SANDBOX_URL"
 TOKEN_VARIABLE = "TAPEWIRE_SANDBOX_TOKEN"
+
+
+OnlyVenues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--venue", help=f"Only this venue: {', '.join(VENUES)}. May be given several times. Default: all."
+    ),
+]
+"""The option of what plays venues."""
 
 
 def sandbox(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the markets: the same seed, the same market.")] = 1,
+    seed: Annotated[int, typer.Option(help="Any number: the markets of one seed move alike each time.")] = 1,
     rate: Annotated[
-        float, typer.Option(min=0, max=100_000, help="Market events per second and venue.")
+        float, typer.Option(min=0, max=100_000, help="Market events per second at each venue.")
     ] = 20.0,
-    venue: Annotated[
-        list[str] | None, typer.Option(help="Only this venue; may be given several times. Default: all.")
-    ] = None,
+    venue: OnlyVenues = None,
     activity: Annotated[
         bool,
         typer.Option(
             "--activity",
-            help="House orders in the name of every account that listens, and ends of markets that it holds. "
-            "Without it only your own orders land on your account.",
+            help="Let things happen to your account without you: orders in its name, and markets that end while it "
+            "holds something in them. Without it only your own orders land on it.",
         ),
     ] = False,
     market_life: Annotated[
@@ -53,17 +61,18 @@ def sandbox(
         ),
     ] = None,
     env: Annotated[
-        bool, typer.Option("--env", help="Print only the exports that point every SDK here.")
+        bool, typer.Option("--env", help="Print the export lines and nothing else, on stdout or stderr.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Tell of no client and no fault on stderr.")
+        bool,
+        typer.Option("--quiet", "-q", help="Print nothing on stderr when clients come and go, or of faults."),
     ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Play the venues on this machine until Ctrl-C. Any email and password are an account.
 
-    In another shell, `eval` the printed exports: the SDKs, your bots and `tapewire fault` then find this sandbox.
-    Clients that come and go, and faults, are told on stderr.
+    Paste the `export` lines that it prints into each other shell: the SDKs, your programs and `tapewire fault` then
+    find this sandbox. It listens on this machine only. Clients that come and go, and faults, are told on stderr.
     """
     names = venue or list(VENUES)
     played = Sandbox(
@@ -73,6 +82,8 @@ def sandbox(
     title = "" if env else f"playing {', '.join(names)}; Ctrl-C ends it"
     with suppress(KeyboardInterrupt):
         asyncio.run(_play(played, port, title))
+    if sys.stderr.isatty():
+        typer.echo("", err=True)  # end the line of the terminal's ^C
 
 
 async def _play(played: Sandbox, port: int, title: str) -> None:
@@ -109,7 +120,7 @@ _silent: Callable[[str], None] = lambda line: None  # noqa: E731 - the same shap
 
 
 def venues(verbose: Verbose = False) -> None:
-    """List the venues."""
+    """List the venues that there are SDKs for, and that the sandbox plays."""
     table = Table("name", "venue", "protocol")
     for venue in VENUES.values():
         table.add_row(venue.name, venue.title, venue.wire)
