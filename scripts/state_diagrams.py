@@ -35,7 +35,8 @@ CONNECTION = """\
 One logical line that outlives many connections. The table decides whether there is another try; how long to wait
 before it is `RetryPolicy`'s business. Failed tries of one outage are counted until a line has been stable: then the
 count starts afresh. `broken` turns into `exhausted` when the policy allows no more tries, and a second `unauthorized`
-in one outage into `refused`; a first `expired` of a greeting is `unauthorized`. What comes late after `close` means nothing, and nothing is ever opened again.
+in one outage into `refused`; a first `expired` of a greeting is `unauthorized`. What comes late after `close` means
+nothing, and nothing is ever opened again.
 """
 
 SUBSCRIPTION = """\
