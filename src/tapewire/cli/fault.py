@@ -29,7 +29,7 @@ def fault(
     parameters: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Each as name=value, for example `venue=stx`; the list shows which a fault takes."
+            help="Each as name=value, for example `seconds=5`; the list shows which a fault takes."
         ),
     ] = None,
     lift: Annotated[
