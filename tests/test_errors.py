@@ -171,7 +171,7 @@ def test_facts_are_fields(error, facts):
             "e on t: the connection dropped before the reply; it was never sent",
         ),
         (GaveUp(1, ConnectionLost("reset")), "gave up after 1 attempt: connection lost: reset (code 1006)"),
-        (GaveUp(3, None), "gave up after 3 attempts: None"),
+        (GaveUp(3, None), "gave up after 3 attempts"),
         (ConnectionLost(""), "connection lost: no reason given (code 1006)"),
         (http_error(None), "GET https://venue.test/: no"),
         (http_error(503), "GET https://venue.test/: HTTP 503: no"),
@@ -214,3 +214,34 @@ def test_an_error_told_to_several_is_an_object_of_its_own_for_each(error):
 def test_a_refusal_of_credentials_says_so():
     assert "check its credentials" in str(errors.HandshakeRefused("host", 403))
     assert "credentials" not in str(errors.HandshakeRefused("host", 503))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectFailed("venue.test", ""),
+        GaveUp(2, TimeoutError()),
+        GaveUp(2, None),
+        SubscriptionError("t", ""),
+        SubscriptionRefused("t", ""),
+        SubscriptionEnded("t", ""),
+        HttpError("GET", "https://venue.test/", status=None, detail=""),
+        HttpError("GET", "https://venue.test/", status=500, detail=""),
+    ],
+    ids=repr,
+)
+def test_no_text_ends_in_a_bare_colon(error):
+    assert not str(error).rstrip().endswith(":")
+    assert "None" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (SubscriptionRefused("nope", "not today"), "nope: refused: not today"),
+        (SubscriptionEnded("nope", "market resulted"), "nope: ended by the venue: market resulted"),
+    ],
+)
+def test_reasons_are_the_venues_own_words_and_the_topic_is_said_once(error, text):
+    assert error.reason in ("not today", "market resulted")
+    assert str(error) == text

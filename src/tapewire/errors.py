@@ -153,7 +153,7 @@ class ConnectFailed(LineError):
         self.host = host
         self.cause = cause
         self._retryable = retryable
-        super().__init__(f"cannot connect to {host}: {cause}")
+        super().__init__(_text(f"cannot connect to {host}", cause))
 
     @property
     def retryable(self) -> bool:
@@ -204,7 +204,7 @@ class GaveUp(LineError):
     def __init__(self, attempts: int, last: BaseException | None) -> None:
         self.attempts = attempts
         self.last = last
-        super().__init__(f"gave up after {attempts} attempt{'' if attempts == 1 else 's'}: {last}")
+        super().__init__(_text(f"gave up after {attempts} attempt{'' if attempts == 1 else 's'}", last))
 
 
 class SessionClosed(LineError):
@@ -236,7 +236,7 @@ class SubscriptionError(TapewireError):
     def __init__(self, topic: str, reason: str) -> None:
         self.topic = topic
         self.reason = reason
-        super().__init__(f"{topic}: {reason}")
+        super().__init__(_text(topic, reason))
 
 
 class SubscriptionRefused(SubscriptionError):
@@ -248,7 +248,7 @@ class SubscriptionRefused(SubscriptionError):
         self.code = code
         self.reply = reply
         self._retryable = retryable
-        super().__init__(topic, f"refused: {reason}")
+        super().__init__(topic, _text("refused", reason))
         self.reason = reason
 
     @property
@@ -263,7 +263,7 @@ class SubscriptionEnded(SubscriptionError):
     """
 
     def __init__(self, topic: str, reason: str) -> None:
-        super().__init__(topic, f"ended by the venue: {reason}" if reason else "ended by the venue")
+        super().__init__(topic, _text("ended by the venue", reason))
         self.reason = reason
 
 
@@ -365,11 +365,17 @@ class HttpError(TapewireError):
         self.sent = sent
         self.request_id = request_id
         self.final = final
-        super().__init__(f"{method} {url}: {f'HTTP {status}: ' if status else ''}{detail}")
+        super().__init__(_text(f"{method} {url}", _text(f"HTTP {status}", detail) if status else detail))
 
     @property
     def retryable(self) -> bool:
         return not self.final and (self.status is None or is_transient(self.status))
+
+
+def _text(head: str, tail: object) -> str:
+    """`head: tail`, and no bare colon where there is nothing to say: of an exception without text its kind is said."""
+    said = str(tail) or (type(tail).__name__ if isinstance(tail, BaseException) else "")
+    return head if tail is None or not said else f"{head}: {said}"
 
 
 def fresh_copy(error: _E) -> _E:

@@ -136,6 +136,10 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-
 
 
 def shown(text: object, most: int = 300) -> str:
-    """What of a peer's words may stand in one log line: no secret, no control character, at most `most` characters."""
-    clean = redact(str(text)[: 4 * most])
+    """What of a peer's words may stand in one log line: no secret, no control character, at most `most` characters.
+
+    Of an exception without a text its kind is said: a line that ends in a colon says nothing.
+    """
+    said = str(text) or (type(text).__name__ if isinstance(text, BaseException) else "")
+    clean = redact(said[: 4 * most])
     return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], clean)[:most]

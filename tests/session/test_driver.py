@@ -484,3 +484,17 @@ async def test_a_heartbeat_goes_out_every_interval_without_pings(clock):
     async with line(clock, heartbeat_interval=3, ping_interval=None) as (_, peer):
         beats = [await peer.received("phoenix", "heartbeat", n) for n in (1, 2, 3)]
     assert [round(beat.at - 1000, 3) for beat in beats] == [3, 6, 9]
+
+
+async def test_a_line_of_the_log_never_ends_where_it_should_begin_to_say_something(clock, caplog):
+    async def provider(fresh):
+        raise TimeoutError
+
+    session = make_session(
+        clock, MemoryNetwork(), credentials=Credentials(provider), retry=RetryPolicy(2, 0.1)
+    )
+    with pytest.raises(GaveUp, match="TimeoutError"):
+        await session.open()
+    lines = [record.getMessage() for record in caplog.records]
+    assert any("TimeoutError" in line for line in lines)
+    assert not [line for line in lines if ": ;" in line or line.rstrip().endswith(":")]

@@ -49,7 +49,7 @@ class Complaints:
         if count == 1:
             logger.warning("%s: %s %s raised; %s", self._topic, role, name, then, exc_info=error)
         elif is_worth_a_line(count):
-            last = shown(f"{type(error).__name__}: {error}"[:200])
+            last = shown(f"{type(error).__name__}: {error}".removesuffix(": ")[:200])
             logger.warning("%s: %s %s raised %d times; the last: %s", self._topic, role, name, count, last)
 
     def blocked(self, role: str, function: Any, seconds: float) -> None:

@@ -99,7 +99,7 @@ class Credentials:
                 raise CredentialsError(
                     f"the token provider gave no answer within {self._timeout:g} s"
                 ) from None
-            text = redact(f"{type(error).__name__}: {error}")
+            text = redact(f"{type(error).__name__}: {error}".removesuffix(": "))
             raise CredentialsError(f"the token provider failed: {text}") from error
         if not token or not isinstance(token, Secret | str):
             raise CredentialsRefused("the token provider gave an empty token, or none that is a text")

@@ -364,7 +364,7 @@ class Subscription:
             self.delivered -= 1
             self._look_at = 0
             self.marks += 1
-            detail = f"{type(error).__name__}: {error}"[:200]
+            detail = f"{type(error).__name__}: {error}".removesuffix(": ")[:200]
             if is_worth_a_line(self.undecodable, 10):
                 logger.warning(
                     "%s: publication no. %d could not be decoded: %s",

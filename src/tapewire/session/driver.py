@@ -369,7 +369,7 @@ class Driver:
         retry_after = getattr(self.last_error, "retry_after", None)
         delay = policy.delay(count, retry_after=retry_after, fraction=self.options.fraction)
         self.timers.set("backoff", self.now() + delay)
-        logger.log(level, "%s: %s; trying again in %.2f s", self.name, shown(str(self.last_error)), delay)
+        logger.log(level, "%s: %s; trying again in %.2f s", self.name, shown(self.last_error), delay)
 
     async def _leave(self) -> None:
         connection = self.connection
@@ -388,7 +388,7 @@ class Driver:
             given_up = GaveUp(max(1, self.machine.tries), error)
             given_up.__cause__ = error
             error = given_up
-        logger.error("%s: %s", self.name, shown(str(error)))
+        logger.error("%s: %s", self.name, shown(error))
         self.failure = error
         self._end(error)
 

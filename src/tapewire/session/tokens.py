@@ -57,7 +57,7 @@ class Tokens:
             self._set("refresh", event.seconds)
             if event.reason:
                 error = CredentialsError(f"the fresh token was not taken: {event.reason} (code {event.code})")
-                logger.warning("%s: %s", driver.name, shown(str(error)))
+                logger.warning("%s: %s", driver.name, shown(error))
                 driver.options.credentials.report(error)
 
     # --- the connection's -------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ class Tokens:
 
     def _refresh_failed(self, error: Exception) -> None:
         driver = self._driver
-        logger.warning("%s: no fresh token yet: %s", driver.name, shown(str(error)))
+        logger.warning("%s: no fresh token yet: %s", driver.name, shown(error))
         if _is_final(error):
             driver.broken(error)
             return
@@ -134,7 +134,7 @@ class Tokens:
         try:
             return await wanted.credentials.token(fresh=fresh), None
         except Exception as error:
-            logger.warning("%s: no token for it: %s", wanted.topic, shown(str(error)))
+            logger.warning("%s: no token for it: %s", wanted.topic, shown(error))
             return None, error
 
     # --- timers -----------------------------------------------------------------------------------------------------

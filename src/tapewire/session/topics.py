@@ -301,7 +301,7 @@ class Topics:
 
     def unauthorized(self, wanted: Wanted, error: Exception | None, *, final: bool) -> None:
         """It could not be had: this time, or for good, which ends the subscription."""
-        reason = shown(str(error))
+        reason = shown(error)
         if not final:
             self._feed(wanted, On.REFUSED, reason="interrupted", detail=reason)
             self.announce_error(wanted, reason)

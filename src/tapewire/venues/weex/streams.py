@@ -126,7 +126,7 @@ class StreamCore:
         """A row of what is being converted is corrupt: it is said where it was."""
         self.undecodable += 1
         now_ns = self.now_ns()
-        detail = f"{type(error).__name__}: {error}"[:200]
+        detail = f"{type(error).__name__}: {error}".removesuffix(": ")[:200]
         mark = Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, missed=1, detail=detail)
         self._pending.extend(self._marked(mark))
 
