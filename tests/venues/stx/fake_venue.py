@@ -239,7 +239,10 @@ class _Answers:
 
     @staticmethod
     def marketInfosWithCount(venue: FakeVenue, input: Any = None) -> Any:  # noqa: A002, N802
-        listed = [{"marketId": f"m-{n}", "title": f"Market {n}", "bids": [{"price": 40}]} for n in range(3)]
+        listed = [
+            {"marketId": f"m-{n}", "title": f"Market {n}", "bids": [{"price": 40, "quantity": 7}]}
+            for n in range(3)
+        ]
         return {"count": 17, "marketInfos": listed}
 
     @staticmethod

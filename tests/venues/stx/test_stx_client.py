@@ -12,6 +12,7 @@ from tapewire.retry import NO_RETRY
 from tapewire.secrets import Secret
 from tapewire.venues.stx import (
     Selection,
+    STXAnswerException,
     STXAuthenticationFailedException,
     STXException,
     STXForbiddenException,
@@ -202,7 +203,7 @@ def test_an_order_that_never_left_is_certain(make: Any, venue: FakeVenue) -> Non
         (404, {}, b"<html>", STXNotFoundException),
         (429, {"retry-after": "0"}, b"", STXRateLimitException),
         (500, {}, b"", STXServerException),
-        (200, {}, b"<html>", STXServerException),
+        (200, {}, b"<html>", STXAnswerException),
         (200, {}, b'{"data": null, "errors": [{"message": "Forbidden"}]}', STXForbiddenException),
         (
             200,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...retry import RetryPolicy
 from .client import STX, AsyncSTX
 from .errors import (
+    STXAnswerException,
     STXAuthenticationFailedException,
     STXAuthException,
     STXChannelException,
@@ -34,6 +35,7 @@ __all__ = [
     "Page",
     "Record",
     "RetryPolicy",
+    "STXAnswerException",
     "STXAuthException",
     "STXAuthenticationFailedException",
     "STXChannelException",

@@ -335,7 +335,8 @@ class AsyncSTX(_Client):
 
 
 def _meaning(error: HttpError, operation: Operation[Any]) -> STXException:
-    return of_http_error(error, signing_in=operation.signing_in, lookup=operation.lookup)
+    lookup = "" if operation.idempotent else operation.lookup
+    return of_http_error(error, signing_in=operation.signing_in, lookup=lookup)
 
 
 def _waited_too_long() -> STXTransportException:

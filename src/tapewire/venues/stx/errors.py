@@ -13,6 +13,7 @@
     +-- STXNotFoundException                  404
     +-- STXRateLimitException                 429; .retry_after in seconds
     +-- STXServerException                    5xx; .outcome_unknown for an order
+    |   +-- STXAnswerException                an answer that cannot be read; .fault says where (an UnreadableAnswer)
     +-- STXTransportException                 no answer; .sent and .outcome_unknown
     +-- STXChannelException                   a refused join or an error reply; .topic .reply
 
@@ -35,8 +36,10 @@ from ...errors import (
     TapewireError,
 )
 from ...secrets import redact
+from ..kit.answers import AnswerFault, UnreadableAnswer
 
 __all__ = [
+    "STXAnswerException",
     "STXAuthException",
     "STXAuthenticationFailedException",
     "STXChannelException",
@@ -142,6 +145,22 @@ class STXServerException(_Unfinished):
     """The venue failed. Where `outcome_unknown` is true the order may have been placed: look it up first."""
 
 
+class STXAnswerException(STXServerException, UnreadableAnswer):
+    """The venue answered, and not with what the operation answers. `fault` says where and what came instead.
+
+    Where `outcome_unknown` is true, what was asked for may have been done: look it up before you ask again.
+    """
+
+    def __init__(self, fault: AnswerFault, *, lookup: str = "", **facts: Any) -> None:
+        doubt = (
+            f"; it may have been carried out: look it up with {lookup} before you send it again"
+            if lookup
+            else ""
+        )
+        super().__init__(redact(str(fault)) + doubt, outcome_unknown=bool(lookup), **facts)
+        self.fault = fault
+
+
 class STXTransportException(_Unfinished):
     """No answer came. Where `outcome_unknown` is true the order may have been placed: look it up first."""
 
@@ -209,7 +228,7 @@ def of_http_error(error: HttpError, *, signing_in: bool = False, lookup: str = "
         return STXServerException(text + doubt, outcome_unknown=unknown, **facts)
     if signing_in and error.status in (400, 401, 403, 422):
         return STXAuthenticationFailedException(text, **facts)
-    if error.status < 400:  # an answer, but not one that can be read
+    if error.status < 400:  # a redirect, which nobody follows
         return STXServerException(text + doubt, outcome_unknown=unknown, **facts)
     return _BY_STATUS.get(error.status, STXValidationException)(text, **facts)
 

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from ...secrets import Secret
 from ...transport.http import CallOptions, Method, Reply
-from .errors import as_error_list, of_graphql_errors
+from ..kit.answers import AnswerFault, graphql_result, read_json, read_shape, reading
+from .errors import STXAnswerException, STXException, as_error_list, of_graphql_errors
 from .graphql import document
 from .operations import Operation
 from .url import GRAPHQL_PATH, VERSION_PATH
@@ -35,22 +36,27 @@ def to_call(operation: Operation[Any], token: Secret | None) -> tuple[Method, st
 
 
 def read(operation: Operation[T], reply: Reply) -> T:
-    """What the operation answered. Raises what its GraphQL errors amount to, or HttpError where it is no JSON."""
-    answer = reply.json(dict[str, Any])
-    if operation.kind == "probe":
-        return operation.read(answer.get("api_version", ""))
-    errors, data = answer.get("errors"), answer.get("data")
-    value = data.get(operation.field) if isinstance(data, dict) else None
+    """What the operation answered. Raises what its GraphQL errors amount to, or STXAnswerException."""
     request_id = reply.headers.get("x-request-id", "")[:128] or None
-    if not errors and value is None and operation.kind == "mutation":
-        errors = [{"message": f"internal server error: the answer has no {operation.field}"}]
-    if errors:
-        raise of_graphql_errors(
-            as_error_list(errors),
-            status=reply.status,
-            request_id=request_id,
-            signing_in=operation.signing_in,
-            lookup=operation.lookup,
-            executed=value is not None,
+
+    def refuse(fault: AnswerFault) -> STXException:
+        return STXAnswerException(
+            fault, lookup=operation.lookup, status_code=reply.status, request_id=request_id
         )
-    return operation.read(value)
+
+    with reading(operation.field, reply.body, refuse, confidential=operation.signing_in):
+        answer = read_json(reply.body)
+        if operation.kind == "probe":
+            return operation.read(read_shape(answer, {operation.field: operation.shape})[operation.field])
+        errors, data = graphql_result(answer)
+        if errors is not None:
+            raise of_graphql_errors(
+                as_error_list(errors),
+                status=reply.status,
+                request_id=request_id,
+                signing_in=operation.signing_in,
+                lookup="" if operation.idempotent else operation.lookup,
+                executed=isinstance(data, dict) and data.get(operation.field) is not None,
+            )
+        read_field = {"data": {operation.field: operation.shape}}
+        return operation.read(read_shape(answer, read_field)["data"][operation.field])

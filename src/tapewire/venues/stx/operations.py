@@ -8,23 +8,33 @@ shape; its members may be keywords instead. `selections=` chooses the fields; wi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypedDict, TypeVar
 
 import msgspec
 
+from ...model.fields import InvalidField
 from ...secrets import Secret
+from ..kit.answers import Shape, Unreadable
+from ..kit.fields import identifier, sequence
 from .errors import STXInvalidParameterException
 from .fields import (
     ACCOUNT,
+    CANCELLATION,
     CANCELLED,
     LOGIN,
-    MARKETS,
+    MARKET,
+    NEW_TOKEN,
+    ORDER,
     ORDER_RESULT,
     ORDERS,
-    POSITIONS,
-    SETTLEMENTS,
-    TRADES,
+    POSITION,
+    SETTLEMENT,
+    TRADE,
     USER_PROFILE,
+    Type,
+    page_of,
+    selection_of,
+    shape_of,
 )
 from .graphql import Page, Record, Variable, camel_keys, records, snake
 from .orders import checked_id, checked_ids, checked_order, given, one_of
@@ -41,11 +51,13 @@ MARKET_STATUSES = ("OPEN", "PRE_OPEN", "CANCELLED", "CLOSED", "RESULTED", "VOIDE
 class Operation(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One call: `field` of the schema with its variables, and how to read what it answers.
 
-    `idempotent`: may be repeated by us. `lookup`: how a caller finds out what became of it if the answer is lost.
+    `shape`: what the answer has to be; `read` is given one that is. `idempotent`: may be repeated by us. `lookup`: how
+    a caller finds out what became of it where no answer says so; empty where nothing is changed.
     """
 
     kind: Literal["query", "mutation", "probe"]
     field: str
+    shape: Shape
     read: Callable[[Any], T]
     selection: str = ""
     variables: Sequence[Variable] = ()
@@ -81,16 +93,22 @@ def confirm_2fa(code: str, session_id: str, email: str) -> Operation[dict[str, A
 def new_token(refresh_token: Secret) -> Operation[dict[str, Any]]:
     """A fresh token for a refresh token."""
     variable = Variable("refreshToken", "String!", refresh_token.reveal())
-    return _sign_in("newToken", [variable], Selection("token", "refreshToken", "currentLoginAt"))
+    return _sign_in("newToken", [variable], NEW_TOKEN)
 
 
-def _sign_in(field: str, variables: list[Variable], selection: Selection) -> Operation[dict[str, Any]]:
+def _sign_in(field: str, variables: list[Variable], kind: Type) -> Operation[dict[str, Any]]:
+    def read(answer: Any) -> dict[str, Any]:
+        if not answer["token"] and not (answer.get("promptTwoFactorAuth") and answer["sessionId"]):
+            raise Unreadable(f"data.{field}", "a token, or a session that waits for a code", "neither")
+        return dict(answer)
+
     return Operation(
         kind="mutation",
         field=field,
         variables=variables,
-        selection=selection.compile(),
-        read=lambda answer: answer if isinstance(answer, dict) else {},
+        selection=selection_of(kind).compile(),
+        shape=kind,
+        read=read,
         idempotent=False,
         signing_in=True,
     )
@@ -137,8 +155,8 @@ def place_order(
         kind="mutation",
         field="confirmOrder",
         variables=[Variable("userOrder", "UserOrder!", order), *_place(arguments)],
-        selection=(selections or ORDER_RESULT).compile(),
-        read=_one,
+        **_asking(selections, ORDER_RESULT),
+        read=lambda answer: records(_placed(answer, "data.confirmOrder")),
         idempotent=False,
         lookup=f"orders(client_order_ids=[{order['clientOrderId']!r}])",
     )
@@ -160,6 +178,16 @@ def place_orders(
     if not isinstance(listed, Sequence) or isinstance(listed, str) or not listed:
         raise STXInvalidParameterException("user_orders", listed, "a list of orders, at least one")
     orders = [checked_order(order) for order in listed]
+
+    def read(answer: Any) -> Record:
+        place = "data.confirmOrders.results"
+        results = answer.get("results")
+        if results is not None and len(results) != len(orders):
+            raise Unreadable(place, f"a list of {len(orders)}", f"a list of {len(results)}")
+        for number, result in enumerate(results or ()):
+            _placed(result, f"{place}[{number}]")
+        return records(answer)  # type: ignore[no-any-return]
+
     names = [order["clientOrderId"] for order in orders]
     if len(set(names)) != len(names):
         raise STXInvalidParameterException(
@@ -169,8 +197,8 @@ def place_orders(
         kind="mutation",
         field="confirmOrders",
         variables=[Variable("userOrders", "[UserOrder!]!", orders), *_place(arguments)],
-        selection=(selections or Selection(results=ORDER_RESULT)).compile(),
-        read=_one,
+        **_asking(selections, ORDERS),
+        read=read,
         idempotent=False,
         lookup=f"orders(client_order_ids={names!r})",
     )
@@ -191,8 +219,9 @@ def cancel_order(
         kind="mutation",
         field="cancelOrder",
         variables=[Variable("orderId", "rID!", wanted), *_place(arguments)],
-        selection=(selections or Selection("status")).compile(),
-        read=_one,
+        **_asking(selections, CANCELLATION),
+        read=records,
+        lookup=f"orders(order_ids=[{wanted!r}])",
     )
 
 
@@ -207,12 +236,19 @@ def cancel_orders(
     """Cancel several orders. Returns `order_id` and `status` of each."""
     arguments = _arguments(params, order_ids=order_ids, geo_location=geo_location, device_info=device_info)
     wanted = checked_ids("order_ids", arguments.pop("order_ids", None))
+
+    def read(answer: Any) -> list[Record]:
+        if len(answer) < len(set(wanted)):
+            raise Unreadable("data.cancelOrders", f"a list of {len(wanted)}", f"a list of {len(answer)}")
+        return records(answer)  # type: ignore[no-any-return]
+
     return Operation(
         kind="mutation",
         field="cancelOrders",
         variables=[Variable("orderIds", "[rID]", wanted), *_place(arguments)],
-        selection=(selections or CANCELLED).compile(),
-        read=_many,
+        **_asking(selections, CANCELLED, many=True),
+        read=read,
+        lookup=f"orders(order_ids={wanted!r})",
     )
 
 
@@ -229,8 +265,9 @@ def cancel_all_orders(
         kind="mutation",
         field="cancelAllOrders",
         variables=_place(arguments),
-        selection=(selections or CANCELLED).compile(),
-        read=_many,
+        **_asking(selections, CANCELLED, many=True),
+        read=records,
+        lookup="orders(status='OPEN')",
     )
 
 
@@ -254,10 +291,12 @@ def markets(
     wanted = dict(arguments.get("input", {}))
     if "status" in wanted:
         one_of("status", wanted["status"], MARKET_STATUSES)
+    if "limit" in wanted:
+        wanted["limit"] = _whole("limit", wanted["limit"], 0)
     if "trading" in wanted:
         one_of("trading", wanted["trading"], ("TRUE", "FALSE"))
     variables = [Variable("input", "MarketInfosInput", camel_keys(wanted))] if wanted else []
-    return _page("marketInfosWithCount", variables, "marketInfos", "count", selections, MARKETS)
+    return _page("marketInfosWithCount", variables, "marketInfos", "count", selections, MARKET)
 
 
 def orders(
@@ -288,7 +327,7 @@ def orders(
         "status": "OrderStatus",
         "pagination": "Pagination",
     }
-    return _page("myOrderHistory", _variables(arguments, types), "orders", "totalCount", selections, ORDERS)
+    return _page("myOrderHistory", _variables(arguments, types), "orders", "totalCount", selections, ORDER)
 
 
 def trades(
@@ -300,7 +339,7 @@ def trades(
 ) -> Operation[Page[Record]]:
     """Your own executions, as a page."""
     variables = _filtered(params, "MarketIdsFilter", market_ids, pagination)
-    return _page("myTradesHistory", variables, "trades", "totalCount", selections, TRADES)
+    return _page("myTradesHistory", variables, "trades", "totalCount", selections, TRADE)
 
 
 def settlements(
@@ -312,7 +351,7 @@ def settlements(
 ) -> Operation[Page[Record]]:
     """What was settled on your account, as a page."""
     variables = _filtered(params, "SettlementsFilter", market_ids, pagination)
-    return _page("mySettlementsHistory", variables, "settlements", "totalCount", selections, SETTLEMENTS)
+    return _page("mySettlementsHistory", variables, "settlements", "totalCount", selections, SETTLEMENT)
 
 
 def positions(
@@ -327,26 +366,24 @@ def positions(
         kind="query",
         field="accountMarketStats",
         variables=_filtered(params, "StatsFilter", market_ids, pagination),
-        selection=(selections or POSITIONS).compile(),
-        read=_many,
+        **_asking(selections, POSITION, many=True),
+        read=records,
     )
 
 
 def account(*, selections: Selection | None = None) -> Operation[Record]:
     """Your balances, in cents."""
-    return Operation(kind="query", field="account", selection=(selections or ACCOUNT).compile(), read=_one)
+    return Operation(kind="query", field="account", **_asking(selections, ACCOUNT), read=records)
 
 
 def user_profile(*, selections: Selection | None = None) -> Operation[Record]:
     """Your name and settings."""
-    return Operation(
-        kind="query", field="userProfile", selection=(selections or USER_PROFILE).compile(), read=_one
-    )
+    return Operation(kind="query", field="userProfile", **_asking(selections, USER_PROFILE), read=records)
 
 
 def api_version() -> Operation[str]:
     """The version of the venue's API. Needs no sign-in."""
-    return Operation(kind="probe", field="api_version", read=str)
+    return Operation(kind="probe", field="api_version", shape=identifier, read=str)
 
 
 def _arguments(params: Mapping[str, Any] | None, **keywords: Any) -> dict[str, Any]:
@@ -361,7 +398,26 @@ def _arguments(params: Mapping[str, Any] | None, **keywords: Any) -> dict[str, A
         if name in merged:
             raise STXInvalidParameterException(name, "both in params and as a keyword", "one of the two")
         merged[name] = value
+    if "pagination" in merged:
+        merged["pagination"] = _pagination(merged["pagination"])
     return merged
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    try:
+        found = sequence(value, name)
+    except InvalidField:
+        found = -1
+    if found < least:
+        raise STXInvalidParameterException(name, value, f"a whole number from {least}")
+    return found
+
+
+def _pagination(given: object) -> dict[str, int]:
+    page = given if isinstance(given, Mapping) else {}
+    if page.keys() != {"page", "limit"}:
+        raise STXInvalidParameterException("pagination", given, "a dict of page and limit")
+    return {"page": _whole("page", page["page"], 0), "limit": _whole("limit", page["limit"], 1)}
 
 
 def _variables(arguments: Mapping[str, Any], types: Mapping[str, str]) -> list[Variable]:
@@ -384,26 +440,39 @@ def _filtered(
 
 
 def _page(
-    field: str, variables: list[Variable], items: str, count: str, chosen: Selection | None, usual: Selection
+    field: str, variables: list[Variable], items: str, count: str, chosen: Selection | None, kind: Type
 ) -> Operation[Page[Record]]:
     # A selection may speak of the page (`Selection("count", market_infos=...)`) or of what is on it.
-    if chosen is not None and chosen.names & {items, count}:
-        selection = chosen
-    else:
-        selection = Selection(count, **{items: chosen or usual})
+    if chosen is None or not chosen.names & {items, count}:
+        chosen = Selection(count, **{items: chosen or selection_of(kind)})
 
-    def read(answer: Any) -> Page[Record]:
-        page = answer if isinstance(answer, dict) else {}
-        listed = [records(item) for item in page.get(items) or () if isinstance(item, dict)]
-        total = page.get(count)
-        return Page(listed, total if isinstance(total, int) else len(listed))
+    def read(page: Any) -> Page[Record]:
+        listed = records(page.get(items, []))
+        return Page(listed, page.get(count, len(listed)))
 
-    return Operation(kind="query", field=field, variables=variables, selection=selection.compile(), read=read)
-
-
-def _one(answer: Any) -> Record:
-    return records(answer) if isinstance(answer, dict) else Record()
+    return Operation(
+        kind="query",
+        field=field,
+        variables=variables,
+        **_asking(chosen, page_of(items, count, kind)),
+        read=read,
+    )
 
 
-def _many(answer: Any) -> list[Record]:
-    return [records(item) for item in answer or () if isinstance(item, dict)]
+class _Asking(TypedDict):
+    selection: str
+    shape: Shape
+
+
+def _asking(chosen: Selection | None, kind: Type, *, many: bool = False) -> _Asking:
+    """What is asked for of `kind`, all of it where nothing is chosen, and what the answer then has to be."""
+    selection = chosen or selection_of(kind)
+    shape = shape_of(selection, kind)
+    return {"selection": selection.compile(), "shape": [shape] if many else shape}
+
+
+def _placed(result: Any, path: str) -> Any:
+    """A result that says one of the two: an order, or why there is none."""
+    if "order" in result and not result["order"] and not result.get("errors"):
+        raise Unreadable(f"{path}.order", "an order, or an error beside it", "null")
+    return result
