@@ -69,7 +69,7 @@ def anything(value: Any, field: str) -> Any:
     return value
 
 
-class Unreadable(ValueError):
+class Unreadable(TapewireError, ValueError):
     """The part of an answer at `path` is `found`, not what was `expected`. `reading` makes the venue's error of it."""
 
     def __init__(self, path: str, expected: str, found: str) -> None:
