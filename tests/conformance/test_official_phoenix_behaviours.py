@@ -119,7 +119,7 @@ OFFICIAL_BEHAVIOURS = {
     "channel: onError: no rejoin if leaving or closed": FAILURES
     + "test_leaving_wins_over_a_rejoin_that_is_due",
     "channel: phx_close: closed, removed, no rejoin, hooks": TOPICS
-    + "test_a_channel_closed_by_the_venue_ends_without_an_error_and_is_not_rejoined",
+    + "test_a_channel_closed_by_the_venue_raises_that_to_whoever_iterates_and_is_not_rejoined",
     "channel: stale join_ref dropped": CLIENT + "test_frames_of_a_former_join_are_stale",
     "channel: null join_ref delivered": CLIENT + "test_broadcasts_without_join_ref_are_delivered",
     "channel: push when joined is sent": PUSHES + "test_a_push_carries_the_join_ref",

@@ -172,13 +172,16 @@ async def test_a_crashed_channel_is_rejoined_with_a_gap_and_the_line_stays(clock
         assert session.statistics().reconnections == 0
 
 
-async def test_a_channel_closed_by_the_venue_ends_without_an_error_and_is_not_rejoined(clock):
+async def test_a_channel_closed_by_the_venue_raises_that_to_whoever_iterates_and_is_not_rejoined(clock):
     async with line(clock) as (session, peer):
         subscription = session.subscribe("market:1")
         await subscription.confirmed()
         peer.broadcast("market:1", "tick", {"n": 1})
         peer.close_topic("market:1")
-        items = [item.event async for item in subscription]
+        items = []
+        with pytest.raises(SubscriptionEnded):  # noqa: PT012 - it raises behind all that it brought
+            async for item in subscription:
+                items.append(item.event)  # noqa: PERF401 - they are looked at although it raises
         assert items == ["phx_reply", "tick", "phx_close"]
         assert subscription.ended_reason is not None
         with pytest.raises(SubscriptionEnded):

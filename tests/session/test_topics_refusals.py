@@ -101,13 +101,15 @@ async def test_what_the_venue_ended_has_its_word_as_the_reason(clock):
         subscription = session.subscribe("market:1")
         await subscription.confirmed()
         peer.close_topic("market:1", {"reason": "market resulted"})
-        await take(subscription, 9)
+        with pytest.raises(SubscriptionEnded) as iterated:
+            await take(subscription, 9)
         with pytest.raises(SubscriptionEnded) as ended:
             await subscription.confirmed()
-    assert (ended.value.reason, str(ended.value)) == (
-        "market resulted",
-        "market:1: ended by the venue: market resulted",
-    )
+    for error in (iterated.value, ended.value):
+        assert (error.reason, str(error)) == (
+            "market resulted",
+            "market:1: ended by the venue: market resulted",
+        )
 
 
 async def test_who_waits_for_the_venues_word_while_the_session_closes_is_told_that_it_closed(clock):

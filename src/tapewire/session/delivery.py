@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from ..errors import BufferOverflow, ConfigurationError, TapewireError
+from ..errors import BufferOverflow, ConfigurationError, SubscriptionEnded, TapewireError
 from ..marks import Gap, Mark, Resynced, is_mark
 from ..protocols.base import StreamPosition
 from ..secrets import shown
@@ -117,8 +117,9 @@ class _Batches:
 class Subscription:
     """One consumer's side of a topic. Made by `Session.subscribe`; iterate it, or give it a handler.
 
-    `async for item in subscription` yields publications and marks (`tapewire.is_mark` tells them apart), ends when
-    `unsubscribe()` or the venue ended it, and raises what ended it otherwise. Only one task may iterate at a time.
+    `async for item in subscription` yields publications and marks (`tapewire.is_mark` tells them apart), ends with
+    `unsubscribe()` or the session, and raises what ended it otherwise: SubscriptionEnded where the venue did. Only one
+    task may iterate at a time.
     """
 
     def __init__(
@@ -248,6 +249,8 @@ class Subscription:
                 if self.buffer.error is not None:
                     await self.caller.tell_end()
                     raise self.buffer.error
+                if self.ended_reason is not None:
+                    raise SubscriptionEnded(self.topic, self.ended_reason)
                 raise StopAsyncIteration
             self._slice_began = self._looked = self._now()
             self._look_at = 0

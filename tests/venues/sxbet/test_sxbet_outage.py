@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 
-from tapewire.errors import GaveUp, SubscriptionRefused
+from tapewire.errors import GaveUp, SubscriptionEnded, SubscriptionRefused
 from tapewire.marks import Gap, Reconnected, Subscribing, is_mark
 from tapewire.retry import RetryPolicy
 from tapewire.testing import CentrifugoPeer
@@ -380,3 +380,50 @@ async def test_best_odds_of_v3_are_not_said_to_be_recovered_though_the_venue_say
         venue.publish(channel, [{"marketHash": OTHER, "outcomeOne": None, "outcomeTwo": None}])
         assert [type(await anext(rows)) for _ in range(2)] == [Subscribing, Gap]
         await rows.aclose()
+
+
+# Waits, and ends.
+
+
+@pytest.mark.parametrize("verb", ["watch_trades", "watch_order_book"])
+async def test_a_wait_that_is_cancelled_ends_no_stream_and_leaving_it_leaves_the_channel(clock, verb):
+    async with watching(clock) as (venue, client, http, _):
+        http.orders[OTHER] = [order_row(2, market_hash=OTHER)]
+        http.markets[OTHER] = market_row(2) | {"marketHash": OTHER}
+        book = verb == "watch_order_book"
+        channel = f"order_book:market_{OTHER}" if book else "recent_trades:global"
+        stream = client.watch_order_book(OTHER) if book else client.watch_trades()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.001)
+        await venue.subscribed(channel)
+        if book:
+            await anext(stream)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(stream), 0.02)
+        venue.drop(3001)
+        async with asyncio.timeout(60):
+            await anext(stream)
+            await venue.subscribed(channel, 2)
+        assert venue.of("unsubscribe", channel) == []
+        del stream
+        await venue.received("unsubscribe", channel)
+
+
+async def _last(rows, waiting):
+    await waiting
+    async for _ in rows:
+        pass
+
+
+@pytest.mark.parametrize("verb", ["watch_trades", "watch_order_book"])
+async def test_what_the_venue_ends_is_raised_by_the_verb_that_watches_it(clock, verb):
+    async with watching(clock) as (venue, client, _, watched):
+        book = verb == "watch_order_book"
+        rows = client.watch_trades()
+        waiting = watched.task if book else asyncio.ensure_future(anext(rows))
+        await asyncio.sleep(1)
+        venue.unsubscribe(BOOK if book else "recent_trades:global", 2000)
+        with pytest.raises(SubscriptionEnded, match="server unsubscribe"):
+            await waiting if book else await _last(rows, waiting)
+        assert not (book and watched.book.is_tradable)

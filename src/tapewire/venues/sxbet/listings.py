@@ -138,7 +138,7 @@ class Listings:
                 whole = not isinstance(item, Gap | Lagged) if is_mark(item) else self._hear(item)
                 if not whole:
                     await self._look_up_all()
-            reason: object = subscription.ended_reason
+            reason: object = "the session ended"
         except TapewireError as error:
             reason = error
         if self._subscription is subscription:  # else it was left

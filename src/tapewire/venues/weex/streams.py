@@ -22,6 +22,7 @@ from ...errors import BufferOverflow, NotSubscribed, SessionClosed, Subscription
 from ...marks import Gap, Mark, is_mark
 from ...session.buffers import EMPTY, Policy, make_buffer
 from ...session.stepping import SLICE_SECONDS, is_cancelled
+from ..kit.holding import Holding
 from .errors import WEEXInvalidArgument
 from .message import WeexMessage
 
@@ -34,8 +35,6 @@ Convert: TypeAlias = Callable[[Any, "StreamCore"], Iterable[WeexMessage] | Await
 
 POLICIES: Final = ("drop_oldest", "drop_newest", "fail")
 _LOGGED: Final = 10
-_ONE_WAIT: Final = ("__anext__", "_wrap_awaitable")
-"""Names of the coroutines of tasks that are made of one wait for the next message."""
 
 
 class Source:
@@ -87,7 +86,7 @@ class StreamCore:
         self._convert = convert
         self._pending: deque[WeexMessage] = deque()
         self._converting: asyncio.Future[Iterable[WeexMessage]] | None = None
-        self._consumer: asyncio.Task[Any] | None = None  # whose `async for` it is
+        self.holding = Holding(name, self.leave)
         self._started = self._left = False
         self._slice_began = 0.0  # when it last waited
         self._on_started = on_started
@@ -136,7 +135,7 @@ class StreamCore:
         """Ask for the topics, once. Where one of them cannot be asked for, none is."""
         if not self._started and not self._left:
             self._started = True
-            self._loop = asyncio.get_running_loop()
+            self.holding.begin()
             self._on_started(self)
             try:
                 self._source.start(self)
@@ -161,34 +160,10 @@ class StreamCore:
         self.buffer.end()
         if self._converting is not None:
             self._converting.cancel()
-        if self._consumer is not None:
-            self._consumer.remove_done_callback(self._consumer_ended)
-            self._consumer = None
+        self.holding.end()
         if self._started:
             self._source.stop(self)
         self._on_left(self)
-
-    def iterated_by(self, task: asyncio.Task[Any] | None) -> None:
-        """`task` iterates it from now on: the stream is left when that is cancelled.
-
-        A task that is one wait, as `asyncio.wait_for` makes them before Python 3.12, iterates nothing.
-        """
-        if task is None or task is self._consumer or getattr(task.get_coro(), "__name__", "") in _ONE_WAIT:
-            return
-        if self._consumer is not None:
-            self._consumer.remove_done_callback(self._consumer_ended)
-        if not self._left:
-            self._consumer = task
-            task.add_done_callback(self._consumer_ended)
-
-    def _consumer_ended(self, task: asyncio.Task[Any]) -> None:
-        if task.cancelled():
-            self.leave()
-
-    def dropped(self) -> None:
-        """Nobody holds the stream any more. Where that is found, and in which thread, is not ours to choose."""
-        if self._started and not self._left:
-            self._loop.call_soon_threadsafe(self.leave)
 
     async def next(self) -> WeexMessage:
         """The next message. Raises what ended the stream, or StopAsyncIteration."""
@@ -271,7 +246,7 @@ class Stream:
 
     def __aiter__(self) -> Self:
         self._core.start()
-        self._core.iterated_by(asyncio.current_task())
+        self._core.holding.iterated_by(asyncio.current_task())
         return self
 
     async def __anext__(self) -> WeexMessage:
@@ -318,10 +293,7 @@ class Stream:
     def __del__(self) -> None:
         core = getattr(self, "_core", None)
         if core is not None:
-            try:
-                core.dropped()
-            except RuntimeError:  # the loop has gone, and every socket with it
-                logger.debug("%s was dropped behind its event loop", core.name)
+            core.holding.dropped()
 
     def __repr__(self) -> str:
         core = self._core
