@@ -6,6 +6,7 @@ import argparse
 import gc
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import time
@@ -98,42 +99,67 @@ def main(arguments: list[str] | None = None) -> int:
         if options.trace:
             return max(_trace(wire, options.seed) for wire in wires)
         options.first, options.seeds = options.seed, 1
-    failed: Counter[tuple[str, str]] = Counter()
-    done = Counter[str]()
-    seeds_failed = 0
-    began = told = time.monotonic()
+    tally = _Tally(every=options.all, quiet=options.quiet)
     jobs = list(_jobs(wires, options.first, options.seeds))
     interrupted = False
     with multiprocessing.get_context("fork").Pool(min(options.jobs, len(jobs)), _start_worker) as pool:
         try:
             for results in pool.imap_unordered(_chunk, jobs):
                 for wire, seed, complaints in results:
-                    done[wire] += 1
-                    seeds_failed += bool(complaints)
-                    if complaints:
-                        kind, text = complaints[0]
-                        failed[wire, kind] += 1
-                        if options.all or failed[wire, kind] <= 3:
-                            print(
-                                f'make simulate ARGS="--wire {wire} --seed {seed}"  {kind}: {text}',
-                                flush=True,
-                            )
-                if not options.quiet and time.monotonic() - told > 5:
-                    told = time.monotonic()
-                    rate = done.total() / (told - began)
-                    print(f"... {done.total()} seeds, {seeds_failed} failed, {rate:.0f} seeds/s", flush=True)
+                    tally.add(wire, seed, complaints)
+                tally.tell_progress()
         except KeyboardInterrupt:
             interrupted = True
             pool.terminate()
-    seconds = time.monotonic() - began
-    for (wire, kind), count in failed.most_common():
-        print(f"{count:6} {wire}: {kind}")
-    verdict = "interrupted" if interrupted else "failed" if seeds_failed else "passed"
-    spread = ", ".join(f"{wire} {count}" for wire, count in done.items())
-    print(
-        f"{verdict}: {spread}; {seeds_failed} failed; {done.total() / seconds:.0f} seeds/s in {seconds:.0f} s"
-    )
-    return 130 if interrupted else int(seeds_failed > 0)
+    tally.sum_up(interrupted)
+    return 130 if interrupted else int(tally.failed > 0)
+
+
+class _Tally:
+    """What came of the seeds, told as it comes. A failing seed is known by its first complaint, without its numbers."""
+
+    def __init__(self, *, every: bool, quiet: bool) -> None:
+        self.failed = 0
+        self._every, self._quiet = every, quiet
+        self._done: Counter[str] = Counter()
+        self._kinds: dict[tuple[str, str], list[int]] = {}
+        self._began = self._told = time.monotonic()
+
+    def add(self, wire: str, seed: int, complaints: list[tuple[str, str]]) -> None:
+        self._done[wire] += 1
+        if complaints:
+            self.failed += 1
+            kind, text = complaints[0]
+            seeds = self._kinds.setdefault((wire, signature(f"{kind}: {text}")), [])
+            seeds.append(seed)
+            if self._every or len(seeds) == 1:
+                print(f'make simulate ARGS="--wire {wire} --seed {seed}"  {kind}: {text}', flush=True)
+
+    def tell_progress(self) -> None:
+        now = time.monotonic()
+        if not self._quiet and now - self._told > 5:
+            self._told, count = now, self._done.total()
+            print(
+                f"... {count} seeds, {self.failed} failed, {count / (now - self._began):.0f} seeds/s",
+                flush=True,
+            )
+
+    def sum_up(self, interrupted: bool) -> None:
+        seconds = time.monotonic() - self._began
+        for (wire, kind), seeds in sorted(self._kinds.items(), key=lambda known: -len(known[1])):
+            print(f"{len(seeds):6} {wire}: {kind}  (seeds {', '.join(map(str, sorted(seeds)[:5]))})")
+        verdict = "interrupted" if interrupted else "failed" if self.failed else "passed"
+        spread = ", ".join(f"{wire} {count}" for wire, count in self._done.items())
+        rate = self._done.total() / seconds
+        print(f"{verdict}: {spread}; {self.failed} failed; {rate:.0f} seeds/s in {seconds:.0f} s", flush=True)
+
+
+def signature(text: str) -> str:
+    """A complaint without what differs from seed to seed."""
+    text = re.sub(r"[abc]#\d+( \([^)]*\))?", "X", text)
+    text = re.sub(r"\b(topic|of|on|history|handler) [abc]\b", r"\1 T", text)
+    text = re.sub(r"\bwhen=[\d.]+|0x[0-9a-f]+|\w+\('simulated'\)|^session \d", "_", text)
+    return re.sub(r"\d+(\.\d+)?", "N", text)[:130]
 
 
 if __name__ == "__main__":

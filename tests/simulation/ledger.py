@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from tapewire.marks import Gap, Lagged, Mark, Resynced
+from tapewire.marks import Gap, Lagged, Mark, Reconnected, Resynced
 
 __all__ = ["KEYS", "Ledger", "Reading"]
 
@@ -61,7 +61,7 @@ class Reading:
         self._sees_marks = sees_marks
         self._expected: int | None = None if after is None else after + 1
         self._floor = after or 0  # nothing at or below it may come
-        self._reason = "was resumed from"
+        self._recovered = False  # a recovery came behind the last snapshot
         self._seen: set[int] = set()  # of this stretch without a mark, where it conflates
         self._last_of_key: dict[int, int] = {}
         self._first: int | None = self._expected
@@ -75,6 +75,7 @@ class Reading:
         """A mark was seen."""
         if isinstance(mark, Resynced):
             return self._resynced(mark)
+        self._recovered = self._recovered or isinstance(mark, Reconnected)
         if isinstance(mark, Gap | Lagged):
             wrong = self._end_stretch()
             self._expected = self._first = None
@@ -84,7 +85,7 @@ class Reading:
     def _plain(self, number: int) -> tuple[str, str] | None:
         wrong = None
         if number <= self._floor:
-            wrong = "behind snapshot", f"{number} came, which the snapshot as of {self._floor} held already"
+            wrong = self._known(number)
         elif number <= self.last:
             wrong = "twice", f"{number} came behind {self.last}"
         elif self._expected is not None and number != self._expected and self._sees_marks:
@@ -96,13 +97,17 @@ class Reading:
     def _conflated(self, number: int) -> tuple[str, str] | None:
         key, wrong = number % KEYS, None
         if number <= self._floor:
-            wrong = "behind snapshot", f"{number} came, which the snapshot as of {self._floor} held already"
+            wrong = self._known(number)
         elif number <= self._last_of_key.get(key, 0):
             wrong = "twice", f"{number} came behind {self._last_of_key[key]} of the same key"
         self._last_of_key[key] = max(number, self._last_of_key.get(key, 0))
         self.last = max(number, self.last)
         self._seen.add(number)
         return wrong
+
+    def _known(self, number: int) -> tuple[str, str]:
+        kind = "recovered behind snapshot" if self._recovered else "behind snapshot"
+        return kind, f"{number} came, which the snapshot as of {self._floor} held already"
 
     def _end_stretch(self) -> tuple[str, str] | None:
         seen, first, self._seen = self._seen, self._first, set()
@@ -126,6 +131,7 @@ class Reading:
         if snapshot.number < self.last:
             wrong = "back", f"Resynced as of {snapshot.number} behind {self.last}"
         self.last = max(self.last, snapshot.number)
+        self._recovered = False
         self._floor = max(self._floor, snapshot.number)
         self._expected = self._first = snapshot.number + 1
         return wrong
