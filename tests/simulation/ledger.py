@@ -16,6 +16,7 @@ The rules it holds a stream to:
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Set
 
 from tapewire.marks import Gap, Lagged, Mark, Reconnected, Resynced
 
@@ -54,10 +55,18 @@ class Snapshot:
 class Reading:
     """What one consumer saw. `after`: the number its stream goes on behind, where it resumed from a position."""
 
-    def __init__(self, *, conflates: bool = False, sees_marks: bool = True, after: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        conflates: bool = False,
+        sees_marks: bool = True,
+        after: int | None = None,
+        poisoned: Set[int] = frozenset(),
+    ) -> None:
         self.last = 0
         self.count = 0
         self._conflates = conflates
+        self._poisoned = poisoned  # where it conflates, their marks stand in another place than their numbers
         self._sees_marks = sees_marks
         self._expected: int | None = None if after is None else after + 1
         self._floor = after or 0  # nothing at or below it may come
@@ -114,7 +123,7 @@ class Reading:
         if not self._conflates or not seen or not self._sees_marks:
             return None
         for number in range(min(seen) if first is None else first, max(seen)):
-            if number not in seen and not any(
+            if number not in seen | self._poisoned and not any(
                 later > number for later in seen if later % KEYS == number % KEYS
             ):
                 return (

@@ -330,7 +330,10 @@ class _Run:
         for consumer in user.consumers:
             if consumer.kind == "iterate" and not consumer.over:
                 world.complain("stuck", f"{consumer}: the session is closed, and its iteration waits")
-            if (wrong := consumer.reading.end()) is not None:
+            unread = (
+                consumer.left or consumer.subscription.statistics().dropped
+            )  # said in the log, where nobody reads
+            if not unread and (wrong := consumer.reading.end()) is not None:
                 world.complain(wrong[0], f"{consumer}: {wrong[1]}")
         for session in user.sessions():
             if session.state != "closed":

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from tapewire.errors import BufferOverflow, TapewireError
+from tapewire.errors import BufferOverflow, SubscriptionRefused, TapewireError
 from tapewire.marks import Mark, Unsubscribed, is_mark
 from tapewire.session.pool import Pool
 from tapewire.session.session import Session
-from tests.simulation.ledger import Ledger, Reading, Snapshot
+from tests.simulation.ledger import KEYS, Ledger, Reading, Snapshot
 from tests.simulation.venues.venue import TOPICS, Venue
 from tests.simulation.world import SIMULATED, Boom, World, boom, is_simulated
 
@@ -103,6 +103,7 @@ class Consumer:
         self.reading = Reading(
             conflates=self.policy == "conflate",
             sees_marks=self.takes_marks,
+            poisoned=user.ledger.poisoned[topic] if self.decodes else frozenset(),
             after=None if resumed is None else resumed[1],
         )
         self.subscription: Any = None
@@ -127,7 +128,7 @@ class Consumer:
             "announce": self.announces,
         }
         if self.policy == "conflate":
-            fields["key"] = lambda item: (self._number(item) or 0) % 3
+            fields["key"] = self._key
         if self.kind != "iterate":
             plain = self.kind in ("handle", "inline")
             fields["handler"] = self.handle if plain else self.handle_slowly
@@ -146,6 +147,10 @@ class Consumer:
 
     def _number(self, item: Any) -> int | None:
         return self.user.venue.number_of(item)
+
+    def _key(self, item: Any) -> int | None:
+        number = self._number(item)
+        return None if number is None else number % KEYS
 
     # --- the functions that the engine calls ------------------------------------------------------------------------
 
@@ -213,7 +218,9 @@ class Consumer:
         if item is None:
             self.told.append(error)
         if self.user.world.likely(self.user.manner.raising) and not self.user.calm:
-            raise boom(self.user.world.chance)
+            failure = boom(self.user.world.chance)
+            self.user.world.note(f"{self}: on_error raises {failure!r}")
+            raise failure
 
     async def snapshot(self) -> Snapshot:
         """The state of the topic, sooner or later."""
@@ -285,6 +292,7 @@ class Consumer:
         return (
             self.left
             or self.topic in user.venue.ended
+            or self.topic in user.refused
             or self.policy in ("fail", "block")
             or user.may_fail
             or user.closing
@@ -319,6 +327,8 @@ class User:
         self.strict = False
         self.may_fail = False
         """True once the session may give up: it was told to stop, or may try no more."""
+        self.refused: set[str] = set()
+        """Topics whose first refusal was raised to somebody who waited: that consumer is left, and has to ask again."""
         self._released = asyncio.Event()
 
     # --- what its functions do --------------------------------------------------------------------------------------
@@ -406,6 +416,8 @@ class User:
                     await consumer.subscription.confirmed()
         except (TapewireError, TimeoutError) as error:
             self.world.note(f"{consumer}: {what} raised {error!r}")
+            if isinstance(error, SubscriptionRefused):
+                self.refused.add(error.topic)
 
     # --- single calls -----------------------------------------------------------------------------------------------
 
@@ -488,6 +500,8 @@ class User:
             await work()
         except TapewireError as error:
             self.world.note(f"{name} raised {error!r}")
+            if isinstance(error, SubscriptionRefused):
+                self.refused.add(error.topic)
         except asyncio.CancelledError:
             self.world.note(f"{name} was cancelled")
             task = asyncio.current_task()

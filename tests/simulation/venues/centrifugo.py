@@ -154,7 +154,9 @@ class CentrifugoVenue(Venue):
                 for connection in self._open():
                     connection.server.publish(topic, publication)
                     connection.server.data_to_send()
-            case "repeat" if self._peer.log(topic):
+            case "repeat" if (
+                self._peer.log(topic) and topic not in self._plain
+            ):  # else the client knows no position
                 self.world.note(f"venue: repeats the last of {topic}")
                 self._peer.repeat(topic)
             case "prune":
