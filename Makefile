@@ -34,6 +34,8 @@ check: $(INSTALLED) ## lint, format, types, floors
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy src $(wildcard drop_in)
+	$(BIN)/mypy --explicit-package-bases examples tests/typed
+	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
 
 format: $(INSTALLED) ## let ruff put right what it can

@@ -26,3 +26,7 @@ def test_the_program_runs_as_written_and_prints_a_gap_where_the_fault_was(tmp_pa
             assert (fault.wait(), fault.errors) == (0, "")
         program.wait_for(r"^MARK Gap\(reason='connection lost'", r"^MARK Gap.*\n(.*\n)*market_\w+ ")
         assert program.interrupt() == -signal.SIGINT
+
+
+def test_the_type_checkers_read_that_program_as_it_stands() -> None:
+    assert (ROOT / "tests/typed/readme_program.py").read_text("utf-8") == program_of(README)

@@ -9,7 +9,7 @@ import os
 from decimal import Decimal
 from typing import Any
 
-from tapewire import Gap, Resynced
+from tapewire import Resynced, is_mark
 from tapewire.venues.stake import StakeAPI, StakeWebSocket
 
 URL = os.environ.get("STAKE_BASE_URL", "http://127.0.0.1:4000")
@@ -26,7 +26,7 @@ async def main() -> None:
             if isinstance(item, Resynced):
                 amounts: dict[str, dict[str, Decimal]] = item.snapshot
                 print(f"it is {amounts['available']['usdt']} usdt")
-            elif not isinstance(item, Gap):
+            elif not is_mark(item):
                 balance: dict[str, Any] = item.payload["balance"]
                 print(f"it changed to {balance['amount']} {balance['currency']}")
                 changes += 1

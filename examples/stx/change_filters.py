@@ -6,6 +6,7 @@ the last change is in effect. STX_HOST leads it elsewhere. The new filters are a
 
 import asyncio
 import os
+from typing import Any
 
 from tapewire.venues.stx import ChannelMessage, Channels, STXWebSocket
 
@@ -18,7 +19,7 @@ CHANGES = {
 
 
 async def main() -> None:
-    echoes: asyncio.Queue[dict] = asyncio.Queue()
+    echoes: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     def on_message(message: ChannelMessage) -> None:
         if message.is_reply:

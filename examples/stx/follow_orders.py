@@ -6,6 +6,7 @@ order, cancels it, and ends when both have been heard of. STX_HOST leads it else
 
 import asyncio
 import os
+from typing import Any
 
 from tapewire.venues.stx import AsyncSTX, ChannelMessage, Channels, STXWebSocket
 
@@ -13,7 +14,7 @@ HOST = os.environ.get("STX_HOST", "http://127.0.0.1:4000")
 
 
 async def main() -> None:
-    updates: asyncio.Queue[dict] = asyncio.Queue()
+    updates: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     def on_order(message: ChannelMessage) -> None:
         if message.event == "order_update" and message.payload:

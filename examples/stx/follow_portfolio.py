@@ -6,6 +6,7 @@ two changes, which its own order makes. STX_HOST leads it elsewhere. Amounts are
 
 import asyncio
 import os
+from typing import Any
 
 from tapewire.venues.stx import AsyncSTX, ChannelMessage, Channels, STXWebSocket
 
@@ -13,7 +14,7 @@ HOST = os.environ.get("STX_HOST", "http://127.0.0.1:4000")
 
 
 async def main() -> None:
-    balances: asyncio.Queue[dict] = asyncio.Queue()
+    balances: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     def on_portfolio(message: ChannelMessage) -> None:
         if message.event in ("summary", "update") and message.payload:

@@ -21,7 +21,7 @@ async def main() -> None:
             if is_mark(item):
                 print("the stream says of itself:", item)
             elif item.event == "market_updated":
-                for market_id, fields in item.payload.items():
+                for market_id, fields in (item.payload or {}).items():
                     print("changed:", market_id, sorted(fields))
                 changes += 1
             if changes == CHANGES:

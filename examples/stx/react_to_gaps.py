@@ -19,8 +19,10 @@ async def main() -> None:
     broken = False
 
     def on_market(message: ChannelMessage) -> None:
+        if message.event != "market_updated":
+            return
         for market_id, fields in (message.payload or {}).items():
-            if isinstance(fields, dict) and fields.get("price") is not None:
+            if fields.get("price") is not None:
                 prices[market_id] = fields["price"]
                 (known_again if broken else known).set()
 

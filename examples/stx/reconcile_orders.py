@@ -31,10 +31,11 @@ async def main() -> None:
         STXWebSocket(host=HOST) as ws,
     ):
         [*_, market] = await client.markets(status="OPEN")  # the first in the list ends first
-        order = {"market_id": market.market_id, "order_type": "LIMIT", "action": "BUY", "price": 1}
         await ws.join(Channels.ORDERS, on_message=on_order, reconcile=True)
         print("orders at first:", await snapshots.get())
-        await client.place_order(**order, quantity=1)
+        await client.place_order(
+            market_id=market.market_id, order_type="LIMIT", action="BUY", price=1, quantity=1
+        )
         ws.reconnect()
         print("orders after the line was lost:", await snapshots.get())
 

@@ -9,6 +9,7 @@ ends. SXBET_HOST leads it elsewhere.
 import asyncio
 import os
 
+from tapewire import Gap, Mark
 from tapewire.venues.sxbet import StreamPosition, SubscribedContext, SXBetClient
 
 HOST = os.environ.get("SXBET_HOST", "http://127.0.0.1:4000")
@@ -20,6 +21,11 @@ def what_to_do(context: SubscribedContext) -> str:
     if context.was_recovering:
         return "not recovered: the history is gone, fetch everything anew"
     return "fresh: fetch everything, then follow"
+
+
+def say_gap(mark: Mark) -> None:
+    if isinstance(mark, Gap):
+        print("and the stream says so itself:", mark.reason)
 
 
 async def main() -> None:
@@ -38,7 +44,7 @@ async def main() -> None:
         gone = StreamPosition(offset=1, epoch="of another time")
         markets = client.new_subscription("markets:global", positioned=True, recoverable=True, since=gone)
         markets.on("subscribed", lambda context: cases.put_nowait(what_to_do(context)))
-        markets.on("mark", lambda mark: print("and the stream says so itself:", mark.reason))
+        markets.on("mark", say_gap)
         markets.on("publication", lambda context: None)
         markets.subscribe()
         print(await cases.get())

@@ -7,6 +7,7 @@ leads it elsewhere.
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 
 import httpx2
 
@@ -15,7 +16,7 @@ from tapewire.venues.sxbet import SXBetClient, UnauthorizedError
 HOST = os.environ.get("SXBET_HOST", "http://127.0.0.1:4000")
 
 
-def token_getter(api_key: str, failures: int = 0):
+def token_getter(api_key: str, failures: int = 0) -> Callable[[], Awaitable[str]]:
     left = failures
 
     async def get_token() -> str:
@@ -29,7 +30,7 @@ def token_getter(api_key: str, failures: int = 0):
         if answer.status_code in (401, 403):
             raise UnauthorizedError("the key is refused")  # final
         answer.raise_for_status()
-        return answer.json()["token"]
+        return str(answer.json()["token"])
 
     return get_token
 

@@ -14,9 +14,14 @@ and the first at which it is again (0: not yet known).
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from typing_extensions import (
+        TypeIs,
+    )  # in `typing` from Python 3.13 on; type checkers know it without the package
 
 __all__ = [
     "Errored",
@@ -125,8 +130,8 @@ Mark: TypeAlias = Reconnected | Gap | Resynced | Lagged | Subscribing | Subscrib
 _KINDS = frozenset(_Mark.__subclasses__())
 
 
-def is_mark(item: object) -> bool:
-    """True if `item` of a stream is a mark and not a publication."""
+def is_mark(item: object) -> TypeIs[Mark]:
+    """True if `item` of a stream is a mark and not a publication; type checkers then know which."""
     return (
         item.__class__ in _KINDS
     )  # isinstance() is several times dearer on a Struct, and this is asked per message

@@ -128,13 +128,13 @@ class AuditWalk:
         """What the handler received next, in order."""
         for item in items:
             if not is_mark(item):
-                self._publication(item)  # type: ignore[arg-type]
+                self._publication(item)
                 continue
             self._counts["gaps"] += isinstance(item, Gap)
             if len(self._holes) + len(self._marks) < HOLES_KEPT:
-                self._marks.append(item)  # type: ignore[arg-type]
+                self._marks.append(item)
             else:
-                self._causeless(item)  # type: ignore[arg-type]
+                self._causeless(item)
 
     @property
     def tail(self) -> Hole:

@@ -14,7 +14,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -31,7 +31,14 @@ from .seeding import Seeding
 from .stepping import SLICE_SECONDS
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
     from .topics import Topics
+
+    Item_co = TypeVarWithDefault("Item_co", covariant=True, default=Any)
+else:
+    Item_co = TypeVar("Item_co", covariant=True)
+    """What a subscription yields beside marks: the wire's publication, or what `decode` makes of it."""
 
 __all__ = ["Delivery", "ErrorHook", "Handler", "MarkHandler", "Subscription"]
 
@@ -100,21 +107,23 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         check_seconds("snapshot_timeout", self.snapshot_timeout)
 
 
-class _Batches:
+class _Batches(Generic[Item_co]):
     """A subscription in lists. Not a generator: that would be over with the first wait that is cancelled."""
 
-    def __init__(self, items: AsyncIterator[Any], fill: Callable[[list[Any]], list[Any]]) -> None:
+    def __init__(
+        self, items: AsyncIterator[Item_co | Mark], fill: Callable[[list[Any]], list[Item_co | Mark]]
+    ) -> None:
         self._items = items
         self._fill = fill
 
-    def __aiter__(self) -> AsyncIterator[list[Any]]:
+    def __aiter__(self) -> AsyncIterator[list[Item_co | Mark]]:
         return self
 
-    async def __anext__(self) -> list[Any]:
+    async def __anext__(self) -> list[Item_co | Mark]:
         return self._fill([await anext(self._items)])
 
 
-class Subscription:
+class Subscription(Generic[Item_co]):
     """One consumer's side of a topic. Made by `Session.subscribe`; iterate it, or give it a handler.
 
     `async for item in subscription` yields publications and marks (`tapewire.is_mark` tells them apart), ends with
@@ -230,14 +239,14 @@ class Subscription:
             undecodable=self.undecodable,
         )
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[Item_co | Mark]:
         if self.delivery.handler is not None:
             raise ConfigurationError(
                 "handler", self.delivery.handler, "no handler where the subscription is iterated"
             )
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> Item_co | Mark:
         if self.delivered >= self._look_at and self._is_others_turn():
             await asyncio.sleep(0)  # before anything is taken: a consumer cancelled here has lost nothing
             self._slice_began = self._looked = self._now()
@@ -255,9 +264,10 @@ class Subscription:
             self._slice_began = self._looked = self._now()
             self._look_at = 0
             item = self.buffer.take()
-        return self.taken(item)
+        taken: Item_co | Mark = self.taken(item)
+        return taken
 
-    def batches(self, limit: int = 1_000) -> AsyncIterator[list[Any]]:
+    def batches(self, limit: int = 1_000) -> AsyncIterator[list[Item_co | Mark]]:
         """Iterate in lists of what is there, at most `limit` items each: one wakeup for many.
 
         A batch is shorter where more would be decoded than everybody else can wait for. A wait that is cancelled loses
@@ -267,7 +277,7 @@ class Subscription:
             raise ConfigurationError("limit", limit, "a whole number from 1")
         return _Batches(aiter(self), partial(self._fill, limit=limit))
 
-    def _fill(self, batch: list[Any], *, limit: int) -> list[Any]:
+    def _fill(self, batch: list[Any], *, limit: int) -> list[Item_co | Mark]:
         """What can be taken at once, behind the first."""
         enough = min(limit, _LOOK_EVERY)
         while True:

@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
 
 from ..errors import ConfigurationError, SessionClosed
 from ..protocols.base import Command, StreamPosition
@@ -24,6 +25,8 @@ from .options import SessionOptions
 from .subscriptions import Wanted
 
 __all__ = ["Session"]
+
+_Item = TypeVar("_Item")
 
 _ENDED_KEPT = 100
 """Ended subscriptions that the statistics still show."""
@@ -119,6 +122,29 @@ class Session:
 
     # --- topics -----------------------------------------------------------------------------------------------------
 
+    @overload
+    def subscribe(
+        self,
+        topic: str,
+        params: Any = None,
+        *,
+        decode: Callable[[Any], _Item],
+        position: StreamPosition | None = None,
+        credentials: Credentials | None = None,
+        **fields: Any,
+    ) -> Subscription[_Item]: ...
+    @overload
+    def subscribe(
+        self,
+        topic: str,
+        params: Any = None,
+        *,
+        delivery: Delivery | None = None,
+        decode: None = None,
+        position: StreamPosition | None = None,
+        credentials: Credentials | None = None,
+        **fields: Any,
+    ) -> Subscription: ...
     def subscribe(
         self,
         topic: str,
@@ -128,7 +154,7 @@ class Session:
         position: StreamPosition | None = None,
         credentials: Credentials | None = None,
         **fields: Any,
-    ) -> Subscription:
+    ) -> Subscription[Any]:
         """Want `topic` from now on, over every reconnection, until `unsubscribe`. May be called before `open`.
 
         `params` is what the protocol sends along; `position` resumes a numbered stream. `credentials`: where the
@@ -146,7 +172,7 @@ class Session:
             raise self._driver.failure or SessionClosed()
         options = self._driver.options
         delivery = delivery or Delivery(**({"on_error": options.on_error} | fields))
-        subscription = Subscription(
+        subscription: Subscription[Any] = Subscription(
             topic, delivery, self._driver.topics, now=options.clock.monotonic, strict=options.strict
         )
         self._driver.want(subscription, params, position, credentials)

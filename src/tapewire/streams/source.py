@@ -21,7 +21,7 @@ T = TypeVar("T")
 def mark_of(item: object) -> Mark | None:
     """The mark that `item` of a stream is or carries; None for a publication."""
     if is_mark(item):
-        return item  # type: ignore[return-value]  # is_mark() is no TypeGuard, for speed
+        return item
     carried = getattr(item, "mark", None)
     return carried if carried is not None and is_mark(carried) else None
 

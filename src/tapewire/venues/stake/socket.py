@@ -241,7 +241,7 @@ class StakeWebSocket:
         *,
         on_mark: Callable[[Mark], Any] | None = None,
         **delivery: Any,
-    ) -> Subscription:
+    ) -> Subscription[StakeMessage]:
         """A channel of your own: iterate it, or give it a handler, plain or async. Returns at once.
 
         It yields `StakeMessage`s, and marks (tapewire.marks) where the stream broke. `await` its `confirmed()` for the

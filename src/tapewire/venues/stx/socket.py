@@ -199,7 +199,7 @@ class STXWebSocket:
         reconcile: bool = False,
         cancel_on_disconnect: float | None = None,
         **delivery: Any,
-    ) -> Subscription:
+    ) -> Subscription[ChannelMessage]:
         """Join a channel and wait for the venue's word; joined again by itself after every loss of the line.
 
         A member of `Channels` is scoped to the signed-in user where it has to be; a text is the wire's topic, sent as

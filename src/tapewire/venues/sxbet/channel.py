@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import msgspec
 
@@ -18,11 +18,13 @@ from ...session.credentials import Credentials
 from ...session.delivery import Subscription
 from .errors import SXBetInvalidParameter, SXBetRequestError
 from .events import (
+    Decorator,
     ErrorContext,
     Handlers,
     HistoryEntry,
     HistoryPage,
     PublicationContext,
+    Returned,
     SubscribedContext,
     SubscribingContext,
     UnsubscribedContext,
@@ -84,6 +86,42 @@ class ChannelSubscription:
 
     # --- handlers ---------------------------------------------------------------------------------------------------
 
+    @overload
+    def on(
+        self, event: Literal["subscribing"], handler: Callable[[SubscribingContext], Returned]
+    ) -> Callable[[SubscribingContext], Returned]: ...
+    @overload
+    def on(self, event: Literal["subscribing"]) -> Decorator[SubscribingContext]: ...
+    @overload
+    def on(
+        self, event: Literal["subscribed"], handler: Callable[[SubscribedContext], Returned]
+    ) -> Callable[[SubscribedContext], Returned]: ...
+    @overload
+    def on(self, event: Literal["subscribed"]) -> Decorator[SubscribedContext]: ...
+    @overload
+    def on(
+        self, event: Literal["unsubscribed"], handler: Callable[[UnsubscribedContext], Returned]
+    ) -> Callable[[UnsubscribedContext], Returned]: ...
+    @overload
+    def on(self, event: Literal["unsubscribed"]) -> Decorator[UnsubscribedContext]: ...
+    @overload
+    def on(
+        self, event: Literal["publication"], handler: Callable[[PublicationContext], Returned]
+    ) -> Callable[[PublicationContext], Returned]: ...
+    @overload
+    def on(self, event: Literal["publication"]) -> Decorator[PublicationContext]: ...
+    @overload
+    def on(
+        self, event: Literal["error"], handler: Callable[[ErrorContext], Returned]
+    ) -> Callable[[ErrorContext], Returned]: ...
+    @overload
+    def on(self, event: Literal["error"]) -> Decorator[ErrorContext]: ...
+    @overload
+    def on(
+        self, event: Literal["mark"], handler: Callable[[Mark], Returned]
+    ) -> Callable[[Mark], Returned]: ...
+    @overload
+    def on(self, event: Literal["mark"]) -> Decorator[Mark]: ...
     def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
         """Register a handler of `event`, or decorate one. It is called from `subscribe()` on.
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Self, Unpack
+from typing import Any, Literal, Self, Unpack, overload
 
 from ...errors import GaveUp, TapewireError
 from ...protocols.base import StreamPosition
@@ -37,7 +37,15 @@ from .arguments import (
 )
 from .channel import ChannelSubscription
 from .errors import NotConnected, SXBetInvalidParameter
-from .events import ConnectedContext, ConnectingContext, DisconnectedContext, ErrorContext, Handlers
+from .events import (
+    ConnectedContext,
+    ConnectingContext,
+    Decorator,
+    DisconnectedContext,
+    ErrorContext,
+    Handlers,
+    Returned,
+)
 from .http import AsyncSXBet, HttpSettings
 from .listings import Listings
 from .overlap import Overlaps
@@ -118,6 +126,30 @@ class SXBetClient(Watching):
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
+    @overload
+    def on(
+        self, event: Literal["connecting"], handler: Callable[[ConnectingContext], Returned]
+    ) -> Callable[[ConnectingContext], Returned]: ...
+    @overload
+    def on(self, event: Literal["connecting"]) -> Decorator[ConnectingContext]: ...
+    @overload
+    def on(
+        self, event: Literal["connected"], handler: Callable[[ConnectedContext], Returned]
+    ) -> Callable[[ConnectedContext], Returned]: ...
+    @overload
+    def on(self, event: Literal["connected"]) -> Decorator[ConnectedContext]: ...
+    @overload
+    def on(
+        self, event: Literal["disconnected"], handler: Callable[[DisconnectedContext], Returned]
+    ) -> Callable[[DisconnectedContext], Returned]: ...
+    @overload
+    def on(self, event: Literal["disconnected"]) -> Decorator[DisconnectedContext]: ...
+    @overload
+    def on(
+        self, event: Literal["error"], handler: Callable[[ErrorContext], Returned]
+    ) -> Callable[[ErrorContext], Returned]: ...
+    @overload
+    def on(self, event: Literal["error"]) -> Decorator[ErrorContext]: ...
     def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
         """Register a handler of a client event, or decorate one. Raises SXBetInvalidParameter listing the events."""
         if handler is not None:

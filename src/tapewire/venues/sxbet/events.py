@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from .errors import SXBetInvalidParameter
 __all__ = [
     "ConnectedContext",
     "ConnectingContext",
+    "Decorator",
     "DisconnectedContext",
     "ErrorContext",
     "Handlers",
@@ -35,6 +36,14 @@ __all__ = [
 logger = logging.getLogger("tapewire.venues.sxbet")
 
 H = TypeVar("H", bound=Callable[..., Any])
+Given = TypeVar("Given")
+Returned = TypeVar("Returned")
+
+
+class Decorator(Protocol[Given]):
+    """What `on(event)` returns: it registers the handler below it, and leaves the name to it."""
+
+    def __call__(self, handler: Callable[[Given], Returned], /) -> Callable[[Given], Returned]: ...
 
 
 class ConnectingContext(msgspec.Struct, frozen=True):

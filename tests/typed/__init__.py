@@ -1,0 +1,1 @@
+"""Never run: programs as users write them, which `make check` gives to both type checkers."""
