@@ -133,7 +133,7 @@ def _other_than(value: Any) -> list[Any]:
         return [None, {}, "x", 7, True]
     if isinstance(value, dict):
         return [None, [], "x", 7, True]
-    if isinstance(value, str) and not re.fullmatch(r"[0-9.]+", value):
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9.]+", value):
         return [None, [], {}, 1.5, True]
     return [None, "x", "1_000", " 1", "\u0663", "NaN", [], {}, True]
 

@@ -156,6 +156,8 @@ async def test_an_order_whose_answer_was_lost_is_unknown_and_never_sent_again(
         assert venue.count("order") == 1
         row = {"orderId": 9, "clientOrderId": "mine", "symbol": "BTCUSDT", "side": "BUY", "status": "NEW"}
         venue.answers["order"] = row | {
+            "type": "LIMIT",
+            "price": "100",
             "origQty": "0.1",
             "executedQty": "0.04",
             "avgPrice": "100",
@@ -309,7 +311,7 @@ async def test_429_shuts_every_call_out_for_ten_seconds(clock: VirtualClock) -> 
 async def test_weight_is_spent_as_the_venue_counts_it(clock: VirtualClock) -> None:
     venue = Venue(clock)
     venue.answers["market/ticker/24hr"] = [
-        {"symbol": "BTCUSDT", "lastPrice": "5", "priceChangePercent": "0.01"}
+        {"symbol": "BTCUSDT", "lastPrice": "5", "volume": "9", "priceChangePercent": "0.01"}
     ]
     spent: list[float] = []
     async with venue.client as client:
@@ -328,10 +330,12 @@ async def test_the_second_shape_is_unwrapped(clock: VirtualClock) -> None:
     venue.answers["account/balance"] = {
         "code": "200",
         "msg": "success",
-        "data": [{"asset": "USDT", "balance": "5"}],
+        "data": [{"asset": "USDT", "balance": "5", "availableBalance": "4", "frozen": 1}],
     }
     async with venue.client as client:
-        assert await client.get_account_balance() == [{"asset": "USDT", "balance": Decimal(5)}]
+        (balance,) = await client.get_account_balance()
+        assert balance == {"asset": "USDT", "balance": 5, "available": 4, "frozen": 1}
+        assert {type(balance[name]) for name in ("balance", "available", "frozen")} == {Decimal}
         venue.answers["account/balance"] = {
             "code": "40020",
             "msg": "Parameter error",

@@ -12,8 +12,8 @@
     |   +-- WEEXNotFoundError      no such order
     +-- WEEXSystemError            the venue failed
     +-- WEEXNetworkError           no answer; .sent says whether the call may have reached the venue
-    +-- WEEXParseError             an answer that cannot be read
-    +-- OrderOutcomeUnknown        an order (or a cancellation) was sent and its answer lost: look it up
+    +-- WEEXParseError             an answer that cannot be read; .fault says where (an UnreadableAnswer)
+    +-- OrderOutcomeUnknown        an order (or a cancellation) was sent, its answer lost or unreadable: look it up
 
 All are TapewireErrors. No text holds a key, a signature or a query. The codes are in NOTES.md.
 """
@@ -27,6 +27,7 @@ import msgspec
 
 from ...errors import ConfigurationError, HttpError, TapewireError
 from ...secrets import redact
+from ..kit.answers import AnswerFault, UnreadableAnswer
 
 __all__ = [
     "BAN_SECONDS",
@@ -130,18 +131,36 @@ class WEEXNetworkError(WEEXError):
         return True
 
 
-class WEEXParseError(WEEXError):
-    """The answer cannot be read."""
+class WEEXParseError(WEEXError, UnreadableAnswer):
+    """The venue answered, and not with what the operation answers. `fault` says where and what came instead."""
+
+    def __init__(self, fault: AnswerFault, **facts: Any) -> None:
+        super().__init__(redact(str(fault)), **facts)
+        self.fault = fault
 
 
 class OrderOutcomeUnknown(WEEXError):
-    """The answer to an order, or to a cancellation, was lost: it may stand at the venue. It is never sent again by us.
+    """The answer to an order, or to a cancellation, was lost or cannot be read: it may stand at the venue.
+
+    It is never sent again by us. `fault` says what was wrong with an answer that came, and is None where none did.
 
     Look it up before you do anything else: `await client.get_order(client_order_id=error.client_order_id)` (or with
     `order_id=`); WEEXNotFoundError there, a few seconds later, says that the venue never had it.
     """
 
-    def __init__(self, what: str, *, client_order_id: str | None, order_id: str | None, cause: str) -> None:
+    sent = True
+    outcome_unknown = True
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        client_order_id: str | None,
+        order_id: str | None,
+        cause: str,
+        fault: AnswerFault | None = None,
+    ) -> None:
+        self.fault = fault
         self.client_order_id = client_order_id
         self.order_id = order_id
         known = (

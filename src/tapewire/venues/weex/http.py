@@ -12,10 +12,10 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import random
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import httpx2
@@ -26,17 +26,24 @@ from ...errors import HttpError
 from ...model.fields import InvalidField
 from ...retry import MAX_RETRY_AFTER, NO_RETRY, RandomFraction, RetryPolicy
 from ...transport.http import HttpClient, Method, retry_delay
+from ..kit.answers import reading
 from ..kit.fields import identifier, number, plain
 from ..kit.settings import Announcement
 from .answers import (
-    REST_BALANCE,
-    REST_POSITION,
-    REST_TICKER,
-    REST_TRADE,
-    kline_of,
+    balances_of,
+    canceled_of,
+    contracts_of,
+    klines_of,
     levels_of,
+    mark_price_of,
     order_of,
-    rows_of,
+    orders_of,
+    placed_of,
+    positions_of,
+    ticker_of,
+    tickers_of,
+    time_of,
+    trades_of,
     unwrapped,
 )
 from .config import WeexConfig
@@ -60,6 +67,10 @@ from .wire import Side
 __all__ = ["WeexAsyncClient"]
 
 logger = logging.getLogger("tapewire.venues.weex")
+
+T = TypeVar("T")
+
+Reader: TypeAlias = Callable[[Any], T]
 
 PREFIX: Final = "/capi/v3/"
 
@@ -104,12 +115,7 @@ class WeexAsyncClient:
     async def server_time(self) -> int:
         """The venue's time in milliseconds. It also sets the clock that signatures are made by."""
         asked_ns = self._clock.time_ns()
-        answer = await self._public("market/time", 1)
-        told = answer.get("serverTime") if isinstance(answer, dict) else answer
-        if type(told) is str and told.isascii() and told.isdigit():
-            told = int(told)
-        if type(told) is not int or not 0 < told < 10**15:
-            raise WEEXParseError("market/time: no time in the answer")
+        told = await self._public("market/time", 1, time_of)
         self.time.learn(told, asked_ns, self._clock.time_ns())
         return told
 
@@ -123,8 +129,7 @@ class WeexAsyncClient:
 
     async def get_contracts(self) -> list[dict[str, Any]]:
         """Every contract, in the venue's own words: symbol, precisions, limits, fees."""
-        answer = await self._public("market/exchangeInfo", 1)
-        return rows_of(answer.get("symbols") if isinstance(answer, dict) else answer)
+        return await self._public("market/exchangeInfo", 1, contracts_of)
 
     async def get_order_book(self, symbol: str, limit: int = 15) -> dict[str, Any]:
         """`{"symbol", "bids", "asks", "sequence"}`, of 15 or 200 levels; `sequence` is the socket's number."""
@@ -136,53 +141,42 @@ class WeexAsyncClient:
         if limit not in DEPTHS:
             raise WEEXInvalidArgument("limit", limit, DEPTHS)
         query = {"symbol": checked_symbol(symbol), "limit": str(limit)}
-        return levels_of(await self._public("market/depth", 1, query))
+        return await self._public("market/depth", 1, levels_of, query)
 
     async def get_trades(self, symbol: str, limit: int = 100) -> list[dict[str, Any]]:
         """The latest public trades."""
         query = {"symbol": checked_symbol(symbol), "limit": _limit(limit, 1000)}
-        return rows_of(await self._public("market/trades", 5, query), REST_TRADE)
+        return await self._public("market/trades", 5, trades_of, query)
 
     async def get_kline(self, symbol: str, interval: str, limit: int = 100) -> list[dict[str, Any]]:
         """Candles of an interval such as "1m" or "1d"."""
         if interval not in INTERVALS:
             raise WEEXInvalidArgument("interval", interval, INTERVALS)
         query = {"symbol": checked_symbol(symbol), "interval": interval, "limit": _limit(limit, 1000)}
-        answer = await self._public("market/klines", 1, query)
-        return [kline_of(row) for row in rows_of(answer, kind=list)]
+        return await self._public("market/klines", 1, klines_of, query)
 
     async def get_ticker(self, symbol: str) -> dict[str, Any]:
         """The last day of one contract, in the words of `stream_tickers`."""
-        rows = rows_of(
-            await self._public("market/ticker/24hr", 40, {"symbol": checked_symbol(symbol)}), REST_TICKER
-        )
-        if not rows:
-            raise WEEXParseError(f"market/ticker/24hr: nothing about {symbol}")
-        ticker: dict[str, Any] = rows[0]
-        return ticker
+        return await self._public("market/ticker/24hr", 40, ticker_of, {"symbol": checked_symbol(symbol)})
 
     async def get_all_tickers(self) -> list[dict[str, Any]]:
         """The last day of every contract."""
-        return rows_of(await self._public("market/ticker/24hr", 40), REST_TICKER)
+        return await self._public("market/ticker/24hr", 40, tickers_of)
 
     async def get_mark_price(self, symbol: str) -> Decimal:
         """The mark price of a contract, now."""
         query = {"symbol": checked_symbol(symbol), "priceType": "MARK"}
-        rows = rows_of(await self._public("market/symbolPrice", 1, query))
-        try:
-            return Decimal(str(rows[0]["price"]))
-        except (IndexError, KeyError, ArithmeticError):
-            raise WEEXParseError("market/symbolPrice: no price in the answer") from None
+        return await self._public("market/symbolPrice", 1, mark_price_of, query)
 
     # --- account ------------------------------------------------------------------------------------------------------
 
     async def get_account_balance(self) -> list[dict[str, Any]]:
         """`{"asset", "balance", "available", "frozen", "unrealized_pnl"}` of each asset."""
-        return rows_of(await self._signed("GET", "account/balance", 10), REST_BALANCE)
+        return await self._signed("account/balance", 10, balances_of)
 
     async def get_all_positions(self) -> list[dict[str, Any]]:
         """Every open position, in the words of `stream_positions`."""
-        return rows_of(await self._signed("GET", "account/position/allPosition", 15), REST_POSITION)
+        return await self._signed("account/position/allPosition", 15, positions_of)
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
@@ -228,32 +222,30 @@ class WeexAsyncClient:
         if price is not None:
             body |= {"price": _exact("price", price), "timeInForce": (time_in_force or "gtc").upper()}
         what = f"{side} {body['symbol']}"
-        answer = await self._final("POST", "order", 5, what, own, None, body=body)
-        return {"order_id": str(answer.get("orderId") or ""), "client_order_id": own}
+        order_id = await self._final("POST", "order", 5, placed_of, what, own, None, body=body)
+        return {"order_id": order_id, "client_order_id": own}
 
     async def cancel_order(
         self, order_id: str | None = None, *, client_order_id: str | None = None
     ) -> dict[str, Any]:
         """Cancel one order by either id. Raises OrderOutcomeUnknown where the answer was lost: look it up."""
         query = _order_query(order_id, client_order_id)
-        answer = await self._final("DELETE", "order", 3, "cancellation", client_order_id, order_id, query)
-        return {
-            "order_id": str(answer.get("orderId") or order_id or ""),
-            "client_order_id": str(answer.get("clientOrderId") or client_order_id or ""),
-        }
+        canceled = await self._final(
+            "DELETE", "order", 3, canceled_of, "cancellation", client_order_id, order_id, query
+        )
+        return canceled | {"client_order_id": canceled["client_order_id"] or client_order_id or ""}
 
     async def get_order(
         self, order_id: str | None = None, *, client_order_id: str | None = None
     ) -> dict[str, Any]:
         """Look one order up by either id, in the words of `stream_orders`. Raises WEEXNotFoundError."""
         query = _order_query(order_id, client_order_id)
-        (row,) = rows_of(await self._signed("GET", "order", 3, query))[:1] or ({},)
-        return order_of(row)
+        return await self._signed("order", 3, order_of, query)
 
     async def get_open_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
         """Every open order, of one contract or of all."""
         query = {"symbol": checked_symbol(symbol)} if symbol else {}
-        return [order_of(row) for row in rows_of(await self._signed("GET", "openOrders", 10, query))]
+        return await self._signed("openOrders", 10, orders_of, query)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -270,62 +262,64 @@ class WeexAsyncClient:
     def __repr__(self) -> str:
         return f"WeexAsyncClient({self.config.addresses.rest})"
 
-    async def _public(self, path: str, weight: int, query: Mapping[str, str] | None = None) -> Any:
-        return await self._repeated("GET", path, weight, query or {}, signed=False)
+    async def _public(
+        self, path: str, weight: int, read: Reader[T], query: Mapping[str, str] | None = None
+    ) -> T:
+        return await self._repeated(path, weight, read, query or {}, signed=False)
 
     async def _signed(
-        self, method: Method, path: str, weight: int, query: Mapping[str, str] | None = None
-    ) -> Any:
-        return await self._repeated(method, path, weight, query or {}, signed=True)
+        self, path: str, weight: int, read: Reader[T], query: Mapping[str, str] | None = None
+    ) -> T:
+        return await self._repeated(path, weight, read, query or {}, signed=True)
 
     async def _final(
         self,
         method: Method,
         path: str,
         weight: int,
+        read: Reader[T],
         what: str,
         client_order_id: str | None,
         order_id: str | None,
         query: Mapping[str, str] | None = None,
         body: Any = None,
-    ) -> dict[str, Any]:
+    ) -> T:
         """A call that is sent once. Its answer lost, or unreadable, is not an answer."""
         encoded = b"" if body is None else msgspec.json.encode(body)
         try:
-            answer = await self._once_in_time(method, path, weight, query or {}, encoded)
-            if not isinstance(answer, dict):
-                raise WEEXParseError(f"{path}: the answer is no object")
-            return answer
+            return await self._once_in_time(method, path, weight, read, query or {}, encoded)
         except (WEEXNetworkError, WEEXSystemError, WEEXParseError) as error:
             if getattr(error, "sent", True) is False:
                 raise
-            cause = error.message
-        raise OrderOutcomeUnknown(what, client_order_id=client_order_id, order_id=order_id, cause=cause)
+            cause, fault = error.message, getattr(error, "fault", None)
+        raise OrderOutcomeUnknown(
+            what, client_order_id=client_order_id, order_id=order_id, cause=cause, fault=fault
+        )
 
     async def _once_in_time(
-        self, method: Method, path: str, weight: int, query: Mapping[str, str], body: bytes
-    ) -> Any:
+        self, method: Method, path: str, weight: int, read: Reader[T], query: Mapping[str, str], body: bytes
+    ) -> T:
         """Signed; once more by the venue's clock where ours was refused, for then it was not carried out."""
         self.config.require_credentials(path)
         await self.synchronize()
         try:
-            return await self._attempt(method, path, weight, query, body, signed=True)
+            return await self._attempt(method, path, weight, read, query, body, signed=True)
         except WEEXAuthenticationError as error:
             if error.code != EXPIRED_TIMESTAMP:
                 raise
         await self.synchronize(again=True)
-        return await self._attempt(method, path, weight, query, body, signed=True)
+        return await self._attempt(method, path, weight, read, query, body, signed=True)
 
     async def _repeated(
-        self, method: Method, path: str, weight: int, query: Mapping[str, str], *, signed: bool
-    ) -> Any:
+        self, path: str, weight: int, read: Reader[T], query: Mapping[str, str], *, signed: bool
+    ) -> T:
         attempts = 0
         while True:
             attempts += 1
             try:
                 if signed:
-                    return await self._once_in_time(method, path, weight, query, b"")
-                return await self._attempt(method, path, weight, query, b"", signed=False)
+                    return await self._once_in_time("GET", path, weight, read, query, b"")
+                return await self._attempt("GET", path, weight, read, query, b"", signed=False)
             except WEEXError as error:
                 delay = self._delay_after(error, attempts, path)
                 if delay is None:
@@ -350,11 +344,12 @@ class WeexAsyncClient:
         method: Method,
         path: str,
         weight: int,
+        read: Reader[T],
         query: Mapping[str, str],
         body: bytes,
         *,
         signed: bool,
-    ) -> Any:
+    ) -> T:
         self.announcement.say()
         await self._weight.wait(self._clock, weight)
         target = PREFIX + path + (f"?{urlencode(query)}" if query else "")
@@ -368,7 +363,9 @@ class WeexAsyncClient:
             reply = await self._http.request(
                 method, PREFIX + path, query=query, headers=headers, body=body, idempotent=False
             )
-            return unwrapped(reply.body, f"{method} {path}", reply.status)
+            what = f"{method} {path}"
+            with reading(what, reply.body, lambda fault: WEEXParseError(fault, status=reply.status)):
+                return read(unwrapped(reply.body, what, reply.status))
         except HttpError as error:
             failure = of_http_error(error)
             if error.status == 429:
