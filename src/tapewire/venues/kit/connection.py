@@ -4,6 +4,9 @@
 good (`retry=` is exhausted, the venue refuses the credentials) and nobody waits who could be told, that would wait for
 ever beside one ERROR in the log. So the task inside is cancelled, as `asyncio.TaskGroup` does it, and the `async with`
 raises what the line gave up for.
+
+`HomeLoop`: a client belongs to the event loop that it was first used on. In a second `asyncio.run`, or in a thread with
+a loop of its own, what it waits for never comes: the first call there says so.
 """
 
 from __future__ import annotations
@@ -11,7 +14,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-__all__ = ["Body"]
+from ...errors import WrongLoop
+
+__all__ = ["Body", "HomeLoop"]
 
 
 class Body:
@@ -41,3 +46,26 @@ class Body:
             return None
         is_ours_alone = task.uncancel() <= self._cancelling
         return self._error if is_ours_alone and isinstance(raised, asyncio.CancelledError) else None
+
+
+class HomeLoop:
+    """The event loop that `owner` belongs to: the one in which `check` is called first."""
+
+    def __init__(self, owner: object) -> None:
+        self._name = type(owner).__name__  # not the owner: that would hold it in a circle
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def check(self) -> None:
+        """Raises WrongLoop on any other loop, and in a thread without one."""
+        try:
+            running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if self._loop is None:
+            self._loop = running
+        elif self._loop is not running:
+            raise WrongLoop(self._name)
+
+    def leave(self) -> None:
+        """All is closed: the next use may be on another loop."""
+        self._loop = None

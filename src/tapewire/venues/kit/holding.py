@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+from ...errors import WrongLoop
+
 __all__ = ["Holding"]
 
 logger = logging.getLogger("tapewire.venues")
@@ -33,6 +35,11 @@ class Holding:
     def begin(self) -> None:
         """It has been asked for at the venue, on the running loop."""
         self._loop = asyncio.get_running_loop()
+
+    def check(self) -> None:
+        """Raises WrongLoop where it was asked for on another loop than the one that runs."""
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            raise WrongLoop(f"the stream of {self._name}")
 
     def end(self) -> None:
         """It has been left: there is nothing to watch over any more."""

@@ -82,6 +82,7 @@ class _Core(Generic[T]):
 
     async def next(self) -> T:
         self.start()
+        self.holding.check()
         while not self._items:
             if self._left or self._source.is_over:
                 self.leave()
@@ -141,6 +142,7 @@ class Stream(Generic[T]):
 
     async def aclose(self) -> None:
         """Leave at once. Idempotent."""
+        self._core.holding.check()
         self._core.leave()
 
     async def __aenter__(self) -> Self:

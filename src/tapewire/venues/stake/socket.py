@@ -31,7 +31,7 @@ from ...session.options import SessionOptions
 from ...session.session import Session
 from ...transport import default_connector
 from ...transport.base import Connector
-from ..kit.connection import Body
+from ..kit.connection import Body, HomeLoop
 from ..kit.settings import Announcement
 from .channels import checked_channel, is_private, operations_of
 from .errors import ArgumentError, of_line_error
@@ -129,6 +129,7 @@ class StakeWebSocket:
         self._failure: BaseException | None = None
         self._over = asyncio.Event()
         self._body = Body()
+        self._home = HomeLoop(self)
         self._closing: asyncio.Task[None] | None = None
         self._prints = False  # `on_message` gets what is of no channel, too
         self._was_waiting = False
@@ -167,12 +168,16 @@ class StakeWebSocket:
         that the live site is known to have.
         """
         self._checked(channel)
+        if self._session is not None:
+            self._home.check()
         if channel not in self.subscriptions:
             self.subscriptions.append(channel)
             await self._subscribe(channel)
 
     async def unsubscribe(self, channel: str) -> None:
         """No more of a channel for `on_message`. Does nothing where it is not subscribed."""
+        if self._session is not None:
+            self._home.check()
         if channel in self.subscriptions:
             self.subscriptions.remove(channel)
         if (subscription := self._routed.pop(channel, None)) is not None:
@@ -190,6 +195,8 @@ class StakeWebSocket:
 
         Inside a handler, or a task that one started, it returns at once; nothing more is given to `on_message`.
         """
+        if self._session is not None or self._is_closing:
+            self._home.check()
         self.ws = None
         self._over.set()
         if self._session is not None:
@@ -282,6 +289,7 @@ class StakeWebSocket:
     def reconnect(self) -> None:
         """Drop the connection and make a new one at once; channels are marked as after any loss."""
         if self._session is not None:
+            self._home.check()
             self._session.reconnect()
 
     async def __aenter__(self) -> Self:
@@ -301,7 +309,8 @@ class StakeWebSocket:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        if self._closing is not None:
+        if self._closing is not None and self._is_closing:
+            self._home.check()
             await asyncio.shield(self._closing)  # the line before this one
         if self._session is not None and self._session.state == "failed":
             await self.close()  # whoever waited was told; this is another line
@@ -331,8 +340,10 @@ class StakeWebSocket:
 
     def _line(self) -> Session:
         if self._session is None:
+            self._home.leave()
             self._session = Session(self._options())
             self._over, self._turn, self._failure = asyncio.Event(), asyncio.Lock(), None
+        self._home.check()
         return self._session
 
     def _options(self) -> SessionOptions:
@@ -360,6 +371,10 @@ class StakeWebSocket:
             raise ArgumentError(error.argument, error.value, error.allowed) from None
         except TypeError as error:
             raise ArgumentError("session_options", str(error), SessionOptions.__struct_fields__) from None
+
+    @property
+    def _is_closing(self) -> bool:
+        return self._closing is not None and not self._closing.done()
 
     def _bound(self) -> float:
         """The longest that the next wait may be."""

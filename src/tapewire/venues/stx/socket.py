@@ -35,7 +35,7 @@ from ...session.options import SessionOptions
 from ...session.session import Session
 from ...transport import default_connector
 from ...transport.base import Connector, Endpoint
-from ..kit.connection import Body
+from ..kit.connection import Body, HomeLoop
 from .client import AccountSettings, AsyncSTX
 from .errors import STXChannelException, STXInvalidParameterException, STXTransportException
 from .filters import JoinParams, changed_by_push, checked_join_params
@@ -69,7 +69,8 @@ class STXWebSocket:
     `heartbeat_interval`: seconds between Phoenix heartbeats. `retry`: how long an outage may last; without it the
     socket never gives up. Where it does, whoever waits is raised GaveUp: `run_forever()`, a `join()`, an iteration; if
     nobody does, the body of the `async with` is cancelled and that raises it. `on_error(error, message)`: told of
-    exceptions of handlers and of what ends a channel. `strict`: an exception of a handler ends its channel. Raises
+    exceptions of handlers and of what ends a channel. `strict`: an exception of a handler ends its channel. It belongs
+    to the event loop of its first call: on another one every call raises tapewire.errors.WrongLoop. Raises
     STXInvalidParameterException naming a wrong argument.
     """
 
@@ -95,6 +96,7 @@ class STXWebSocket:
         self._heartbeat_interval = float(heartbeat_interval)
         self._credentials = Credentials(self._http.token)
         self._body = Body()
+        self._home = HomeLoop(self)
         options: dict[str, Any] = {
             "retry": retry or NEVER_GIVE_UP,
             "on_error": on_error,
@@ -133,6 +135,7 @@ class STXWebSocket:
         credentials that the venue refuses, tapewire.HandshakeRefused where its socket takes no token that it gave,
         tapewire.GaveUp where `retry` is exhausted.
         """
+        self._home.check()
         self._http.announcement.say()
         try:
             await self._session.open()
@@ -142,6 +145,7 @@ class STXWebSocket:
 
     async def close(self) -> None:
         """Send phx_leave for each channel, then close the socket. Bounded in time, idempotent."""
+        self._home.check()
         for keepalive in self._keepalives.values():
             keepalive.stop()
         for task in self._settling:
@@ -151,10 +155,12 @@ class STXWebSocket:
 
     async def run_forever(self) -> None:
         """Wait until the socket is closed. Raises what it gave up for, or what ended one of its channels."""
+        self._home.check()
         await self._session.run_forever()
 
     def reconnect(self) -> None:
         """Drop the connection and make a new one at once; channels are joined again and marked as after any loss."""
+        self._home.check()
         self._session.reconnect()
 
     @property
@@ -320,6 +326,7 @@ class STXWebSocket:
         return self._session.options.on_error
 
     async def _topic(self, channel: Channels | str) -> str:
+        self._home.check()
         user = self._http.user
         if isinstance(channel, Channels) and channel.scoped and not user.uid:
             _: Secret = await self._credentials.token()  # signs in, and so learns the user's id

@@ -23,6 +23,7 @@ from ...session.credentials import Credentials
 from ...session.health import Statistics
 from ...transport import default_connector
 from ...transport.base import Connector, Endpoint
+from ..kit.connection import HomeLoop
 from .account import Balances, Positions, PositionSource
 from .books import BookFeed, BookSource, book_messages
 from .config import WeexConfig
@@ -113,6 +114,7 @@ class WeexWebSocketClient:
         self._streams: dict[StreamCore, None] = {}
         self._connected = False
         self._closed = False
+        self._home = HomeLoop(self)
 
     # --- the line -----------------------------------------------------------------------------------------------------
 
@@ -122,6 +124,7 @@ class WeexWebSocketClient:
         Failed tries are logged and repeated as `retry` says. Raises what no retry can heal, GaveUp, or SessionClosed
         after `disconnect`: make a new client.
         """
+        self._home.check()
         if self._closed:
             raise SessionClosed("the client is closed; make a new one")
         self.http.announcement.say()
@@ -130,6 +133,7 @@ class WeexWebSocketClient:
 
     async def disconnect(self) -> None:
         """End every stream, leave every topic, close every socket. Bounded in time, idempotent."""
+        self._home.check()
         self._closed = True
         self._connected = False
         for core in tuple(self._streams):
@@ -149,6 +153,7 @@ class WeexWebSocketClient:
 
     async def reconnect(self) -> None:
         """Drop every connection and make new ones; topics are asked for again and marked as after any loss."""
+        self._home.check()
         for lines in (self._public, self._private):
             if lines is not None:
                 lines.reconnect()
@@ -296,10 +301,14 @@ class WeexWebSocketClient:
             announce=options.get("announce", False),
             replaces=replaces,
             now_ns=self._clock.time_ns,
-            on_started=self._streams.setdefault,
+            on_started=self._stream_started,
             on_left=lambda left: self._streams.pop(left, None),
         )
         return Stream(core)
+
+    def _stream_started(self, core: StreamCore) -> None:
+        self._home.check()
+        self._streams[core] = None
 
     def _feed(self, topic: str, symbol: str, depth: int) -> BookFeed:
         feed = self._feeds.get(topic)

@@ -134,9 +134,9 @@ class StreamCore:
     def start(self) -> None:
         """Ask for the topics, once. Where one of them cannot be asked for, none is."""
         if not self._started and not self._left:
+            self._on_started(self)
             self._started = True
             self.holding.begin()
-            self._on_started(self)
             try:
                 self._source.start(self)
             except BaseException:
@@ -146,11 +146,17 @@ class StreamCore:
     async def confirmed(self) -> None:
         """Ask for the topics and wait until all are served. Raises what refused one, or what ended the stream."""
         self.start()
+        self.holding.check()
         if not self._left:
             with contextlib.suppress(NotSubscribed):  # left meanwhile: the reason follows
                 await self._source.confirmed()
         if self._left or self.buffer.ended:
             raise fresh_copy(self.buffer.error or SessionClosed(f"{self.name}: the stream was left"))
+
+    def close(self) -> None:
+        """As its owner wants it. Raises WrongLoop."""
+        self.holding.check()
+        self.leave()
 
     def leave(self) -> None:
         """Leave the topics and end. Idempotent."""
@@ -168,6 +174,7 @@ class StreamCore:
     async def next(self) -> WeexMessage:
         """The next message. Raises what ended the stream, or StopAsyncIteration."""
         self.start()
+        self.holding.check()
         loop = asyncio.get_running_loop()
         if loop.time() - self._slice_began > SLICE_SECONDS:  # a slow loop body: everybody else has a turn
             await asyncio.sleep(0)
@@ -262,7 +269,7 @@ class Stream:
 
     async def aclose(self) -> None:
         """Leave at once. Idempotent."""
-        self._core.leave()
+        self._core.close()
 
     async def __aenter__(self) -> Self:
         return self
