@@ -115,9 +115,7 @@ def test_a_channel_that_breaks_off_is_interrupted_also_before_it_was_confirmed()
 def test_the_venue_can_end_a_channel():
     client = opened()
     client.subscribe("a")
-    assert client.receive(['{"type":"unsubscribed","channel":"a"}'], T0) == [
-        Ended("a", "unsubscribed by the venue")
-    ]
+    assert client.receive(['{"type":"unsubscribed","channel":"a"}'], T0) == [Ended("a", "unsubscribed")]
 
 
 def test_what_belongs_to_no_channel_comes_out_under_a_topic_of_its_own():

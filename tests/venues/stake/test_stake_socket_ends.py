@@ -297,7 +297,7 @@ async def test_a_channel_that_the_venue_ends_is_said_and_can_be_asked_for_again(
     await asyncio.sleep(0.1)
     assert ws.subscriptions == []
     assert ws.seen == [news("bets", 1)]
-    ended = (SubscriptionEnded, "bets: ended by the venue: unsubscribed by the venue", None)
+    ended = (SubscriptionEnded, "bets: ended by the venue: unsubscribed", None)
     assert errors == ([ended] if hook else [])
     assert [r.levelname for r in caplog.records if "ended by the venue" in r.getMessage()][-1] == "WARNING"
     await ws.subscribe("bets")

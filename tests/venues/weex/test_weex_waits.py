@@ -187,3 +187,26 @@ async def test_a_refusal_that_may_pass_ends_no_stream(clock: VirtualClock, passe
     else:
         with pytest.raises(SubscriptionRefused):
             await core.next()
+
+
+@pytest.mark.parametrize(
+    ("topic", "detail", "said"),
+    [
+        ("test", "code 1006", "test: gap (connection lost; code 1006): "),
+        ("test", "", "test: gap (connection lost): "),
+        ("ETHUSDT@ticker", "code 1006", "test: gap (connection lost; ETHUSDT@ticker: code 1006): "),
+    ],
+)
+async def test_a_gap_in_the_log_names_its_topic_once(
+    clock: VirtualClock, caplog: Any, topic: str, detail: str, said: str
+) -> None:
+    core = StreamCore(
+        "test", Source(), lambda item, core: [message(1)], policy="drop_oldest", capacity=10, marks=False,
+        now_ns=lambda: 1,
+    )  # fmt: skip
+    core.put_mark(Gap(reason="connection lost", since_ns=1, until_ns=2, detail=detail), topic)
+    core.put(Item(1))
+    await core.next()
+    [record] = caplog.records
+    assert record.getMessage().startswith(said)
+    core.leave()

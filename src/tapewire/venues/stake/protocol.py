@@ -186,7 +186,7 @@ class PageClient(Unnumbered):
         self._forget(channel)
         reason = redact(str(head.message or "no reason given"))[:_MAX_SAID]
         if head.type == "unsubscribed":
-            items.append(Ended(channel, "unsubscribed by the venue"))
+            items.append(Ended(channel, reason if head.message else head.type))
         elif confirmed or head.type == "interrupted":
             items.append(Interrupted(channel, reason))
         else:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from ...errors import TapewireError
+from ...secrets import shown
 from ...session.delivery import Subscription
 from .errors import STXInvalidParameterException
 
@@ -89,5 +90,5 @@ class Keepalive:
                 await self._ping()
         except (TapewireError, TimeoutError) as error:
             self.missed += 1
-            topic = self._subscription.topic
-            logger.warning("%s: keepalive unanswered, the venue may cancel your orders: %s", topic, error)
+            text = str(error) or f"ping on {self._subscription.topic}: no reply within {seconds:g} s"
+            logger.warning("%s; keepalive unanswered: the venue may cancel your orders", shown(text))

@@ -229,7 +229,9 @@ class StreamCore:
             return ()
         self.unseen_marks += 1
         if self.unseen_marks <= _LOGGED or not self.unseen_marks & (self.unseen_marks - 1):
-            logger.warning("%s: %s (mark no. %d of this stream)", self.name, _line(mark), self.unseen_marks)
+            logger.warning(
+                "%s: %s (mark no. %d of this stream)", self.name, _line(mark, self.name), self.unseen_marks
+            )
         return ()
 
     def _overflowed(self) -> None:
@@ -307,8 +309,11 @@ class Stream:
         return f"<Stream {core.name} delivered={core.delivered} marks={core.marks} dropped={core.buffer.dropped}>"
 
 
-def _line(mark: Mark) -> str:
+def _line(mark: Mark, name: str) -> str:
+    """A mark for the log, behind the name of its stream."""
     if isinstance(mark, Gap):
         missed = "an unknown number of" if mark.missed is None else str(mark.missed)
-        return f"gap ({mark.reason}; {mark.detail}): {missed} messages may be missing here"
+        detail = mark.detail.removeprefix(name).removeprefix(": ")
+        why = "; ".join(filter(None, (mark.reason, detail)))
+        return f"gap ({why}): {missed} messages may be missing here"
     return repr(mark)[:200]
