@@ -324,6 +324,27 @@ async def test_a_channel_left_and_asked_for_again_at_once_is_not_taken_for_ended
     await closed(ws, task)
 
 
+async def test_what_was_buffered_of_a_channel_that_was_left_is_not_given_to_on_message(clock):
+    class Slow(Recorder):
+        async def on_message(self, data):
+            await super().on_message(data["payload"])
+            await asyncio.sleep(0.3)
+
+    network = MemoryNetwork()
+    ws = Slow(clock, network)
+    await ws.subscribe("bets")
+    task, link = await connected(ws, network)
+    say(link, *(news("bets", n) for n in range(10)))
+    await asyncio.sleep(0.5)
+    await ws.unsubscribe("bets")
+    await ws.subscribe("bets")
+    await asyncio.sleep(0.1)
+    say(link, news("bets", 10))
+    await asyncio.sleep(20)
+    assert ws.seen == [0, 1, 10]
+    await closed(ws, task)
+
+
 async def test_a_refusal_after_a_reconnection_is_told_once(clock, caplog):
     network = MemoryNetwork()
     errors = []

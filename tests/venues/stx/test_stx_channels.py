@@ -93,6 +93,25 @@ async def test_leaving_ends_every_handler_of_the_channel(clock):
     assert (len(first.news), len(second.news)) == (1, 1)
 
 
+async def test_nothing_more_is_delivered_to_a_handler_that_was_left(clock):
+    seen = []
+
+    async def slow(message):
+        seen.append(message.payload.get("n"))
+        await asyncio.sleep(0.3)
+
+    async with stx_line(clock) as (ws, peer):
+        await ws.join(Channels.MARKETS, slow)
+        for n in range(10):
+            peer.broadcast("markets", "tick", {"n": n})
+        await asyncio.sleep(0.5)
+        await ws.leave(Channels.MARKETS)
+        await ws.join(Channels.MARKETS, slow)
+        peer.broadcast("markets", "tick", {"n": 10})
+        await asyncio.sleep(20)
+    assert [n for n in seen if n is not None] == [0, 10]
+
+
 # Messages.
 
 

@@ -175,13 +175,14 @@ class StakeWebSocket:
             await self._subscribe(channel)
 
     async def unsubscribe(self, channel: str) -> None:
-        """No more of a channel for `on_message`. Does nothing where it is not subscribed."""
+        """No more of a channel for `on_message`, nor of what was buffered. Does nothing where it is not subscribed."""
         if self._session is not None:
             self._home.check()
         if channel in self.subscriptions:
             self.subscriptions.remove(channel)
         if (subscription := self._routed.pop(channel, None)) is not None:
             subscription.unsubscribe()
+            subscription.drop_backlog()
 
     async def on_message(self, data: dict[str, Any]) -> None:
         """Override this: `data` is a message of the page, `{"channel": ..., "payload": ...}`. By default it is printed.

@@ -258,12 +258,17 @@ class STXWebSocket:
         return subscription
 
     async def leave(self, channel: Channels | str) -> None:
-        """Send phx_leave; nothing more is delivered to any of its handlers. Leaving what is not joined does nothing."""
+        """Send phx_leave; nothing more is delivered to any of its handlers. Leaving what is not joined does nothing.
+
+        What was buffered for a handler is dropped, counted and logged; an iteration still gets it, and ends.
+        """
         topic = await self._topic(channel)
         if (keepalive := self._keepalives.pop(topic, None)) is not None:
             keepalive.stop()
         for subscription in self._joined.pop(topic, ()):
             subscription.unsubscribe()
+            if subscription.delivery.handler is not None:
+                subscription.drop_backlog()
         self._params.pop(topic, None)
 
     async def push(self, channel: Channels | str, event: str, payload: Any = None) -> None:
