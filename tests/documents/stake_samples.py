@@ -86,6 +86,7 @@ asyncio.run(use())
 """
 ID = "[0-9a-f-]{36}"
 BALANCE = r"\{.*'balance': \{'amount': [\d.]+, 'currency': 'usdt'\}"
+EXACT_BALANCE = r"\{.*'balance': \{'amount': Decimal\('[\d.]+'\), 'currency': 'usdt'\}"
 
 SAMPLES = [
     Sample(
@@ -121,7 +122,7 @@ SAMPLES = [
         "0112222222",
         (
             r"^Initial balance: \{'available': \{'usdt': Decimal\('[\d.]+'\)",
-            rf"^Message: \{{'channel': 'user:balances', 'payload': {BALANCE}",
+            rf"^Message: \{{'channel': 'user:balances', 'payload': {EXACT_BALANCE}",
         ),
         (H, N, U), "import asyncio\nfrom stakeapi import StakeAPI, StakeWebSocket\n\n",
         "\nasyncio.run(live_balance_tracker())\n",

@@ -16,6 +16,7 @@ from tapewire.sandbox import Sandbox
 from tapewire.transport.limiter import RateLimiter
 from tapewire.venues.stake import (
     AccessDeniedError,
+    AnswerError,
     ArgumentError,
     AuthenticationError,
     InsufficientFundsError,
@@ -191,7 +192,7 @@ ODD = [
 @pytest.mark.parametrize(("method", "data"), ODD)
 async def test_an_answer_of_another_shape_is_a_typed_error(method, data):
     async with answering(json.dumps({"data": data})) as url, StakeAPI("tok", base_url=url) as client:
-        with pytest.raises(ServerError, match="shape") as raised:
+        with pytest.raises(AnswerError, match="cannot be read: data") as raised:
             await getattr(client, method)()
     assert raised.value.status_code == 200
 
@@ -199,12 +200,12 @@ async def test_an_answer_of_another_shape_is_a_typed_error(method, data):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("<html><body>Checking your browser</body></html>", "a web page, not JSON"),
-        ("nonsense", "not JSON"),
-        ('{"data":{"a":1e99999999999999999999}}', "not JSON"),
-        ("[" * 100_000, "not JSON"),
-        ("[]", "no GraphQL result"),
-        ('{"data":null}', "no data"),
+        ("<html><body>Checking your browser</body></html>", "should be JSON, and is a web page"),
+        ("nonsense", "should be JSON"),
+        ('{"data":{"a":1e99999999999999999999}}', "should be JSON"),
+        ("[" * 100_000, "should be JSON"),
+        ("[]", "should be a GraphQL result"),
+        ('{"data":null}', "data should be an object"),
     ],
 )
 async def test_an_answer_that_is_none_is_a_typed_error(body, said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 
@@ -362,7 +363,7 @@ async def test_a_channel_can_be_iterated_with_its_marks_and_exact_numbers(clock)
     first = await anext(subscription)
     assert isinstance(first, StakeMessage)
     assert str(first.payload["multiplier"]) == "1.10"
-    assert first.data == news("game:crash", {"multiplier": 1.1})
+    assert first.data == news("game:crash", {"multiplier": Decimal("1.10")})
     link.abort()
     link = await network.accept()
     assert await sent(link) == subscribe("game:crash")

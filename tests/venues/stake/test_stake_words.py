@@ -110,8 +110,17 @@ def test_a_message_is_exact_and_as_the_page_reads_it():
     )
     message = message_of(frame)
     assert message.payload == {"x": Decimal("0.10")}
-    assert message.data == {"channel": "a", "payload": {"x": 0.1}}
-    assert data_of(frame) == {"channel": "a", "payload": {"x": 0.1}, "more": 1}
+    assert message.data == {"channel": "a", "payload": {"x": Decimal("0.10")}}
+    assert data_of(frame) == {"channel": "a", "payload": {"x": Decimal("0.10")}, "more": 1}
+
+
+@pytest.mark.parametrize("written", ["3", "3.0", '"3"', "3e0"])
+def test_an_amount_is_a_decimal_however_it_is_written_and_nothing_else_becomes_one(written):
+    raw = f'{{"bet":{{"amount":{written},"nonce":3,"id":"3"}},"rates":[{{"rate":{written}}}],"amount":null}}'.encode()
+    found = exact(raw)
+    assert (found["bet"]["amount"], found["rates"][0]["rate"], found["amount"]) == (3, 3, None)
+    assert type(found["bet"]["amount"]) is type(found["rates"][0]["rate"]) is Decimal
+    assert (type(found["bet"]["nonce"]), found["bet"]["id"]) == (int, "3")
 
 
 def test_a_graphql_result_has_the_same_shape_and_one_without_data_is_none():

@@ -6,6 +6,7 @@ from .api import StakeAPI
 from .auth import AuthManager
 from .errors import (
     AccessDeniedError,
+    AnswerError,
     ArgumentError,
     AuthenticationError,
     GameNotFoundError,
@@ -21,6 +22,7 @@ from .socket import StakeLine, StakeWebSocket
 
 __all__ = [
     "AccessDeniedError",
+    "AnswerError",
     "ArgumentError",
     "AuthManager",
     "AuthenticationError",

@@ -19,10 +19,11 @@ from ...retry import RetryPolicy
 from ...secrets import Secret, redact_url
 from ...transport.http import HttpClient, Reply, Request
 from ...transport.limiter import RateLimiter
+from ..kit.answers import AnswerFault, Unreadable, graphql_result, read_json, read_shape, reading
 from ..kit.settings import Announcement, Setting, Sources, number
-from .errors import ArgumentError, ServerError, is_page, of_graphql_errors, of_http_error
+from .errors import AnswerError, ArgumentError, of_graphql_errors, of_http_error
 from .headers import session_headers, token_of, with_own
-from .message import exact
+from .message import with_amounts
 from .operations import QUERIES
 from .url import GRAPHQL_PATH, base_url_of
 
@@ -35,7 +36,6 @@ MAX_PAGE = 50
 T = TypeVar("T")
 
 _MUTATES = re.compile(r"\bmutation\b")
-_UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError)
 
 
 class StakeAPI:
@@ -85,51 +85,55 @@ class StakeAPI:
 
     async def get_user_balance(self) -> dict[str, dict[str, Decimal]]:
         """`{"available": {currency: amount}, "vault": {currency: amount}}`."""
-        return await self._query("UserBalances", _balances)
+        balances = await self._records("UserBalances")
+        return {
+            wallet: {one[wallet]["currency"]: one[wallet]["amount"] for one in balances}
+            for wallet in ("available", "vault")
+        }
 
     async def get_user_profile(self) -> dict[str, Any]:
         """Id, name, email and what else the account says of itself."""
-        return await self._query("UserProfile", _record)
+        return await self._record("UserProfile")
 
     async def get_user_meta(self) -> dict[str, Any]:
         """The account's public side, and whether it is banned or muted."""
-        return await self._query("UserMeta", _record)
+        return await self._record("UserMeta")
 
     async def get_account_info(self) -> dict[str, Any]:
         """Email and country, and whether they are verified."""
-        return await self._query("UserAccountInfo", _record)
+        return await self._record("UserAccountInfo")
 
     async def get_kyc_status(self) -> dict[str, Any]:
         """How far the account's identity is verified."""
-        return await self._query("UserKycStatus", _record)
+        return await self._record("UserKycStatus")
 
     async def get_sessions(self) -> list[dict[str, Any]]:
         """Where the account is signed in."""
-        return await self._query("UserSessions", _records)
+        return await self._records("UserSessions")
 
     async def get_api_keys(self) -> list[dict[str, Any]]:
         """The account's API keys: their names, never the keys."""
-        return await self._query("UserApiKeys", _records)
+        return await self._records("UserApiKeys")
 
     async def get_user_statistics(self) -> list[dict[str, Any]]:
         """Bets, wins and losses, by game."""
-        return await self._query("UserStatistic", _records)
+        return await self._records("UserStatistic")
 
     async def get_seed_pair(self) -> dict[str, Any]:
         """The seeds that the venue's fairness checks are about."""
-        return await self._query("UserSeedPair", _record)
+        return await self._record("UserSeedPair")
 
     async def get_user_preferences(self) -> dict[str, Any]:
         """Language, currency and the like."""
-        return await self._query("UserPreferences", _record)
+        return await self._record("UserPreferences")
 
     async def get_vip_status(self) -> dict[str, Any]:
         """The account's rank, the way to the next one, its rakeback."""
-        return await self._query("VipMeta", _record)
+        return await self._record("VipMeta")
 
     async def get_faucet(self) -> dict[str, Any]:
         """What the faucet has for the account."""
-        return await self._query("Faucet", _record)
+        return await self._record("Faucet")
 
     async def get_transactions(self, offset: int = 0, limit: int = MAX_PAGE) -> list[dict[str, Any]]:
         """One page of transactions, the latest first."""
@@ -147,15 +151,16 @@ class StakeAPI:
 
     async def get_currency_configuration(self, is_acp: bool = False) -> dict[str, Any]:
         """The currencies there are. `is_acp` is the site's own flag."""
-        return await self._query("CurrencyConfiguration", _record, isAcp=is_acp)
+        return await self._record("CurrencyConfiguration", isAcp=is_acp)
 
     async def get_conversion_rates(self) -> dict[str, Decimal]:
         """What one unit of each currency is worth, in US dollars."""
-        return await self._query("CurrencyNewConversionRate", _rates)
+        rates = await self._records("CurrencyNewConversionRate")
+        return {one["currency"]: one["rate"] for one in rates}
 
     async def get_bonus_code(self, code: str) -> dict[str, Any]:
         """What a bonus code is good for."""
-        return await self._query("BonusCodeInformation", _record, code=code)
+        return await self._record("BonusCodeInformation", code=code)
 
     # --- anything else ----------------------------------------------------------------------------------------------
 
@@ -168,24 +173,7 @@ class StakeAPI:
         """
         if not isinstance(query, str):
             raise ArgumentError("query", query, "the text of a GraphQL document")
-        try:
-            body = msgspec.json.encode(
-                {"query": query, "variables": dict(variables or {}), "operationName": operation_name}
-            )
-        except (TypeError, ValueError, RecursionError):
-            raise ArgumentError("variables", type(variables).__name__, "what JSON can say") from None
-        is_query = query.lstrip().startswith(("query", "{")) and not _MUTATES.search(query)
-        headers = {"content-type": "application/json"}
-        self._announcement.say()
-        try:
-            reply = await self._http.request(
-                "POST", GRAPHQL_PATH, body=body, headers=headers, idempotent=is_query
-            )
-        except HttpError as error:
-            failure = of_http_error(error)
-        else:
-            return _data_in(reply)
-        raise failure  # outside, so that it carries no request with it
+        return await self._send(query, variables, operation_name, dict)
 
     async def close(self) -> None:
         """Close all connections. Idempotent."""
@@ -208,73 +196,73 @@ class StakeAPI:
             ours["x-access-token"] = self._token.reveal()
         return with_own(ours, self._own)
 
-    async def _query(self, name: str, read: Callable[[Any], T], **variables: Any) -> T:
+    async def _record(self, name: str, **variables: Any) -> dict[str, Any]:
+        record: dict[str, Any] = await self._query(name, **variables)
+        return record
+
+    async def _records(self, name: str, **variables: Any) -> list[dict[str, Any]]:
+        records: list[dict[str, Any]] = await self._query(name, **variables)
+        return records
+
+    async def _query(self, name: str, **variables: Any) -> Any:
         query = QUERIES[name]
-        found: Any = await self.graphql(query.text, variables, name)
-        try:
+
+        def read(data: dict[str, Any]) -> Any:
+            found: Any = read_shape(data, query.shape, "data")
             for step in query.path:
                 found = found[step]
-            return read(found)
-        except _UNREADABLE:  # the fields are inferred (operations.py): the live site may know others
-            text = f"{name}: the answer has no {'.'.join(query.path)} of the known shape; graphql() asks as you like"
-        raise ServerError(text, status_code=200)
+            return found
+
+        return await self._send(query.text, variables, name, read)
+
+    async def _send(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None,
+        operation_name: str | None,
+        read: Callable[[dict[str, Any]], T],
+    ) -> T:
+        try:
+            body = msgspec.json.encode(
+                {"query": query, "variables": dict(variables or {}), "operationName": operation_name}
+            )
+        except (TypeError, ValueError, RecursionError):
+            raise ArgumentError("variables", type(variables).__name__, "what JSON can say") from None
+        is_query = query.lstrip().startswith(("query", "{")) and not _MUTATES.search(query)
+        headers = {"content-type": "application/json"}
+        self._announcement.say()
+        try:
+            reply = await self._http.request(
+                "POST", GRAPHQL_PATH, body=body, headers=headers, idempotent=is_query
+            )
+        except HttpError as error:
+            failure = of_http_error(error)
+        else:
+            return _read(reply, operation_name or "a document", read, changes=not is_query)
+        raise failure  # outside, so that it carries no request with it
 
     async def _page(self, name: str, offset: int, limit: int) -> list[dict[str, Any]]:
         if type(offset) is not int or offset < 0:
             raise ArgumentError("offset", offset, "a whole number from 0")
         if type(limit) is not int or not 1 <= limit <= MAX_PAGE:
             raise ArgumentError("limit", limit, f"1 to {MAX_PAGE}")
-        return await self._query(name, _records, offset=offset, limit=limit)
+        return await self._records(name, offset=offset, limit=limit)
 
 
-def _data_in(reply: Reply) -> dict[str, Any]:
-    try:
-        answer = exact(reply.body)
-    except (ValueError, RecursionError):
-        what = "a web page, not JSON" if is_page(reply.body) else "not JSON"
-        raise ServerError(f"the answer is {what}", status_code=reply.status) from None
-    if not isinstance(answer, dict):
-        raise ServerError("the answer is no GraphQL result", status_code=reply.status)
-    if answer.get("errors"):
-        raise of_graphql_errors(answer["errors"], reply.status)
-    data = answer.get("data")
-    if not isinstance(data, dict):
-        raise ServerError("the answer has no data", status_code=reply.status)
-    return data
+def _read(reply: Reply, operation: str, read: Callable[[dict[str, Any]], T], *, changes: bool) -> T:
+    def refuse(fault: AnswerFault) -> AnswerError:
+        return AnswerError(fault, outcome_unknown=changes, status_code=reply.status)
+
+    with reading(operation, reply.body, refuse):
+        errors, data = graphql_result(read_json(reply.body))
+        if errors is not None:
+            raise of_graphql_errors(errors, reply.status)
+        read_shape({"data": data}, {"data": {}})
+        try:
+            return read(with_amounts(data))
+        except RecursionError:
+            raise Unreadable("data", "nested as a result is", "nested without end") from None
 
 
 def _number(setting: Setting) -> float:
     return number(setting, "a number above 0", ArgumentError)
-
-
-def _record(found: Any) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise TypeError
-    return found
-
-
-def _records(found: Any) -> list[dict[str, Any]]:
-    if not isinstance(found, list):
-        raise TypeError
-    return [_record(one) for one in found]
-
-
-def _balances(found: Any) -> dict[str, dict[str, Decimal]]:
-    balances = _records(found)
-    return {
-        wallet: {one[wallet]["currency"]: _amount(one[wallet]["amount"]) for one in balances}
-        for wallet in ("available", "vault")
-    }
-
-
-def _rates(found: Any) -> dict[str, Decimal]:
-    return {one["currency"]: _amount(one["rate"]) for one in _records(found)}
-
-
-def _amount(value: Any) -> Decimal:
-    if type(value) not in (str, int, Decimal):
-        raise TypeError
-    amount = Decimal(value)
-    if not amount.is_finite():
-        raise ValueError
-    return amount

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from ...retry import RetryPolicy
 from ...session.health import Statistics
 from .. import DemoFault, Observer
@@ -54,7 +56,7 @@ class Demo:
 
     async def _watch(self, channel: str, observer: Observer) -> None:
         def on_message(message: StakeMessage) -> None:
-            observer.publication("update", message.data["payload"])
+            observer.publication("update", msgspec.json.decode(message.raw))
             if channel == BALANCES:
                 self._last_balance = message.payload["balance"]
 

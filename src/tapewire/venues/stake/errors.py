@@ -11,7 +11,8 @@
     +-- GameNotFoundError        there is no such game
     +-- InsufficientFundsError   the account has too little
     +-- NetworkError             no answer came; .sent says whether the request may have reached the venue
-    +-- ServerError              5xx, or an answer that cannot be read
+    +-- ServerError              5xx
+        +-- AnswerError          an answer that cannot be read; .fault says where (an UnreadableAnswer)
 
 All are TapewireErrors too. No text holds a token, a cookie or a request.
 """
@@ -32,9 +33,11 @@ from ...errors import (
     TapewireError,
 )
 from ...secrets import redact
+from ..kit.answers import AnswerFault, UnreadableAnswer, is_page
 
 __all__ = [
     "AccessDeniedError",
+    "AnswerError",
     "ArgumentError",
     "AuthenticationError",
     "GameNotFoundError",
@@ -126,6 +129,22 @@ class ServerError(StakeAPIError):
         return True
 
 
+class AnswerError(ServerError, UnreadableAnswer):
+    """The venue answered, and not with what the query answers: `fault` says where. `graphql()` asks as you like.
+
+    `outcome_unknown` is true of a document that may have changed something: it was carried out or it was not.
+    """
+
+    def __init__(self, fault: AnswerFault, *, outcome_unknown: bool = False, **facts: Any) -> None:
+        super().__init__(redact(str(fault)), **facts)
+        self.fault = fault
+        self.outcome_unknown = outcome_unknown
+
+    @property
+    def retryable(self) -> bool:
+        return not self.outcome_unknown
+
+
 _BY_STATUS: Mapping[int, type[StakeAPIError]] = {401: AuthenticationError, 403: AccessDeniedError}
 
 _BROWSER_SESSION = (
@@ -173,11 +192,6 @@ def of_graphql_errors(errors: Any, status: int) -> StakeAPIError:
     words = f"{told} {codes}".lower()
     kind = next((kind for marks, kind in _BY_WORDS if any(mark in words for mark in marks)), ValidationError)
     return kind(redact(f"GraphQL errors: {told}"), status_code=status, errors=listed)
-
-
-def is_page(body: bytes) -> bool:
-    """True for HTML: what stands before the site says so in a page, whatever was asked."""
-    return body[:256].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def of_line_error(error: TapewireError) -> TapewireError:

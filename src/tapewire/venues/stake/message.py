@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from ...model.fields import InvalidField
 from ...protocols.graphql_ws import Next
+from ..kit.fields import exact_json, number
 from .protocol import PageFrame
 
-__all__ = ["StakeMessage", "data_of", "exact", "message_of"]
+__all__ = ["StakeMessage", "data_of", "exact", "message_of", "with_amounts"]
 
 
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except ArithmeticError:
-        raise ValueError("a number beyond all bounds") from None
-
-
-_exact = msgspec.json.Decoder(float_hook=_decimal)
+AMOUNTS: Final = frozenset(
+    ["amount", "betAmount", "crashpoint", "multiplier", "payout", "payoutMultiplier", "progress", "rate"]
+)
+"""The names of what may have a fraction. It is a Decimal where it has none too, on the socket as over HTTP."""
 
 
 def exact(text: bytes | msgspec.Raw) -> Any:
-    """JSON, every number with a fraction as an exact Decimal. Raises ValueError or RecursionError for what is none."""
-    return _exact.decode(text)
+    """JSON, amounts and every other number with a fraction as exact Decimals. Raises ValueError or RecursionError."""
+    return with_amounts(exact_json(text))
+
+
+def with_amounts(value: Any) -> Any:
+    """A decoded value, the amounts in it as Decimals. Raises RecursionError for one that is nested without end."""
+    if isinstance(value, list):
+        return [with_amounts(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _amount(inner) if name in AMOUNTS else with_amounts(inner) for name, inner in value.items()}
+
+
+def _amount(value: Any) -> Any:
+    try:
+        return number(value, "amount")
+    except InvalidField:  # null, an object: whatever it is, it is no amount
+        return with_amounts(value)
 
 
 class StakeMessage(msgspec.Struct, frozen=True):
@@ -36,13 +49,13 @@ class StakeMessage(msgspec.Struct, frozen=True):
 
     @property
     def payload(self) -> Any:
-        """The payload, with every number that has a fraction as an exact Decimal."""
+        """The payload, amounts and every other number with a fraction as exact Decimals."""
         return exact(self.raw)
 
     @property
     def data(self) -> dict[str, Any]:
-        """As the page's handlers read it: `{"channel": ..., "payload": ...}`, numbers as `json.loads` gives them."""
-        return {"channel": self.channel, "payload": msgspec.json.decode(self.raw)}
+        """As the page's handlers read it: `{"channel": ..., "payload": ...}`."""
+        return {"channel": self.channel, "payload": self.payload}
 
 
 def message_of(publication: PageFrame | Next) -> StakeMessage:
@@ -57,6 +70,6 @@ def message_of(publication: PageFrame | Next) -> StakeMessage:
 def data_of(publication: PageFrame | Next) -> dict[str, Any]:
     """What `on_message` gets: the page's whole message, or the same shape made of a GraphQL result."""
     if isinstance(publication, PageFrame):
-        found: dict[str, Any] = msgspec.json.decode(publication.text)
+        found: dict[str, Any] = exact(publication.text)
         return found
     return message_of(publication).data

@@ -1,75 +1,153 @@
 """The queries of `StakeAPI`: their names are those that public clients of the site use, their texts are ours. Pure.
 
-The shape of `user.balances` is known; the fields of the others are inferred, and may have to be corrected against the
-live site (NOTES.md). Nothing here changes anything: there is no mutation.
+A query asks for the fields of its shape, and its answer has to have them. The shape of `user.balances` is known; the
+fields of the others are inferred, and may have to be corrected against the live site (NOTES.md). Nothing here changes
+anything: there is no mutation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
+
+from ..kit.answers import Maybe, Shape
+from ..kit.fields import flag, identifier, number, sequence, text
 
 __all__ = ["QUERIES", "Query"]
 
 
 class Query(msgspec.Struct, frozen=True):
-    """One query: its name on the wire, its text, and the path of what it answers inside `data`."""
+    """One query: its name on the wire, its text, what it answers inside `data`, and the path of that."""
 
     name: str
     text: str
+    shape: Shape
     path: tuple[str, ...]
 
 
-def _of_user(name: str, selection: str, *path: str, arguments: str = "") -> Query:
-    return Query(name, f"query {name}{arguments} {{ user {{ {selection} }} }}", ("user", *path))
+def _selection(shape: Any, arguments: Mapping[str, str]) -> str:
+    """The fields of an object's shape, as GraphQL asks for them."""
+    if isinstance(shape, Maybe):
+        return _selection(shape.shape, arguments)
+    if isinstance(shape, list):
+        return _selection(shape[0], arguments)
+    if not isinstance(shape, dict):
+        return ""
+    fields = (
+        f"{name}{arguments.get(name, '')}{_selection(inner, arguments)}" for name, inner in shape.items()
+    )
+    return f" {{ {' '.join(fields)} }}"
 
 
-_PAGED = "($offset: Int!, $limit: Int!)"
-_RECORD = "(offset: $offset, limit: $limit) { id type amount currency createdAt }"
+def _query(
+    name: str,
+    shape: dict[str, Any],
+    *path: str,
+    variables: str = "",
+    arguments: Mapping[str, str] | None = None,
+) -> Query:
+    return Query(name, f"query {name}{variables}{_selection(shape, arguments or {})}", shape, path)
+
+
+def _of_user(name: str, shape: dict[str, Any], *path: str) -> Query:
+    return _query(name, {"user": {"id": identifier, **shape}}, "user", *path)
+
+
+def _paged(name: str, field: str) -> Query:
+    shape = {"user": {"id": identifier, field: [_RECORD]}}
+    return _query(
+        name,
+        shape,
+        "user",
+        field,
+        variables="($offset: Int!, $limit: Int!)",
+        arguments={field: "(offset: $offset, limit: $limit)"},
+    )
+
+
+_WORD: Final = Maybe(text)
+_COUNT: Final = Maybe(sequence)
+_YES: Final = Maybe(flag)
+_AMOUNT: Final = Maybe(number)
+_MONEY: Final = {"amount": number, "currency": identifier}
+_RECORD: Final = {"id": identifier, "type": _WORD, **_MONEY, "createdAt": _WORD}
 
 QUERIES: Mapping[str, Query] = {
     query.name: query
     for query in (
+        _of_user("UserBalances", {"balances": [{"available": _MONEY, "vault": _MONEY}]}, "balances"),
+        _of_user("UserProfile", {"name": _WORD, "email": _WORD, "country": _WORD, "createdAt": _WORD}),
+        _of_user("UserMeta", {"name": _WORD, "createdAt": _WORD, "isBanned": _YES, "isMuted": _YES}),
+        _of_user("UserAccountInfo", {"email": _WORD, "hasEmailVerified": _YES, "country": _WORD}),
+        _of_user("UserKycStatus", {"kyc": {"status": _WORD}}, "kyc"),
         _of_user(
-            "UserBalances",
-            "id balances { available { amount currency } vault { amount currency } }",
-            "balances",
+            "UserSessions",
+            {"sessionList": [{"id": identifier, "active": _YES, "country": _WORD, "createdAt": _WORD}]},
+            "sessionList",
         ),
-        _of_user("UserProfile", "id name email country createdAt"),
-        _of_user("UserMeta", "id name createdAt isBanned isMuted"),
-        _of_user("UserAccountInfo", "id email hasEmailVerified country"),
-        _of_user("UserKycStatus", "id kyc { status }", "kyc"),
-        _of_user("UserSessions", "id sessionList { id active country createdAt }", "sessionList"),
-        _of_user("UserApiKeys", "id apiKeys { id name createdAt }", "apiKeys"),
-        _of_user("UserStatistic", "id statistic { game bets wins losses betAmount currency }", "statistic"),
+        _of_user(
+            "UserApiKeys", {"apiKeys": [{"id": identifier, "name": _WORD, "createdAt": _WORD}]}, "apiKeys"
+        ),
+        _of_user(
+            "UserStatistic",
+            {
+                "statistic": [
+                    {
+                        "game": _WORD,
+                        "bets": _COUNT,
+                        "wins": _COUNT,
+                        "losses": _COUNT,
+                        "betAmount": _AMOUNT,
+                        "currency": _WORD,
+                    }
+                ]
+            },
+            "statistic",
+        ),
         _of_user(
             "UserSeedPair",
-            "id activeServerSeed { seedHash nextSeedHash nonce } activeClientSeed { seed }",
+            {
+                "activeServerSeed": Maybe({"seedHash": _WORD, "nextSeedHash": _WORD, "nonce": _COUNT}),
+                "activeClientSeed": Maybe({"seed": _WORD}),
+            },
         ),
-        _of_user("UserPreferences", "id preferences { language currency emailNotifications }", "preferences"),
-        _of_user("VipMeta", "id flagProgress { flag progress } rakeback { enabled rate }"),
-        _of_user("Faucet", "id faucet { amount currency active }", "faucet"),
-        Query(
+        _of_user(
+            "UserPreferences",
+            {"preferences": {"language": _WORD, "currency": _WORD, "emailNotifications": _YES}},
+            "preferences",
+        ),
+        _of_user(
+            "VipMeta",
+            {
+                "flagProgress": Maybe({"flag": _WORD, "progress": _AMOUNT}),
+                "rakeback": Maybe({"enabled": _YES, "rate": _AMOUNT}),
+            },
+        ),
+        _of_user("Faucet", {"faucet": {**_MONEY, "active": _YES}}, "faucet"),
+        _query(
             "CurrencyConfiguration",
-            "query CurrencyConfiguration($isAcp: Boolean!)"
-            " { currencyConfiguration(isAcp: $isAcp) { currencies { name precision } } }",
-            ("currencyConfiguration",),
+            {"currencyConfiguration": {"currencies": [{"name": identifier, "precision": _COUNT}]}},
+            "currencyConfiguration",
+            variables="($isAcp: Boolean!)",
+            arguments={"currencyConfiguration": "(isAcp: $isAcp)"},
         ),
-        Query(
+        _query(
             "CurrencyNewConversionRate",
-            "query CurrencyNewConversionRate { currencyConversionRate { currency rate } }",
-            ("currencyConversionRate",),
+            {"currencyConversionRate": [{"currency": identifier, "rate": number}]},
+            "currencyConversionRate",
         ),
-        Query(
+        _query(
             "BonusCodeInformation",
-            "query BonusCodeInformation($code: String!)"
-            " { bonusCodeInformation(code: $code) { code valid description } }",
-            ("bonusCodeInformation",),
+            {"bonusCodeInformation": {"code": identifier, "valid": flag, "description": _WORD}},
+            "bonusCodeInformation",
+            variables="($code: String!)",
+            arguments={"bonusCodeInformation": "(code: $code)"},
         ),
-        _of_user("TransactionList", f"id transactionList{_RECORD}", "transactionList", arguments=_PAGED),
-        _of_user("DepositList", f"id depositList{_RECORD}", "depositList", arguments=_PAGED),
-        _of_user("WithdrawalList", f"id withdrawalList{_RECORD}", "withdrawalList", arguments=_PAGED),
+        _paged("TransactionList", "transactionList"),
+        _paged("DepositList", "depositList"),
+        _paged("WithdrawalList", "withdrawalList"),
     )
 }
 """Every query there is, by its name."""
