@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import msgspec
 
-from ...errors import RequestRefused, SubscriptionError, SubscriptionRefused
+from ...errors import RequestRefused, SubscriptionError, SubscriptionRefused, TapewireError
 from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed, is_mark
 from ...protocols.base import StreamPosition
 from ...protocols.centrifugo import ErrorReply, History, Publication, SeenIds, SubscribeParams
 from ...session.credentials import Credentials
 from ...session.delivery import Subscription
+from ..kit.pulling import Stream
 from .errors import SXBetInvalidParameter, SXBetRequestError
 from .events import (
     Decorator,
@@ -82,6 +83,11 @@ class ChannelSubscription:
         self._handlers = Handlers(EVENTS)
         self._seen = SeenIds(MAX_SEEN)
         self._subscription: Subscription | None = None
+        self._wanted = False
+        """True from `subscribe()` until it is left or ended, where handlers take what comes: over any `connect()`."""
+        self._told = "unsubscribed"
+        """The state whose event was fired last."""
+        self._is_resuming = False
         self._reminder: asyncio.TimerHandle | None = None
 
     # --- handlers ---------------------------------------------------------------------------------------------------
@@ -136,8 +142,12 @@ class ChannelSubscription:
 
     @property
     def state(self) -> str:
-        """`unsubscribed`, `subscribing` or `subscribed`."""
-        return "unsubscribed" if self._subscription is None else self._subscription.state
+        """`unsubscribed`, `subscribing` or `subscribed`.
+
+        Without a connection, and before the next `connect()`, a channel that was asked for is `subscribing`.
+        """
+        state = "unsubscribed" if self._subscription is None else self._subscription.state
+        return "subscribing" if state == "unsubscribed" and self._wanted else state
 
     @property
     def position(self) -> StreamPosition | None:
@@ -153,6 +163,27 @@ class ChannelSubscription:
         if self.state != "unsubscribed":
             return
         self._forget_reminder()
+        self._client.keep(self)
+        if called and not self._client.is_serving:
+            self._wanted = True
+            self._tell("subscribing", SubscribingContext(self.channel, 0, "subscribe called"))
+        else:
+            self._ask(called=called)
+
+    def resume(self) -> None:
+        """The client connects: ask for it again, from where it was, if it is still wanted."""
+        if self._wanted and (self._subscription is None or self._subscription.state == "unsubscribed"):
+            self._is_resuming = self._told == "subscribing"
+            self._ask(called=True)
+
+    async def line_closed(self) -> None:
+        """The client was disconnected: a channel that is still wanted is not subscribed any more."""
+        if self._wanted and self._told == "subscribed":
+            self._told = "subscribing"
+            context = SubscribingContext(self.channel, 0, "disconnect called")
+            await self._handlers.call("subscribing", context)
+
+    def _ask(self, *, called: bool) -> None:
         params = SubscribeParams(positioned=self.positioned, recoverable=self.recoverable)
         fields: dict[str, Any] = {"decode": self._decode, "announce": True, "on_error": self._failed}
         if called:
@@ -165,6 +196,7 @@ class ChannelSubscription:
             credentials=self._credentials,
             **(fields | self._delivery),
         )
+        self._wanted = called
 
     async def ready(self) -> None:
         """Subscribe, and wait until the channel is, however often that takes.
@@ -174,14 +206,20 @@ class ChannelSubscription:
         self._client.check_connected()
         if self._subscription is None:
             self.subscribe()
+        self.resume()
         assert self._subscription is not None
         await self._subscription.confirmed()
 
     def unsubscribe(self) -> None:
         """Leave; the position is kept, and a later `subscribe()` recovers from it."""
+        was_wanted, self._wanted = self._wanted, False
         if self._subscription is not None:
             self._since = self._subscription.position or self._since
-            self._subscription.unsubscribe()
+            if self._subscription.state != "unsubscribed":
+                self._subscription.unsubscribe()
+                return
+        if was_wanted:
+            self._tell("unsubscribed", UnsubscribedContext(self.channel, 0, "unsubscribe called"))
 
     async def history(
         self, limit: int = 0, since: StreamPosition | None = None, *, reverse: bool = False
@@ -210,29 +248,50 @@ class ChannelSubscription:
         ]
         return HistoryPage(entries, result.offset, result.epoch, clamped)
 
-    async def __aiter__(self) -> AsyncIterator[PublicationContext | Mark]:
+    def __aiter__(self) -> Stream[PublicationContext | Mark]:
         """Subscribe; publications, and the marks between them that say where the stream broke.
 
-        Raises what ended the channel, NotConnected where the client was never connected.
+        Ends with `unsubscribe()` or `disconnect()`. Raises what ended the channel otherwise (SubscriptionEnded where
+        the venue did), NotConnected where the client is not connected. A wait that is cancelled ends nothing; the
+        channel is left by `unsubscribe()` alone.
         """
         self._client.check_connected()
-        self._start(called=self._handlers.has("publication"))
-        assert self._subscription is not None
-        if self._subscription.delivery.handler is not None:
-            allowed = "none where the channel is iterated; or iterate it before you call subscribe()"
-            raise SXBetInvalidParameter("handler", "registered", allowed)
-        async for item in self._subscription:
-            if is_mark(item):
-                if isinstance(item, Subscribing | Subscribed | Errored | Unsubscribed):
-                    await self._handle_mark(item)
-                else:
-                    await self._handlers.call("mark", item)
-                    yield item
-            elif self._is_new(item):
-                yield item
+        return Stream(_Iteration(self))
 
     def __repr__(self) -> str:
         return f"<ChannelSubscription {self.channel} {self.state}>"
+
+    # --- an iteration -----------------------------------------------------------------------------------------------
+
+    def start_iteration(self) -> None:
+        """Subscribe. Raises SXBetInvalidParameter where handlers take what comes."""
+        self._client.check_connected()
+        self._start(called=self._handlers.has("publication"))
+        if self._wanted:
+            allowed = "none where the channel is iterated; or iterate it before you call subscribe()"
+            raise SXBetInvalidParameter("handler", "registered", allowed)
+
+    async def take(self) -> Any:
+        """The next publication or mark. Raises StopAsyncIteration, or what ended the channel."""
+        assert self._subscription is not None
+        try:
+            return await anext(self._subscription)
+        except (StopAsyncIteration, TapewireError) as end:
+            if self._told != "unsubscribed":  # a connection's end tells its subscriptions nothing
+                self._told = "unsubscribed"
+                reason = str(end) or "disconnect called"
+                await self._handlers.call("unsubscribed", UnsubscribedContext(self.channel, 0, reason))
+            raise
+
+    async def read(self, item: Any) -> list[Any]:
+        """What an iteration yields of an item; handlers of the channel's events are called."""
+        if not is_mark(item):
+            return [item] if self._is_new(item) else []
+        if isinstance(item, Subscribing | Subscribed | Errored | Unsubscribed):
+            await self._handle_mark(item)
+            return []
+        await self._handlers.call("mark", item)
+        return [item]
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -273,17 +332,28 @@ class ChannelSubscription:
         if self._is_new(context):
             await self._handlers.call("publication", context)
 
+    def _tell(self, event: str, context: Any) -> None:
+        """An event where no connection has a task for it."""
+        self._told = event
+        self._client.tell(self._handlers, event, context)
+
     async def _handle_mark(self, mark: Mark) -> None:
         if isinstance(mark, Subscribing):
+            self._told = "subscribing"
+            if self._is_resuming:
+                self._is_resuming = False  # it was told when it was lost
+                return
             await self._handlers.call(
                 "subscribing",
                 SubscribingContext(self.channel, mark.code or 0, mark.reason or "subscribe called"),
             )
         elif isinstance(mark, Subscribed):
+            self._told = "subscribed"
             await self._handlers.call("subscribed", self._subscribed(mark))
         elif isinstance(mark, Errored):
             await self._handlers.call("error", ErrorContext(self._error_of(mark), channel=self.channel))
         elif isinstance(mark, Unsubscribed):
+            self._told, self._wanted = "unsubscribed", False
             context = UnsubscribedContext(self.channel, mark.code or 0, mark.reason)
             await self._handlers.call("unsubscribed", context)
         else:
@@ -321,3 +391,25 @@ def _of_refusal(refused: RequestRefused) -> SXBetRequestError:
             f"{refused.topic}: {reply.message or 'error'} ({reply.code})", code=str(reply.code)
         )
     return SXBetRequestError(str(refused))
+
+
+class _Iteration:
+    """What an iteration of a channel is made of."""
+
+    is_over = False
+
+    def __init__(self, channel: ChannelSubscription) -> None:
+        self.name = channel.channel
+        self._channel = channel
+
+    def start(self) -> None:
+        self._channel.start_iteration()
+
+    async def take(self) -> Any:
+        return await self._channel.take()
+
+    def read(self, taken: Any) -> Any:
+        return self._channel.read(taken)
+
+    def leave(self) -> None:
+        """The channel goes on: `unsubscribe()` leaves it."""

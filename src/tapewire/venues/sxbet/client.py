@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Literal, Self, Unpack, overload
 
-from ...errors import GaveUp, TapewireError
+from ...errors import GaveUp, TapewireError, fresh_copy
 from ...protocols.base import StreamPosition
 from ...protocols.centrifugo import CentrifugoClient, Pacing
 from ...retry import RetryPolicy
@@ -60,6 +60,14 @@ EVENTS = ("connecting", "connected", "disconnected", "error")
 CHANNELS = 480
 """Channels on one connection: the venue's limit is 512, and some room is kept."""
 
+MAX_SIZE = 32 * 1024 * 1024
+"""Bytes of one message: above what the venue may replay at once, a thousand publications of 32 kB."""
+
+SUBSCRIPTIONS_KEPT = 64
+"""Channels that were left, or never asked for, and that are remembered all the same."""
+
+_OVER = ("closing", "closed", "failed")
+
 MAX_NOTICES = 1_000
 """Client events that wait for slow handlers; beyond, the oldest is dropped with a warning."""
 
@@ -75,8 +83,8 @@ class SXBetClient(Watching):
     anything else is tried again. `reconnect`: how long an outage may last; without it the client never gives up.
     `supervise`: where the venue forbids to come back or refuses the key, do not stop, but ask for a fresh token and try
     again at this policy's pace, with an ERROR in the log each time.
-    `channels`: how many one connection carries. `max_ping_delay`: seconds of silence that are forgiven beyond the
-    server's own ping interval.
+    `channels`: how many one connection carries. `max_size`: bytes of the largest message that is taken.
+    `max_ping_delay`: seconds of silence that are forgiven beyond the server's own ping interval.
     """
 
     def __init__(
@@ -88,20 +96,24 @@ class SXBetClient(Watching):
         connector: Connector | None = None,
         channels: int = CHANNELS,
         max_ping_delay: float = 10.0,
+        max_size: int = MAX_SIZE,
         session_options: dict[str, Any] | None = None,
         **settings: Unpack[HttpSettings],
     ) -> None:
+        self._settings = settings
         self.http = AsyncSXBet(**settings)
         self.profile = self.http.profile
-        self.seeds = SeedBatcher(self.http.orders_of_markets)
         self._handlers = Handlers(EVENTS)
         self._notices: asyncio.Queue[tuple[str, Any]] = asyncio.Queue(MAX_NOTICES)
         self._notifier: asyncio.Task[None] | None = None
         self._told: dict[int, str] = {}  # by connection: the state that was fired last
         self._token_error: BaseException | None = None
         self._subscriptions: dict[str, ChannelSubscription] = {}
-        self._was_connected = False
-        provider: TokenProvider = self.http.token_provider
+        self._prune_at = SUBSCRIPTIONS_KEPT
+        self._telling: set[asyncio.Task[None]] = set()
+        self._was_connected = self._is_closed = False
+        self._turn = asyncio.Lock()  # one line is closed or made at a time
+        provider: TokenProvider = self._token
         if get_token is not None:
             provider = _provider(checked_token_getter(get_token))
         self._credentials = Credentials(provider, on_failed=self._token_failed)
@@ -120,9 +132,10 @@ class SXBetClient(Watching):
         self._fields = fields | checked_options(session_options)
         if type(channels) is not int or channels < 1:
             raise SXBetInvalidParameter("channels", channels, "a whole number from 1")
-        self.pool = Pool(self._options, capacity=channels)
-        self.overlaps = Overlaps(self.pool)
-        self.listings = Listings(self.pool, self.http, self.profile)
+        if type(max_size) is not int or max_size < 1:
+            raise SXBetInvalidParameter("max_size", max_size, "a whole number of bytes from 1")
+        self._channels, self._max_size = channels, max_size
+        self._make_line()
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -160,22 +173,41 @@ class SXBetClient(Watching):
         """Fetch a token, connect, and wait until channels are being subscribed.
 
         Failed tries are repeated and fire `error`. Raises UnauthorizedError for a refused key, GaveUp where `reconnect`
-        is exhausted or the venue forbids to come back.
+        is exhausted or the venue forbids to come back. After either, and after `disconnect()`, it may be called again:
+        channels with handlers are then asked for from where they were; iterations and watch verbs have ended.
         """
-        self._was_connected = True
-        self.http.announcement.say()
-        if self._notifier is None:
-            self._notifier = asyncio.get_running_loop().create_task(
-                self._notify(), name="tapewire sxbet events"
-            )
+        async with self._turn:
+            if not self.is_serving:
+                await self._close_line()
+                if self._is_closed:
+                    self.http = AsyncSXBet(**self._settings)
+                self._make_line()
+            self._was_connected = True
+            self.http.announcement.say()
+            if self._notifier is None:
+                self._notifier = asyncio.get_running_loop().create_task(
+                    self._notify(), name="tapewire sxbet events"
+                )
+            for channel in tuple(self._subscriptions.values()):
+                channel.resume()
         await self.pool.open()
 
     async def disconnect(self) -> None:
-        """Leave every channel and close. Bounded in time, idempotent; fires `disconnected`."""
+        """Close, and with that leave every channel. Bounded in time, idempotent; fires `disconnected`."""
+        async with self._turn:
+            self._is_closed = True
+            await self._close_line()
+            await self.http.aclose()
+            for channel in tuple(self._subscriptions.values()):
+                await channel.line_closed()
+            await self._stop_notifying()
+
+    async def _close_line(self) -> None:
         await self.listings.aclose()
         await self.pool.close()
         await self.seeds.aclose()
-        await self.http.aclose()
+
+    async def _stop_notifying(self) -> None:
         notifier, self._notifier = self._notifier, None
         if notifier is not None and notifier is not asyncio.current_task():
             await asyncio.sleep(0)  # what was said last is still told
@@ -208,16 +240,24 @@ class SXBetClient(Watching):
 
     @property
     def state(self) -> str:
-        """`connecting`, `connected` or `disconnected`, as the document has it: of the first connection."""
-        sessions = self.pool.sessions
-        if not sessions or sessions[0].state in ("new", "closing", "closed", "failed"):
+        """`connecting`, `connected` or `disconnected`: of the first connection that is not over."""
+        living = [session for session in self.pool.sessions if session.state not in ("new", *_OVER)]
+        if not living:
             return "disconnected"
-        return "connected" if sessions[0].connected else "connecting"
+        return "connected" if living[0].connected else "connecting"
+
+    @property
+    def is_serving(self) -> bool:
+        """False from `disconnect()`, or the end of the last connection for good, to the next `connect()`."""
+        sessions = self.pool.sessions
+        return not self._is_closed and not (sessions and all(session.state in _OVER for session in sessions))
 
     def check_connected(self) -> None:
-        """Raise NotConnected where `connect` was never called: whoever waits then would wait for ever."""
-        if not self._was_connected:
+        """Raise NotConnected where nothing would come before a `connect()`, or what ended the client for good."""
+        if not self._was_connected or self._is_closed:
             raise NotConnected
+        if not self.is_serving:
+            raise fresh_copy(self.pool.sessions[0].last_error or NotConnected())
 
     def statistics(self) -> tuple[Statistics, ...]:
         """Frozen figures of every connection."""
@@ -262,11 +302,25 @@ class SXBetClient(Watching):
             credentials=None if get_token is None else Credentials(_provider(get_token, channel)),
             delivery=checked_delivery(delivery),
         )
-        self._subscriptions = {
-            name: known for name, known in self._subscriptions.items() if known.state != "unsubscribed"
-        }
-        self._subscriptions[channel] = subscription
+        self.keep(subscription)
         return subscription
+
+    def keep(self, subscription: ChannelSubscription) -> None:
+        """It is the one of its channel from now on. Those that are not subscribed are forgotten in time."""
+        self._subscriptions[subscription.channel] = subscription
+        if len(self._subscriptions) > self._prune_at:
+            self._subscriptions = {
+                name: known for name, known in self._subscriptions.items() if known.state != "unsubscribed"
+            }
+            self._prune_at = 2 * len(self._subscriptions) + SUBSCRIPTIONS_KEPT
+
+    def tell(self, handlers: Handlers, event: str, context: Any) -> None:
+        """Call a channel's handlers where no connection has a task for them."""
+        task = asyncio.get_running_loop().create_task(
+            handlers.call(event, context), name=f"tapewire sxbet {event}"
+        )
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     def session_for(self, channel: str) -> Session:
         """The session that serves the channel, else the first: requests need no subscription."""
@@ -283,19 +337,33 @@ class SXBetClient(Watching):
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _options(self, number: int) -> SessionOptions:
+    def _make_line(self) -> None:
+        """What was closed or has ended is never opened again: another is made."""
+        self._is_closed = False
+        self._told = {}
+        self.seeds = SeedBatcher(self.http.orders_of_markets)
+        self.pool = pool = Pool(lambda number: self._options(number, pool), capacity=self._channels)
+        self.overlaps = Overlaps(pool)
+        self.listings = Listings(pool, self.http, self.profile)
+
+    async def _token(self, fresh: bool) -> Secret:
+        return await self.http.token_provider(fresh)
+
+    def _options(self, number: int, pool: Pool) -> SessionOptions:
         pacing = Pacing()
         return SessionOptions(
-            endpoint=lambda token: Endpoint(url=self._url),
+            endpoint=lambda token: Endpoint(url=self._url, max_size=self._max_size),
             protocol=lambda token: CentrifugoClient(
                 token=token, pacing=pacing, max_ping_delay=self._max_ping_delay
             ),
             name=f"sxbet {number}",
-            on_state=lambda state: self._state_changed(number, state),
+            on_state=lambda state: self._state_changed(number, state, pool),
             **self._fields,
         )
 
-    def _state_changed(self, number: int, state: str) -> None:
+    def _state_changed(self, number: int, state: str, pool: Pool) -> None:
+        if pool is not self.pool:
+            return  # of a line that is closed, and another was made
         session = self.pool.sessions[number - 1] if number <= len(self.pool.sessions) else None
         error = None if session is None else session.last_error
         if state == "authorizing" and number not in self._told:
