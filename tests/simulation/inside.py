@@ -22,7 +22,8 @@ def dead_ends(session: Session) -> Iterator[str]:
     if text := _dead_end_of_line(driver, session.state):
         yield text
     due, timer = driver.timers.next(), driver._timer
-    if due is not None and (timer is None or timer.cancelled() or timer.when() > due):
+    late = not driver._draining and timer is not None and timer.when() > due if due is not None else False
+    if due is not None and (timer is None or timer.cancelled() or late):
         yield f"a deadline is set, and no timer of the loop for it (session {session.state})"
     for wanted in driver.topics.subscriptions:
         if text := _dead_end_of_topic(driver, wanted, session.state):

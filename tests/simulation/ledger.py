@@ -16,7 +16,7 @@ The rules it holds a stream to:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 
 from tapewire.marks import Gap, Lagged, Mark, Reconnected, Resynced
 
@@ -61,7 +61,7 @@ class Reading:
         conflates: bool = False,
         sees_marks: bool = True,
         after: int | None = None,
-        poisoned: Set[int] = frozenset(),
+        poisoned: AbstractSet[int] = frozenset(),
     ) -> None:
         self.last = 0
         self.count = 0

@@ -15,7 +15,7 @@ from tapewire.session.session import Session
 from tests.simulation.inside import dead_ends
 from tests.simulation.ledger import Ledger
 from tests.simulation.user import Consumer, Manner, User
-from tests.simulation.venues import TOPICS, WIRES
+from tests.simulation.venues import WIRES
 from tests.simulation.venues.venue import Temper
 from tests.simulation.world import World, boom
 
@@ -66,7 +66,7 @@ class _Run:
             world.watches.append(self._watch)
             user.wait(user.engine.open, "open()")
             for _ in range(world.chance.randint(0, 2)):
-                user.subscribe(world.chance.choice(TOPICS))
+                user.subscribe(world.chance.choice(self.venue.topics))
             if world.likely(0.6):
                 await asyncio.sleep(1.0)
             self._set_temper()
@@ -103,7 +103,7 @@ class _Run:
             "resubscribe": RetryPolicy(None, 0.2, chance.choice([0.5, 5.0])),
             "supervise": RetryPolicy(None, 1.0, 5.0) if world.likely(0.1) else None,
             "stable_after": chance.choice([0.5, 10.0]),
-            "ping_interval": chance.choice([10.0, 10.0, None]),
+            "ping_interval": chance.choice([10.0, 10.0, None]) if self.venue.has_heartbeat else 10.0,
             "credentials": credentials,
             "strict": user.strict,
             "on_state": self._on_state if world.likely(0.2) else None,
@@ -159,7 +159,7 @@ class _Run:
                 self._user_acts()
             if world.likely(0.6):
                 for _ in range(chance.choice([1, 1, 2, 4])):
-                    self._publish(chance.choice(TOPICS))
+                    self._publish(chance.choice(self.venue.topics))
         if world.likely(0.9):
             self.venue.flush()
         await self._pass()
@@ -197,7 +197,7 @@ class _Run:
             [10, 4, 5, 2, 3, 3, 2, 3, 3, 1, 0.3],
         )[0]
         if what == "subscribe":
-            user.subscribe(chance.choice(TOPICS))
+            user.subscribe(chance.choice(self.venue.topics))
         elif what == "reconnect":
             user.reconnect()
         elif what == "cancel":
@@ -205,7 +205,7 @@ class _Run:
         elif what == "close":
             user.close()
         elif what in ("push", "request"):
-            (user.push if what == "push" else user.request)(chance.choice(TOPICS))
+            (user.push if what == "push" else user.request)(chance.choice(self.venue.topics))
         elif living:
             consumer = chance.choice(living)
             match what:
@@ -224,7 +224,7 @@ class _Run:
 
     def _venue_acts(self) -> None:
         venue, network, chance = self.venue, self.venue.network, self.world.chance
-        topic = chance.choice(TOPICS)
+        topic = chance.choice(self.venue.topics)
         acts: list[tuple[Callable[[], Any], float]] = [
             (lambda: venue.interrupt(topic), 4),
             (lambda: venue.end(topic), 1),
@@ -255,7 +255,7 @@ class _Run:
             self.venue.network.refuse(self.world.chance.choice([401, 403, 404]))
 
     def _burst(self) -> None:
-        topic = self.world.chance.choice(TOPICS)
+        topic = self.world.chance.choice(self.venue.topics)
         for _ in range(self.world.chance.choice([5, 12])):
             self._publish(topic)
 
@@ -279,7 +279,7 @@ class _Run:
         world.note("--- probes")
         last = {}
         for _ in range(3):
-            for topic in TOPICS:
+            for topic in venue.topics:
                 last[topic] = venue.publish(topic)
             venue.flush()
             await asyncio.sleep(PROBE_SECONDS / 3)

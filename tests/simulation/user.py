@@ -18,7 +18,7 @@ from tapewire.marks import Mark, Unsubscribed, is_mark
 from tapewire.session.pool import Pool
 from tapewire.session.session import Session
 from tests.simulation.ledger import KEYS, Ledger, Reading, Snapshot
-from tests.simulation.venues.venue import TOPICS, Venue
+from tests.simulation.venues.venue import Venue
 from tests.simulation.world import SIMULATED, Boom, World, boom, is_simulated
 
 __all__ = ["Consumer", "Manner", "User"]
@@ -84,7 +84,7 @@ class Consumer:
     def __init__(self, user: User, number: int, topic: str, *, after: Consumer | None = None) -> None:
         world, manner = user.world, user.manner
         self.user = user
-        self.name = f"{topic}#{number}"
+        self.name = f"{topic[0].lower()}#{number}"
         self.topic = topic
         self.kind = world.chance.choice(manner.kinds)
         self.policy = world.chance.choice(manner.policies)
@@ -388,7 +388,7 @@ class User:
             case "again":
                 self.subscribe(consumer.topic)
             case "other":
-                self.subscribe(chance.choice(TOPICS))
+                self.subscribe(chance.choice(self.venue.topics))
             case "push":
                 self.push(consumer.topic)
             case "resync":
@@ -472,7 +472,7 @@ class User:
         self.wait(lambda: self._request(topic), f"request on {topic}", within=12.0)
 
     async def _request(self, topic: str) -> None:
-        command = self.venue.command(topic)
+        command = self.venue.command(topic) if self.venue.answers else None
         if command is not None and (session := self.session_of(topic)) is not None:
             await session.request(command)
 

@@ -21,9 +21,7 @@ from tapewire.transport.memory import LinkFaults, MemoryNetwork
 from tests.simulation.ledger import Ledger
 from tests.simulation.world import World
 
-__all__ = ["TOPICS", "Temper", "Venue"]
-
-TOPICS = ("a", "b", "c")
+__all__ = ["LIMIT", "Temper", "Venue"]
 
 LIMIT = 2
 """Topics that one connection holds, where the venue limits them."""
@@ -41,8 +39,15 @@ class Temper(msgspec.Struct, kw_only=True):
 class Venue(ABC):
     """One wire. `limited`: a connection holds `LIMIT` topics (a pool moves what is too much)."""
 
+    topics: ClassVar[tuple[str, ...]] = ("a", "b", "c")
     numbered: ClassVar[bool] = False
     """True where a stream can be recovered."""
+    answers: ClassVar[bool] = True
+    """True where commands are answered."""
+    has_heartbeat: ClassVar[bool] = True
+    """True where the protocol itself notices a dead line."""
+    slowest: ClassVar[float] = 1.0
+    """The longest way of a message, in seconds, that a client of this wire can bear."""
     close_codes: ClassVar[tuple[int, ...]] = (1000, 1001, 1006, 1012)
     """Of which the session comes back."""
     final_codes: ClassVar[tuple[int, ...]] = ()
@@ -166,6 +171,7 @@ class Venue(ABC):
 
     def delay(self, seconds: float) -> None:
         """Everything takes so long from now on, in each direction."""
+        seconds = min(seconds, self.slowest)
         self.network.to_client.delay = self.network.to_server.delay = seconds
         for connection in self.connections():
             connection.link.to_client = connection.link.to_server = LinkFaults(delay=seconds)
