@@ -1,4 +1,4 @@
-"""Stake: every query, with every wrong answer to it: an error that says where, never an empty success. Exact numbers."""
+"""Stake: every query, with every wrong answer to it: an error that says where, no empty success. Exact numbers."""
 
 from __future__ import annotations
 
