@@ -22,6 +22,7 @@ from websockets.uri import parse_uri
 from ..payload import Binary, Payload
 from .base import Endpoint, Receiver, Transport
 from .frames import cut_frames, measure
+from .loop_end import LoopEnd
 from .outcomes import SILENT, checked_close, ending, handshake_failure, request_headers
 from .tunnel import open_stream
 
@@ -186,6 +187,11 @@ class FastTransport(asyncio.BufferedProtocol):
         if self._socket is not None:
             self._socket.abort()
 
+    def _end_silently(self) -> None:
+        """The loop is being shut down: nobody is left who could be told."""
+        self._told = True
+        self._socket.abort()
+
     def _start(self) -> None:
         """connect() has returned: what came with the handshake, and whatever follows, may be delivered."""
         if not (self._started or self._paused or self._deaf):
@@ -228,6 +234,7 @@ class FastTransport(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio has a socket for us (with TCP_NODELAY, which it sets by itself)."""
         self._socket = transport
+        self._loop_end = LoopEnd(self._end_silently)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next read goes: never empty, for a frame that would fill the buffer goes to the core."""
@@ -262,6 +269,7 @@ class FastTransport(asyncio.BufferedProtocol):
         if self._decided is not None:
             self._decided.cancel()
         self._deaf = True
+        self._loop_end.forget()
         self._gone.set_result(None)
         if not self._is_open:
             self._fail_handshake(exc or core.handshake_exc or EOFError())

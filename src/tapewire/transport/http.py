@@ -17,6 +17,7 @@ import os
 import re
 import ssl as ssl_module
 import time
+import weakref
 import zlib
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -33,6 +34,7 @@ from ..retry import RandomFraction, RetryPolicy, retry_after_seconds
 from ..secrets import redact, redact_url
 from .base import PLAIN_HINT
 from .limiter import RateLimiter
+from .loop_end import LoopEnd
 from .proxies import ProxySetting, is_loopback, proxy_for, socks_missing
 from .trust import shared_context
 
@@ -426,6 +428,7 @@ class HttpClient(_Client):
         super().__init__(base_url, **options)
         self._http_transport = http_transport
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_end: LoopEnd | None = None
         self._client = self._opened()
 
     def _opened(self) -> httpx2.AsyncClient:
@@ -442,6 +445,7 @@ class HttpClient(_Client):
             self._client, self._loop = self._opened(), None
         if self._loop is None:
             self._loop = loop
+            self._loop_end = LoopEnd(self._client.aclose)
         elif self._loop is not loop:
             raise WrongLoop(repr(self))
         return self._client
@@ -478,6 +482,8 @@ class HttpClient(_Client):
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
         if not self._is_forked():  # else they are the parent's
+            if self._loop_end is not None:
+                self._loop_end.forget()
             await self._client.aclose()
 
     async def __aenter__(self) -> Self:
@@ -508,9 +514,11 @@ class SyncHttpClient(_Client):
 
     def _opened(self) -> httpx2.Client:
         try:
-            return httpx2.Client(**self._settings.for_httpx(self._http_transport))
+            client = httpx2.Client(**self._settings.for_httpx(self._http_transport))
         except ImportError:
             raise socks_missing("socksio") from None
+        weakref.finalize(self, client.close)  # where nobody does
+        return client
 
     def _pool(self) -> httpx2.Client:
         """The connections of this process."""

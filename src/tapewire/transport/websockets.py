@@ -235,6 +235,9 @@ class WebsocketsTransport:
             lost = ending(received=core.close_rcvd, sent=core.close_sent, failed=failed, error=None)
         except ConnectionClosed as end:
             lost = self._ending(end)
+        except asyncio.CancelledError:
+            connection.transport.abort()  # nobody but the end of the loop cancels this task
+            raise
         except Exception as error:
             # The receiver raised: its fault ends the line, not the process.
             connection.transport.abort()
