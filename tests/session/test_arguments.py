@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from tapewire.errors import ConfigurationError
-from tapewire.session.arguments import check_function, check_seconds
+from tapewire.session.arguments import check_function, check_seconds, takes_plainly
 from tapewire.session.delivery import Delivery
 from tapewire.session.options import SessionOptions
 from tests.session.line import line
@@ -138,3 +138,52 @@ def test_a_sessions_own_functions_are_checked_likewise(field, value):
     with pytest.raises(ConfigurationError) as caught:
         SessionOptions(**fields)
     assert caught.value.argument == field
+
+
+class _Callable:
+    def method(self, item):
+        return item
+
+    def two(self, item, other):
+        return item
+
+
+def _many(*items):
+    return items
+
+
+def _with_default(item, other=1):
+    return item
+
+
+def _keyword_only(item, *, other):
+    return item
+
+
+async def _async(item):
+    return item
+
+
+def _generator(item):
+    yield item
+
+
+@pytest.mark.parametrize(
+    ("function", "takes", "plain"),
+    [
+        (lambda item: item, True, True),
+        (lambda: None, False, False),
+        (_Callable().method, True, True),
+        (_Callable().two, False, False),
+        (_many, True, True),
+        (_with_default, True, True),
+        (_async, True, False),
+        (_generator, False, False),
+        (_keyword_only, False, False),
+        (print, False, False),  # nothing is known of it at a glance
+        (functools.wraps(_with_default)(lambda: None), False, False),
+    ],
+)
+def test_what_surely_takes_one_argument_is_seen_at_a_glance(function, takes, plain):
+    assert takes_plainly(function, 1) is takes
+    assert takes_plainly(function, 1, plain=True) is plain

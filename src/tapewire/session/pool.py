@@ -42,7 +42,9 @@ class _Shard:
 
     def forget_ended(self) -> list[str]:
         """Topics that were left or ended make room again; returns them."""
-        ended = []
+        ended: list[str] = []
+        if len(self.topics) <= self.session.topics:
+            return ended  # each of them is wanted
         for topic, consumers in list(self.topics.items()):
             consumers = {consumer for consumer in consumers if consumer.state != "unsubscribed"}
             self.topics[topic] = consumers
@@ -86,6 +88,11 @@ class Pool:
     def sessions(self) -> tuple[Session, ...]:
         """The sessions there are, in the order in which they were made."""
         return tuple(shard.session for shard in self._shards)
+
+    @property
+    def usable(self) -> bool:
+        """False once every session is over. True before there is one."""
+        return not self._shards or any(shard.usable for shard in self._shards)
 
     async def open(self) -> None:
         """Open the first session and any that subscriptions made already. Raises what a session's `open` raises.
@@ -181,11 +188,12 @@ class Pool:
         known = self._by_topic.get(topic)
         if known is not None and known is not besides and known.usable:
             return known
-        others = [shard for shard in self._shards if shard is not besides and shard.usable]
-        for shard in reversed(others):  # the newest has room most often
-            if len(shard.topics) < shard.capacity:
+        for shard in reversed(self._shards):  # the newest has room most often
+            if shard is not besides and len(shard.topics) < shard.capacity and shard.usable:
                 return shard
-        for shard in others:
+        for shard in self._shards:
+            if shard is besides or not shard.usable:
+                continue
             for ended in shard.forget_ended():
                 del self._by_topic[ended]
             if len(shard.topics) < shard.capacity:

@@ -53,6 +53,11 @@ class Session:
         return self._driver.machine.state.value
 
     @property
+    def topics(self) -> int:
+        """How many topics are wanted now."""
+        return len(self._driver.topics.subscriptions)
+
+    @property
     def options(self) -> SessionOptions:
         """What it was made of."""
         return self._driver.options

@@ -241,6 +241,10 @@ class Subscriptions:
     def discard(self, topic: str) -> None:
         self._wanted.pop(topic, None)
 
+    def any_one(self) -> Wanted | None:
+        """One of them, whichever; None where nothing is wanted."""
+        return next(iter(self._wanted.values()), None)
+
     def confirmed(self) -> int:
         """How many the peer has confirmed."""
         return sum(wanted.state is SubscriptionState.SUBSCRIBED for wanted in self._wanted.values())

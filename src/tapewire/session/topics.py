@@ -508,11 +508,12 @@ class Topics:
 
     def _check_policies(self, subscription: Subscription) -> None:
         blocks = subscription.delivery.policy == "block"
-        for wanted in self.subscriptions:
-            for other in wanted.consumers:
-                if (other.delivery.policy == "block") is not blocks:
-                    allowed = "'block' for every subscription of a session or for none: it stops the whole connection"
-                    raise ConfigurationError("policy", subscription.delivery.policy, allowed)
+        wanted = self.subscriptions.any_one()  # what holds for one holds for all
+        if wanted is not None and any(
+            (each.delivery.policy == "block") is not blocks for each in wanted.consumers
+        ):
+            allowed = "'block' for every subscription of a session or for none: it stops the whole connection"
+            raise ConfigurationError("policy", subscription.delivery.policy, allowed)
 
 
 def _named(topic: str, error: TapewireError) -> str:

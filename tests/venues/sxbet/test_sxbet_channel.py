@@ -1,6 +1,7 @@
 """One channel of the documented client, on a scripted venue in virtual time: its own token, its errors, its bridges."""
 
 import asyncio
+import sys
 
 import pytest
 
@@ -158,3 +159,39 @@ async def test_a_handler_that_always_fails_costs_one_traceback_and_then_counted_
         assert [record.exc_info is not None for record in lines] == [True] + [False] * 9
         assert "broken" in lines[-1].getMessage()
         assert "512 times; the last: ValueError: a bug at 511" in lines[-1].getMessage()
+
+
+# What a channel costs.
+
+
+class Calls:
+    """Counts what is called while it is open: work, and not time, which depends on the machine."""
+
+    def __enter__(self):
+        self.count = 0
+        sys.setprofile(self._count)
+        return self
+
+    def _count(self, frame, event, argument):
+        self.count += event in ("call", "c_call")
+
+    def __exit__(self, *exc_info):
+        sys.setprofile(None)
+
+
+async def test_what_a_subscription_costs_does_not_grow_with_those_that_there_are(clock):
+    async with venue_and_client(clock) as (_, client):
+
+        def subscribe(numbers):
+            with Calls() as calls:
+                for number in numbers:
+                    channel = client.new_subscription(f"order_book:market_{number}", **BOTH)
+                    channel.on("publication", print)
+                    channel.subscribe()
+            return calls.count / len(numbers)
+
+        await client.connect()
+        first = subscribe(range(200))
+        subscribe(range(200, 3000))
+        await settled()
+        assert subscribe(range(3000, 3200)) < 1.5 * first

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ...retry import RetryPolicy
 from ...secrets import Secret
+from ...session.arguments import takes_plainly
 from ...session.buffers import make_buffer
 from ...session.delivery import Delivery
 from ...session.options import SessionOptions
@@ -113,6 +114,8 @@ def _nobody(item: Any) -> None:
 
 
 def _takes(function: Callable[..., Any], *given: Any) -> bool:
+    if takes_plainly(function, len(given)):
+        return True
     try:
         inspect.signature(function).bind(*given)
     except TypeError:

@@ -249,8 +249,7 @@ class SXBetClient(Watching):
     @property
     def is_serving(self) -> bool:
         """False from `disconnect()`, or the end of the last connection for good, to the next `connect()`."""
-        sessions = self.pool.sessions
-        return not self._is_closed and not (sessions and all(session.state in _OVER for session in sessions))
+        return not self._is_closed and self.pool.usable
 
     def check_connected(self) -> None:
         """Raise NotConnected where nothing would come before a `connect()`, or what ended the client for good."""
