@@ -85,6 +85,8 @@ class Reading:
         if isinstance(mark, Resynced):
             return self._resynced(mark)
         self._recovered = self._recovered or isinstance(mark, Reconnected)
+        if self._conflates and isinstance(mark, Gap) and mark.reason == "undecodable" and mark.missed == 1:
+            return None  # written when it was taken: what was queued before it may still come behind it
         if isinstance(mark, Gap | Lagged):
             wrong = self._end_stretch()
             self._expected = self._first = None

@@ -1,0 +1,36 @@
+"""Random schedules of faults and calls break no promise, on any wire; and the simulation itself can be trusted."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.venues import WIRES
+
+ROOT = Path(__file__).parents[2]
+SEEDS = 500
+SECONDS = 120  # a subprocess that hangs; a wire's seeds take some ten
+
+
+def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A process of its own: the order of sets of text, which hashing decides, is part of the schedule."""
+    command = [sys.executable, "-m", "tests.simulation", "--quiet", *arguments]
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+
+
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.parametrize("wire", list(WIRES))
+def test_random_faults_and_calls_break_no_promise(wire):
+    result = simulate("--wire", wire, "--seeds", str(SEEDS), "--jobs", "1", "--tolerate-known")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_seed_is_the_same_schedule_each_time():
+    first, second = (simulate("--wire", "centrifugo", "--seed", "7", "--trace") for _ in range(2))
+    assert first.stdout.count("\n") > 20
+    assert first.stdout == second.stdout
