@@ -38,7 +38,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import MemberDescriptorType
 from typing import Any, Self, TypeVar
@@ -68,6 +68,7 @@ __all__ = [
     "UndecodableFrame",
     "WrongLoop",
     "fresh_copy",
+    "rebuilt",
 ]
 
 _E = TypeVar("_E", bound=BaseException)
@@ -108,7 +109,7 @@ class TapewireError(Exception):
         return copied
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _made, (type(self), self.args, {name: _portable(value) for name, value in _fields(self)})
+        return rebuilt, (type(self), self.args, {name: _portable(value) for name, value in _fields(self)})
 
 
 class ConfigurationError(TapewireError, ValueError):
@@ -384,12 +385,12 @@ def fresh_copy(error: _E) -> _E:
     One object that is raised in several tasks carries the traceback of whichever raised it last: a user would not find
     a line of theirs in it.
     """
-    copied = _made(type(error), error.args, dict(_fields(error)))
+    copied = rebuilt(type(error), error.args, dict(_fields(error)))
     copied.__cause__, copied.__suppress_context__ = error.__cause__, error.__suppress_context__
     return copied
 
 
-def _made(kind: type[_E], args: tuple[Any, ...], fields: dict[str, Any]) -> _E:
+def rebuilt(kind: type[_E], args: tuple[Any, ...], fields: Mapping[str, Any]) -> _E:
     """An error of that text with those fields, without a call of its `__init__`."""
     made = kind.__new__(kind, *args)
     made.args = args

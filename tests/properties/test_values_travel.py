@@ -52,6 +52,7 @@ NOT_FOR_TRAVEL = {
     "Endpoint": "holds an SSLContext, and headers with a token",
     "SessionOptions": "holds the user's functions",
     "Profile": "holds functions that spell a wire",
+    "ErrorMap": "holds functions",
     "Query": "holds functions",
     "Operation": "holds functions",
     "Refresh": "holds a token",

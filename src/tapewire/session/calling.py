@@ -116,6 +116,7 @@ class Caller:
 
     def tell_soon(self, error: BaseException) -> None:
         """`on_error`, of something that ends nothing: inside the read where it is `inline`, else in its own task."""
+        error = self._subscription.as_told(error)
         if self._delivery.inline:
             self.tell_inline(error, None)
         elif self._delivery.on_error is not None:

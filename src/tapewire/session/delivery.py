@@ -139,8 +139,11 @@ class Subscription(Generic[Item_co]):
         *,
         now: Callable[[], float],
         strict: bool = False,
+        errors: Callable[[BaseException], BaseException] | None = None,
     ) -> None:
         self.topic = topic
+        self.as_told: Callable[[BaseException], BaseException] = errors or (lambda error: error)
+        """What its user gets of an error."""
         self.delivery = delivery
         self.strict = strict
         self.seeding = Seeding(delivery.reconcile) if delivery.snapshot is not None else None
@@ -209,7 +212,13 @@ class Subscription(Generic[Item_co]):
 
     async def confirmed(self) -> Any:
         """Wait until the venue has confirmed it; returns its reply. Raises what refused or ended it instead."""
-        return await self.topics.confirmation(self)
+        try:
+            return await self.topics.confirmation(self)
+        except TapewireError as error:
+            told = self.as_told(error)
+            if told is error:
+                raise
+            raise told.with_traceback(error.__traceback__) from error.__cause__
 
     def unsubscribe(self) -> None:
         """Leave. Nothing more is delivered; an iteration ends after what is buffered. Waits for no answer.
@@ -328,6 +337,7 @@ class Subscription(Generic[Item_co]):
     def finish(self, error: BaseException | None, reason: str | None = None) -> None:
         """Nothing more comes; `error` is raised to whoever iterates, behind what is buffered."""
         if not self.buffer.ended:
+            error = None if error is None else self.as_told(error)
             self.error, self.ended_reason = error, reason
             self.buffer.end(error)
             if error is not None and self.delivery.on_error is not None:

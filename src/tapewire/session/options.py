@@ -34,7 +34,8 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     subscription. `pause_limit`: how long policy `block` may stop the reading; keep it below half of the venue's
     own deadline. `on_state` is told each new state, and must not block. `admit` is awaited before each attempt
     to connect: a budget that sessions share. `relocate` is asked what to do with a topic that this connection
-    is too full for; True where it was taken elsewhere (a pool sets both).
+    is too full for; True where it was taken elsewhere (a pool sets both). `errors` makes of each error that a
+    subscription raises or tells what its user gets: one of a tree of the owner's.
     """
 
     endpoint: Callable[[Secret | None], Endpoint]
@@ -58,11 +59,18 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_state: Callable[[str], None] | None = None
     admit: Callable[[], Awaitable[None]] | None = None
     relocate: Callable[[Wanted], bool] | None = None
+    errors: Callable[[BaseException], BaseException] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     fraction: RandomFraction = random
 
     def __post_init__(self) -> None:
-        for name, takes in (("endpoint", 1), ("protocol", 1), ("on_state", 1), ("relocate", 1)):
+        for name, takes in (
+            ("endpoint", 1),
+            ("protocol", 1),
+            ("on_state", 1),
+            ("relocate", 1),
+            ("errors", 1),
+        ):
             check_function(name, getattr(self, name), takes, plain=True)
         check_function("on_error", self.on_error, 2)
         check_function("admit", self.admit, 0)

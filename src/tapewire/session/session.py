@@ -178,7 +178,12 @@ class Session:
         options = self._driver.options
         delivery = delivery or Delivery(**({"on_error": options.on_error} | fields))
         subscription: Subscription[Any] = Subscription(
-            topic, delivery, self._driver.topics, now=options.clock.monotonic, strict=options.strict
+            topic,
+            delivery,
+            self._driver.topics,
+            now=options.clock.monotonic,
+            strict=options.strict,
+            errors=options.errors,
         )
         self._driver.want(subscription, params, position, credentials)
         self._subscriptions[subscription] = None

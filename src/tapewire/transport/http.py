@@ -29,7 +29,7 @@ import httpx2
 import msgspec
 
 from ..clock import Clock, SystemClock
-from ..errors import ConfigurationError, HttpError, WrongLoop, is_transient
+from ..errors import ConfigurationError, HttpError, SessionClosed, WrongLoop, is_transient
 from ..retry import RandomFraction, RetryPolicy, retry_after_seconds
 from ..secrets import redact, redact_url
 from .base import PLAIN_HINT
@@ -448,6 +448,8 @@ class HttpClient(_Client):
             self._loop_end = LoopEnd(self._client.aclose)
         elif self._loop is not loop:
             raise WrongLoop(repr(self))
+        if self._client.is_closed:
+            raise SessionClosed(f"{self!r} is closed; make a new one")
         return self._client
 
     async def request(self, method: Method, path: str, **options: Unpack[CallOptions]) -> Reply:
@@ -525,6 +527,8 @@ class SyncHttpClient(_Client):
         if self._is_forked():
             _parents.append(self._client)
             self._client = self._opened()
+        if self._client.is_closed:
+            raise SessionClosed(f"{self!r} is closed; make a new one")
         return self._client
 
     def request(self, method: Method, path: str, **options: Unpack[CallOptions]) -> Reply:

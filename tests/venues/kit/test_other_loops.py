@@ -119,7 +119,7 @@ def test_a_client_used_in_another_thread_says_so(make: Callable[[], Awaitable[An
         assert client.is_connected or make is not weex  # and here it goes on
 
     asyncio.run(main())
-    assert [type(error) for error in errors] == [WrongLoop]
+    assert [isinstance(error, WrongLoop) for error in errors] == [True]
 
 
 def test_a_stake_socket_that_was_closed_may_be_opened_on_another_loop() -> None:

@@ -18,7 +18,7 @@ from tapewire.errors import (
 from tapewire.marks import Gap
 from tapewire.retry import RetryPolicy
 from tapewire.transport.memory import MemoryNetwork
-from tapewire.venues.stake import ArgumentError, AuthenticationError, StakeWebSocket
+from tapewire.venues.stake import ArgumentError, AuthenticationError, StakeAPIError, StakeWebSocket
 from tests.venues.stake.stake_line import TOKEN, URL, Recorder, closed, connected, news, say, sent, subscribe
 
 
@@ -348,7 +348,7 @@ async def test_what_was_buffered_of_a_channel_that_was_left_is_not_given_to_on_m
 async def test_a_refusal_after_a_reconnection_is_told_once(clock, caplog):
     network = MemoryNetwork()
     errors = []
-    ws = Recorder(clock, network, on_error=lambda error, item: errors.append(type(error)))
+    ws = Recorder(clock, network, on_error=lambda error, item: errors.append(error))
     await ws.subscribe("bets")
     task, link = await connected(ws, network)
     await sent(link)
@@ -357,7 +357,9 @@ async def test_a_refusal_after_a_reconnection_is_told_once(clock, caplog):
     await sent(link)
     say(link, {"type": "error", "channel": "bets", "message": "no more"})
     await asyncio.sleep(1)
-    assert (errors, ws.subscriptions) == ([SubscriptionRefused], [])
+    assert [isinstance(error, SubscriptionRefused) for error in errors] == [True]
+    assert isinstance(errors[0], StakeAPIError)
+    assert ws.subscriptions == []
     await closed(ws, task)
 
 

@@ -16,6 +16,7 @@ from tapewire.venues.stake import (
     StakeWebSocket,
 )
 from tapewire.venues.stake.channels import operations_of
+from tapewire.venues.stake.errors import ERRORS, NetworkError
 from tapewire.venues.stake.graphql import StakeGraphQLClient
 from tests.venues.stake.stake_line import TOKEN, URL, Recorder, news, say, sent
 
@@ -159,7 +160,7 @@ def test_what_is_left_is_selected_no_more():
 
 
 def test_a_lost_connection_says_itself():
-    from tapewire.venues.stake.errors import of_line_error
-
-    lost = ConnectionLost("gone", 1012)
-    assert of_line_error(lost) is lost
+    lost = ERRORS.mapped(ConnectionLost("gone", 1012))
+    assert isinstance(lost, ConnectionLost)
+    assert isinstance(lost, NetworkError)
+    assert not isinstance(lost, AuthenticationError)

@@ -23,7 +23,7 @@ from tapewire.venues.stake import (
     ValidationError,
 )
 from tapewire.venues.stake.channels import operations_of, selector_of
-from tapewire.venues.stake.errors import of_graphql_errors, of_http_error, of_line_error
+from tapewire.venues.stake.errors import ERRORS, of_graphql_errors, of_http_error
 from tapewire.venues.stake.message import data_of, exact, message_of
 from tapewire.venues.stake.operations import QUERIES
 from tapewire.venues.stake.protocol import PageFrame
@@ -211,14 +211,17 @@ def test_an_argument_error_is_also_a_configuration_error():
 
 def test_a_refused_line_with_another_status_stays_what_it_is():
     refused = HandshakeRefused("host", 404)
-    assert of_line_error(refused) is refused
+    mapped = ERRORS.mapped(refused)
+    assert (str(mapped), mapped.status_code) == (str(refused), 404)
+    assert isinstance(mapped, HandshakeRefused)
+    assert not isinstance(mapped, AccessDeniedError | AuthenticationError)
 
 
 def test_a_line_that_was_denied_says_what_the_site_may_want():
-    error = of_line_error(HandshakeRefused("host", 403))
+    error = ERRORS.mapped(HandshakeRefused("host", 403))
     assert isinstance(error, AccessDeniedError)
     assert "headers and cookies of your own browser session" in str(error)
-    assert "browser" not in str(of_line_error(HandshakeRefused("host", 401)))
+    assert "browser" not in str(ERRORS.mapped(HandshakeRefused("host", 401)))
 
 
 def test_no_query_changes_anything():

@@ -14,14 +14,14 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from ...clock import Clock, SystemClock
-from ...errors import ConfigurationError, HttpError
+from ...errors import HttpError
 from ...retry import RetryPolicy
 from ...secrets import Secret, redact_url
 from ...transport.http import HttpClient, Reply, Request
 from ...transport.limiter import RateLimiter
 from ..kit.answers import AnswerFault, Unreadable, graphql_result, read_json, read_shape, reading
 from ..kit.settings import Announcement, Setting, Sources, number
-from .errors import AnswerError, ArgumentError, of_graphql_errors, of_http_error
+from .errors import ERRORS, AnswerError, ArgumentError, of_graphql_errors, of_http_error
 from .headers import session_headers, token_of, with_own
 from .message import with_amounts
 from .operations import QUERIES
@@ -38,6 +38,7 @@ T = TypeVar("T")
 _MUTATES = re.compile(r"\bmutation\b")
 
 
+@ERRORS.covers
 class StakeAPI:
     """The venue's API. Use it as `async with StakeAPI(access_token=...) as client`, or close() it when done.
 
@@ -69,17 +70,14 @@ class StakeAPI:
         sources = Sources()
         seconds = _number(sources.settle("timeout", timeout, "STAKE_TIMEOUT", default=30.0))
         rate = _number(sources.settle("rate_limit", rate_limit, "STAKE_RATE_LIMIT", default=10.0))
-        try:
-            self._http = HttpClient(
-                self.base_url,
-                headers=self._headers_for,
-                timeout=seconds,
-                limiter=limiter or RateLimiter(rate),
-                policy=retry or RetryPolicy(),
-                clock=clock or SystemClock(),
-            )
-        except ConfigurationError as error:
-            raise ArgumentError(error.argument, error.value, error.allowed) from None
+        self._http = HttpClient(
+            self.base_url,
+            headers=self._headers_for,
+            timeout=seconds,
+            limiter=limiter or RateLimiter(rate),
+            policy=retry or RetryPolicy(),
+            clock=clock or SystemClock(),
+        )
 
     # --- the account ------------------------------------------------------------------------------------------------
 

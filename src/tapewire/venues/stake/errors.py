@@ -26,16 +26,21 @@ import msgspec
 
 from ...errors import (
     ConfigurationError,
-    ConnectionLost,
-    GaveUp,
-    HandshakeRefused,
+    CredentialsError,
     HttpError,
+    LineError,
+    RequestError,
+    RequestRefused,
+    SessionClosed,
+    SubscriptionRefused,
     TapewireError,
 )
 from ...secrets import redact
 from ..kit.answers import AnswerFault, UnreadableAnswer, is_page
+from ..kit.errors import ErrorMap
 
 __all__ = [
+    "ERRORS",
     "AccessDeniedError",
     "AnswerError",
     "ArgumentError",
@@ -194,15 +199,30 @@ def of_graphql_errors(errors: Any, status: int) -> StakeAPIError:
     return kind(redact(f"GraphQL errors: {told}"), status_code=status, errors=listed)
 
 
-def of_line_error(error: TapewireError) -> TapewireError:
-    """The error of a socket that is over: what of it the venue's refusal explains, else itself."""
-    last = error.last if isinstance(error, GaveUp) else error
-    if isinstance(last, HandshakeRefused) and last.status in _BY_STATUS:
-        text = f"{last}; {_BROWSER_SESSION}" if last.status == 403 else str(last)
-        return _BY_STATUS[last.status](text, status_code=last.status)
-    if isinstance(last, ConnectionLost) and last.code in _REFUSING_CODES:
-        return AuthenticationError(str(last))
-    return error
+def _facts(error: TapewireError, status: int | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {"status_code": status, "errors": [], "sent": bool(getattr(error, "sent", False))}
+    if status == 429:
+        facts["retry_after"] = getattr(error, "retry_after", None) or 0.0
+    return facts
+
+
+ERRORS = ErrorMap(
+    root=StakeAPIError,
+    refuse=ArgumentError,
+    by_status={**_BY_STATUS, 429: RateLimitError, 500: ServerError},
+    by_close_code=dict.fromkeys(_REFUSING_CODES, AuthenticationError),
+    by_class={
+        CredentialsError: AuthenticationError,
+        SubscriptionRefused: ValidationError,
+        RequestRefused: ValidationError,
+        RequestError: NetworkError,
+        SessionClosed: StakeAPIError,
+        LineError: NetworkError,
+    },
+    hints={403: _BROWSER_SESSION},
+    facts=_facts,
+)
+"""What the engine's errors are as the venue's own."""
 
 
 def _errors_in(body: bytes) -> list[dict[str, Any]]:

@@ -15,11 +15,9 @@ from typing import Any, Self, get_args
 
 from ...errors import (
     BufferOverflow,
-    ConfigurationError,
     SessionClosed,
     SubscriptionEnded,
     SubscriptionError,
-    TapewireError,
 )
 from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed
 from ...retry import RetryPolicy
@@ -34,7 +32,7 @@ from ...transport.base import Connector
 from ..kit.connection import Body, HomeLoop
 from ..kit.settings import Announcement
 from .channels import checked_channel, is_private, operations_of
-from .errors import ArgumentError, of_line_error
+from .errors import ERRORS, ArgumentError
 from .headers import session_headers, token_of
 from .message import StakeMessage, data_of, message_of
 from .protocol import OTHER, Send
@@ -54,6 +52,7 @@ _calling: ContextVar[Session | None] = ContextVar("tapewire_stake_calling", defa
 """The session whose handler runs here: to wait there until it is closed would be to wait for oneself."""
 
 
+@ERRORS.covers
 class StakeLine:
     """What `ws` is while the line is up."""
 
@@ -68,6 +67,7 @@ class StakeLine:
         return f"<StakeLine {self._session.state}>"
 
 
+@ERRORS.covers
 class StakeWebSocket:
     """The venue's stream. `await subscribe(channel)`, before or after, then `await connect()`, which runs until closed.
 
@@ -230,11 +230,7 @@ class StakeWebSocket:
         if self._failure is not None:
             raise self._failure
         if session is not None and session.state == "failed":
-            try:
-                await session.run_forever()
-            except TapewireError as error:
-                refusal = of_line_error(error)
-            raise refusal
+            await session.run_forever()
 
     # --- the engine's shape -----------------------------------------------------------------------------------------
 
@@ -268,8 +264,6 @@ class StakeWebSocket:
             made = Delivery(**(fields | delivery))
         except TypeError as error:
             raise ArgumentError("delivery", str(error), Delivery.__struct_fields__) from None
-        except ConfigurationError as error:
-            raise ArgumentError(error.argument, error.value, error.allowed) from None
         return self._take(channel, made)
 
     def statistics(self) -> Statistics:
@@ -301,8 +295,8 @@ class StakeWebSocket:
     async def __aexit__(self, *exc_info: object) -> None:
         error = self._body.leave(*exc_info[1:2])
         await self.close()
-        if isinstance(error, TapewireError):
-            raise of_line_error(error)
+        if error is not None:
+            raise error
 
     def __repr__(self) -> str:
         return f"<StakeWebSocket {self.wire} at {redact_url(self.uri)} {self.state} {len(self.subscriptions)} channels>"
@@ -321,15 +315,9 @@ class StakeWebSocket:
             for channel in (*self.subscriptions, OTHER) if self.wire == "page" else tuple(self.subscriptions):
                 await self._subscribe(channel)
             await session.open()
-        except TapewireError as error:
-            await self.close()
-            refusal = of_line_error(error)
         except BaseException:
             await self.close()
             raise
-        else:
-            return
-        raise refusal
 
     def _take(self, channel: str, delivery: Delivery) -> Subscription:
         session, params = self._line(), operations_of(channel) if self.wire == "graphql" else None
@@ -364,12 +352,11 @@ class StakeWebSocket:
             "ping_timeout": 10.0,
             "on_error": self._on_error,
             **self._session_options,
+            "errors": ERRORS.mapped,
             "on_state": self._state_changed,
         }
         try:
             return SessionOptions(**options)
-        except ConfigurationError as error:
-            raise ArgumentError(error.argument, error.value, error.allowed) from None
         except TypeError as error:
             raise ArgumentError("session_options", str(error), SessionOptions.__struct_fields__) from None
 

@@ -23,7 +23,7 @@ from ...transport.limiter import RateLimiter
 from ..kit.settings import Announcement
 from . import operations
 from .config import resolve
-from .errors import STXException, STXInvalidParameterException, STXTransportException, of_http_error
+from .errors import ERRORS, STXException, STXInvalidParameterException, STXTransportException, of_http_error
 from .graphql import snake
 from .http import read, to_call
 from .operations import Operation
@@ -105,6 +105,7 @@ def _calling(make: Callable[P, Operation[T]]) -> _Method[P, T]:
     return _Method(course)
 
 
+@ERRORS.covers
 class _Client:
     """What both clients share: their settings, their methods, and the meaning of failures."""
 
@@ -219,6 +220,7 @@ class _Client:
         return f"<{type(self).__name__} at {self.origin}, {self.user!r}>"
 
 
+@ERRORS.covers
 class STX(_Client):
     """The blocking client. Do not call it where an event loop runs, or the loop stands still meanwhile: AsyncSTX.
 
@@ -231,6 +233,7 @@ class STX(_Client):
         super().__init__(settings)
         self._http = SyncHttpClient(self.origin, **self._http_options)
 
+    @ERRORS.covered
     def _perform(self, course: Course[T]) -> T:
         answer: Any = None
         failure: Exception | None = None
@@ -275,6 +278,7 @@ class STX(_Client):
         self.close()
 
 
+@ERRORS.covers
 class AsyncSTX(_Client):
     """The client for asyncio: every method of STX, awaited. Close it with `aclose()` or `async with`.
 
@@ -287,6 +291,7 @@ class AsyncSTX(_Client):
         super().__init__(settings)
         self._http = HttpClient(self.origin, **self._http_options)
 
+    @ERRORS.covered
     async def _perform(self, course: Course[T]) -> T:
         answer: Any = None
         failure: Exception | None = None

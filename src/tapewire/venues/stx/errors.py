@@ -32,13 +32,20 @@ from ...errors import (
     CredentialsError,
     CredentialsRefused,
     HttpError,
+    LineError,
+    RequestError,
+    RequestRefused,
+    SessionClosed,
     SubscriptionError,
     TapewireError,
 )
+from ...protocols.phoenix.replies import reason_in
 from ...secrets import redact
 from ..kit.answers import AnswerFault, UnreadableAnswer
+from ..kit.errors import ErrorMap
 
 __all__ = [
+    "ERRORS",
     "STXAnswerException",
     "STXAuthException",
     "STXAuthenticationFailedException",
@@ -172,6 +179,8 @@ class STXChannelException(STXException, SubscriptionError):
     channels are joined.
     """
 
+    _retryable = False
+
     def __init__(
         self, message: str, *, topic: str, reason: str = "", reply: Any = None, retryable: bool = False
     ) -> None:
@@ -210,6 +219,37 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], type[STXException]], ...] = (
     (("not found", "not_found"), STXNotFoundException),
     (("internal server error", "internal_server_error", "something went wrong"), STXServerException),
 )
+
+
+def _facts(error: TapewireError, status: int | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {"status_code": status, "errors": [], "request_id": None}
+    sent = bool(getattr(error, "sent", False))
+    facts |= {"sent": sent, "outcome_unknown": sent and isinstance(error, RequestError)}
+    if isinstance(error, SubscriptionError | RequestError):
+        reply = getattr(error, "reply", None)
+        reason = getattr(error, "reason", None) or reason_in(reply, "no reason given")
+        facts |= {"reply": reply, "reason": reason}
+    if status == 429:
+        facts["retry_after"] = getattr(error, "retry_after", None) or 0.0
+    return facts
+
+
+ERRORS = ErrorMap(
+    root=STXException,
+    refuse=STXInvalidParameterException,
+    by_status=_BY_STATUS | {429: STXRateLimitException, 500: STXServerException},
+    by_class={
+        CredentialsRefused: STXAuthenticationFailedException,
+        CredentialsError: STXAuthException,
+        SubscriptionError: STXChannelException,
+        RequestRefused: STXChannelException,
+        RequestError: STXTransportException,
+        SessionClosed: STXException,
+        LineError: STXTransportException,
+    },
+    facts=_facts,
+)
+"""What the engine's errors are as the venue's own."""
 
 
 def of_http_error(error: HttpError, *, signing_in: bool = False, lookup: str = "") -> STXException:

@@ -13,19 +13,18 @@ from contextlib import suppress
 from functools import partial, update_wrapper
 from typing import Any, Self, Unpack
 
+import msgspec
+
 from ...errors import (
-    ConfigurationError,
     NotSubscribed,
     RequestLost,
     RequestRefused,
-    RequestTimeout,
     SubscriptionEnded,
     SubscriptionRefused,
     TapewireError,
 )
 from ...marks import Mark
 from ...protocols.phoenix import PhoenixClient, Push
-from ...protocols.phoenix.replies import reason_in
 from ...retry import NEVER_GIVE_UP, RetryPolicy
 from ...secrets import Secret
 from ...session.credentials import Credentials
@@ -37,7 +36,7 @@ from ...transport import default_connector
 from ...transport.base import Connector, Endpoint
 from ..kit.connection import Body, HomeLoop
 from .client import AccountSettings, AsyncSTX
-from .errors import STXChannelException, STXInvalidParameterException, STXTransportException
+from .errors import ERRORS, STXChannelException, STXInvalidParameterException, STXTransportException
 from .filters import JoinParams, changed_by_push, checked_join_params
 from .keepalive import Keepalive, checked_cancel_on_disconnect
 from .message import ChannelMessage, decoder_for
@@ -61,6 +60,15 @@ ACCOUNT_CAPACITY = 10_000
 MARKET_CAPACITY = 5_000
 
 
+_ERRORS = msgspec.structs.replace(
+    ERRORS,
+    hints={
+        "unmatched topic": f"the venue knows no such topic; known: Channels.{', '.join(Channels.__members__)}"
+    },
+)
+
+
+@ERRORS.covers
 class STXWebSocket:
     """The venue's stream. Use it as `async with STXWebSocket(region=..., env=...) as ws`, or connect() and close().
 
@@ -122,6 +130,7 @@ class STXWebSocket:
             "credentials": self._credentials,
             "name": "stx",
             **given,
+            "errors": _ERRORS.mapped,
             "on_state": self._watching(given["on_state"]),
         }
         return SessionOptions(**options)
@@ -241,15 +250,15 @@ class STXWebSocket:
                 )
         try:
             subscription = self._session.subscribe(topic, params, delivery=Delivery(**(fields | delivery)))
-        except (TypeError, ConfigurationError) as error:
-            raise _invalid(error) from None
+        except TypeError as error:
+            raise STXInvalidParameterException("delivery", str(error), Delivery.__struct_fields__) from None
         if not self._living(topic):
             self._params[topic] = JoinParams(params)
         self._joined[topic] = [*self._living(topic), subscription]
         try:
             await subscription.confirmed()
-        except (SubscriptionRefused, SubscriptionEnded) as error:
-            raise _refused_join(error) from None
+        except (SubscriptionRefused, SubscriptionEnded):
+            raise
         except BaseException:
             subscription.unsubscribe()
             raise
@@ -288,9 +297,9 @@ class STXWebSocket:
                 self._session.push(command)
             else:
                 _ = self._select(topic, change, command)
-        except RequestLost as error:
+        except RequestLost:
             if change is None:
-                raise STXTransportException(str(error), sent=error.sent) from None
+                raise
         except NotSubscribed:
             if change is None:
                 raise STXTransportException(
@@ -313,11 +322,6 @@ class STXWebSocket:
             if change is None:
                 return await self._session.request(command, seconds=seconds)
             return await self._select(topic, change, command, seconds)
-        except RequestRefused as error:
-            reason = reason_in(error.reply, "no reason given")
-            raise STXChannelException(str(error), topic=topic, reason=reason, reply=error.reply) from None
-        except (RequestLost, RequestTimeout) as error:
-            raise STXTransportException(str(error), sent=error.sent, outcome_unknown=error.sent) from None
         except NotSubscribed:
             raise STXTransportException(f"{event} on {topic}: it is being joined again", sent=False) from None
 
@@ -425,24 +429,3 @@ class STXWebSocket:
             earlier.stop()
         ping: Callable[[], Awaitable[Any]] = lambda: self.request(topic, "ping", {})  # noqa: E731
         self._keepalives[topic] = Keepalive(subscription, ping)
-
-
-def _refused_join(error: SubscriptionRefused | SubscriptionEnded) -> STXChannelException:
-    text = str(error)
-    if error.reason == "unmatched topic":
-        text += f" (the venue knows no such topic; known: Channels.{', '.join(Channels.__members__)})"
-    return STXChannelException(
-        text,
-        topic=error.topic,
-        reason=error.reason,
-        reply=getattr(error, "reply", None),
-        retryable=error.retryable,
-    )
-
-
-def _invalid(error: Exception) -> Exception:
-    if isinstance(error, ConfigurationError) and not isinstance(error, STXInvalidParameterException):
-        return STXInvalidParameterException(error.argument, error.value, error.allowed)
-    if isinstance(error, TypeError):
-        return STXInvalidParameterException("delivery", str(error), Delivery.__struct_fields__)
-    return error

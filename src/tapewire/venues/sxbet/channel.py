@@ -17,7 +17,7 @@ from ...protocols.centrifugo import ErrorReply, History, Publication, SeenIds, S
 from ...session.credentials import Credentials
 from ...session.delivery import Subscription
 from ..kit.pulling import Stream
-from .errors import SXBetInvalidParameter, SXBetRequestError
+from .errors import ERRORS, SXBetInvalidParameter, SXBetRequestError
 from .events import (
     Decorator,
     ErrorContext,
@@ -49,6 +49,7 @@ MAX_SEEN = 1_000
 """Message ids remembered per channel, to drop what is replayed twice."""
 
 
+@ERRORS.covers_but("line_closed", "read", "resume", "start_iteration", "take")
 class ChannelSubscription:
     """Made by `SXBetClient.new_subscription`. Give it handlers or iterate it, then `subscribe()`.
 

@@ -36,7 +36,7 @@ from .arguments import (
     checked_token_getter,
 )
 from .channel import ChannelSubscription
-from .errors import NotConnected, SXBetInvalidParameter
+from .errors import ERRORS, NotConnected, SXBetInvalidParameter
 from .events import (
     ConnectedContext,
     ConnectingContext,
@@ -75,6 +75,7 @@ TokenGetter = Callable[[], Awaitable[str | Secret]]
 ChannelTokenGetter = Callable[[str], Awaitable[str | Secret]]
 
 
+@ERRORS.covers_but("keep", "tell")
 class SXBetClient(Watching):
     """Use it as `async with SXBetClient(api_key=...) as client`, or `connect()` and `disconnect()`.
 
@@ -121,6 +122,7 @@ class SXBetClient(Watching):
         fields: dict[str, Any] = {
             "credentials": self._credentials,
             "connector": connector or default_connector(),
+            "errors": ERRORS.mapped,
             "supervise": checked_policy("supervise", supervise),
             "ping_interval": None,  # the server pings, and its silence is judged by the protocol
         }
@@ -369,7 +371,7 @@ class SXBetClient(Watching):
             self._say_connecting(number, ConnectingContext(0, "connect called", number))
         elif state in ("authorizing", "waiting") and error is not None:
             if state == "waiting" and not self._is_told(error):
-                self._say("error", ErrorContext(error, number))
+                self._say("error", ErrorContext(ERRORS.mapped(error), number))
             self._say_connecting(number, ConnectingContext(_code_of(error), _reason_of(error), number))
         elif state == "up":
             self._told[number] = "connected"
@@ -394,7 +396,7 @@ class SXBetClient(Watching):
     def _token_failed(self, error: BaseException) -> None:
         """Told here, for whatever reason there is no token: a renewal fails without any change of state."""
         self._token_error = error
-        self._say("error", ErrorContext(error.__cause__ or error))
+        self._say("error", ErrorContext(ERRORS.mapped(error.__cause__ or error)))
 
     def _is_told(self, error: BaseException) -> bool:
         return self._token_error is not None and self._token_error in (error, error.__cause__)

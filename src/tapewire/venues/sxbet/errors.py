@@ -20,6 +20,7 @@ All are TapewireErrors too. No text holds a key, a token or a query. `Unauthoriz
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -29,11 +30,18 @@ from ...errors import (
     CredentialsRefused,
     HttpError,
     LineError,
+    RequestError,
+    RequestRefused,
+    SessionClosed,
+    SubscriptionRefused,
     TapewireError,
+    UndecodableFrame,
 )
 from ...secrets import redact
+from ..kit.errors import ErrorMap
 
 __all__ = [
+    "ERRORS",
     "NotConnected",
     "SXBetError",
     "SXBetInvalidParameter",
@@ -170,6 +178,42 @@ def code_in(body: bytes) -> str:
         return ""
     said = "; ".join(told.message[:5]) if isinstance(told.message, list) else told.message
     return redact(told.error_code or said or told.error or "")[:200]
+
+
+def _facts(error: TapewireError, status: int | None) -> dict[str, Any]:
+    code = getattr(error, "code", None)
+    facts: dict[str, Any] = {"status": status, "request_id": None, "code": "" if code is None else code}
+    facts["sent"] = bool(getattr(error, "sent", False))
+    if status == 429:
+        facts["retry_after"] = getattr(error, "retry_after", None) or 0.0
+    elif isinstance(error, CredentialsError):
+        facts["retry_after"] = getattr(error, "retry_after", None)
+    return facts
+
+
+ERRORS = ErrorMap(
+    root=SXBetError,
+    refuse=SXBetInvalidParameter,
+    by_status={
+        401: UnauthorizedError,
+        403: UnauthorizedError,
+        429: SXBetRateLimitError,
+        500: SXBetServerError,
+    },
+    by_close_code={3500: UnauthorizedError},  # invalid token
+    by_class={
+        CredentialsRefused: UnauthorizedError,
+        CredentialsError: TokenUnavailable,
+        SubscriptionRefused: SXBetRequestError,
+        RequestRefused: SXBetRequestError,
+        RequestError: SXBetTransportError,
+        SessionClosed: SXBetError,
+        LineError: SXBetTransportError,
+        UndecodableFrame: SXBetServerError,
+    },
+    facts=_facts,
+)
+"""What the engine's errors are as the venue's own."""
 
 
 def of_http_error(error: HttpError) -> SXBetError:

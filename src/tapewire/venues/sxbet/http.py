@@ -25,6 +25,7 @@ from ...transport.http import HttpClient, Reply, Request, retry_delay
 from ..kit.settings import Announcement, Sources, secret
 from .arguments import checked_policy, checked_seconds
 from .errors import (
+    ERRORS,
     SXBetError,
     SXBetInvalidParameter,
     SXBetRequestError,
@@ -111,6 +112,7 @@ class TradeFilter(TypedDict, total=False):
     base_token: str
 
 
+@ERRORS.covers
 class AsyncSXBet:
     """The venue's HTTP API. `endpoints` says where it calls, `profile` which generation it speaks.
 

@@ -18,6 +18,7 @@ from ...protocols.centrifugo import SubscribeParams
 from ...session.delivery import Subscription
 from ..kit.pulling import Stream
 from .book import MarketBook
+from .errors import ERRORS
 from .levels import LevelBook
 from .listings import Listings
 from .overlap import Overlaps
@@ -42,6 +43,7 @@ SEED_SECONDS = 30.0
 """How long a seed may take; after a mass reconnection many wait for one request limit."""
 
 
+@ERRORS.covers
 class Watching(ABC):
     """Mixed into `SXBetClient`, which has all of these."""
 

@@ -25,12 +25,23 @@ from typing import Any
 
 import msgspec
 
-from ...errors import ConfigurationError, HttpError, TapewireError
+from ...errors import (
+    ConfigurationError,
+    CredentialsError,
+    HttpError,
+    LineError,
+    RequestError,
+    SessionClosed,
+    SubscriptionRefused,
+    TapewireError,
+)
 from ...secrets import redact
 from ..kit.answers import AnswerFault, UnreadableAnswer
+from ..kit.errors import ErrorMap
 
 __all__ = [
     "BAN_SECONDS",
+    "ERRORS",
     "EXPIRED_TIMESTAMP",
     "OrderOutcomeUnknown",
     "WEEXAuthenticationError",
@@ -168,6 +179,36 @@ class OrderOutcomeUnknown(WEEXError):
         )
         super().__init__(f"{what}: outcome unknown ({cause}); look it up with get_order({known})")
 
+
+def _facts(error: TapewireError, status: int | None) -> dict[str, Any]:
+    code = getattr(error, "code", None)
+    facts: dict[str, Any] = {"status": status, "request_id": None, "code": "" if code is None else code}
+    facts["sent"] = bool(getattr(error, "sent", False))
+    if status == 429:
+        told = getattr(error, "retry_after", None)
+        facts["retry_after"] = BAN_SECONDS if told is None else told
+    return facts
+
+
+ERRORS = ErrorMap(
+    root=WEEXError,
+    refuse=WEEXInvalidArgument,
+    by_status={
+        401: WEEXAuthenticationError,
+        403: WEEXPermissionError,
+        429: WEEXRateLimitError,
+        500: WEEXSystemError,
+    },
+    by_class={
+        CredentialsError: WEEXAuthenticationError,
+        SubscriptionRefused: WEEXRequestError,
+        RequestError: WEEXNetworkError,
+        SessionClosed: WEEXError,
+        LineError: WEEXNetworkError,
+    },
+    facts=_facts,
+)
+"""What the engine's errors are as the venue's own."""
 
 _SYSTEM = frozenset({"-1054", "50003", "50004", "50005", "50006", "50007"})
 _NOT_FOUND = frozenset({"-2200", "-3200"})

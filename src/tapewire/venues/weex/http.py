@@ -49,6 +49,7 @@ from .answers import (
 from .config import WeexConfig
 from .errors import (
     BAN_SECONDS,
+    ERRORS,
     EXPIRED_TIMESTAMP,
     OrderOutcomeUnknown,
     WEEXAuthenticationError,
@@ -81,6 +82,7 @@ _CLIENT_ORDER_ID: Final = re.compile(r"[ -~]{1,36}")
 _TIMES_IN_FORCE: Final = ("gtc", "ioc", "fok", "post_only")
 
 
+@ERRORS.covers
 class WeexAsyncClient:
     """Close it with `close()` or use it as `async with WeexAsyncClient(config)`. Public calls need no key."""
 

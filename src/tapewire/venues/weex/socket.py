@@ -27,7 +27,7 @@ from ..kit.connection import HomeLoop
 from .account import Balances, Positions, PositionSource
 from .books import BookFeed, BookSource, book_messages
 from .config import WeexConfig
-from .errors import WEEXInvalidArgument
+from .errors import ERRORS, WEEXInvalidArgument
 from .http import WeexAsyncClient
 from .lines import Lines
 from .operations import connections_of
@@ -72,6 +72,7 @@ class Truth(int):
     __str__ = __repr__
 
 
+@ERRORS.covers
 class WeexWebSocketClient:
     """The venue's streams. Use it as `async with WeexWebSocketClient(config) as client`, or connect() and disconnect().
 
@@ -105,7 +106,9 @@ class WeexWebSocketClient:
             "retry": retry or NEVER_GIVE_UP,
             "clock": self._clock,
             "fraction": fraction,
-        } | dict(session_options or {})
+        }
+        self._fields |= dict(session_options or {})
+        self._fields["errors"] = ERRORS.mapped
         self._public: Lines | None = None
         self._private: Lines | None = None
         hosts = {host_of(config.addresses.public), host_of(config.addresses.private)}

@@ -23,7 +23,7 @@ from ...marks import Gap, Mark, is_mark
 from ...session.buffers import EMPTY, Policy, make_buffer
 from ...session.stepping import SLICE_SECONDS, is_cancelled
 from ..kit.holding import Holding
-from .errors import WEEXInvalidArgument
+from .errors import ERRORS, WEEXInvalidArgument
 from .message import WeexMessage
 
 __all__ = ["Convert", "Source", "Stream", "StreamCore"]
@@ -113,7 +113,7 @@ class StreamCore:
         An error beside an item, or one that may pass, ends nothing: the session logs it, and asks again.
         """
         if item is None and not (isinstance(error, SubscriptionRefused) and error.retryable):
-            self.buffer.end(error)
+            self.buffer.end(ERRORS.mapped(error))
             asyncio.get_running_loop().call_soon(self.leave)
 
     def end(self) -> None:
@@ -238,6 +238,7 @@ class StreamCore:
         self.fail(BufferOverflow(self.name, self.buffer.capacity))
 
 
+@ERRORS.covers
 class Stream:
     """Iterate it: `async for message in client.stream_...(...)`. One task at a time.
 
