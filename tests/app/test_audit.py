@@ -170,6 +170,13 @@ def test_a_fault_that_lasts_is_a_cause_until_the_topic_is_served_anew():
     ).causeless_marks
 
 
+def test_a_line_that_is_dead_one_way_is_over_when_the_topic_is_served_anew_though_nobody_ended_it():
+    dead = serving(1, 0, None, (3, None))
+    assert audit(upto(8), [*got(1, 2), GAP, *got(8)], [dead, serving(2, 7)]).honest
+    assert audit(upto(8), [*got(1, 2), GAP, *got(8)], [dead]).untouched == 5
+    assert audit(upto(9), [*got(1, 2), GAP, *got(9)], [dead, serving(2, 7)]).untouched == 1
+
+
 def test_what_a_consumer_dropped_itself_has_no_cause_whatever_faults_there_were():
     result = audit(upto(4), [*got(1, 2), Lagged(dropped=1), *got(4)], [serving(1, 0, None, (3, None))])
     assert not result.honest

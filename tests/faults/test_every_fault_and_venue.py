@@ -73,6 +73,33 @@ async def comes_back(line: Line, _: Any) -> None:
     says(line, line.lost)
 
 
+async def comes_back_though_it_is_heard(line: Line, _: Any) -> None:
+    """Publications come all the while, and prove nothing of the way out: a new line is made all the same."""
+    await until(lambda: line.happen() or line.connections > 1, "a new line")
+    await comes_back(line, _)
+
+
+async def comes_back_when_it_is_let(line: Line, order: Any) -> None:
+    """A topic that was had and is refused when it is asked for again is asked for until it is granted."""
+    await until(lambda: order.times_left == 0, "each refusal to be met")
+    await comes_back(line, order)
+
+
+async def asks_for_less(line: Line, order: Any) -> None:
+    """A replay that the server's queue cannot hold ends the line each time: less is asked for, until all has come."""
+    await until(lambda: line.marks, "a mark")
+    await line.goes_on(line.connections)
+    assert 2 <= order.hits <= 6
+    says(line, line.lost)
+
+
+async def ends_with_the_refusal(line: Line, _: Any) -> None:
+    """A refusal is final there, also of a topic that was had: the stream ends with it, and other topics live."""
+    await until(lambda: line.ends is not None, "the end of the stream")
+    assert "refused by the sandbox" in str(line.ends)
+    await line.join()
+
+
 async def comes_back_with_a_gap(line: Line, _: Any) -> None:
     """A new line is made, and what was missed cannot be had any more."""
     await line.goes_on(2)
@@ -226,6 +253,8 @@ TABLE: dict[str, dict[str, Entry]] = {
     ),
     "abort": everywhere(BACK, stx=STX + "test_a_reset_connection_is_made_anew"),
     "half_open": everywhere(BACK, stx=STX + "test_a_half_open_line_is_found_by_the_ping_deadline"),
+    "dead_uplink": everywhere(Case(then=comes_back_though_it_is_heard)),
+    "dead_downlink": everywhere(BACK),
     "drain": everywhere(BACK, stx=STX + "test_a_restarting_server_is_come_back_to"),
     "idle_close": everywhere(BACK, stx=STX + "test_a_close_for_silence_leads_to_a_new_connection"),
     "drip": everywhere(
@@ -281,6 +310,23 @@ TABLE: dict[str, dict[str, Entry]] = {
     "refuse_join": everywhere(
         Case(then=is_refused, params={"topic": OTHER}),
         stx=STX + "test_a_refused_join_is_raised_with_its_reason_and_a_refused_rejoin_is_repeated",
+    ),
+    "refuse_rejoin": everywhere(
+        Case(then=ends_with_the_refusal, cut="after", params={"topic": TOPIC}),
+        stx=Case(then=comes_back_when_it_is_let, cut="after", params={"topic": TOPIC, "times": 2}),
+        sxbet=Case(
+            then=comes_back_when_it_is_let, cut="after", params={"topic": TOPIC, "times": 2, "code": 100}
+        ),
+    ),
+    "late_places": {
+        "stx": STX + "test_a_place_that_becomes_free_late_is_waited_for",
+        "sxbet": Absent("nothing is seen of its places: one that is left is free"),
+        "stake": Absent("its page names no limit of channels, and none is played"),
+        "weex": Absent("nothing is seen of its places: one that is left is free"),
+    },
+    "small_queue": everywhere(
+        Absent("it has no replay that could be larger than a queue"),
+        sxbet=Case(then=asks_for_less, cut="before", params={"size": 900, "times": 1000}),
     ),
     "ignore_join": everywhere(
         Case(

@@ -253,6 +253,19 @@ async def test_too_many_channels_is_a_typed_refusal_that_may_pass() -> None:
             )  # now it is the caller's to ask again
 
 
+async def test_a_place_that_becomes_free_late_is_waited_for() -> None:
+    async with Sandbox(rate=0, venues=["stx"]) as sandbox:
+        sandbox.inject("channel_limit", count=1)
+        async with make_socket(sandbox) as ws:
+            await ws.join(Channels.MARKETS)
+            late = sandbox.inject("late_places", seconds=0.3)
+            await ws.leave(Channels.MARKETS)
+            await ws.join(Channels.MARKET_INFO)
+            assert late.hits == 1
+            assert sandbox.state()["venues"]["stx"]["joined"] == ["market_info"]
+            assert ws.statistics().connections == 1
+
+
 async def test_a_crashed_channel_is_joined_again_on_the_same_line() -> None:
     async with played() as (sandbox, _, stream):
         sandbox.inject("crash_channel", topic=TOPIC)

@@ -308,6 +308,59 @@ async def test_a_half_open_connection_is_reset_in_the_end():
         await until(lambda: not sandbox.state()["connections"])
 
 
+async def test_a_half_open_connection_that_is_lifted_goes_on_where_it_stood():
+    async with played() as (sandbox, _, raw):
+        await raw.ask(JOIN)
+        before = sandbox.ledger.last_sequence("markets")
+        sandbox.inject("half_open")
+        await raw.send(HEARTBEAT)
+        sandbox.step(5)
+        published = sandbox.ledger.last_sequence("markets") - before
+        assert published > 0
+        assert sandbox.suffering() == {"half_open": [sandbox.state()["connections"][-1]["connection"]]}
+        assert sandbox.lift("half_open") == 1
+        heard = await raw.take(published + 1)
+        assert sum("phx_reply" in text for text in heard) == 1
+
+
+async def test_with_a_dead_uplink_the_venue_hears_nothing_and_publishes_on():
+    async with played() as (sandbox, _, raw):
+        await raw.ask(JOIN)
+        order = sandbox.inject("dead_uplink")
+        assert order.reached == 1
+        await raw.send(HEARTBEAT)
+        pong = await raw.websocket.ping()
+        for _ in range(3):
+            sandbox.step()
+            published = json.loads(await raw.websocket.recv())
+            assert published[2] == "markets"
+        assert not pong.done()
+        assert sandbox.lift() == 1
+        assert json.loads(await raw.websocket.recv())[3] == "phx_reply"
+        await asyncio.wait_for(pong, 5)
+
+
+async def test_with_a_dead_downlink_the_venue_hears_everything_and_is_not_heard():
+    async with played() as (sandbox, _, raw):
+        await raw.ask(JOIN)
+        sandbox.inject("dead_downlink")
+        received = sandbox.state()["connections"][-1]["received"]
+        await raw.send(HEARTBEAT)
+        await until(lambda: sandbox.state()["connections"][-1]["received"] == received + 1)
+        sandbox.step()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(raw.websocket.recv(), 0.05)
+        sandbox.lift("dead_downlink")
+        assert json.loads(await raw.websocket.recv())[3] == "phx_reply"
+
+
+async def test_a_dead_uplink_does_not_keep_a_silent_client_from_being_closed():
+    async with played(settings={"stx": {"idle_timeout": 0.3}}) as (sandbox, _, raw):
+        sandbox.inject("dead_uplink")
+        assert await raw.end() == 1000
+        await until(lambda: not sandbox.state()["connections"])
+
+
 async def test_muted_publications_are_lost_while_heartbeats_are_answered():
     async with played() as (sandbox, _, raw):
         await raw.ask(JOIN)

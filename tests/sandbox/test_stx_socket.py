@@ -8,7 +8,7 @@ from websockets.asyncio.client import connect
 from tapewire.protocols.phoenix import auth_subprotocols
 from tapewire.sandbox import Sandbox, digest_of
 from tapewire.sandbox.faces.stx_filters import MarketSelection, select
-from tests.sandbox.sandbox_peers import graphql, login, played, socket_url, until
+from tests.sandbox.sandbox_peers import Raw, graphql, login, played, socket_url, until
 
 
 def content(text):
@@ -227,3 +227,35 @@ async def test_a_join_can_be_ignored_and_refused():
         reply = await raw.ask('["2","2","markets","phx_join",{}]')
         assert content(reply) == {"status": "error", "response": {"reason": "not today"}}
         assert content(await raw.ask('["3","3","markets","phx_join",{}]'))["status"] == "ok"
+
+
+async def test_the_place_of_a_left_channel_is_free_a_while_later_where_that_is_ordered():
+    async with Sandbox(rate=0, venues=["stx"]) as sandbox:
+        sandbox.inject("channel_limit", count=1)
+        user = await login(sandbox)
+        async with connect(socket_url(sandbox, user["token"]), proxy=None) as websocket:
+            raw = Raw(websocket)
+            order = sandbox.inject("late_places", seconds=0.05)
+            await raw.ask('["1","1","markets","phx_join",{}]')
+            await raw.send('["1","2","markets","phx_leave",{}]')
+            await raw.take(2)
+            refused = await raw.ask('["3","3","market_info","phx_join",{}]')
+            assert '"too many channels joined"' in refused
+            number = 3
+            while '"status":"ok"' not in refused:
+                number += 1
+                refused = await raw.ask(f'["{number}","{number}","market_info","phx_join",{{}}]')
+            assert number > 4
+            assert order.hits == 1
+
+
+async def test_a_topic_that_was_had_can_be_refused_where_others_are_not():
+    async with played() as (sandbox, _, raw):
+        await raw.ask('["1","1","markets","phx_join",{}]')
+        order = sandbox.inject("refuse_rejoin", reason="not again")
+        assert '"status":"ok"' in await raw.ask('["2","2","market_info","phx_join",{}]')
+        assert order.hits == 0
+        await raw.send('["1","3","markets","phx_leave",{}]')
+        await raw.take(2)
+        assert '"reason":"not again"' in await raw.ask('["4","4","markets","phx_join",{}]')
+        assert '"status":"ok"' in await raw.ask('["5","5","markets","phx_join",{}]')

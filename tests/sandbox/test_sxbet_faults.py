@@ -217,3 +217,36 @@ async def test_a_close_can_be_answered_late():
         await wire.websocket.close()
         assert loop.time() - began >= 0.05
         assert (injected.hits, wire.websocket.close_code) == (1, 1000)
+
+
+async def test_a_page_larger_than_the_server_s_queue_ends_the_socket_as_too_slow():
+    async with venue() as (sandbox, wire):
+        publish(sandbox, TRADES, 1000, wide=1200)
+        await wire.subscribe(TRADES)
+        await wire.send(f'{{"id":3,"history":{{"channel":"{TRADES}","limit":1000}}}}')
+        assert await wire.end() == (3008, "slow")
+
+
+async def test_a_smaller_queue_refuses_smaller_pages():
+    async with venue() as (sandbox, wire):
+        publish(sandbox, TRADES, 40, wide=1000)
+        await wire.subscribe(TRADES)
+        order = sandbox.inject("small_queue", size=20_000, times=5)
+        reply = await wire.ask(f'{{"id":3,"history":{{"channel":"{TRADES}","limit":10}}}}')
+        assert len(json.loads(reply)["history"]["publications"]) == 10
+        await wire.send(f'{{"id":4,"history":{{"channel":"{TRADES}","limit":40}}}}')
+        assert await wire.end() == (3008, "slow")
+        assert order.hits == 1
+        assert [(each.topic, each.last) for each in order.touched] == [(TRADES, None)]
+
+
+async def test_a_topic_that_was_had_can_be_refused_where_others_are_not():
+    async with venue() as (sandbox, wire):
+        await wire.subscribe(TRADES)
+        order = sandbox.inject("refuse_rejoin", code=100, reason="not again")
+        assert "error" not in await wire.subscribe("markets:global", number=3)
+        await wire.ask(f'{{"id":4,"unsubscribe":{{"channel":"{TRADES}"}}}}')
+        refused = await wire.subscribe(TRADES, number=5)
+        assert refused["error"] == {"code": 100, "message": "not again", "temporary": True}
+        assert order.hits == 1
+        assert "error" not in await wire.subscribe(TRADES, number=6)

@@ -32,12 +32,24 @@ async def test_a_subscription_with_history_names_its_position():
 @pytest.mark.parametrize(
     "channel", ["best_odds:global", "parlay_markets:global", "orderbook_v3:0x1", "recent_trades_v3:global"]
 )
-async def test_a_channel_without_history_is_neither_positioned_nor_recoverable(channel):
+async def test_a_channel_without_history_claims_at_offset_0_what_it_does_not_keep(channel):
+    """As a real server answers whose clients may read history: error 108 on a page says that they may."""
     async with venue() as (_, wire):
         reply = await wire.ask(f'{{"id":2,"subscribe":{{"channel":"{channel}",{RECOVERABLE}}}}}')
-        assert reply == '{"id":2,"subscribe":{}}'
+        found = re.fullmatch(
+            r'\{"id":2,"subscribe":\{"recoverable":true,"positioned":true,"epoch":"([0-9a-f]{8})"\}\}', reply
+        )
+        assert found, reply
         reply = await wire.ask(f'{{"id":3,"history":{{"channel":"{channel}","limit":1}}}}')
         assert reply == '{"id":3,"error":{"code":108,"message":"not available"}}'
+        await wire.ask(f'{{"id":4,"unsubscribe":{{"channel":"{channel}"}}}}')
+        again = f'{{"channel":"{channel}",{RECOVERABLE},"recover":true,"epoch":"{found[1]}","offset":0}}'
+        reply = await wire.ask(f'{{"id":5,"subscribe":{again}}}')
+        assert '"was_recovering":true' in reply
+        assert '"recovered":true' in reply
+        plain = f'{{"channel":"{channel}"}}'
+        await wire.ask(f'{{"id":6,"unsubscribe":{plain}}}')
+        assert await wire.ask(f'{{"id":7,"subscribe":{plain}}}') == '{"id":7,"subscribe":{}}'
 
 
 async def test_a_publication_is_what_the_ledger_says_with_offset_and_message_id():

@@ -17,11 +17,11 @@ def face_of(sandbox):
     return sandbox.faces["sxbet"]
 
 
-def publish(sandbox, channel, count, start=0):
-    """So many publications of a channel, without an exchange behind them."""
+def publish(sandbox, channel, count, start=0, wide=0):
+    """So many publications of a channel, `wide` bytes and more each, without an exchange behind them."""
     face = face_of(sandbox)
     for number in range(start, start + count):
-        entry = sandbox.ledger.append("sxbet", channel, "publication", {"n": number}, 0)
+        entry = sandbox.ledger.append("sxbet", channel, "publication", {"n": number, "x": "x" * wide}, 0)
         now = sandbox.clock.time_ns() / 1e9
         face.channels.publish(entry, f"m{number}", now)
 

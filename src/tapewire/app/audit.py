@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import msgspec
@@ -218,6 +219,7 @@ def _has_cause(hole: Hole, mark: Mark, servings: Sequence[Serving]) -> bool:
     last = hole.before - 1
     if isinstance(mark, Reconnected):
         last = max(last, hole.after + mark.recovered)
+    servings = _as_over(servings)
     for index, serving in enumerate(servings):
         ended = serving.until is not None and index + 1 < len(servings)
         anew = servings[index + 1].after if ended else last
@@ -235,6 +237,7 @@ def _reaches(touched: Touched, anew: int) -> int:
 
 def _untouched(hole: Hole, servings: Sequence[Serving]) -> list[int]:
     """The missing numbers that no fault explains."""
+    servings = _as_over(servings)
     found = [number for number in hole.missing if not servings or number <= servings[0].after]
     for index, serving in enumerate(servings):
         anew = servings[index + 1].after if index + 1 < len(servings) else hole.before - 1
@@ -246,6 +249,19 @@ def _untouched(hole: Hole, servings: Sequence[Serving]) -> list[int]:
         if rest and not _is_broken(serving, hole):
             found += rest
     return found
+
+
+def _as_over(servings: Sequence[Serving]) -> Sequence[Serving]:
+    """The servings; one that a lasting fault touched is over when the topic is served anew, though nobody ended it.
+
+    Behind a line that is dead in one way or both, the venue may take a client for one that still listens.
+    """
+    return [
+        msgspec.structs.replace(serving, until=following.after, line_over=True)
+        if serving.until is None and any(touched.last is None for touched in serving.touched)
+        else serving
+        for serving, following in pairwise(servings)
+    ] + list(servings[-1:])
 
 
 def _untouched_of(serving: Serving, hole: Hole, own: range, *, reaches_end: bool) -> list[int]:

@@ -17,6 +17,8 @@ REACHED: Mapping[str, tuple[str, str]] = {
     "close": ("connection", "closed with {code}"),
     "abort": ("connection", "reset"),
     "half_open": ("connection", "left half open, to be reset after {seconds:g} s"),
+    "dead_uplink": ("connection", "cut off on the way to the venue, to be reset after {seconds:g} s"),
+    "dead_downlink": ("connection", "cut off on the way from the venue, to be reset after {seconds:g} s"),
     "drain": ("connection", "closed with 1012"),
     "idle_close": ("connection", "closed as if silent for too long"),
     "mute": ("connection", "muted: publications are lost {lasting}"),

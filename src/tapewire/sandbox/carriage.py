@@ -125,6 +125,10 @@ class Carriage:
 
     # What is asked.
 
+    def has_served(self, venue: str, topic: str) -> bool:
+        """True if somebody was served the topic before, as far as is remembered."""
+        return (venue, topic) in self._topics
+
     def servings(self, topic: str, *, venue: str) -> Sequence[Serving]:
         """Those of a topic that are remembered, the oldest first. They change as the run goes on."""
         return tuple(self._topics.get((venue, topic), ()))

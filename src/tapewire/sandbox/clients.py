@@ -50,6 +50,10 @@ SLOW_TIMEOUT = 30.0
 WIRE_BUFFER = 64 * 1024
 """Bytes that may lie between our queue and the wire, in transport and kernel each: they cannot be dropped."""
 
+DEAD_UP = frozenset({"half_open", "dead_uplink"})
+DEAD_DOWN = frozenset({"half_open", "dead_downlink"})
+"""Faults for which nothing comes from the client, and for which nothing goes to it."""
+
 _MUTING: Mapping[str, MessageKind] = {"mute": "publication", "mute_heartbeats": "heartbeat"}
 _RESET = struct.pack("ii", 1, 0)
 _log = logging.getLogger("tapewire.sandbox")
@@ -67,6 +71,7 @@ class Client(asyncio.Protocol):
         self.received = 0
         self._house = house
         self._max_outgoing = house.max_outgoing
+        self._has_queue = False
         self._transport: asyncio.Transport
         self._lane = HttpLane()
         self._task: asyncio.Task[None] | None = None
@@ -77,7 +82,8 @@ class Client(asyncio.Protocol):
         self._over = False
         self._closing = False
         # What faults have done to it.
-        self._half_open = False
+        self._dead: set[str] = set()  # the faults for which a way of the line is dead
+        self._is_oversized = False
         self._muted_until: dict[MessageKind, float] = {}
         self._muted_by: dict[MessageKind, Injected] = {}
         self._queue: deque[bytes] = deque()
@@ -116,7 +122,7 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
-        if self._half_open or self._over or (self._closing and self._ws is None):
+        if self._over or (self._closing and self._ws is None):
             return
         self.last_data_at = self._loop.time()
         if self._ws is None:
@@ -128,10 +134,10 @@ class Client(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client has said all: so have we."""
-        if self._ws is not None and not self._half_open:
+        if self._ws is not None and not self._dead:
             self._ws.receive_eof()
             self._flush(self._ws)
-        return self._half_open
+        return bool(self._dead)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The TCP connection is over."""
@@ -152,7 +158,10 @@ class Client(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has read on."""
         self._is_full = False
-        while self._queue and not self._is_full:
+        self._send_queued()
+
+    def _send_queued(self) -> None:
+        while self._queue and not self._is_full and not self._dead & DEAD_DOWN:
             data = self._queue.popleft()
             self._queued -= len(data)
             self._transport.write(data)
@@ -275,7 +284,8 @@ class Client(asyncio.Protocol):
             self._handler.received(payload)
 
     def limit_outgoing(self, size: int) -> None:
-        """Let no more than `size` bytes wait."""
+        """Let no more than `size` bytes wait, in one message or many: the venue's server has a queue of that size."""
+        self._has_queue = True
         self._max_outgoing = min(self._max_outgoing, size)
 
     def stall(self, seconds: float) -> None:
@@ -384,7 +394,7 @@ class Client(asyncio.Protocol):
     def close_if_silent(self, now: float, http_idle: float) -> None:
         """End it if it has been silent for longer than its venue, or HTTP, allows."""
         silent = now - self.last_data_at
-        if self._half_open or self._closing or self._task is not None:
+        if self._dead & DEAD_DOWN or self._closing or self._task is not None:
             return
         if self.face is None:
             if silent > http_idle:
@@ -394,12 +404,28 @@ class Client(asyncio.Protocol):
 
     # Faults; each is told the order that it plays.
 
-    def half_open(self, seconds: float) -> None:
-        """Neither read nor write any more; reset after `seconds`, for whoever does not read never sees the end."""
-        if not self._over:
-            self._half_open = True
-            self._transport.pause_reading()
-            self.later(seconds, self.abort)
+    def go_dead(self, fault: str, seconds: float) -> None:
+        """Read nothing any more, or write nothing, or neither, until it recovers; reset after `seconds`.
+
+        What the client sends, and what it would be sent, waits: as where every packet on one way is lost, and sent
+        anew.
+        """
+        if self._over:
+            return
+        self._dead.add(fault)
+        if fault in DEAD_UP:
+            self._transport.pause_reading()  # so its end is not seen either: hence the reset
+        self.later(seconds, self._reset_if_dead, fault)
+
+    def _reset_if_dead(self, fault: str) -> None:
+        if fault in self._dead:
+            self.abort()
+
+    def oversized(self, size: int) -> None:
+        """Send one message of so many bytes, whatever may wait."""
+        self._is_oversized = True
+        self.send(["x" * size])
+        self._is_oversized = False
 
     def mute(self, kind: MessageKind, seconds: float | None, injected: Injected) -> None:
         """Send nothing of that kind."""
@@ -418,18 +444,26 @@ class Client(asyncio.Protocol):
         """The names of the faults that it still suffers from, sorted."""
         now = self._loop.time()
         found = [name for name, kind in _MUTING.items() if self._muted_until.get(kind, 0) > now]
-        found += ["drip"] * (self._drip is not None) + ["half_open"] * self._half_open
+        found += ["drip"] * (self._drip is not None) + list(self._dead)
         return sorted(found)
 
     def recover(self, fault: str | None = None) -> int:
-        """Send again what a fault mutes, and at full speed; returns how many faults ended. Half open it stays."""
-        ended = [name for name in self.lasting_faults() if fault in (None, name) and name != "half_open"]
+        """Send again what a fault mutes, at full speed, and on both ways; returns how many faults ended."""
+        ended = [name for name in self.lasting_faults() if fault in (None, name)]
         for name in ended:
             if name == "drip":
                 self._drip_no_more()
+            elif name in self._dead:
+                self._come_alive(name)
             else:
                 del self._muted_until[_MUTING[name]]
         return len(ended)
+
+    def _come_alive(self, fault: str) -> None:
+        self._dead.discard(fault)
+        if not self._dead & DEAD_UP:
+            self._transport.resume_reading()
+        self._send_queued()
 
     def _drip_one(self, interval: float) -> None:
         if self._drip is None or self._over:
@@ -450,27 +484,39 @@ class Client(asyncio.Protocol):
         for data in ws.data_to_send():
             if data:
                 self._write(data)
-            elif not self._half_open:
+            elif not self._dead:
                 self._end()  # both have said goodbye
 
     def _write(self, data: bytes) -> None:
-        if self._over or self._half_open or self._transport.is_closing() or not data:
+        if self._over or self._transport.is_closing() or not data:
             return
-        if self._drip is not None:
+        waiting = self._queued + self._transport.get_write_buffer_size() + len(self._drip or b"")
+        if not self._closing and self._is_too_much(waiting, len(data)):
+            self._too_slow()  # and what was too much is never sent
+        elif self._drip is not None:
             self._drip += data
-            waiting = len(self._drip)
+        elif self._is_full or self._dead & DEAD_DOWN:
+            self._queue.append(data)
+            self._queued += len(data)
         else:
-            if self._is_full:
-                self._queue.append(data)
-                self._queued += len(data)
-            else:
-                self._transport.write(data)
-            waiting = self._queued + self._transport.get_write_buffer_size()
-        # One message may be larger than the bound (the fault `oversized`); what must not grow is the backlog.
-        if waiting - len(data) > self._max_outgoing and not self._closing:
-            self._too_slow()
+            self._transport.write(data)
+
+    def _is_too_much(self, waiting: int, more: int) -> bool:
+        """True where more waits than may, `more` with it; one message alone is too much where a queue is played."""
+        if self._is_oversized:
+            return False
+        faults, now_ns = self._house.faults, self._house.clock.time_ns()
+        order = (
+            faults.standing_order("small_queue", now_ns, connection=self.number) if self.is_socket else None
+        )
+        if order is not None and waiting + more > order.params["size"]:
+            return True
+        return (waiting + more if self._has_queue else waiting) > self._max_outgoing
 
     def _too_slow(self) -> None:
+        order = self._house.faults.meet("small_queue", self._house.clock.time_ns(), connection=self.number)
+        if order is not None:
+            self._house.carriage.cut(order, self.number)
         self._house.note_slow(self)
         self._closing = True
         self._queue.clear()
@@ -498,7 +544,7 @@ class Client(asyncio.Protocol):
         self.later(seconds, self._cut_off)
 
     def _cut_off(self) -> None:
-        if not self._over and not self._half_open:
+        if not self._over and not self._dead & DEAD_DOWN:  # the reset would not come through either
             self._transport.abort()
 
     def state(self) -> dict[str, Any]:
@@ -508,7 +554,7 @@ class Client(asyncio.Protocol):
             "venue": self.venue,
             "sent": self.sent,
             "received": self.received,
-            "half_open": self._half_open,
+            "half_open": bool(self._dead),
             "faults": self.lasting_faults(),
         }
 

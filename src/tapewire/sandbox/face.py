@@ -17,7 +17,7 @@ from ..protocols.base import Payload
 from .carriage import Carriage
 from .events import Event
 from .exchange import Exchange
-from .faults import Faults
+from .faults import Faults, Injected
 from .flow import Flow
 from .http import Request, Response
 from .ledger import Entry, Ledger
@@ -37,6 +37,14 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     seed: int | str = 1
     market_life: float | None = None
+
+    def refuses_join(self, venue: str, topic: str, key: str | None = None) -> Injected | None:
+        """The order that refuses a join of the topic, met by this; None. `key`: its name in the ledger, if another."""
+        now_ns = self.clock.time_ns()
+        refusal = self.faults.meet("refuse_join", now_ns, topic=topic)
+        if refusal is None and self.carriage.has_served(venue, key or topic):
+            refusal = self.faults.meet("refuse_rejoin", now_ns, topic=topic)
+        return refusal
 
 
 class Socket(Protocol):

@@ -24,7 +24,7 @@ MAX_INJECTED = 1000
 Kind: TypeAlias = Literal["whole number", "number", "text"]
 _TYPES: dict[str, tuple[type, ...]] = {"whole number": (int,), "number": (int, float), "text": (str,)}
 _UNSENDABLE_CODES = frozenset({1004, 1005, 1006, 1015})
-_DELAYING = frozenset({"slow_join", "slow_close", "hang_http", "skew"})
+_DELAYING = frozenset({"slow_join", "slow_close", "hang_http", "skew", "late_places"})
 """Faults whose `seconds` say how long something takes, or how far it is off, not how long the fault stands."""
 
 
@@ -104,6 +104,7 @@ _SECONDS = Parameter("number", "for how long; left out: until it is lifted", lea
 _TOPIC = Parameter("text", "the topic on the wire; left out: any")
 _CONNECTION = Parameter("whole number", "the number of one connection; left out: all", least=1)
 _RETRY_AFTER = Parameter("number", "seconds in the Retry-After header", 1, least=0, most=3600)
+_UNTIL_RESET = Parameter("number", "after which they are reset all the same", 60, least=0, most=86_400)
 _PATH = Parameter("text", "the path of the requests; left out: any")
 _TAKES = Parameter("number", "how long it takes", 2, least=0, most=600)
 _VENUE = Parameter("text", "the venue it happens to; left out: all that are played")
@@ -127,8 +128,18 @@ _ALL = (
     _at_once("abort", "drop the TCP connections with a reset, without a close frame"),
     _at_once(
         "half_open",
-        "neither read nor write any more, and leave the TCP connections open",
-        seconds=Parameter("number", "after which they are reset all the same", 60, least=0, most=86_400),
+        "neither read nor write any more until it is lifted, and leave the TCP connections open",
+        seconds=_UNTIL_RESET,
+    ),
+    _at_once(
+        "dead_uplink",
+        "read nothing any more until it is lifted, and send on: only the way to the venue is dead",
+        seconds=_UNTIL_RESET,
+    ),
+    _at_once(
+        "dead_downlink",
+        "send nothing any more until it is lifted, and read on: only the way from the venue is dead",
+        seconds=_UNTIL_RESET,
     ),
     _at_once("drain", "close the sockets as a restarting server does (1012)"),
     _at_once("idle_close", "close the sockets as if they had been silent for too long"),
@@ -188,6 +199,16 @@ _ALL = (
     _standing(
         "refuse_join",
         "refuse joins with a reason",
+        topic=_TOPIC,
+        reason=Parameter("text", "the reason", "refused by the sandbox"),
+        code=Parameter(
+            "whole number", "the number of the error, where errors have one", 103, least=100, most=1999
+        ),
+        times=_TIMES,
+    ),
+    _standing(
+        "refuse_rejoin",
+        "refuse joins of a topic that was had before",
         topic=_TOPIC,
         reason=Parameter("text", "the reason", "refused by the sandbox"),
         code=Parameter(
@@ -258,6 +279,19 @@ _ALL = (
     _standing("reorder", "send a publication after the one that follows", times=_TIMES, connection=_CONNECTION),
     _standing("malformed", "send only the first half of a publication", times=_TIMES, connection=_CONNECTION),
     _standing(
+        "late_places",
+        "free the place of a channel that is left only a while later: until then it counts as joined",
+        seconds=_TAKES,
+        times=_TIMES,
+    ),
+    _standing(
+        "small_queue",
+        "let only so many bytes wait for a socket: what is larger, such as a page of history, ends it as too slow",
+        size=Parameter("whole number", "bytes", 65_536, least=1, most=64 * 1024 * 1024),
+        times=_TIMES,
+        connection=_CONNECTION,
+    ),
+    _standing(
         "channel_limit",
         "allow only so many channels on sockets opened from now on",
         count=Parameter("whole number", "how many", 1, least=0, most=1000),
@@ -313,22 +347,29 @@ class Faults:
         orders = (order for orders in self._standing.values() for order in orders)
         return sorted((order for order in orders if order.stands(now_ns)), key=lambda order: order.id)
 
+    def standing_order(self, name: str, now_ns: int, **facts: object) -> Injected | None:
+        """The oldest standing order of that name whose parameters agree with `facts`, not met by this; or None."""
+        agreeing = (
+            injected
+            for injected in self._standing.get(name, ())
+            if injected.stands(now_ns)
+            and all(injected.params.get(fact) in (None, value) for fact, value in facts.items())
+        )
+        return next(agreeing, None)
+
     def meet(self, name: str, now_ns: int, **facts: object) -> Injected | None:
         """Meet the oldest standing order of that name whose parameters agree with `facts`; None without one."""
         orders = self._standing.get(name)
         if not orders:
             return None
         orders[:] = [injected for injected in orders if injected.stands(now_ns)]
-        for injected in orders:
-            if all(injected.params.get(fact) in (None, value) for fact, value in facts.items()):
-                if injected.times_left is not None:
-                    injected.times_left -= 1
-                    if not injected.times_left:
-                        orders.remove(injected)
-                self.met(injected, now_ns)
-                break
-        else:
-            injected = None
+        injected = self.standing_order(name, now_ns, **facts)
+        if injected is not None:
+            if injected.times_left is not None:
+                injected.times_left -= 1
+                if not injected.times_left:
+                    orders.remove(injected)
+            self.met(injected, now_ns)
         if not orders:
             del self._standing[name]
         return injected

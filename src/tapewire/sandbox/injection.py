@@ -67,26 +67,28 @@ def _mute_heartbeats(client: Client, injected: Injected) -> None:
     client.mute("heartbeat", injected.params["seconds"], injected)
 
 
-def _oversized(client: Client, injected: Injected) -> None:
-    client.send(["x" * injected.params["size"]])
-
-
 _ON_CLIENTS: Mapping[str, Callable[[Client, Injected], Any]] = {
     "close": lambda client, order: client.close(order.params["code"], order.params["reason"]),
     "abort": lambda client, _: client.abort(),
-    "half_open": lambda client, order: client.half_open(order.params["seconds"]),
+    **dict.fromkeys(
+        ("half_open", "dead_uplink", "dead_downlink"),
+        lambda client, order: client.go_dead(order.name, order.params["seconds"]),
+    ),
     "drain": lambda client, _: client.close(1012),
     "idle_close": _close_idle,
     "mute": _mute,
     "mute_heartbeats": _mute_heartbeats,
     "drip": lambda client, order: client.drip(order.params["interval"], order.params["seconds"]),
-    "oversized": _oversized,
+    "oversized": lambda client, order: client.oversized(order.params["size"]),
     "binary": lambda client, _: client.send([Binary(b"\x07\xff\x00\xfe")]),
 }
 
 _TOUCHING: Mapping[str, Callable[[Carriage, Injected, int], None]] = {
-    **dict.fromkeys(("close", "abort", "half_open", "drain", "idle_close"), Carriage.cut),
-    **dict.fromkeys(("mute_heartbeats", "drip", "oversized"), Carriage.trouble),
+    **dict.fromkeys(("close", "abort", "drain", "idle_close"), Carriage.cut),
+    **dict.fromkeys(
+        ("half_open", "dead_uplink", "dead_downlink", "mute_heartbeats", "drip", "oversized"),
+        Carriage.trouble,
+    ),
     "binary": Carriage.disturb,
 }
 """What each does to the streams of its connection; of what is muted each number is noted when it is."""

@@ -68,6 +68,8 @@ class PhoenixServer:
     def __init__(self, version: Version = "2.0.0", *, max_channels: int = MAX_CHANNELS) -> None:
         self._codec = Codec(version, "server")
         self._max_channels = max_channels
+        self.places_held = 0
+        """Places that count as taken though nothing is joined: a real channel ends a moment after its leave."""
         self._channels: dict[str, Ref] = {}
         self._pending: dict[str, list[JoinRequested]] = {}
         self._outgoing: list[Payload] = []
@@ -169,7 +171,7 @@ class PhoenixServer:
     def _join(self, frame: Frame, content: Any) -> list[ServerRequest]:
         topic = frame.topic
         known = self._channels.keys() | self._pending.keys()
-        if topic not in known and len(known) >= self._max_channels:
+        if topic not in known and len(known) + self.places_held >= self._max_channels:
             reason = {"reason": "too many channels joined"}
             self._reply(frame.join_ref, frame.ref, topic, "error", reason)
             return []

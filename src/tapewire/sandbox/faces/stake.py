@@ -126,12 +126,12 @@ class StakeFace:
             return f"{channel}:{account}" if account else None
         return channel if channel in _CHANNELS else None
 
-    def refusal_of(self, channel: str) -> str | None:
+    def refusal_of(self, channel: str, account: str | None) -> str | None:
         """What a fault has to say of a subscription: a reason, "" to pass it over in silence, None for nothing."""
         faults, now_ns = self.stage.faults, self.stage.clock.time_ns()
         if faults.meet("ignore_join", now_ns, topic=channel):
             return ""
-        refused = faults.meet("refuse_join", now_ns, topic=channel)
+        refused = self.stage.refuses_join(self.name, channel, self.key_of(channel, account))
         return refused.params["reason"] if refused else None
 
     def subscribed(self, key: str, socket: StakeSocket) -> None:

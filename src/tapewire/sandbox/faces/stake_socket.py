@@ -105,7 +105,7 @@ class PageSocket:
             self._say({"type": "unsubscribed", "channel": channel})
 
     def _subscribe(self, channel: str) -> None:
-        refusal = self._face.refusal_of(channel)
+        refusal = self._face.refusal_of(channel, self._account)
         if refusal == "":
             return
         key = self._face.key_of(channel, self._account)
@@ -208,7 +208,7 @@ class GraphQLSocket:
             return
         channel = _channel_of(prepared)
         key = self._face.key_of(channel, self._account) if channel else None
-        refusal = self._face.refusal_of(channel or "")
+        refusal = self._face.refusal_of(channel or "", self._account)
         if refusal is None and key is None:
             refusal = "unauthorized" if channel and channel.startswith("user:") else "nothing of that name"
         if refusal:

@@ -103,8 +103,15 @@ class StxSocket:
             self._take_push(request)
         elif isinstance(request, LeaveRequested):
             self._forget(request.topic)
+            late = self._face.stage.faults.meet("late_places", self._face.stage.clock.time_ns())
+            if late is not None:
+                self._server.places_held += 1
+                self._socket.later(late.params["seconds"], self._free_place)
         elif isinstance(request, Failed):
             self._socket.close(request.code or 1011)
+
+    def _free_place(self) -> None:
+        self._server.places_held -= 1
 
     def _consider(self, join: JoinRequested) -> None:
         faults, now_ns = self._face.stage.faults, self._face.stage.clock.time_ns()
@@ -130,7 +137,7 @@ class StxSocket:
         faults, now_ns = self._face.stage.faults, self._face.stage.clock.time_ns()
         if faults.meet("ignore_join", now_ns, topic=join.topic):
             return
-        refused = faults.meet("refuse_join", now_ns, topic=join.topic)
+        refused = self._face.stage.refuses_join(self._face.name, join.topic)
         if refused is not None:
             self._refuse(join, {"reason": refused.params["reason"]})
             return

@@ -4,7 +4,8 @@ the epochs, which are drawn by chance: a sandbox that was started anew must not 
 History is kept per channel, by count and for five minutes (sxbet.md 1.2). Over all channels it is kept within
 `HISTORY_BYTES`, several times what the default rate fills: beyond them the channel that holds the most forgets its
 oldest, so that no busy channel costs a quiet one its window. Of the later generation's namespaces no page says what
-they keep: here they keep nothing.
+they keep: here they keep nothing. Whoever asks for recovery where nothing is kept is told that it had it, at offset 0,
+as a real server tells it: `keeps_nothing`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Raw
 
-from ...protocols.centrifugo import ChannelHistory, Publication
+from ...protocols.centrifugo import ChannelHistory, NoHistory, Publication
 from ..ledger import Entry
 
 __all__ = ["NAMESPACES", "Channels", "Namespace", "Subscriber"]
@@ -112,6 +113,7 @@ class Channels:
     def __init__(self, window: float = WINDOW, max_bytes: int = HISTORY_BYTES) -> None:
         self._window = window
         self._max_bytes = max_bytes
+        self.keeps_nothing = NoHistory(_new_epoch())
         self._bytes = 0
         self._streams: OrderedDict[str, _Stream] = OrderedDict()
         self._subscribers: dict[str, dict[Subscriber, None]] = {}

@@ -208,7 +208,7 @@ class SxBetSocket:
         faults, now_ns = self._face.stage.faults, self._face.stage.clock.time_ns()
         if faults.meet("ignore_join", now_ns, topic=request.channel):
             return
-        refused = faults.meet("refuse_join", now_ns, topic=request.channel)
+        refused = self._face.stage.refuses_join(self._face.name, request.channel)
         if refused is not None:
             self._server.refuse(request, refused.params["code"], refused.params["reason"])
             return
@@ -220,9 +220,11 @@ class SxBetSocket:
             self._face.stage.carriage.begin(self._face.name, request.channel, self._socket.number)
 
     def _grant(self, request: SubscribeRequested, now_ns: int) -> bool:
-        history, now = self._face.channels.history_of(request.channel), now_ns / 1e9
-        position = request.position
-        if history is None or position is None or not request.recoverable:
+        channels, now = self._face.channels, now_ns / 1e9
+        history, position = channels.history_of(request.channel), request.position
+        if history is None:
+            return self._server.grant(request, now, channels.keeps_nothing)
+        if position is None or not request.recoverable:
             return self._server.grant(request, now, history)
         recovery = history.recover(position, now)
         faults = self._face.stage.faults

@@ -170,23 +170,30 @@ class WeexFace:
         """A socket is over."""
         self._sockets.pop(socket, None)
 
+    @staticmethod
+    def key_of(topic: str, socket: WeexSocket) -> str:
+        """The ledger's name of a topic: a private one stands there with its account."""
+        return f"{topic}:{socket.account}" if topic in PRIVATE else topic
+
     def subscribed(self, topic: str, socket: WeexSocket) -> bool:
         """A socket subscribes. False for a contract that is not traded any more: nothing will ever come."""
         if topic.partition("@")[0] in self.delisted:
             return False
-        self._topics.setdefault(_own(topic, socket), {})[socket] = None
-        self.stage.carriage.begin(self.name, _own(topic, socket), socket.number)
+        self._topics.setdefault(self.key_of(topic, socket), {})[socket] = None
+        self.stage.carriage.begin(self.name, self.key_of(topic, socket), socket.number)
         if kline_of(topic):
             self._candle_topics[topic] = None
         return True
 
     def unsubscribed(self, topic: str, socket: WeexSocket) -> None:
         """A socket unsubscribes, or is over."""
-        self.stage.carriage.end(self.name, _own(topic, socket), socket.number, line_over=socket.is_over)
-        sockets = self._topics.get(_own(topic, socket), {})
+        self.stage.carriage.end(
+            self.name, self.key_of(topic, socket), socket.number, line_over=socket.is_over
+        )
+        sockets = self._topics.get(self.key_of(topic, socket), {})
         sockets.pop(socket, None)
         if not sockets:
-            self._topics.pop(_own(topic, socket), None)
+            self._topics.pop(self.key_of(topic, socket), None)
 
     def snapshot(self, topic: str) -> dict[str, Any] | None:
         """What a subscription begins with; None where it begins with nothing."""
@@ -371,10 +378,6 @@ def _flow(exchange: Exchange, symbols: Sequence[str], seed: str) -> Flow:
         payout=RANGE, markets=len(symbols), depth=25, drift=3, lot=1237, churn_every=0, take_share=0.3
     )
     return Flow(exchange, lambda number, _: {"symbol": symbols[number]}, seed, settings)
-
-
-def _own(topic: str, socket: WeexSocket) -> str:
-    return f"{topic}:{socket.account}" if topic in PRIVATE else topic
 
 
 def _trade_row(trade: Trade, contract: Contract) -> dict[str, Any]:

@@ -149,7 +149,7 @@ class WeexSocket:
                 return
             if faults.meet("ignore_join", now_ns, topic=topic):
                 return
-            refused = faults.meet("refuse_join", now_ns, topic=topic)
+            refused = self._face.stage.refuses_join(self._face.name, topic, self._face.key_of(topic, self))
             if refused is not None:
                 self._refuse(frame, Refusal(refused.params["reason"]))
                 return
