@@ -345,7 +345,7 @@ TABLE: dict[str, dict[str, Entry]] = {
         stake=Absent("nothing confirms a subscription there, soon or late"),
     ),
     "channel_limit": {
-        "stx": STX + "test_too_many_channels_is_a_typed_and_final_refusal",
+        "stx": STX + "test_too_many_channels_is_a_typed_refusal_that_may_pass",
         "sxbet": Case(then=spreads, params={"count": 1}, cut="after"),
         "stake": Absent("its page names no limit of channels, and none is played"),
         "weex": WEEX + "test_a_venue_that_takes_few_channels_a_socket_gets_more_sockets",

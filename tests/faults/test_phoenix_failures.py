@@ -142,7 +142,7 @@ ROWS = {
         STX_MORE + "test_threads_and_loops_share_one_sign_in",
         SDK + "test_two_sockets_of_two_accounts_share_nothing",
     ],
-    27: [SANDBOX + "test_too_many_channels_is_a_typed_and_final_refusal"],
+    27: [SANDBOX + "test_too_many_channels_is_a_typed_refusal_that_may_pass"],
     28: [
         DRIVER + "test_a_refused_connection_names_host_and_cause_and_never_the_token",
         "tests/transport/test_base.py::test_the_repr_shows_neither_query_nor_headers_nor_user",
