@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +118,9 @@ def test_two_venues_may_have_a_topic_of_one_name():
     assert [entry.payload for entry in ledger.since("markets", venue="two")] == [2]
     with pytest.raises(ConfigurationError, match="one, two"):
         ledger.since("markets")
+
+
+def test_an_exact_number_says_what_the_same_number_does():
+    """A client that reads numbers exactly received what was published."""
+    assert digest_of({"amount": Decimal("0.25")}) == digest_of({"amount": 0.25})
+    assert digest_of({"amount": Decimal("0.25")}) != digest_of({"amount": "0.25"})

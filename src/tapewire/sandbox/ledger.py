@@ -32,7 +32,7 @@ LEDGER_TOPICS = 2_000
 ENTRY_OVERHEAD = 320
 """Bytes that an entry takes besides its body: the object, its numbers, its places in the queues."""
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode = msgspec.json.Encoder(order="deterministic", decimal_format="number").encode
 
 
 def digest_of(payload: Any) -> str:

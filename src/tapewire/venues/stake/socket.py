@@ -129,6 +129,7 @@ class StakeWebSocket:
         self._failure: BaseException | None = None
         self._over = asyncio.Event()
         self._body = Body()
+        self._listeners = 0
         self._home = HomeLoop(self)
         self._closing: asyncio.Task[None] | None = None
         self._prints = False  # `on_message` gets what is of no channel, too
@@ -226,7 +227,11 @@ class StakeWebSocket:
     async def _listen(self) -> None:
         """Wait until the line is over. Raises what ended it."""
         session = self._session
-        await self._over.wait()
+        self._listeners += 1  # whoever waits here is told what it gave up for
+        try:
+            await self._over.wait()
+        finally:
+            self._listeners -= 1
         if self._failure is not None:
             raise self._failure
         if session is not None and session.state == "failed":
@@ -434,7 +439,7 @@ class StakeWebSocket:
         if self._was_waiting and state == "authorizing":
             self.reconnect_delay = min(self._bound() * 2, self.max_reconnect_delay)
         self._was_waiting = state == "waiting"
-        if state == "failed" and session.unheard is not None:
+        if state == "failed" and session.unheard is not None and not self._listeners:
             self._body.give_up(session.unheard)
         if state in ("closed", "failed"):
             self._over.set()
