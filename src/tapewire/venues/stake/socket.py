@@ -56,6 +56,8 @@ _calling: ContextVar[Session | None] = ContextVar("tapewire_stake_calling", defa
 class StakeLine:
     """What `ws` is while the line is up."""
 
+    _listeners = 0  # of those who wait in `_listen`
+
     def __init__(self, session: Session) -> None:
         self._session = session
 
@@ -129,7 +131,6 @@ class StakeWebSocket:
         self._failure: BaseException | None = None
         self._over = asyncio.Event()
         self._body = Body()
-        self._listeners = 0
         self._home = HomeLoop(self)
         self._closing: asyncio.Task[None] | None = None
         self._prints = False  # `on_message` gets what is of no channel, too
