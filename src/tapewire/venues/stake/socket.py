@@ -56,8 +56,6 @@ _calling: ContextVar[Session | None] = ContextVar("tapewire_stake_calling", defa
 class StakeLine:
     """What `ws` is while the line is up."""
 
-    _listeners = 0  # of those who wait in `_listen`
-
     def __init__(self, session: Session) -> None:
         self._session = session
 
@@ -84,6 +82,8 @@ class StakeWebSocket:
     (10 s). STAKE_USER_AGENT, STAKE_SESSION_COOKIE and STAKE_CF_CLEARANCE are sent as `StakeAPI` sends them.
     Raises ArgumentError.
     """
+
+    _listeners = 0  # of those who wait in `_listen`
 
     def __init__(
         self,
