@@ -184,7 +184,8 @@ SPECIAL: dict[tuple[type[Any], str], dict[str, Any]] = {
     (sxbet.ChannelSubscription, "on"): {"event": "publication", "handler": lambda context: None},
 }
 FOR_OTHERS = {
-    "check_connected", "keep", "line_closed", "read", "resume", "session_for", "start_iteration", "take", "tell", "want",
+    "check_connected", "keep", "line_closed", "read", "resume", "session_for", "start_iteration", "take", "tell",
+    "want",
 }  # fmt: skip
 """Of SX Bet's classes, for the rooms beside them."""
 
