@@ -345,6 +345,32 @@ def test_leaving_and_asking_again_before_it_was_written_is_one_subscription() ->
     assert [request["method"] for request in line.ask("BTCUSDT@depth15")] == ["SUBSCRIBE"]
 
 
+def test_what_comes_before_the_answer_to_a_leave_belongs_to_what_was_left() -> None:
+    line = Line()
+    (asked,) = line.ask("BTCUSDT@trade")
+    line.hear({"result": True, "id": asked["id"]})
+    line.protocol.unsubscribe("BTCUSDT@trade")
+    (left,) = line.sent()
+    (again,) = line.ask("BTCUSDT@trade")
+    trade = {"e": "trade", "E": 1790134568308, "s": "BTCUSDT", "d": []}
+    assert line.hear(trade) == []
+    items = line.hear({"result": True, "id": left["id"]}, trade, {"result": True, "id": again["id"]})
+    assert [type(item) for item in items] == [Frame, Confirmed]
+
+
+def test_a_leave_that_is_never_answered_silences_a_topic_for_ten_seconds_only() -> None:
+    line = Line()
+    (asked,) = line.ask("BTCUSDT@trade")
+    line.hear({"result": True, "id": asked["id"]})
+    line.protocol.unsubscribe("BTCUSDT@trade")
+    line.sent()
+    (again,) = line.ask("BTCUSDT@trade")
+    assert line.hear({"result": True, "id": again["id"]}) == [Confirmed("BTCUSDT@trade")]
+    trade = {"e": "trade", "E": 1790134568308, "s": "BTCUSDT", "d": []}
+    line.now += 10
+    assert [type(item) for item in line.hear(trade)] == [Frame]
+
+
 def test_a_topic_left_before_it_was_written_is_never_mentioned() -> None:
     protocol = WeexProtocol()
     protocol.hello(0.0)

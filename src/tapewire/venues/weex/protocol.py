@@ -10,7 +10,8 @@ Rules:
   takes it.
 * A request that is not answered in `FORGOTTEN_AFTER` seconds holds up nothing more, but counts as one that may still be
   refused.
-* A topic that was left is silent, and what the venue still sends of it is dropped.
+* A topic that was left is silent, and what the venue still sends of it is dropped; also where it is asked for again,
+  until the answer to the leave has come: the venue answers in order.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class WeexProtocol(Unnumbered):
         self._again: deque[list[str]] = deque()  # parts of refused requests, each to go out alone
         self._granted: set[str] = set()  # confirmed once on this connection: the venue will not refuse them
         self._leaving: dict[str, None] = {}
+        self._left: dict[str, int] = {}  # topic -> the request that left it, while that is not answered
         self._full: dict[str, str] = {}
         self._requests: dict[int, _Request] = {}
         self._outgoing: list[Payload] = []
@@ -112,7 +114,7 @@ class WeexProtocol(Unnumbered):
         self._now = now
         self._forget_unanswered(now)
         items: list[Any] = []
-        read, wanted = self.profile.read, self._wanted
+        read, wanted, left = self.profile.read, self._wanted, self._left
         for payload in payloads:
             try:
                 heard = read(text_of(payload))
@@ -120,7 +122,7 @@ class WeexProtocol(Unnumbered):
                 items.append(self._broken(payload, error))
                 continue
             if isinstance(heard, Frame):
-                if heard.topic in wanted:
+                if heard.topic in wanted and heard.topic not in left:
                     items.append(heard)
                 else:
                     self.unrouted += 1
@@ -146,6 +148,7 @@ class WeexProtocol(Unnumbered):
             return  # the answer to a pong, or to a request that was given up
         topics = [topic for topic in request.topics if self._wanted.get(topic) == request.id]
         if not request.subscribes:
+            self._forget_left(request)
             return
         if answer.ok:
             self._granted.update(topics)
@@ -314,12 +317,13 @@ class WeexProtocol(Unnumbered):
         self.operations.take(self._now)
         self._requests[number] = _Request(number, topics, subscribes)
         if len(self._requests) > MAX_UNANSWERED:
-            del self._requests[next(iter(self._requests))]
+            self._forget_left(self._requests.pop(next(iter(self._requests))))
         if subscribes:
             for topic in topics:
                 self._wanted[topic] = number
             self._outgoing.append(self.profile.subscribe(topics, number))
         else:
+            self._left.update(dict.fromkeys(topics, number))
             self._outgoing.append(self.profile.unsubscribe(topics, number))
 
     def _give_up(self, topic: str) -> None:
@@ -336,6 +340,14 @@ class WeexProtocol(Unnumbered):
                 request.since = now
             elif now - request.since >= FORGOTTEN_AFTER:
                 request.holds_up, request.lost = False, True
+                self._forget_left(request)
+
+    def _forget_left(self, request: _Request) -> None:
+        """What comes from now on of the topics that it left is not of before it."""
+        if not request.subscribes:
+            for topic in request.topics:
+                if self._left.get(topic) == request.id:
+                    del self._left[topic]
 
     def _new_id(self) -> int:
         self._last_id += 1
