@@ -245,12 +245,12 @@ async def made_of(kind: type[Any], url: str) -> tuple[Any, Any]:
     where: dict[str, Any] = {venue.host: url}
     if kind is stx.STX:
         client = stx.STX(
-            host=url, user=stx.User.new(), email="a@b.c", password="x", retry=RetryPolicy(1), timeout=0.2
+            host=url, user=stx.User.new(), email="a@b.c", password="x", retry=RetryPolicy(1), timeout=0.1
         )
         return client, client
     calling = kind in (stx.AsyncSTX, sxbet.AsyncSXBet, stake.StakeAPI, weex.WeexAsyncClient)
     if calling or venue in (STX_, SXBET, WEEX):
-        where["timeout"] = 0.2
+        where["timeout"] = 0.1
     client = (venue.calling if calling else venue.streaming)(**where)
     if kind is sxbet.ChannelSubscription:
         return client.new_subscription("a_channel"), client
@@ -308,7 +308,7 @@ async def test_whatever_a_method_raises_is_of_the_venues_tree(
         method = getattr(made, name)
         arguments = arguments_for(kind, name, method)
         try:
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(0.25):
                 if kind is stx.STX:
                     await asyncio.to_thread(method, **arguments)
                 else:
