@@ -99,7 +99,14 @@ class FakeSXBet:
             "/trades-v3/public": lambda: self._page("trades", self.trades, query, "perPage", "nextKey"),
             "/orders-v3": lambda: self._page("orders", self.orders, query, "perPage", "nextKey"),
             "/orderbook-v3/snapshot": lambda: self._book(query),
-            "/orders-v3/odds/best": lambda: (200, {"bestOdds": [{"marketHash": h} for h in _hashes(query)]}),
+            "/orders-v3/odds/best": lambda: (
+                200,
+                {
+                    "bestOdds": [
+                        {"marketHash": h, "outcomeOne": None, "outcomeTwo": None} for h in _hashes(query)
+                    ]
+                },
+            ),
         }.get(path)
         return route() if route else (404, {"error": "Not Found", "message": "NOT_FOUND", "statusCode": 404})
 
@@ -143,6 +150,11 @@ class FakeSXBet:
     def _best(market_hash: str) -> dict[str, Any]:
         odds = {"percentageOdds": "47500000000000000000", "updatedAt": 1747500000000}
         return {"marketHash": market_hash, "baseToken": "0x66", "outcomeOne": odds, "outcomeTwo": None}
+
+    @staticmethod
+    def _best_v3(query: dict[str, str]) -> tuple[int, Any]:
+        nobody = {"outcomeOne": None, "outcomeTwo": None}
+        return 200, {"bestOdds": [{"marketHash": market_hash, **nobody} for market_hash in _hashes(query)]}
 
     @staticmethod
     def _page(

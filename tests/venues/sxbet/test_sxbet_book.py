@@ -30,7 +30,7 @@ def update(
 ) -> OrderRow:
     told = {
         "status": status,
-        "updateTime": str(at),
+        "updateTime": str(1_747_490_000_000 + at),
         "fillAmount": str(filled),
         "pendingFillAmount": str(pending),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,6 +17,7 @@ from tapewire.session.credentials import Credentials
 from tapewire.testing import VirtualClock
 from tapewire.venues.sxbet import (
     AsyncSXBet,
+    SXBetAnswerError,
     SXBetError,
     SXBetInvalidParameter,
     SXBetRateLimitError,
@@ -248,14 +250,18 @@ async def test_orders_are_paged_until_a_page_is_short(venue: FakeSXBet) -> None:
     assert [query["page"] for _, query in venue.requests] == ["0", "1", "2"]
 
 
-async def test_a_venue_that_ignores_paging_is_asked_once_more_at_most(venue: FakeSXBet) -> None:
+async def test_a_venue_that_ignores_paging_gave_all_only_where_it_gave_more_than_a_page(
+    venue: FakeSXBet,
+) -> None:
     venue.pages_orders = False
-    venue.orders = [order_row(number) for number in range(1000)]
+    venue.orders = [order_row(number) for number in range(1200)]
     async with client(venue) as api:
-        assert len(await api.orders(market_hashes=[MARKET])) == 1000
-        venue.orders += [order_row(number) for number in range(1000, 1200)]
-        assert len((await api.orders_of_markets([MARKET, "0x1"]))[MARKET]) == 1200
-    assert len(venue.requests) == 3
+        assert len((await api.orders_of_markets([MARKET]))[MARKET]) == 1200
+        assert len(venue.requests) == 2
+        venue.orders = venue.orders[:1000]  # all there are, or all that it gives at once: nobody can tell
+        with pytest.raises(SXBetAnswerError, match="the same page again"):
+            await api.orders(market_hashes=[MARKET])
+    assert len(venue.requests) == 4
 
 
 async def test_one_request_seeds_many_markets(venue: FakeSXBet) -> None:
@@ -317,11 +323,37 @@ async def test_a_deep_market_among_others_is_paged(venue: FakeSXBet) -> None:
     assert (len(found[MARKET]), len(found["0x2"])) == (1500, 1)
 
 
-async def test_a_row_that_cannot_be_read_is_counted(venue: FakeSXBet) -> None:
-    venue.orders = [order_row(1), order_row(2, totalBetSize=1.5)]
+@pytest.mark.parametrize("wrong", [{"totalBetSize": 1.5}, {"totalBetSize": "1_000"}, {"fillAmount": None}])
+async def test_a_row_that_cannot_be_read_is_counted_and_said(
+    venue: FakeSXBet, wrong: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    venue.orders = [order_row(1), order_row(2, **wrong)]
     async with client(venue) as api:
         assert len(await api.orders(market_hashes=[MARKET])) == 1
         assert api.unreadable == 1
+    assert "GET /orders: 1 of its rows cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        {"league_id": "1_0"},
+        {"sport_ids": [5, " 6"]},
+        {"league_id": 1.5},
+        {"type": "\u0663"},
+        {"league_id": -1},
+    ],
+)
+async def test_a_number_goes_out_in_plain_digits_or_not_at_all(venue: FakeSXBet, which: Any) -> None:
+    async with client(venue) as api:
+        with pytest.raises(SXBetInvalidParameter):
+            await taken(api.active_markets(**which))
+        for dates in ({"start_date": 1_764_162_000_000}, {"start_date": 0}, {"start_date": "soon"}):
+            with pytest.raises(SXBetInvalidParameter, match="start_date="):
+                await taken(api.trades(**dates))
+        with pytest.raises(SXBetInvalidParameter):
+            await api.best_odds(league_ids=["1_000"])  # type: ignore[list-item]
+    assert venue.requests == []
 
 
 async def test_orders_of_a_maker_or_an_event(venue: FakeSXBet) -> None:
@@ -385,11 +417,14 @@ async def test_trades_are_paged_and_need_a_filter(venue: FakeSXBet) -> None:
     assert len(venue.requests) == 3
 
 
-async def test_a_listing_that_names_its_own_page_again_ends(venue: FakeSXBet) -> None:
-    venue.faults = [(200, {}, b'{"status":"success","data":{"markets":[],"nextKey":"1"}}')] * 2
+@pytest.mark.parametrize("keys", [["1", "1"], ["1", "2", "1"], [1, "1"]])
+async def test_a_listing_that_goes_round_is_no_whole_listing(venue: FakeSXBet, keys: list[Any]) -> None:
+    pages = [{"status": "success", "data": {"markets": [market_row(1)], "nextKey": key}} for key in keys]
+    venue.faults = [(200, {}, json.dumps(page).encode()) for page in pages]
     async with client(venue) as api:
-        assert await taken(api.active_markets()) == []
-    assert len(venue.requests) == 2
+        with pytest.raises(SXBetAnswerError, match="the same page again"):
+            await taken(api.active_markets())
+    assert len(venue.requests) == len(keys)
 
 
 async def test_best_odds_name_markets_or_leagues(venue: FakeSXBet) -> None:
@@ -410,7 +445,7 @@ async def test_the_later_generation_has_its_own_paths(venue: FakeSXBet) -> None:
     ]
     venue.orders = [{"orderId": f"o{n}"} for n in range(101)]
     async with client(venue, profile="v3") as api:
-        assert (await api.book_snapshot(MARKET)).version == "0012"
+        assert (await api.book_snapshot(MARKET)).version == 12
         assert len(await api.best_odds_v3([f"0x{n}" for n in range(150)])) == 150
         assert len(await taken(api.public_trades_v3(market_hash=MARKET))) == 150
         assert (await taken(api.own_v3("orders")))[100] == {"orderId": "o100"}

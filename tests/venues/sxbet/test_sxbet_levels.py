@@ -17,7 +17,9 @@ def book_row(
     version: Any, size: str = "1000000", odds: str = "50000000000000000000", **changes: Any
 ) -> BookV3Row:
     one = (LevelRow(percentage_odds=odds, size=size),)
-    return BookV3Row(**({"market_hash": MARKET, "version": version, "outcome_one": one} | changes))
+    return BookV3Row(
+        **({"market_hash": MARKET, "version": version, "outcome_one": one, "outcome_two": ()} | changes)
+    )
 
 
 def live(version: Any = "0010") -> LevelBook:

@@ -18,7 +18,7 @@ LEVELS = f"orderbook_v3:{MARKET}"
 def told(number, at, **changes):
     """A publication about one order: its row as the stream has it, at a moment."""
     row = order_row(number, **changes)
-    return [row | {"status": row.pop("orderStatus"), "updateTime": str(at)}]
+    return [row | {"status": row.pop("orderStatus"), "updateTime": str(1_747_490_000_000 + at)}]
 
 
 def whole(version, size):

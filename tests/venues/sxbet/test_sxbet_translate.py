@@ -47,7 +47,12 @@ def row(**changes: Any) -> OrderRow:
 
 
 def update(status: str, filled: int, pending: int, at: int = 1, **changes: Any) -> OrderRow:
-    told = {"status": status, "fillAmount": str(filled), "pendingFillAmount": str(pending), "updateTime": at}
+    told = {
+        "status": status,
+        "fillAmount": str(filled),
+        "pendingFillAmount": str(pending),
+        "updateTime": 1_747_490_000_000 + at,
+    }
     return row(**(told | changes), orderStatus=None)
 
 
@@ -86,7 +91,7 @@ def test_a_snapshots_row_says_its_status_by_another_name_and_has_no_time() -> No
 
 def test_an_update_without_a_status_is_corrupt() -> None:
     with pytest.raises(InvalidField, match="status"):
-        order_state(row(orderStatus=None, updateTime="5"))
+        order_state(row(orderStatus=None, updateTime="1747490000000"))
     with pytest.raises(InvalidField, match="status"):
         phase_of("PENDING", 0)
 
@@ -116,6 +121,8 @@ def test_the_time_of_an_update_may_be_text_or_number(time: Any) -> None:
         ({"fillAmount": " 1"}, "fillAmount"),
         ({"pendingFillAmount": "x"}, "pendingFillAmount"),
         ({"updateTime": "9" * 20, "status": "ACTIVE"}, "updateTime"),
+        ({"updateTime": "1747490000", "status": "ACTIVE"}, "updateTime"),  # seconds: not 1970
+        ({"updateTime": 0, "status": "ACTIVE"}, "updateTime"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(changes: dict[str, Any], field: str) -> None:
@@ -179,7 +186,7 @@ def test_a_level_of_the_later_generation_is_checked_too() -> None:
 
 
 def test_an_order_of_ours_buys_what_it_backs_in_contracts() -> None:
-    told = update("ACTIVE", 5_000_000, 0, at=1747490000000, percentageOdds="50000000000000000000")
+    told = update("ACTIVE", 5_000_000, 0, at=0, percentageOdds="50000000000000000000")
     order = to_order(order_state(told), NOW)
     assert (order.instrument_id, order.side, order.price) == (outcome_id(MARKET, 1), "buy", Decimal("0.5"))
     assert (order.size, order.filled_size, order.remaining) == (100, 10, 90)

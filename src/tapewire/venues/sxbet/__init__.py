@@ -16,6 +16,7 @@ from .channel import ChannelSubscription
 from .client import SXBetClient
 from .errors import (
     NotConnected,
+    SXBetAnswerError,
     SXBetError,
     SXBetInvalidParameter,
     SXBetRateLimitError,
@@ -64,6 +65,7 @@ __all__ = [
     "Profile",
     "PublicationContext",
     "RetryPolicy",
+    "SXBetAnswerError",
     "SXBetClient",
     "SXBetError",
     "SXBetInvalidParameter",

@@ -10,7 +10,8 @@
     |   +-- UnknownMarket          no market has that hash; .market_hash
     +-- NotConnected               the client was never connected (also a LineError)
     +-- SXBetRateLimitError        429; .retry_after in seconds
-    +-- SXBetServerError           5xx, or an answer that cannot be read
+    +-- SXBetServerError           5xx
+    |   +-- SXBetAnswerError       an answer that cannot be read; .fault says where (an UnreadableAnswer)
     +-- SXBetTransportError        no answer; .sent
 
 All are TapewireErrors too. No text holds a key, a token or a query. `UnauthorizedError` is the documented name
@@ -38,11 +39,13 @@ from ...errors import (
     UndecodableFrame,
 )
 from ...secrets import redact
+from ..kit.answers import AnswerFault, UnreadableAnswer
 from ..kit.errors import ErrorMap
 
 __all__ = [
     "ERRORS",
     "NotConnected",
+    "SXBetAnswerError",
     "SXBetError",
     "SXBetInvalidParameter",
     "SXBetRateLimitError",
@@ -140,11 +143,19 @@ class SXBetRateLimitError(SXBetError):
 
 
 class SXBetServerError(SXBetError):
-    """The venue failed, or answered what cannot be read."""
+    """The venue failed."""
 
     @property
     def retryable(self) -> bool:
         return True
+
+
+class SXBetAnswerError(SXBetServerError, UnreadableAnswer):
+    """The venue answered, and not with what was asked for: `fault` says where and what came instead."""
+
+    def __init__(self, fault: AnswerFault, **facts: object) -> None:
+        super().__init__(redact(str(fault)), **facts)  # type: ignore[arg-type]
+        self.fault = fault
 
 
 class SXBetTransportError(SXBetError):

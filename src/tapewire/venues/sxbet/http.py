@@ -12,24 +12,28 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
+from itertools import count
+from typing import Any, Final, Literal, Self, TypedDict, Unpack
 
 import httpx2
 import msgspec
 
 from ...clock import Clock, SystemClock
 from ...errors import HttpError, UndecodableFrame
+from ...model.fields import InvalidField
 from ...retry import NO_RETRY, RetryPolicy
 from ...secrets import Secret
 from ...transport.http import HttpClient, Reply, Request, retry_delay
+from ..kit.answers import PageTurner
+from ..kit.fields import sequence, time_s
 from ..kit.settings import Announcement, Sources, secret
+from .answers import Answer
 from .arguments import checked_policy, checked_seconds
 from .errors import (
     ERRORS,
     SXBetError,
     SXBetInvalidParameter,
     SXBetRequestError,
-    SXBetServerError,
     TokenUnavailable,
     UnauthorizedError,
     of_failure,
@@ -41,14 +45,12 @@ from .paging import MAX_PAGES, chunks, comma_separated, fitting
 from .profile import Profile, profile_of
 from .symbols import checked_id
 from .url import Endpoints, resolve
-from .wire import MarketRow, OrderRow, Rows, TradeRow, read_object, read_rows
-from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, BookV3Row, Envelope, Page, TokenReply, TradeV3Row
+from .wire import MarketRow, OrderRow, TradeRow, read_object
+from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, BookV3Row, TokenReply, TradeV3Row
 
 __all__ = ["AsyncSXBet", "HttpSettings", "MarketFilter", "TradeFilter"]
 
 logger = logging.getLogger("tapewire.venues.sxbet")
-
-T = TypeVar("T")
 
 MAX_MARKETS: Final = 1000  # of one request for orders
 ORDERS_PAGE: Final = 1000
@@ -63,6 +65,10 @@ MIN_SHARED: Final = 50
 MAX_WAIT: Final = 60.0
 _TOO_LONG: Final = (413, 414, 431)
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
+
+
+_DATES: Final = ("start_date", "end_date")
+_NUMBERS: Final = ("league_id", "sport_ids", "type", *_DATES)
 
 
 class HttpSettings(TypedDict, total=False):
@@ -228,11 +234,11 @@ class AsyncSXBet:
         queries = [
             {"marketHashes": comma_separated("market_hashes", chunk, MAX_MARKETS)}
             for chunk in chunks(market_hashes, fitting(market_hashes, MAX_MARKETS))
-        ] or [{"leagueIds": ",".join(str(int(league)) for league in league_ids)}]
+        ] or [{"leagueIds": ",".join(_whole("league_ids", league) for league in league_ids)}]
         found: list[BestOddsMarketRow] = []
         for query in queries:
-            page = await self._page("orders", "/orders/odds/best", query | token)
-            found += self._rows(page.best_odds, BestOddsMarketRow)
+            page = await self._data("orders", "/orders/odds/best", query | token)
+            found += page.rows("bestOdds", BestOddsMarketRow)
         return tuple(found)
 
     async def active_markets(self, **which: Unpack[MarketFilter]) -> AsyncIterator[MarketRow]:
@@ -240,7 +246,7 @@ class AsyncSXBet:
         known = {name: _camel(name) for name in MarketFilter.__annotations__}
         query = _query(dict(which), known) | {"pageSize": str(MARKETS_PAGE)}
         async for page in self._pages("rest", "/markets/active", query, "paginationKey"):
-            for row in self._rows(page.markets, MarketRow):
+            for row in page.rows("markets", MarketRow):
                 yield row
 
     async def markets(self, market_hashes: Sequence[str]) -> tuple[MarketRow, ...]:
@@ -248,7 +254,7 @@ class AsyncSXBet:
         found: list[MarketRow] = []
         for chunk in chunks(list(dict.fromkeys(market_hashes)), FIND_MARKETS):
             query = {"marketHashes": comma_separated("market_hashes", chunk, FIND_MARKETS)}
-            found += self._rows((await self._data("rest", "/markets/find", query)), MarketRow)
+            found += (await self._data("rest", "/markets/find", query)).rows("", MarketRow)
         return tuple(found)
 
     async def trades(
@@ -266,7 +272,7 @@ class AsyncSXBet:
         async for page in self._pages(
             "trades", "/trades", query | {"pageSize": str(page_size)}, "paginationKey"
         ):
-            for row in self._rows(page.trades, TradeRow):
+            for row in page.rows("trades", TradeRow):
                 yield row
 
     async def book_snapshot(self, market_hash: str) -> BookV3Row:
@@ -274,22 +280,22 @@ class AsyncSXBet:
         data = await self._data(
             "rest", "/orderbook-v3/snapshot", {"marketHash": checked_id("market_hash", market_hash)}
         )
-        return self._object(data, BookV3Row)
+        return data.object(BookV3Row)
 
     async def event_book_snapshots(self, event_id: str) -> tuple[BookV3Row, ...]:
         """V3: the whole books of an event's markets."""
         data = await self._data(
             "rest", "/orderbook-v3/snapshot/event", {"eventId": checked_id("event_id", event_id)}
         )
-        return self._rows(data, BookV3Row)
+        return data.rows("", BookV3Row)
 
     async def best_odds_v3(self, market_hashes: Sequence[str]) -> tuple[BestOddsV3Row, ...]:
         """V3: the best level of each outcome of each market, the maker's perspective."""
         found: list[BestOddsV3Row] = []
         for chunk in chunks(list(dict.fromkeys(market_hashes)), V3_BEST_ODDS):
             query = {"marketHashes": comma_separated("market_hashes", chunk, V3_BEST_ODDS)}
-            page = await self._page("orders", "/orders-v3/odds/best", query)
-            found += self._rows(page.best_odds, BestOddsV3Row)
+            page = await self._data("orders", "/orders-v3/odds/best", query)
+            found += page.rows("bestOdds", BestOddsV3Row)
         return tuple(found)
 
     async def public_trades_v3(
@@ -302,7 +308,7 @@ class AsyncSXBet:
         if event_id:
             query["eventId"] = checked_id("event_id", event_id)
         async for page in self._pages("trades", "/trades-v3/public", query, "nextKey"):
-            for row in self._rows(page.trades, TradeV3Row):
+            for row in page.rows("trades", TradeV3Row):
                 yield row
 
     async def own_v3(
@@ -313,7 +319,7 @@ class AsyncSXBet:
             raise SXBetInvalidParameter("what", what, "orders, fills, trades or positions")
         budget: Budget = "orders" if what == "orders" else "trades" if what == "trades" else "rest"
         async for page in self._pages(budget, f"/{what}-v3", {"perPage": str(V3_PAGE)}, "nextKey"):
-            for row in self._rows(getattr(page, what), dict[str, Any]):
+            for row in page.rows(what, dict[str, Any]):
                 yield row
 
     async def aclose(self) -> None:
@@ -357,32 +363,30 @@ class AsyncSXBet:
                 raise of_http_error(failure)
             await asyncio.sleep(pause)
 
-    async def _data(self, budget: Budget, path: str, query: Mapping[str, str] | None = None) -> msgspec.Raw:
-        """What the answer's envelope holds, still undecoded."""
+    async def _data(self, budget: Budget, path: str, query: Mapping[str, str]) -> Answer:
+        """What the answer's envelope holds, still unread."""
         reply = await self._get(budget, path, query)
-        envelope = self._object(reply.body, Envelope)
+        answer = Answer(path, reply, self._count)
+        envelope = answer.envelope()
         if envelope.status != "success":
             said = envelope.message if isinstance(envelope.message, str) else str(envelope.message)
             raise of_failure(f"GET {path}: {envelope.status[:40]}", status=400, code=said[:200])
-        if not bytes(envelope.data):
-            raise SXBetServerError(f"GET {path}: an answer without data", status=reply.status)
-        return envelope.data
-
-    async def _page(self, budget: Budget, path: str, query: Mapping[str, str]) -> Page:
-        return self._object(await self._data(budget, path, query), Page)
+        return answer
 
     async def _pages(
         self, budget: Budget, path: str, query: Mapping[str, str], key_name: str
-    ) -> AsyncIterator[Page]:
-        """Page after page until none is named. Raises SXBetServerError where they do not end."""
-        key: str | None = None
-        for _ in range(MAX_PAGES):
-            page = await self._page(budget, path, {**query, key_name: key} if key else query)
+    ) -> AsyncIterator[Answer]:
+        """Page after page until none is named. Raises SXBetAnswerError where they do not end, or go round."""
+        key = ""
+        turner = PageTurner(MAX_PAGES)
+        while True:
+            page = await self._data(budget, path, {**query, key_name: key} if key else query)
             yield page
-            if not page.next_key or page.next_key == key:
+            key = page.next_key()
+            if not key:
                 return
-            key = page.next_key
-        raise SXBetServerError(f"GET {path}: more than {MAX_PAGES} pages")
+            with page.reading():
+                turner.turn(key)
 
     async def _orders_of_chunk(
         self, chunk: Sequence[str], query: Mapping[str, str]
@@ -399,50 +403,61 @@ class AsyncSXBet:
                 raise
             self._markets_per_request = half  # the address is too long, and would be again
             return None
-        if len(rows.rows) + rows.unreadable == ORDERS_PAGE:
+        if len(rows) == ORDERS_PAGE:
             # There may be more. Pages shift while orders come and go; smaller requests do not.
             self._markets_per_request = max(MIN_SHARED, min(self._markets_per_request, half))
             return None
-        return rows.rows
+        return rows.read
 
     async def _all_orders(self, query: Mapping[str, str]) -> tuple[OrderRow, ...]:
         found: dict[str, OrderRow] = {}
-        for page in range(MAX_PAGES):
+        turner = PageTurner(MAX_PAGES)
+        for page in count():
             rows = await self._orders_page(query, page)
-            before = len(found)
-            found.update({row.order_hash: row for row in rows.rows})
-            # A venue that ignores paging answers the same again.
-            if len(rows.rows) + rows.unreadable < ORDERS_PAGE or len(found) == before:
+            known = len(found)
+            found.update({row.order_hash: row for row in rows.read})
+            if len(rows) < ORDERS_PAGE:
                 return tuple(found.values())
-        raise SXBetServerError(f"GET /orders: more than {MAX_PAGES} pages")
+            if len(rows) > ORDERS_PAGE and len(found) == known:
+                return tuple(found.values())  # a venue that knows no paging gives all there are, each time
+            with rows.answer.reading():
+                turner.turn(tuple(row.order_hash for row in rows.read))
+        raise AssertionError("pages end")
 
-    async def _orders_page(self, query: Mapping[str, str], page: int) -> Rows[OrderRow]:
-        data = await self._data(
+    async def _orders_page(self, query: Mapping[str, str], page: int) -> _OrdersPage:
+        answer = await self._data(
             "orders", "/orders", {**query, "page": str(page), "perPage": str(ORDERS_PAGE)}
         )
-        return self._counted(data, OrderRow)
+        left_out = self.unreadable
+        read = answer.rows("", OrderRow)
+        return _OrdersPage(answer, read, len(read) + self.unreadable - left_out)
 
-    def _rows(self, data: msgspec.Raw, kind: type[T]) -> tuple[T, ...]:
-        return self._counted(data, kind).rows if bytes(data) else ()
+    def _count(self, unreadable: int) -> None:
+        self.unreadable += unreadable
 
-    def _counted(self, data: msgspec.Raw, kind: type[T]) -> Rows[T]:
-        try:
-            rows = read_rows(data, kind)
-        except UndecodableFrame as error:
-            raise SXBetServerError(f"the answer cannot be read: {error.detail}", status=200) from None
-        self.unreadable += rows.unreadable
-        return rows
 
-    def _object(self, data: bytes | msgspec.Raw, kind: type[T]) -> T:
-        try:
-            return read_object(data, kind)
-        except UndecodableFrame as error:
-            raise SXBetServerError(f"the answer cannot be read: {error.detail}", status=200) from None
+class _OrdersPage(msgspec.Struct, frozen=True):
+    """One page of orders: those that could be read, and how many there were."""
+
+    answer: Answer
+    read: tuple[OrderRow, ...]
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
 
 
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(word.capitalize() for word in rest)
+
+
+def _whole(name: str, value: object) -> str:
+    """A whole number as the venue takes it. Raises SXBetInvalidParameter."""
+    try:
+        return str(time_s(value, name) if name in _DATES else sequence(value, name))
+    except InvalidField as error:
+        raise SXBetInvalidParameter(name, value, error.allowed) from None
 
 
 def _query(which: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]:
@@ -453,6 +468,9 @@ def _query(which: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]
             raise SXBetInvalidParameter("filter", name, known)
         if isinstance(value, bool):
             query[known[name]] = "true" if value else "false"
+        elif name in _NUMBERS and value is not None:
+            listed = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+            query[known[name]] = ",".join(_whole(name, item) for item in listed)
         elif isinstance(value, int | str):
             query[known[name]] = checked_id(name, str(value))
         elif value is not None:

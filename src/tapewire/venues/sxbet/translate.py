@@ -40,6 +40,7 @@ from ...model import (
     parse_scaled_odds,
     probability_from_scaled,
 )
+from ..kit.fields import sequence, time_ms, time_s
 from .symbols import outcome_id
 from .wire import BestOddsRow, Digits, MarketRow, OrderRow, TradeRow
 from .wire_v3 import LevelRow, TradeV3Row
@@ -76,7 +77,7 @@ MAX_PAYOUT: Final = 10**15
 """What no order pays, in whole tokens: so that the sums of a book stay within the model's digits."""
 
 _MAX_AMOUNT_DIGITS: Final = 34
-_MAX_TIME_MS: Final = 10**13
+_AMOUNT_BOUND: Final = 10**_MAX_AMOUNT_DIGITS
 
 OrderPhase: TypeAlias = Literal["live", "filling", "held", "cancelled", "filled"]
 
@@ -109,11 +110,10 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def parse_amount(value: Digits, field: str) -> int:
     """A whole number from the wire, zero or more. Raises InvalidField."""
-    if isinstance(value, str) and len(value) <= _MAX_AMOUNT_DIGITS and value.isascii() and value.isdigit():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**_MAX_AMOUNT_DIGITS:
-        return value
-    raise InvalidField(field, value, f"a whole number of at most {_MAX_AMOUNT_DIGITS} digits")
+    amount = sequence(value, field)
+    if amount >= _AMOUNT_BOUND:
+        raise InvalidField(field, value, f"a whole number of at most {_MAX_AMOUNT_DIGITS} digits")
+    return amount
 
 
 def phase_of(status: str, pending: int) -> OrderPhase:
@@ -134,7 +134,7 @@ def order_state(row: OrderRow, decimals: int = USDC_DECIMALS) -> OrderState:
     if contract_units(total, odds) >= MAX_PAYOUT * 10**decimals:
         raise InvalidField("totalBetSize", row.total_bet_size, f"paying less than {MAX_PAYOUT} at its odds")
     pending = parse_amount(row.pending_fill_amount or 0, "pendingFillAmount")
-    updated_at = None if row.update_time is None else _time_ms(row.update_time, "updateTime")
+    updated_at = None if row.update_time is None else time_ms(row.update_time, "updateTime")
     # A snapshot holds active orders only, and its older form says no status.
     status = row.status or row.order_status or ("ACTIVE" if updated_at is None else "")
     return OrderState(
@@ -240,7 +240,7 @@ def to_trade(row: TradeRow, received_at_ns: int, decimals: int = USDC_DECIMALS) 
         parse_amount(row.stake, "stake"),
         row.betting_outcome_one,
         side,
-        None if row.bet_time is None else parse_amount(row.bet_time, "betTime") * 1_000_000_000,
+        None if row.bet_time is None else time_s(row.bet_time, "betTime") * 1_000_000_000,
         received_at_ns,
         decimals,
     )
@@ -325,7 +325,7 @@ def to_ticker(
         instrument_id=outcome_id(market_hash, 1),
         bid=bid,
         offer=None if other is None else opposite(other),
-        venue_time_ns=None if updated_at_ms is None else _time_ms(updated_at_ms, "updatedAt") * 1_000_000,
+        venue_time_ns=None if updated_at_ms is None else time_ms(updated_at_ms, "updatedAt") * 1_000_000,
         received_at_ns=received_at_ns,
     )
 
@@ -349,18 +349,11 @@ def to_market(row: MarketRow, received_at_ns: int) -> Market:
         ),
         status=status,
         name=(teams or row.outcome_one_name) + line,
-        starts_at_ns=None if row.game_time is None else row.game_time * 1_000_000_000,
+        starts_at_ns=None if row.game_time is None else time_s(row.game_time, "gameTime") * 1_000_000_000,
         result=result,
         venue_time_ns=None,
         received_at_ns=received_at_ns,
     )
-
-
-def _time_ms(value: Digits, field: str) -> int:
-    moment = parse_amount(value, field)
-    if moment >= _MAX_TIME_MS:
-        raise InvalidField(field, value, "milliseconds since the epoch")
-    return moment
 
 
 def _iso_ns(text: str | None, field: str) -> int | None:

@@ -7,12 +7,16 @@ in value: odds and amounts are text or int, never a number with a point. What th
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
 from ...errors import UndecodableFrame
+from ...model.fields import InvalidField
+from ..kit.fields import integer
 
 __all__ = [
     "BestOddsRow",
@@ -29,12 +33,13 @@ __all__ = [
     "RefundRow",
     "Rows",
     "TradeRow",
+    "no_number_in",
     "read_object",
     "read_rows",
 ]
 
 Digits: TypeAlias = str | int
-"""A whole number, written either way: 10^20 does not fit what a JSON number is to others."""
+"""A whole number, written either way: 10^20 does not fit what a JSON number is to others. In a row it is an int."""
 
 MAX_ROWS: Final = 50_000
 """Rows of one payload."""
@@ -43,7 +48,38 @@ T = TypeVar("T")
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
-    """A row of a payload: its members in the venue's spelling, ours in snake case."""
+    """A row of a payload: its members in the venue's spelling, ours in snake case. Whole numbers are ints.
+
+    Text that is no whole number stays text: whoever needs the number refuses it by its name, and knows whose row it is.
+    """
+
+    def __post_init__(self) -> None:
+        for name in _digits_of(self.__class__):
+            value = getattr(self, name)
+            if value.__class__ is str:
+                with suppress(InvalidField):
+                    msgspec.structs.force_setattr(self, name, integer(value, name))
+
+
+@cache
+def _digits_of(row: type[Row]) -> tuple[str, ...]:
+    """The fields that hold a whole number, written either way."""
+    said = {
+        name: str(hint) for kind in row.__mro__ for name, hint in getattr(kind, "__annotations__", {}).items()
+    }
+    return tuple(name for name in row.__struct_fields__ if said[name].startswith("Digits"))
+
+
+def no_number_in(row: Any) -> str:
+    """The first field of a row, or of one within it, that should be a whole number and is none. Empty if all are."""
+    if isinstance(row, tuple):
+        return next(filter(None, map(no_number_in, row)), "")
+    if not isinstance(row, Row):
+        return ""
+    for name in _digits_of(row.__class__):
+        if isinstance(getattr(row, name), str):
+            return name
+    return next(filter(None, (no_number_in(getattr(row, name)) for name in row.__struct_fields__)), "")
 
 
 class _OfEvent(Row, frozen=True, kw_only=True):
@@ -65,7 +101,7 @@ class OrderRow(_OfEvent, frozen=True, kw_only=True):
     total_bet_size: Digits
     percentage_odds: Digits
     is_maker_betting_outcome_one: bool
-    fill_amount: Digits = 0
+    fill_amount: Digits
     pending_fill_amount: Digits | None = None
     status: str | None = None
     order_status: str | None = None
@@ -81,7 +117,7 @@ class BestOddsRow(Row, frozen=True, kw_only=True):
     market_hash: str
     base_token: str | None = None
     is_maker_betting_outcome_one: bool
-    percentage_odds: Digits | None = None
+    percentage_odds: Digits | None
     updated_at: Digits | None = None
     sport_id: int | None = None
     league_id: int | None = None
@@ -178,8 +214,8 @@ class PeriodRow(Row, frozen=True, kw_only=True):
 
     label: str = ""
     is_finished: bool = False
-    team_one_score: Digits = ""
-    team_two_score: Digits = ""
+    team_one_score: str | int = ""
+    team_two_score: str | int = ""
 
 
 class LiveScoreRow(_OfEvent, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The payloads of the later API generation, and the envelopes of both generations' HTTP answers.
+"""The payloads of the later API generation, and what both generations answer over HTTP alone.
 
 Levels and sizes are the maker's, as in the earlier one. The shapes of account rows are not documented anywhere we know:
 they are handed on as they are.
@@ -6,18 +6,16 @@ they are handed on as they are.
 
 from __future__ import annotations
 
-import msgspec
-
 from .wire import Digits, Row
 
-__all__ = ["BestOddsV3Row", "BookV3Row", "Envelope", "LevelRow", "TokenReply", "TradeV3Row"]
+__all__ = ["BestOddsV3Row", "BookV3Row", "LevelRow", "TokenReply", "TradeV3Row"]
 
 
 class LevelRow(Row, frozen=True, kw_only=True):
     """Makers' money on one outcome at one price: odds times 10^20, size in the token's units."""
 
     percentage_odds: Digits
-    size: Digits = 0
+    size: Digits
 
 
 class BookV3Row(Row, frozen=True, kw_only=True):
@@ -26,16 +24,16 @@ class BookV3Row(Row, frozen=True, kw_only=True):
     market_hash: str
     event_id: str | None = None
     version: Digits | None = None
-    outcome_one: tuple[LevelRow, ...] = ()
-    outcome_two: tuple[LevelRow, ...] = ()
+    outcome_one: tuple[LevelRow, ...]
+    outcome_two: tuple[LevelRow, ...]
 
 
 class BestOddsV3Row(Row, frozen=True, kw_only=True):
     """The best level of each outcome; None where nobody offers."""
 
     market_hash: str
-    outcome_one: LevelRow | None = None
-    outcome_two: LevelRow | None = None
+    outcome_one: LevelRow | None
+    outcome_two: LevelRow | None
 
 
 class TradeV3Row(Row, frozen=True, kw_only=True):
@@ -51,14 +49,6 @@ class TradeV3Row(Row, frozen=True, kw_only=True):
     is_parlay: bool = False
 
 
-class Envelope(Row, frozen=True, kw_only=True):
-    """Every answer's outer shape; `data` is still undecoded."""
-
-    status: str = "success"
-    data: msgspec.Raw = msgspec.Raw()
-    message: str | list[str] | None = None
-
-
 class TokenReply(Row, frozen=True, kw_only=True):
     """A realtime token: `{"token"}`, or within `data`."""
 
@@ -69,7 +59,7 @@ class TokenReply(Row, frozen=True, kw_only=True):
 class OddsRow(Row, frozen=True, kw_only=True):
     """The best maker's odds of one outcome, None where nobody offers."""
 
-    percentage_odds: Digits | None = None
+    percentage_odds: Digits | None
     updated_at: Digits | None = None
 
 
@@ -78,17 +68,5 @@ class BestOddsMarketRow(Row, frozen=True, kw_only=True):
 
     market_hash: str
     base_token: str | None = None
-    outcome_one: OddsRow | None = None
-    outcome_two: OddsRow | None = None
-
-
-class Page(Row, frozen=True, kw_only=True):
-    """The `data` of a listing: its rows, still undecoded, under the name of what they are; and where it goes on."""
-
-    markets: msgspec.Raw = msgspec.Raw()
-    trades: msgspec.Raw = msgspec.Raw()
-    orders: msgspec.Raw = msgspec.Raw()
-    fills: msgspec.Raw = msgspec.Raw()
-    positions: msgspec.Raw = msgspec.Raw()
-    best_odds: msgspec.Raw = msgspec.Raw()
-    next_key: str | None = None
+    outcome_one: OddsRow | None
+    outcome_two: OddsRow | None

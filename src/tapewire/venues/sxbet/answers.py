@@ -1,0 +1,120 @@
+"""The venue's answers over HTTP: an envelope, and in it rows, or one object, or a page that names its rows.
+
+What must be there is there, or it is SXBetAnswerError: a list that is missing is not an empty one. A row that cannot be
+read costs that row, never its neighbours, and the log says so; where none of them can, it is the answer that cannot.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Final, TypeVar, get_origin
+
+import msgspec
+
+from ...errors import UndecodableFrame
+from ...transport.http import Reply
+from ..kit.answers import AnswerFault, Unreadable, read_typed, reading
+from .errors import SXBetAnswerError
+from .wire import no_number_in, read_rows
+
+__all__ = ["Answer", "Envelope"]
+
+logger = logging.getLogger("tapewire.venues.sxbet")
+
+T = TypeVar("T")
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """Every answer's outer shape; `data` is still undecoded."""
+
+    status: str = "success"
+    data: msgspec.Raw = msgspec.Raw()
+    message: str | list[str] | None = None
+
+
+_read_envelope: Final = msgspec.json.Decoder(Envelope)
+_read_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_read_key: Final = msgspec.json.Decoder(str | int | None)
+
+
+class Answer:
+    """One answer of `path`. `count` is told how many of its rows were left out."""
+
+    def __init__(self, path: str, reply: Reply, count: Callable[[int], None]) -> None:
+        self._path = path
+        self._reply = reply
+        self._count = count
+        self._envelope: Envelope | None = None
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Where it is read: what cannot be raises SXBetAnswerError."""
+
+        def refuse(fault: AnswerFault) -> SXBetAnswerError:
+            return SXBetAnswerError(fault, status=self._reply.status)
+
+        return reading(f"GET {self._path}", self._reply.body, refuse)
+
+    def envelope(self) -> Envelope:
+        """The outer shape."""
+        if self._envelope is None:
+            with self.reading():
+                self._envelope = read_typed(self._reply.body, _read_envelope)
+        return self._envelope
+
+    def object(self, kind: type[T]) -> T:
+        """Its data, where that is one object."""
+        with self.reading():
+            found = read_typed(self._data(), msgspec.json.Decoder(kind), "data")
+            if name := no_number_in(found):
+                raise Unreadable(f"data, {name}", "a whole number", "something else")
+            return found
+
+    def rows(self, name: str, kind: type[T]) -> tuple[T, ...]:
+        """The rows that the data is, or those that the page in it has under `name`."""
+        with self.reading():
+            data, path = self._data(), "data"
+            if name:
+                members, path = read_typed(data, _read_members, "data"), f"data.{name}"
+                if name not in members:
+                    raise Unreadable(path, "a list", "missing")
+                data = members[name]
+            if bytes(data)[:1] != b"[":
+                raise Unreadable(path, "a list", "something else")
+            return self._read_rows(data, path, kind)
+
+    def next_key(self) -> str:
+        """Where the listing goes on; empty on the last page."""
+        with self.reading():
+            raw = read_typed(self._data(), _read_members, "data").get("nextKey")
+            key = None if raw is None else read_typed(raw, _read_key, "data.nextKey")
+            return "" if key is None else str(key)
+
+    def _data(self) -> msgspec.Raw:
+        data = self.envelope().data
+        if not bytes(data):
+            raise Unreadable("data", "there", "missing")
+        return data
+
+    def _read_rows(self, data: msgspec.Raw, path: str, kind: type[T]) -> tuple[T, ...]:
+        try:
+            found = read_rows(data, kind)
+        except UndecodableFrame as error:
+            raise Unreadable(path, "a list of rows", error.detail) from None
+        read = tuple(row for row in found.rows if not _is_broken(row, kind))
+        left_out = found.unreadable + len(found.rows) - len(read)
+        if left_out:
+            fault = found.fault or "a whole number that is none"
+            if not read:
+                raise Unreadable(path, "rows as documented", f"{left_out} that cannot be read ({fault})")
+            logger.warning(
+                "GET %s: %d of its rows cannot be read and are left out: %s", self._path, left_out, fault
+            )
+            self._count(left_out)
+        return read
+
+
+def _is_broken(row: Any, kind: Any) -> bool:
+    """True for a row that was read and is none: with text for a number, or, of a shape that we do not know, empty."""
+    return not row if get_origin(kind) is dict else bool(no_number_in(row))
