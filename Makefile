@@ -16,7 +16,7 @@ DROP_INS = $(patsubst %/pyproject.toml,%,$(wildcard drop_in/*/pyproject.toml))
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format test-real faults bench soak simulate lock clean
+.PHONY: help install demo test check format test-real test-versions faults bench soak simulate lock clean
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ test-real: $(INSTALLED) ## tests against real servers on this machine; says what
 		$(BIN)/pytest -m real $(ARGS); \
 	elif [ $$? -eq 5 ]; then echo "no test needs a real server yet"; \
 	else $(BIN)/pytest -m real --collect-only; fi
+
+test-versions: $(INSTALLED) ## the tests on every other Python from 3.11 on that this machine has; says which it lacks
+	@$(BIN)/python -m scripts.versions $(ARGS)
 
 faults: $(INSTALLED) ## each fault the sandbox knows, against each venue
 	$(BIN)/pytest -n auto tests/faults $(ARGS)
