@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -117,7 +118,9 @@ def call(request: pytest.FixtureRequest, server: Server) -> Caller:
     """One request through either client: both must do the same."""
 
     def through_sync(method: Any, path: str, *, options: dict[str, Any] | None = None, **given: Any) -> Reply:
-        with SyncHttpClient(server.url, **{"policy": QUICK, "timeout": 2.0, **(options or {})}) as client:
+        with SyncHttpClient(
+            **{"base_url": server.url, "policy": QUICK, "timeout": 2.0, **(options or {})}
+        ) as client:
             return client.request(method, path, **given)
 
     def through_async(
@@ -125,7 +128,7 @@ def call(request: pytest.FixtureRequest, server: Server) -> Caller:
     ) -> Reply:
         async def run() -> Reply:
             async with HttpClient(
-                server.url, **{"policy": QUICK, "timeout": 2.0, **(options or {})}
+                **{"base_url": server.url, "policy": QUICK, "timeout": 2.0, **(options or {})}
             ) as client:
                 return await client.request(method, path, **given)
 
@@ -182,6 +185,19 @@ def test_a_call_that_never_left_may_be_repeated_and_says_so(call: Caller, server
     with pytest.raises(HttpError) as failed:
         call("POST", "/order")
     assert (failed.value.status, failed.value.sent) == (None, False)
+
+
+def test_what_the_network_said_is_told_in_the_words_that_sockets_have_for_it(
+    call: Caller, server: Server
+) -> None:
+    tls = {"base_url": server.url.replace("http:", "https:"), "timeout": 2.0}
+    with pytest.raises(HttpError, match=": TLS failed: WRONG_VERSION_NUMBER; it may speak no TLS: a sandbox"):
+        call("GET", "/", options=tls)
+    server.stop()
+    for host in ("127.0.0.1", "localhost"):
+        url = server.url.replace("127.0.0.1", host)
+        with pytest.raises(HttpError, match=rf"GET {re.escape(url)}/: connection refused"):
+            call("GET", "/", options={"base_url": url})
 
 
 def test_a_refusal_is_not_repeated_and_names_the_call_without_its_query(server: Server, call: Caller) -> None:

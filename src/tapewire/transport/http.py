@@ -32,9 +32,9 @@ from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError, HttpError, SessionClosed, WrongLoop, is_transient
 from ..retry import RandomFraction, RetryPolicy, retry_after_seconds
 from ..secrets import redact, redact_url
-from .base import PLAIN_HINT
 from .limiter import RateLimiter
 from .loop_end import LoopEnd
+from .outcomes import network_cause
 from .proxies import ProxySetting, is_loopback, proxy_for, socks_missing
 from .trust import shared_context
 
@@ -281,10 +281,10 @@ class _Call:
             final, detail = _proxy_refused(cause)
         elif isinstance(cause, (TimeoutError, httpx2.TimeoutException)):
             detail = f"no whole answer within {self.timeout:g} s" if sent else "no connection in time"
+        elif isinstance(cause, httpx2.ConnectError) and (origin := _origin(cause)) is not None:
+            detail = network_cause(origin, self.timeout)
         else:
             detail = f"{type(cause).__name__}: {redact(str(cause))[:200] or 'no reason given'}"
-            if "WRONG_VERSION_NUMBER" in detail:
-                detail += f"; {PLAIN_HINT}"
         return HttpError(self.request.method, self.url, status=None, detail=detail, sent=sent, final=final)
 
     def delay_after(self, error: HttpError) -> float:
@@ -329,6 +329,19 @@ def _distrusted(cause: BaseException | None) -> ssl_module.SSLCertVerificationEr
             return cause
         cause = cause.__cause__ or cause.__context__
     return None
+
+
+def _origin(cause: BaseException | None) -> OSError | None:
+    """What the network said, of which httpx2's error tells only that it came ("All connection attempts failed")."""
+    found = None
+    while cause is not None:
+        found = cause if isinstance(cause, OSError) else found
+        cause = (
+            cause.exceptions[0]
+            if isinstance(cause, BaseExceptionGroup)
+            else cause.__cause__ or cause.__context__
+        )
+    return found
 
 
 def _proxy_refused(cause: httpx2.ProxyError) -> tuple[bool, str]:
