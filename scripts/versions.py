@@ -65,7 +65,7 @@ def run(version: str, python: str, arguments: list[str]) -> bool:
     """True if all tests pass there."""
     environment = f".cache/python{version}"
     install = ["make", "--no-print-directory", f"VENV={environment}", f"PYTHON={python}", "install"]
-    pytest = [f"{environment}/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "-n", "auto", "--quiet"]
+    pytest = [f"{environment}/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "-n", "auto"]
     for command in (install, [*pytest, *(arguments or TESTS)]):
         if subprocess.run(command, cwd=ROOT, check=False).returncode:
             return False

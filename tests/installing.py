@@ -84,12 +84,12 @@ def offline(home: Path, found_in: Path) -> dict[str, str]:
     }
 
 
-def build(project: Path, folder: Path) -> Path:
-    """Build the wheel of a project into `folder`."""
-    before = set(folder.glob("*.whl"))
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+def build(project: Path, folder: Path, target: str = "wheel") -> Path:
+    """Build the wheel of a project, or its `sdist`, into `folder`."""
+    before = set(folder.iterdir())
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
     subprocess.run(command, cwd=project, check=True, capture_output=True, timeout=DEADLINE)
-    (built,) = set(folder.glob("*.whl")) - before
+    (built,) = set(folder.iterdir()) - before
     return built
 
 

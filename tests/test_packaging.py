@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tests.installing import Installed, install
+from tests.installing import Installed, build, install
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -73,6 +74,14 @@ def test_the_page_at_the_index_is_the_readme_without_links_that_lead_nowhere_fro
     named = re.findall(r"\]\(([^)#:]+)\)", readme)
     assert named
     assert all((ROOT / name).exists() and name.rstrip("/") in page for name in named)
+
+
+def test_the_source_distribution_has_what_the_readme_names(tmp_path: Path) -> None:
+    with tarfile.open(build(ROOT, tmp_path, "sdist")) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    linked = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert {"README.md", "LICENSE", "pyproject.toml"} <= names
+    assert [link for link in linked if not any(name == link or name.startswith(link) for name in names)] == []
 
 
 def test_the_licence_is_in_the_wheel(installed: Installed) -> None:
