@@ -26,6 +26,9 @@ def test_the_program_runs_as_written_and_prints_a_gap_where_the_fault_was(tmp_pa
             assert (fault.wait(), fault.errors) == (0, "")
         program.wait_for(r"^MARK Gap\(reason='connection lost'", r"^MARK Gap.*\n(.*\n)*market_\w+ ")
         assert program.interrupt() == -signal.SIGINT
+        # The first example has the same email and another password.
+        with Program([ROOT / "examples/stx/quick_start.py"], exports, tmp_path) as example:
+            assert (example.wait(), example.errors) == (0, "")
 
 
 def test_the_type_checkers_read_that_program_as_it_stands() -> None:
