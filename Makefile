@@ -42,7 +42,8 @@ format: $(INSTALLED) ## let ruff put right what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-test-real: $(INSTALLED) ## tests against real servers on this machine; says what was skipped and why
+test-real: $(INSTALLED) ## tests against real servers on this machine, and all of the venues' on uvloop; says what was skipped
+	$(BIN)/pytest -n auto --loop uvloop tests/venues tests/faults $(ARGS)
 	@$(BIN)/python -m tests.real.real_centrifugo
 	@if $(BIN)/pytest -m real --collect-only --quiet --quiet >/dev/null; then \
 		$(BIN)/pytest -m real $(ARGS); \

@@ -2,8 +2,9 @@
 
 An `async def test_…` that takes the fixture `clock` runs in virtual time: an hour of sleep passes in a millisecond.
 One that does not runs on a real event loop, and fails if it leaves a task behind; under the marker `each_loop` it runs
-on the stock loop and on uvloop, with `--loop uvloop` every such test runs on that. Set PYTHONASYNCIODEBUG=1 for
-asyncio's debug mode. A property test (`@given`) is a plain function: call `VirtualClock().run(…)` inside it.
+on the stock loop, on uvloop and, where Python has them, with eager tasks; with `--loop uvloop` every such test runs on
+that. Set PYTHONASYNCIODEBUG=1 for asyncio's debug mode. A property test (`@given`) is a plain function: call
+`VirtualClock().run(…)` inside it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ settings.register_profile(
 settings.load_profile("ci")
 
 
-LOOPS = ("asyncio", "uvloop")
+LOOPS = ("asyncio", "uvloop", *(["eager"] if hasattr(asyncio, "eager_task_factory") else []))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,8 +57,16 @@ def loop_name(request: pytest.FixtureRequest) -> str:
 def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
     if name == "asyncio":
         return None
+    if name == "eager":
+        return _eager_loop
     uvloop = pytest.importorskip("uvloop", reason="there is no uvloop on Windows")
     return uvloop.new_event_loop
+
+
+def _eager_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    return loop
 
 
 @pytest.fixture
@@ -87,7 +96,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if "clock" in arguments:
         arguments["clock"].run(test)
         return True
-    name = pyfuncitem.funcargs.get("loop_name", pyfuncitem.config.getoption("--loop"))
+    parameters = pyfuncitem.callspec.params if hasattr(pyfuncitem, "callspec") else {}
+    name = parameters.get("loop_name", pyfuncitem.config.getoption("--loop"))
     with asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
         runner.run(_leaving_no_task(test))
     return True

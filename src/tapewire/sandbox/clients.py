@@ -14,7 +14,7 @@ import socket as socket_module
 import struct
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request as UpgradeRequest
@@ -109,8 +109,7 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A TCP connection was accepted."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport = cast("asyncio.Transport", transport)  # other loops have their own classes
         transport.set_write_buffer_limits(WIRE_BUFFER)
         connection = transport.get_extra_info("socket")
         if connection is not None:
@@ -179,7 +178,9 @@ class Client(asyncio.Protocol):
             self._upgrade(found)
         elif found is not None:
             self._transport.pause_reading()
-            self._task = self._loop.create_task(self._respond(found))
+            responding = self._loop.create_task(self._respond(found))
+            if not responding.done():  # an eager task may be: then it has gone on to the next request by itself
+                self._task = responding
 
     async def _respond(self, request: Request) -> None:
         try:

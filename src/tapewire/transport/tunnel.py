@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 from base64 import b64encode
+from typing import cast
 
 from ..errors import ConnectFailed
 from .base import Endpoint
@@ -119,9 +120,8 @@ class _Asking(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._request)
+        self._transport = cast("asyncio.Transport", transport)  # other loops have classes of their own
+        self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self._answer += data

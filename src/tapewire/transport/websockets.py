@@ -213,6 +213,7 @@ class WebsocketsTransport:
 
     async def _read(self) -> None:
         connection = self._connection
+        await asyncio.sleep(0)  # a task may start eagerly, and connect() returns before anything is reported
         try:
             while True:
                 # A str is text, checked and decoded by the library; bytes are binary.
