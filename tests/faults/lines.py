@@ -222,7 +222,7 @@ class StakeLine(Line):
         await self.subscription.confirmed()
 
     def _take(self, message: Any) -> None:
-        self.append(digest_of(message.data["payload"]))
+        self.append(digest_of(msgspec.json.decode(message.raw)))
 
     async def join(self) -> Any:
         subscription = self.ws.watch(self.other)
