@@ -109,9 +109,8 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A TCP connection was accepted."""
-        self._transport = transport = cast(
-            "asyncio.Transport", transport
-        )  # other loops have their own classes
+        # No assertion of a class: other loops have transports of their own.
+        self._transport = transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(WIRE_BUFFER)
         connection = transport.get_extra_info("socket")
         if connection is not None:
@@ -181,9 +180,7 @@ class Client(asyncio.Protocol):
         elif found is not None:
             self._transport.pause_reading()
             responding = self._loop.create_task(self._respond(found))
-            if (
-                not responding.done()
-            ):  # an eager task may be: then it has gone on to the next request by itself
+            if not responding.done():  # an eager task may be, and has gone on by itself
                 self._task = responding
 
     async def _respond(self, request: Request) -> None:
