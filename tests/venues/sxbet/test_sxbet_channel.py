@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from decimal import Decimal
 
 import pytest
 
@@ -68,6 +69,20 @@ async def test_a_channel_tells_its_errors_to_whoever_iterates_it_too(clock):
         assert (await first).data == 1
         assert told.names() == ["subscribing", "error", "subscribing", "subscribed"]
         assert told.of("error")[0].code == 100
+        await items.aclose()
+
+
+async def test_a_fraction_that_is_published_is_exact_and_can_be_added_to_one_from_http(clock):
+    async with venue_and_client(clock) as (venue, client):
+        await client.connect()
+        channel = client.new_subscription(TRADES)
+        items = aiter(channel)
+        first = asyncio.ensure_future(anext(items))
+        await venue.subscribed(TRADES)
+        venue.publish(TRADES, {"totalRefunded": 2.346033, "odds": 5})
+        data = (await first).data
+        assert (str(data["totalRefunded"]), type(data["totalRefunded"])) == ("2.346033", Decimal)
+        assert type(data["odds"]) is int
         await items.aclose()
 
 

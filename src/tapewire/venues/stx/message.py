@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ...protocols.phoenix import BinaryResponse, Frame
+from ..kit.fields import exact_json
 
 __all__ = ["ChannelMessage", "decoder_for"]
 
@@ -18,7 +19,8 @@ class ChannelMessage:
     """One frame of a channel (documents 000 and 001).
 
     `channel`: the wire's name without the user's id. `event`: the venue's, or `phx_reply`, `phx_error`, `phx_close`.
-    `payload`: the raw payload; of a reply `{"status": ..., "response": ...}`; None for control events without one.
+    `payload`: the raw payload, its numbers exact (a fraction is a Decimal); of a reply
+    `{"status": ..., "response": ...}`; None for control events without one.
     """
 
     channel: str
@@ -54,14 +56,13 @@ _CONTROL = ("phx_error", "phx_close")
 
 
 def decoder_for(channel: str) -> Callable[[Frame], ChannelMessage]:
-    """What turns the frames of one subscription into messages; raises msgspec.DecodeError for no JSON."""
-    decode = msgspec.json.Decoder().decode
+    """What turns the frames of one subscription into messages; raises ValueError for no JSON."""
 
     def message(frame: Frame) -> ChannelMessage:
         raw: Any = frame.payload
         payload: Any = raw
         if raw.__class__ is msgspec.Raw:
-            payload = decode(raw)
+            payload = exact_json(raw)
         elif isinstance(raw, BinaryResponse):
             payload = {"status": raw.status, "response": bytes(raw)}
         event = frame.event

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import msgspec
-
 from ...errors import RequestRefused, SubscriptionError, SubscriptionRefused, TapewireError
 from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed, is_mark
 from ...protocols.base import StreamPosition
 from ...protocols.centrifugo import ErrorReply, History, Publication, SeenIds, SubscribeParams
 from ...session.credentials import Credentials
 from ...session.delivery import Subscription
+from ..kit.fields import exact_json
 from ..kit.pulling import Stream
 from .errors import ERRORS, SXBetInvalidParameter, SXBetRequestError
 from .events import (
@@ -244,7 +243,7 @@ class ChannelSubscription:
         except RequestRefused as refused:
             raise _of_refusal(refused) from None
         entries = [
-            HistoryEntry(msgspec.json.decode(entry.data), entry.offset, entry.tags, entry.info)
+            HistoryEntry(exact_json(entry.data), entry.offset, entry.tags, entry.info)
             for entry in result.publications
         ]
         return HistoryPage(entries, result.offset, result.epoch, clamped)
@@ -315,7 +314,7 @@ class ChannelSubscription:
     def _decode(self, publication: Publication) -> PublicationContext:
         return PublicationContext(
             self.channel,
-            msgspec.json.decode(publication.data),
+            exact_json(publication.data),
             publication.offset,
             publication.tags,
             publication.info,
@@ -371,7 +370,7 @@ class ChannelSubscription:
             mark.recovered,
             bool(getattr(reply, "positioned", False)),
             bool(getattr(reply, "recoverable", False)),
-            msgspec.json.decode(data) if data else None,
+            exact_json(data) if data else None,
         )
 
     def _error_of(self, mark: Errored) -> SubscriptionError:

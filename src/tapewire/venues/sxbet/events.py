@@ -130,7 +130,10 @@ class HistoryEntry(msgspec.Struct, frozen=True):
 
 
 class PublicationContext(msgspec.Struct, frozen=True):
-    """One publication. `data` is the payload, decoded; `tags["messageId"]` identifies it across replays."""
+    """One publication. `data` is the payload, decoded, its numbers exact (a fraction is a Decimal).
+
+    `tags["messageId"]` identifies it across replays.
+    """
 
     channel: str
     data: Any
