@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..kit.fields import has_plain_numbers, number, sequence, time_ms
+from ..kit.fields import PLAIN_LEVELS, has_plain_numbers, number, sequence, time_ms
 from .symbols import v2_symbol
 from .wire import ACCOUNT_CHANNELS, NOTHING, Answer, Frame, Greeting, Heard, Ping, Side
 
@@ -72,6 +72,7 @@ class _Worded(msgspec.Struct):
 _read = msgspec.json.Decoder(_Envelope).decode
 _read_told = msgspec.json.Decoder(_Told).decode
 _read_depth = msgspec.json.Decoder(list[_Depth]).decode
+_PLAIN_ROWS: Final = PLAIN_LEVELS + b"{}:pricesz"
 _read_levels = msgspec.json.Decoder(list[_Level]).decode
 _read_worded = msgspec.json.Decoder(list[_Worded], float_hook=Decimal).decode
 
@@ -184,6 +185,6 @@ def levels(frame: Frame) -> tuple[Side, Side]:
 
 def _side(side: msgspec.Raw) -> Side:
     written = bytes(side)
-    if has_plain_numbers(written, beside=b"{}:pricesz"):
+    if has_plain_numbers(written, _PLAIN_ROWS):
         return [(level.price, level.size) for level in _read_levels(written)]
     return [(number(level.price, "price"), number(level.size, "size")) for level in _read_worded(written)]
