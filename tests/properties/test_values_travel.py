@@ -48,6 +48,7 @@ NOT_FOR_TRAVEL = {
     "Config": "holds a password",
     "Delays": "asks a function for its bound",
     "Delivery": "holds the user's functions",
+    "Dialer": "holds an SSLContext and a proxy with its password",
     "Door": "holds the signed-in user",
     "Endpoint": "holds an SSLContext, and headers with a token",
     "SessionOptions": "holds the user's functions",

@@ -22,7 +22,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from random import random
-from typing import Any, Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
 from urllib.parse import urlencode, urlsplit
 
 import httpx2
@@ -486,7 +486,11 @@ class HttpClient(_Client):
         body, asked = bytearray(), call.to_send()
         try:
             async with asyncio.timeout(call.timeout), pool.stream(**asked) as response:
-                async for chunk in response.aiter_raw():
+                # A transport of the user's own may bring a response that is read already.
+                whole = response.is_stream_consumed
+                async for chunk in (
+                    cast(httpx2.AsyncByteStream, response.stream) if whole else response.aiter_raw()
+                ):
                     call.add(body, chunk)
             return call.reply(response, bytes(body))
         except HttpError as error:
@@ -563,7 +567,8 @@ class SyncHttpClient(_Client):
         until = clock.monotonic() + call.timeout
         try:
             with pool.stream(**asked) as response:
-                for chunk in response.iter_raw():
+                whole = response.is_stream_consumed
+                for chunk in cast(httpx2.SyncByteStream, response.stream) if whole else response.iter_raw():
                     call.add(body, chunk)
                     if clock.monotonic() > until:
                         return call.transport_failed(TimeoutError())

@@ -54,7 +54,8 @@ def _stx_user() -> dict[str, Any]:
 
 
 def _weex(kind: type[Any], **fields: Any) -> Any:
-    extra = {name: fields.pop(name) for name in ("retry", "connector") if name in fields}
+    of_client = ("retry", "connector", "max_size", "proxy", "ssl", "http_transport", "no_such_argument")
+    extra = {name: fields.pop(name) for name in of_client if name in fields}
     keys = {"api_key": "key-1", "secret_key": "secret-1", "passphrase": "pass-1"}
     return kind(WeexConfig(**({"max_retries": 0} | keys | fields)), **extra)
 

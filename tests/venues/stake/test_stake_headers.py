@@ -6,6 +6,7 @@ import pytest
 
 from tapewire.sandbox import Sandbox
 from tapewire.secrets import Secret
+from tapewire.venues.kit.dialing import dialer_of
 from tapewire.venues.stake import ArgumentError, StakeAPI, StakeWebSocket
 from tapewire.venues.stake.headers import cookie_header, session_headers, token_of, with_own
 from tapewire.venues.stake.wires import endpoint_of
@@ -82,7 +83,8 @@ def test_a_browser_session_of_the_environment_goes_with_calls_and_sockets_alike(
     wanted = {"Cookie": "session=of-the-session; cf_clearance=of-the-clearance", "User-Agent": "a browser"}
     assert revealed(session_headers(None, None)) == wanted
     assert StakeAPI("token")._headers_for(None).items() >= wanted.items()
-    assert endpoint_of("page", URI, None, session_headers(None, None)).headers.items() >= wanted.items()
+    endpoint = endpoint_of("page", URI, None, session_headers(None, None), dialer_of({}, ArgumentError))
+    assert endpoint.headers.items() >= wanted.items()
 
 
 def test_what_is_said_comes_before_the_environment(monkeypatch):

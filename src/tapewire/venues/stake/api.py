@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import msgspec
 
@@ -20,6 +20,7 @@ from ...secrets import Secret, redact_url
 from ...transport.http import HttpClient, Reply, Request
 from ...transport.limiter import RateLimiter
 from ..kit.answers import AnswerFault, Unreadable, graphql_result, read_json, read_shape, reading
+from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.settings import Announcement, Setting, Sources, number
 from .errors import ERRORS, AnswerError, ArgumentError, of_graphql_errors, of_http_error
 from .headers import session_headers, token_of, with_own
@@ -46,7 +47,8 @@ class StakeAPI:
     STAKE_TIMEOUT (seconds for one attempt), STAKE_RATE_LIMIT (calls a second, kept to by waiting), STAKE_CF_CLEARANCE
     and STAKE_USER_AGENT (sent as they are: the cookie of that name and the header of a browser session of yours).
     `limiter`: one shared with other clients of the same account. Every number with a fraction that comes back is an
-    exact Decimal. Raises ArgumentError; every call raises StakeAPIErrors (errors.py).
+    exact Decimal. `proxy`, `ssl`, `http_transport`: the way there (kit.dialing.HttpDialing). Raises ArgumentError;
+    every call raises StakeAPIErrors (errors.py).
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class StakeAPI:
         retry: RetryPolicy | None = None,
         limiter: RateLimiter | None = None,
         clock: Clock | None = None,
+        **dialing: Unpack[HttpDialing],
     ) -> None:
         self.base_url, source = base_url_of(base_url)
         self._announcement = Announcement(logger, "stake", [self.base_url], source)
@@ -77,6 +80,7 @@ class StakeAPI:
             limiter=limiter or RateLimiter(rate),
             policy=retry or RetryPolicy(),
             clock=clock or SystemClock(),
+            **dialer_of(dialing, ArgumentError, only=HttpDialing).http,
         )
 
     # --- the account ------------------------------------------------------------------------------------------------

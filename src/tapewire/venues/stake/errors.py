@@ -115,15 +115,19 @@ class InsufficientFundsError(StakeAPIError):
 
 
 class NetworkError(StakeAPIError):
-    """No answer came. Where `sent` is false the request never left."""
+    """No answer came. Where `sent` is false the request never left.
 
-    def __init__(self, message: str, *, sent: bool = True) -> None:
+    `final`: for a reason that time does not heal, such as a certificate that is not trusted.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True, final: bool = False) -> None:
         super().__init__(message)
         self.sent = sent
+        self.final = final
 
     @property
     def retryable(self) -> bool:
-        return True
+        return not self.final
 
 
 class ServerError(StakeAPIError):
@@ -181,7 +185,7 @@ def of_http_error(error: HttpError) -> StakeAPIError:
     told += [_PAGE] * is_page(error.body) + [_BROWSER_SESSION] * (error.status == 403)
     text = redact("; ".join(told))
     if error.status is None:
-        return NetworkError(text, sent=error.sent)
+        return NetworkError(text, sent=error.sent, final=error.final)
     if error.status == 429:
         return RateLimitError(text, retry_after=error.retry_after, status_code=429, errors=errors)
     if error.status >= 500 or error.status < 400:
@@ -200,7 +204,8 @@ def of_graphql_errors(errors: Any, status: int) -> StakeAPIError:
 
 
 def _facts(error: TapewireError, status: int | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {"status_code": status, "errors": [], "sent": bool(getattr(error, "sent", False))}
+    facts: dict[str, Any] = {"status_code": status, "errors": [], "final": not error.retryable}
+    facts["sent"] = bool(getattr(error, "sent", False))
     if status == 429:
         facts["retry_after"] = getattr(error, "retry_after", None) or 0.0
     return facts

@@ -11,7 +11,7 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, Self, get_args
+from typing import Any, Self, Unpack, get_args
 
 from ...errors import (
     BufferOverflow,
@@ -27,9 +27,8 @@ from ...session.delivery import Delivery, ErrorHook, Subscription
 from ...session.health import Statistics
 from ...session.options import SessionOptions
 from ...session.session import Session
-from ...transport import default_connector
-from ...transport.base import Connector
 from ..kit.connection import Body, HomeLoop
+from ..kit.dialing import SocketDialing, dialer_of
 from ..kit.settings import Announcement
 from .channels import checked_channel, is_private, operations_of
 from .errors import ERRORS, ArgumentError
@@ -97,8 +96,8 @@ class StakeWebSocket:
         on_mark: Callable[[str, Mark], Any] | None = None,
         on_error: ErrorHook | None = None,
         retry: RetryPolicy | None = None,
-        connector: Connector | None = None,
         session_options: Mapping[str, Any] | None = None,
+        **dialing: Unpack[SocketDialing],
     ) -> None:
         if wire not in get_args(Wire):
             raise ArgumentError("wire", wire, get_args(Wire))
@@ -122,7 +121,7 @@ class StakeWebSocket:
         self._on_mark = on_mark or _logged
         self._on_error = on_error
         self._retry = retry
-        self._connector = connector
+        self._dialer = dialer_of(dialing, ArgumentError, only=SocketDialing)
         self._session_options = dict(session_options or {})
         self._session: Session | None = None
         self._former: Session | None = None  # the last one that was closed
@@ -346,12 +345,12 @@ class StakeWebSocket:
         self._first_delay = self.reconnect_delay
         checked_delay("max_reconnect_delay", self.max_reconnect_delay)
         options: dict[str, Any] = {
-            "endpoint": lambda _: endpoint_of(self.wire, self.uri, self._token, self._own),
+            "endpoint": lambda _: endpoint_of(self.wire, self.uri, self._token, self._own, self._dialer),
             "protocol": lambda _: protocol_of(
                 self.wire, self._token, self._init_payload, self._line().options
             ),
             "credentials": None if self._token is None else Credentials(self._given),
-            "connector": self._connector or default_connector(),
+            "connector": self._dialer.connector,
             "name": "stake",
             "retry": self._retry or Delays(bound=self._bound),
             "ping_interval": 30.0,

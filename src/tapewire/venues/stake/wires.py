@@ -12,6 +12,7 @@ from ...retry import RandomFraction, RetryPolicy
 from ...secrets import Secret
 from ...session.options import SessionOptions
 from ...transport.base import Endpoint
+from ..kit.dialing import Dialer
 from .errors import ArgumentError, of_graphql_errors
 from .graphql import StakeGraphQLClient
 from .headers import with_own
@@ -23,13 +24,15 @@ __all__ = ["Delays", "Wire", "checked_delay", "endpoint_of", "protocol_of"]
 Wire: TypeAlias = Literal["page", "graphql"]
 
 
-def endpoint_of(wire: Wire, uri: str, token: Secret | None, own: Mapping[str, Secret]) -> Endpoint:
+def endpoint_of(
+    wire: Wire, uri: str, token: Secret | None, own: Mapping[str, Secret], dialer: Dialer
+) -> Endpoint:
     """Where to connect, the token with the handshake on either wire."""
     ours = {"Origin": origin_of(uri)}
     if token:
         ours["x-access-token"] = token.reveal()
     subprotocols = ("graphql-transport-ws",) if wire == "graphql" else ()
-    return Endpoint(url=uri, headers=with_own(ours, own), subprotocols=subprotocols)
+    return Endpoint(url=uri, headers=with_own(ours, own), subprotocols=subprotocols, **dialer.endpoint)
 
 
 def protocol_of(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FlightTimeout
 from datetime import UTC, datetime
 from functools import update_wrapper, wraps
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 from ...clock import Clock, SystemClock
 from ...errors import HttpError
@@ -20,6 +20,7 @@ from ...retry import RetryPolicy
 from ...secrets import Secret
 from ...transport.http import HttpClient, HttpOptions, SyncHttpClient
 from ...transport.limiter import RateLimiter
+from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.settings import Announcement
 from . import operations
 from .config import resolve
@@ -42,13 +43,13 @@ FLIGHT_TIMEOUT = (
 )
 
 
-class AccountSettings(TypedDict, total=False):
+class AccountSettings(HttpDialing, total=False):
     """Where and who, and how calls are made: what both clients and the socket take.
 
     `region`, `env`, `host`, `email`, `password`, `profile`: where and who; each may come from the environment or a
     profile instead (config.py). `user`: another than the process's one. `timeout` (seconds for one attempt), `limiter`:
     how calls are made. `device_id`: told to the venue on signing in. `allow_plaintext`: take an http host
-    that is not this machine.
+    that is not this machine. `proxy`, `ssl`, `http_transport`: the way there (kit.dialing.HttpDialing).
     """
 
     region: str | None
@@ -140,6 +141,7 @@ class _Client:
             "clock": clock,
             "allow_plaintext": plaintext,
         }
+        self._dialer = dialer_of(settings, STXInvalidParameterException, blocking=self._blocking)
         self.announcement = Announcement(logger, "stx", [self.origin], config.source)
         """Says where calls and streams go, once, before the first of them."""
 
@@ -231,7 +233,7 @@ class STX(_Client):
 
     def __init__(self, **settings: Unpack[Settings]) -> None:
         super().__init__(settings)
-        self._http = SyncHttpClient(self.origin, **self._http_options)
+        self._http = SyncHttpClient(self.origin, **self._dialer.http, **self._http_options)
 
     @ERRORS.covered
     def _perform(self, course: Course[T]) -> T:
@@ -289,7 +291,7 @@ class AsyncSTX(_Client):
 
     def __init__(self, **settings: Unpack[Settings]) -> None:
         super().__init__(settings)
-        self._http = HttpClient(self.origin, **self._http_options)
+        self._http = HttpClient(self.origin, **self._dialer.http, **self._http_options)
 
     @ERRORS.covered
     async def _perform(self, course: Course[T]) -> T:

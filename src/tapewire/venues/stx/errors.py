@@ -137,15 +137,22 @@ class STXRateLimitException(STXException):
 
 class _Unfinished(STXException):
     def __init__(
-        self, message: str, *, sent: bool = True, outcome_unknown: bool = False, **facts: Any
+        self,
+        message: str,
+        *,
+        sent: bool = True,
+        outcome_unknown: bool = False,
+        final: bool = False,
+        **facts: Any,
     ) -> None:
         super().__init__(message, **facts)
         self.sent = sent
         self.outcome_unknown = outcome_unknown
+        self.final = final
 
     @property
     def retryable(self) -> bool:
-        return not self.outcome_unknown
+        return not (self.outcome_unknown or self.final)
 
 
 class STXServerException(_Unfinished):
@@ -169,7 +176,10 @@ class STXAnswerException(STXServerException, UnreadableAnswer):
 
 
 class STXTransportException(_Unfinished):
-    """No answer came. Where `outcome_unknown` is true the order may have been placed: look it up first."""
+    """No answer came. Where `outcome_unknown` is true the order may have been placed: look it up first.
+
+    `final`: for a reason that time does not heal, such as a certificate that is not trusted.
+    """
 
 
 class STXChannelException(STXException, SubscriptionError):
@@ -224,7 +234,11 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], type[STXException]], ...] = (
 def _facts(error: TapewireError, status: int | None) -> dict[str, Any]:
     facts: dict[str, Any] = {"status_code": status, "errors": [], "request_id": None}
     sent = bool(getattr(error, "sent", False))
-    facts |= {"sent": sent, "outcome_unknown": sent and isinstance(error, RequestError)}
+    facts |= {
+        "sent": sent,
+        "final": not error.retryable,
+        "outcome_unknown": sent and isinstance(error, RequestError),
+    }
     if isinstance(error, SubscriptionError | RequestError):
         reply = getattr(error, "reply", None)
         reason = getattr(error, "reason", None) or reason_in(reply, "no reason given")
@@ -261,7 +275,9 @@ def of_http_error(error: HttpError, *, signing_in: bool = False, lookup: str = "
     unknown = bool(lookup) and error.sent
     doubt = _doubt(lookup) if unknown else ""
     if error.status is None:
-        return STXTransportException(text + doubt, sent=error.sent, outcome_unknown=unknown, **facts)
+        return STXTransportException(
+            text + doubt, sent=error.sent, outcome_unknown=unknown, final=error.final, **facts
+        )
     if error.status == 429:
         return STXRateLimitException(text, retry_after=error.retry_after, **facts)
     if error.status >= 500:

@@ -32,9 +32,9 @@ from ...session.delivery import Delivery, ErrorHook, Subscription
 from ...session.health import Statistics
 from ...session.options import SessionOptions
 from ...session.session import Session
-from ...transport import default_connector
-from ...transport.base import Connector, Endpoint
+from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
 from ..kit.connection import Body, HomeLoop
+from ..kit.dialing import dialer_of
 from .client import AccountSettings, AsyncSTX
 from .errors import ERRORS, STXChannelException, STXInvalidParameterException, STXTransportException
 from .filters import JoinParams, changed_by_push, checked_join_params
@@ -78,8 +78,9 @@ class STXWebSocket:
     socket never gives up. Where it does, whoever waits is raised GaveUp: `run_forever()`, a `join()`, an iteration; if
     nobody does, the body of the `async with` is cancelled and that raises it. `on_error(error, message)`: told of
     exceptions of handlers and of what ends a channel. `strict`: an exception of a handler ends its channel. It belongs
-    to the event loop of its first call: on another one every call raises tapewire.errors.WrongLoop. Raises
-    STXInvalidParameterException naming a wrong argument.
+    to the event loop of its first call: on another one every call raises tapewire.errors.WrongLoop. `proxy`, `ssl`,
+    `http_transport`, `connector`, `max_size`: the way there, for the socket and its sign-in alike
+    (kit.dialing.SocketDialing). Raises STXInvalidParameterException naming a wrong argument.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class STXWebSocket:
         on_state: Callable[[str], None] | None = None,
         strict: bool = False,
         connector: Connector | None = None,
+        max_size: int = DEFAULT_MAX_SIZE,
         session_options: Mapping[str, Any] | None = None,
         **settings: Unpack[AccountSettings],
     ) -> None:
@@ -100,6 +102,8 @@ class STXWebSocket:
             )
         if retry is not None and not isinstance(retry, RetryPolicy):
             raise STXInvalidParameterException("retry", retry, "a RetryPolicy, or None to never give up")
+        dialing = {**settings, "connector": connector, "max_size": max_size}
+        self._dialer = dialer_of(dialing, STXInvalidParameterException)
         self._http = AsyncSTX(**settings)
         self._heartbeat_interval = float(heartbeat_interval)
         self._credentials = Credentials(self._http.token)
@@ -110,7 +114,7 @@ class STXWebSocket:
             "on_error": on_error,
             "on_state": on_state,
             "strict": strict,
-            "connector": connector or default_connector(),
+            "connector": self._dialer.connector,
             **({"clock": settings["clock"]} if "clock" in settings else {}),
             **(session_options or {}),
         }
@@ -122,7 +126,9 @@ class STXWebSocket:
 
     def _options(self, given: dict[str, Any]) -> SessionOptions:
         options: dict[str, Any] = {
-            "endpoint": lambda token: Endpoint(url=socket_url(self._http.origin, token)),
+            "endpoint": lambda token: Endpoint(
+                url=socket_url(self._http.origin, token), **self._dialer.endpoint
+            ),
             "protocol": lambda token: PhoenixClient(
                 heartbeat_interval=self._heartbeat_interval,
                 heartbeat_timeout=min(REPLY_TIMEOUT, max(1.0, self._heartbeat_interval)),

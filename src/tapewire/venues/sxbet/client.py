@@ -23,8 +23,8 @@ from ...session.health import Statistics
 from ...session.options import SessionOptions
 from ...session.pool import Pool
 from ...session.session import Session
-from ...transport import default_connector
-from ...transport.base import Connector, Endpoint
+from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
+from ..kit.dialing import dialer_of
 from .arguments import (
     awaited_token,
     checked_channel,
@@ -97,11 +97,13 @@ class SXBetClient(Watching):
         connector: Connector | None = None,
         channels: int = CHANNELS,
         max_ping_delay: float = 10.0,
-        max_size: int = MAX_SIZE,
+        max_size: int = DEFAULT_MAX_SIZE,
         session_options: dict[str, Any] | None = None,
         **settings: Unpack[HttpSettings],
     ) -> None:
         self._settings = settings
+        dialing = {**settings, "connector": connector, "max_size": max_size}
+        self._dialer = dialer_of(dialing, SXBetInvalidParameter)
         self.http = AsyncSXBet(**settings)
         self.profile = self.http.profile
         self._handlers = Handlers(EVENTS)
@@ -121,7 +123,7 @@ class SXBetClient(Watching):
         self._url = self.http.endpoints.realtime_url
         fields: dict[str, Any] = {
             "credentials": self._credentials,
-            "connector": connector or default_connector(),
+            "connector": self._dialer.connector,
             "errors": ERRORS.mapped,
             "supervise": checked_policy("supervise", supervise),
             "ping_interval": None,  # the server pings, and its silence is judged by the protocol
@@ -134,9 +136,7 @@ class SXBetClient(Watching):
         self._fields = fields | checked_options(session_options)
         if type(channels) is not int or channels < 1:
             raise SXBetInvalidParameter("channels", channels, "a whole number from 1")
-        if type(max_size) is not int or max_size < 1:
-            raise SXBetInvalidParameter("max_size", max_size, "a whole number of bytes from 1")
-        self._channels, self._max_size = channels, max_size
+        self._channels = channels
         self._make_line()
 
     # --- the line ---------------------------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ class SXBetClient(Watching):
     def _options(self, number: int, pool: Pool) -> SessionOptions:
         pacing = Pacing()
         return SessionOptions(
-            endpoint=lambda token: Endpoint(url=self._url, max_size=self._max_size),
+            endpoint=lambda token: Endpoint(url=self._url, **self._dialer.endpoint),
             protocol=lambda token: CentrifugoClient(
                 token=token, pacing=pacing, max_ping_delay=self._max_ping_delay
             ),

@@ -159,15 +159,19 @@ class SXBetAnswerError(SXBetServerError, UnreadableAnswer):
 
 
 class SXBetTransportError(SXBetError):
-    """No answer came. `sent` is False only where the request provably never left."""
+    """No answer came. `sent` is False only where the request provably never left.
 
-    def __init__(self, message: str, *, sent: bool = True, **facts: object) -> None:
+    `final`: for a reason that time does not heal, such as a certificate that is not trusted.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True, final: bool = False, **facts: object) -> None:
         super().__init__(message, **facts)  # type: ignore[arg-type]
         self.sent = sent
+        self.final = final
 
     @property
     def retryable(self) -> bool:
-        return True
+        return not self.final
 
 
 class _Told(msgspec.Struct):
@@ -194,7 +198,7 @@ def code_in(body: bytes) -> str:
 def _facts(error: TapewireError, status: int | None) -> dict[str, Any]:
     code = getattr(error, "code", None)
     facts: dict[str, Any] = {"status": status, "request_id": None, "code": "" if code is None else code}
-    facts["sent"] = bool(getattr(error, "sent", False))
+    facts |= {"sent": bool(getattr(error, "sent", False)), "final": not error.retryable}
     if status == 429:
         facts["retry_after"] = getattr(error, "retry_after", None) or 0.0
     elif isinstance(error, CredentialsError):
@@ -240,6 +244,7 @@ def of_http_error(error: HttpError) -> SXBetError:
         code=code_in(error.body),
         retry_after=error.retry_after,
         sent=error.sent,
+        final=error.final,
         request_id=error.request_id,
     )
 
@@ -251,12 +256,13 @@ def of_failure(
     code: str = "",
     retry_after: float | None = None,
     sent: bool = True,
+    final: bool = False,
     request_id: str | None = None,
 ) -> SXBetError:
     """The exception that a status and the venue's own word amount to."""
     message = redact(f"{text}: {code}" if code else text)
     if status is None:
-        return SXBetTransportError(message, sent=sent, request_id=request_id)
+        return SXBetTransportError(message, sent=sent, final=final, request_id=request_id)
     if status in (401, 403):
         return UnauthorizedError(message, status=status, code=code, request_id=request_id)
     if status == 429:
@@ -268,8 +274,11 @@ def of_failure(
 
 
 def of_token_error(error: SXBetError) -> SXBetError:
-    """What a failed call means for a realtime token: 401 and 403 are final, everything else is tried again."""
-    if isinstance(error, UnauthorizedError):
+    """What a failed call means for a realtime token: 401 and 403 are final, as is what time does not heal.
+
+    Everything else is tried again.
+    """
+    if isinstance(error, UnauthorizedError) or getattr(error, "final", False):
         return error
     return TokenUnavailable(
         f"the realtime token could not be had; {error.message}",

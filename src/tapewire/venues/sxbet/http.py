@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, Literal, Self, TypedDict, Unpack
 
-import httpx2
 import msgspec
 
 from ...clock import Clock, SystemClock
@@ -25,6 +24,7 @@ from ...retry import NO_RETRY, RetryPolicy
 from ...secrets import Secret
 from ...transport.http import HttpClient, Reply, Request, retry_delay
 from ..kit.answers import PageTurner
+from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.fields import sequence, time_s
 from ..kit.settings import Announcement, Sources, secret
 from .answers import Answer
@@ -71,12 +71,12 @@ _DATES: Final = ("start_date", "end_date")
 _NUMBERS: Final = ("league_id", "sport_ids", "type", *_DATES)
 
 
-class HttpSettings(TypedDict, total=False):
+class HttpSettings(HttpDialing, total=False):
     """What the client takes, all optional.
 
     `api_key` (else SXBET_API_KEY), `profile` ("v2" or "v3"); `network`, `host`, `api_url`, `realtime_url`,
     `allow_plaintext`: where (url.py); `retry`, `timeout` (seconds of one attempt), `budgets` (else the key's own):
-    how calls are made; `http_transport`: httpx2's, in tests.
+    how calls are made; `proxy`, `ssl`, `http_transport`: the way there (kit.dialing.HttpDialing).
     """
 
     api_key: str | Secret | None
@@ -90,7 +90,6 @@ class HttpSettings(TypedDict, total=False):
     timeout: float
     budgets: Budgets | None
     clock: Clock
-    http_transport: httpx2.AsyncBaseTransport | None
 
 
 class MarketFilter(TypedDict, total=False):
@@ -156,7 +155,7 @@ class AsyncSXBet:
             timeout=checked_seconds("timeout", settings.get("timeout", 10.0)),
             clock=self._clock,
             allow_plaintext=self.endpoints.allow_plaintext,
-            http_transport=settings.get("http_transport"),
+            **dialer_of(settings, SXBetInvalidParameter).http,
         )
 
     async def realtime_token(self) -> Secret:

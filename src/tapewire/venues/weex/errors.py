@@ -131,15 +131,19 @@ class WEEXSystemError(WEEXError):
 
 
 class WEEXNetworkError(WEEXError):
-    """No answer came. `sent` is False only where the request provably never left."""
+    """No answer came. `sent` is False only where the request provably never left.
 
-    def __init__(self, message: str, *, sent: bool = True, **facts: Any) -> None:
+    `final`: for a reason that time does not heal, such as a certificate that is not trusted.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True, final: bool = False, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.sent = sent
+        self.final = final
 
     @property
     def retryable(self) -> bool:
-        return True
+        return not self.final
 
 
 class WEEXParseError(WEEXError, UnreadableAnswer):
@@ -183,7 +187,7 @@ class OrderOutcomeUnknown(WEEXError):
 def _facts(error: TapewireError, status: int | None) -> dict[str, Any]:
     code = getattr(error, "code", None)
     facts: dict[str, Any] = {"status": status, "request_id": None, "code": "" if code is None else code}
-    facts["sent"] = bool(getattr(error, "sent", False))
+    facts |= {"sent": bool(getattr(error, "sent", False)), "final": not error.retryable}
     if status == 429:
         told = getattr(error, "retry_after", None)
         facts["retry_after"] = BAN_SECONDS if told is None else told
@@ -256,7 +260,9 @@ _read_told = msgspec.json.Decoder(_Told, strict=False).decode
 def of_http_error(error: HttpError) -> WEEXError:
     """The exception for a call that failed."""
     if error.status is None:
-        return WEEXNetworkError(redact(str(error)), sent=error.sent, request_id=error.request_id)
+        return WEEXNetworkError(
+            redact(str(error)), sent=error.sent, final=error.final, request_id=error.request_id
+        )
     try:
         told = _read_told(error.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

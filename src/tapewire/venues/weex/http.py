@@ -15,10 +15,9 @@ import uuid
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import random
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar, Unpack
 from urllib.parse import urlencode
 
-import httpx2
 import msgspec
 
 from ...clock import Clock, SystemClock
@@ -27,6 +26,7 @@ from ...model.fields import InvalidField
 from ...retry import MAX_RETRY_AFTER, NO_RETRY, RandomFraction, RetryPolicy
 from ...transport.http import HttpClient, Method, retry_delay
 from ..kit.answers import reading
+from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.fields import identifier, number, plain
 from ..kit.settings import Announcement
 from .answers import (
@@ -84,7 +84,10 @@ _TIMES_IN_FORCE: Final = ("gtc", "ioc", "fok", "post_only")
 
 @ERRORS.covers
 class WeexAsyncClient:
-    """Close it with `close()` or use it as `async with WeexAsyncClient(config)`. Public calls need no key."""
+    """Close it with `close()` or use it as `async with WeexAsyncClient(config)`. Public calls need no key.
+
+    `proxy`, `ssl`, `http_transport`: the way there (kit.dialing.HttpDialing).
+    """
 
     def __init__(
         self,
@@ -92,7 +95,7 @@ class WeexAsyncClient:
         *,
         clock: Clock | None = None,
         fraction: RandomFraction = random,
-        http_transport: httpx2.AsyncBaseTransport | None = None,
+        **dialing: Unpack[HttpDialing],
     ) -> None:
         self.config = config
         self._clock = clock or SystemClock()
@@ -109,7 +112,7 @@ class WeexAsyncClient:
             policy=NO_RETRY,  # repeated here: each attempt has its own weight and its own signature
             timeout=config.timeout,
             clock=self._clock,
-            http_transport=http_transport,
+            **dialer_of(dialing, WEEXInvalidArgument, only=HttpDialing).http,
         )
 
     # --- markets ------------------------------------------------------------------------------------------------------

@@ -12,8 +12,6 @@ from random import random
 from typing import Any, Self, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-import httpx2
-
 from ...clock import Clock, SystemClock
 from ...errors import SessionClosed
 from ...retry import NEVER_GIVE_UP, RandomFraction, RetryPolicy
@@ -21,9 +19,9 @@ from ...secrets import Secret, host_of
 from ...session.buffers import Policy
 from ...session.credentials import Credentials
 from ...session.health import Statistics
-from ...transport import default_connector
-from ...transport.base import Connector, Endpoint
+from ...transport.base import Endpoint
 from ..kit.connection import HomeLoop
+from ..kit.dialing import SocketDialing, dialer_of
 from .account import Balances, Positions, PositionSource
 from .books import BookFeed, BookSource, book_messages
 from .config import WeexConfig
@@ -78,7 +76,9 @@ class WeexWebSocketClient:
 
     `config`: see WeexConfig. `retry`: how long an outage may last; without it the client never gives up, but says what
     no retry can heal (a refused key). Every `stream_...` method returns a `Stream`: iterate it. Marks, which say where
-    a stream broke, are logged and counted unless a stream is made with `marks=True`. Raises WEEXInvalidArgument.
+    a stream broke, are logged and counted unless a stream is made with `marks=True`. `proxy`, `ssl`, `http_transport`,
+    `connector`, `max_size`: the way there, for sockets and HTTP alike (kit.dialing.SocketDialing). Raises
+    WEEXInvalidArgument.
     """
 
     def __init__(
@@ -86,23 +86,23 @@ class WeexWebSocketClient:
         config: WeexConfig,
         *,
         retry: RetryPolicy | None = None,
-        connector: Connector | None = None,
         clock: Clock | None = None,
         fraction: RandomFraction = random,
-        http_transport: httpx2.AsyncBaseTransport | None = None,
         session_options: Mapping[str, Any] | None = None,
+        **dialing: Unpack[SocketDialing],
     ) -> None:
         if not isinstance(config, WeexConfig):
             raise WEEXInvalidArgument("config", config, "a WeexConfig, such as WeexConfig.from_env()")
         if retry is not None and not isinstance(retry, RetryPolicy):
             raise WEEXInvalidArgument("retry", retry, "a RetryPolicy, or None to never give up")
         self.config = config
-        self.http = WeexAsyncClient(config, clock=clock, fraction=fraction, http_transport=http_transport)
+        self._dialer = dialer_of(dialing, WEEXInvalidArgument, only=SocketDialing)
+        self.http = WeexAsyncClient(config, clock=clock, fraction=fraction, **self._dialer.http)
         self._clock = clock or SystemClock()
         self._fraction = fraction
         self._profile = config.profile
         self._fields: dict[str, Any] = {
-            "connector": connector or default_connector(),
+            "connector": self._dialer.connector,
             "retry": retry or NEVER_GIVE_UP,
             "clock": self._clock,
             "fraction": fraction,
@@ -332,7 +332,7 @@ class WeexWebSocketClient:
     def _public_lines(self) -> Lines:
         if self._public is None:
             url = self.config.addresses.public
-            endpoint = Endpoint(url=url, headers={"User-Agent": USER_AGENT})
+            endpoint = Endpoint(url=url, headers={"User-Agent": USER_AGENT}, **self._dialer.endpoint)
             fields = {"endpoint": lambda token: endpoint}
             self._public = self._lines("public", url, fields, self.config.max_connections - 1)
         return self._public
@@ -344,7 +344,7 @@ class WeexWebSocketClient:
 
             def endpoint(token: Secret | None) -> Endpoint:
                 headers = socket_headers(self.config, self.http.time.now_ms(), path)
-                return Endpoint(url=url, headers=headers)
+                return Endpoint(url=url, headers=headers, **self._dialer.endpoint)
 
             fields = {"endpoint": endpoint, "credentials": Credentials(self._key)}
             self._private = self._lines("private", url, fields, PRIVATE_SESSIONS)
