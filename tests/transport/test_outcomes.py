@@ -4,16 +4,23 @@ import ssl
 from datetime import UTC, datetime
 
 import pytest
-from websockets.exceptions import InvalidHeader, InvalidMessage, NegotiationError, ProxyError
+from websockets.exceptions import (
+    InvalidHeader,
+    InvalidMessage,
+    NegotiationError,
+    ProxyError,
+    WebSocketException,
+)
 from websockets.frames import Close
 
 from tapewire.errors import ConfigurationError, ConnectFailed, HttpError, MissingExtra
 from tapewire.retry import NO_RETRY
 from tapewire.testing.transport import RecordingReceiver
-from tapewire.transport.base import Endpoint
+from tapewire.transport.base import Connector, Endpoint
 from tapewire.transport.fast import FastConnector
 from tapewire.transport.http import SyncHttpClient
 from tapewire.transport.outcomes import SILENT, checked_close, ending, handshake_failure
+from tapewire.transport.websockets import WebsocketsConnector
 
 pytestmark = pytest.mark.each_loop
 
@@ -40,7 +47,8 @@ NOW = datetime(2026, 11, 6, 8, 49, 37, tzinfo=UTC)
         (NegotiationError("hush"), "it chose a subprotocol or an extension that was not offered"),
         (ProxyError("hush"), "the proxy did not let us through"),
         (InvalidMessage("hush"), "its answer is not HTTP"),
-        (KeyError("hush"), "the handshake failed (KeyError)"),
+        (WebSocketException("hush"), "the handshake failed (WebSocketException)"),
+        (UnicodeError("hush"), "its name cannot be resolved: not a host name"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
@@ -111,3 +119,26 @@ async def test_who_speaks_plain_text_where_tls_was_meant_is_told_what_to_write()
             pytest.raises(HttpError, match=r"a sandbox is reached by http:// or ws://"),
         ):
             await asyncio.to_thread(client.request, "GET", "/")
+
+
+@pytest.mark.parametrize("connector", [FastConnector(), WebsocketsConnector()], ids=repr)
+async def test_a_defect_is_no_failure_of_the_network(connector: Connector) -> None:
+    """What is raised as ConnectFailed is tried again for ever; a defect must come through as what it is."""
+    endpoint = Endpoint(url="wss://venue.test/", headers={"X-Name": 5})  # type: ignore[dict-item]
+    with pytest.raises(TypeError):
+        await connector.connect(endpoint, RecordingReceiver())
+
+
+@pytest.mark.parametrize("connector", [FastConnector(), WebsocketsConnector()], ids=repr)
+async def test_a_trust_that_is_none_is_refused_before_anybody_is_dialled(connector: Connector) -> None:
+    endpoint = Endpoint(url="wss://127.0.0.1:9/", ssl="ca.pem")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="ssl='str'"):
+        await connector.connect(endpoint, RecordingReceiver())
+
+
+@pytest.mark.parametrize("connector", [FastConnector(), WebsocketsConnector()], ids=repr)
+async def test_a_name_that_can_be_none_is_one_that_is_not_found(connector: Connector) -> None:
+    with pytest.raises(ConnectFailed, match="its name cannot be resolved"):
+        await connector.connect(Endpoint(url="wss://a..test/"), RecordingReceiver())
+    with pytest.raises(ConfigurationError, match="url="):
+        await connector.connect(Endpoint(url="wss://.test/"), RecordingReceiver())

@@ -28,7 +28,7 @@ from ..errors import ConnectionLost
 from ..payload import Payload
 from ..secrets import host_of, redact_url
 from .proxies import Proxy, ProxySetting, proxy_for
-from .trust import shared_context
+from .trust import checked_trust
 
 __all__ = ["Connector", "Endpoint", "Receiver", "Transport"]
 
@@ -74,8 +74,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def trust(self) -> ssl_module.SSLContext:
-        """The caller's own context, or the one that all of the process shares."""
-        return self.ssl or shared_context()
+        """The caller's own context, or the one that all of the process shares. Raises ConfigurationError."""
+        return checked_trust(self.ssl)
 
     @property
     def proxy_address(self) -> Proxy | None:

@@ -14,16 +14,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
-from websockets.uri import parse_uri
 
 from ..payload import Binary, Payload
 from .base import Endpoint, Receiver, Transport
 from .frames import cut_frames, measure
 from .loop_end import LoopEnd
-from .outcomes import SILENT, checked_close, ending, handshake_failure, request_headers
+from .outcomes import FAILURES, SILENT, checked_close, checked_uri, ending, handshake_failure, request_headers
 from .tunnel import open_stream
 
 __all__ = ["FastConnector", "FastTransport"]
@@ -47,15 +45,14 @@ class FastConnector:
             from .websockets import WebsocketsConnector
 
             return await WebsocketsConnector().connect(endpoint, receiver)
-        line: FastTransport | None = None
+        line = FastTransport(endpoint, receiver)
         try:
-            line = FastTransport(endpoint, receiver)
             async with asyncio.timeout(endpoint.open_timeout):
                 await line._open()
-        except (OSError, EOFError, WebSocketException, ValueError) as error:
+        except FAILURES as error:
             raise handshake_failure(endpoint, error) from None
         finally:
-            if line is not None and not line._is_open:
+            if not line._is_open:
                 line._abandon()
         asyncio.get_running_loop().call_soon(line._start)
         return line
@@ -70,7 +67,7 @@ class FastTransport(asyncio.BufferedProtocol):
     def __init__(self, endpoint: Endpoint, receiver: Receiver) -> None:
         self._endpoint = endpoint
         self._receiver = receiver
-        self._uri = parse_uri(endpoint.url)
+        self._uri = checked_uri(endpoint)
         self._core = ClientProtocol(
             self._uri,
             subprotocols=list(endpoint.subprotocols) or None,  # type: ignore[arg-type]

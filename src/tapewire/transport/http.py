@@ -36,7 +36,7 @@ from .limiter import RateLimiter
 from .loop_end import LoopEnd
 from .outcomes import network_cause
 from .proxies import ProxySetting, is_loopback, proxy_for, socks_missing
-from .trust import shared_context
+from .trust import checked_trust
 
 __all__ = [
     "CallOptions",
@@ -190,7 +190,7 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
         options: dict[str, Any] = {"trust_env": False, "follow_redirects": False}
         if http_transport is not None:
             return options | {"transport": http_transport}
-        trust = self.ssl or shared_context()
+        trust = checked_trust(self.ssl)
         proxy = proxy_for(self.base_url, self.proxy)
         if proxy is not None:
             options["proxy"] = httpx2.Proxy(proxy.url, ssl_context=trust if proxy.is_secret else None)

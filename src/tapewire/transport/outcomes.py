@@ -23,9 +23,11 @@ from websockets.exceptions import (
     NegotiationError,
     ProxyError,
     SecurityError,
+    WebSocketException,
 )
 from websockets.frames import Close
 from websockets.http11 import Response
+from websockets.uri import WebSocketURI, parse_uri
 
 from ..errors import (
     ConfigurationError,
@@ -41,9 +43,11 @@ from .base import PLAIN_HINT, Endpoint
 from .proxies import socks_missing
 
 __all__ = [
+    "FAILURES",
     "SILENT",
     "USER_AGENT",
     "checked_close",
+    "checked_uri",
     "ending",
     "handshake_failure",
     "network_cause",
@@ -81,16 +85,27 @@ def checked_close(code: int, reason: str) -> tuple[int, str]:
     return code, reason.encode()[:MAX_REASON].decode(errors="ignore")
 
 
+def checked_uri(endpoint: Endpoint) -> WebSocketURI:
+    """The endpoint's URL in its parts. Raises ConfigurationError for one that cannot be meant."""
+    try:
+        uri = parse_uri(endpoint.url)
+        if not uri.host.startswith("."):
+            return uri
+    except (InvalidURI, ValueError):
+        pass
+    allowed = "ws://host/… or wss://host/…, without a fragment"
+    raise ConfigurationError("url", redact_url(endpoint.url), allowed)
+
+
+FAILURES = (OSError, EOFError, WebSocketException)
+"""What the network, the peer or a proxy may do to an attempt. Anything else that is raised is a defect, and stays what
+it is: a retry would repeat it for ever."""
+
+
 def handshake_failure(endpoint: Endpoint, error: BaseException) -> TapewireError:
-    """The error to raise for whatever went wrong while opening."""
-    if isinstance(error, TapewireError):
-        return error
+    """The error to raise for one of `FAILURES` while opening."""
     if isinstance(error, InvalidStatus):
         return _refusal(endpoint, error.response)
-    if isinstance(error, (InvalidURI, ValueError)) and not isinstance(error, OSError):
-        return ConfigurationError(
-            "url", redact_url(endpoint.url), "ws://host/… or wss://host/…, without a fragment"
-        )
     if isinstance(error, InvalidProxyStatus):
         return proxy_refusal(endpoint.host, error.response.status_code)
     if isinstance(error, ImportError):
@@ -122,6 +137,8 @@ def network_cause(error: BaseException, timeout: float) -> str:
         reason = getattr(error, "reason", None)
         hint = f"; {PLAIN_HINT}" if reason == "WRONG_VERSION_NUMBER" else ""
         return f"TLS failed: {reason or 'the handshake was cut off'}{hint}"
+    if isinstance(error, UnicodeError):
+        return "its name cannot be resolved: not a host name"
     if isinstance(error, socket.gaierror):
         return f"its name cannot be resolved: {error.strerror}"
     if isinstance(error, TimeoutError):

@@ -12,7 +12,9 @@ import ssl
 import sys
 import threading
 
-__all__ = ["shared_context"]
+from ..errors import ConfigurationError
+
+__all__ = ["checked_trust", "shared_context"]
 
 _made: dict[tuple[str, str], ssl.SSLContext] = {}
 _lock = threading.Lock()
@@ -25,6 +27,17 @@ def shared_context() -> ssl.SSLContext:
         if named not in _made:
             _made[named] = _context(by_environment=any(named))
         return _made[named]
+
+
+def checked_trust(own: object) -> ssl.SSLContext:
+    """`own`, or the process's where that is None. Raises ConfigurationError for what is no context."""
+    if own is None:
+        return shared_context()
+    if not isinstance(own, ssl.SSLContext):
+        raise ConfigurationError(
+            "ssl", type(own).__name__, "an ssl.SSLContext, or None for the system's trust"
+        )
+    return own
 
 
 def _context(*, by_environment: bool) -> ssl.SSLContext:

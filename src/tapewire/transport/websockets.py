@@ -14,13 +14,13 @@ from functools import partial
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from ..errors import ConnectionLost
 from ..payload import Binary, Payload
 from .base import DEFAULT_SEND_BUFFER, Endpoint, Receiver
-from .outcomes import SILENT, checked_close, ending, handshake_failure, request_headers
+from .outcomes import FAILURES, SILENT, checked_close, checked_uri, ending, handshake_failure, request_headers
 
 __all__ = ["WebsocketsConnector", "WebsocketsTransport"]
 
@@ -34,6 +34,7 @@ class WebsocketsConnector:
     async def connect(self, endpoint: Endpoint, receiver: Receiver) -> WebsocketsTransport:
         """Open one connection. Raises ConnectFailed, HandshakeRefused, or ConfigurationError for a wrong endpoint."""
         headers = request_headers(endpoint)
+        _ = checked_uri(endpoint)
         proxy = endpoint.proxy_address
         secret: dict[str, Any] = (
             {"proxy_ssl": endpoint.trust} if proxy is not None and proxy.is_secret else {}
@@ -55,7 +56,7 @@ class WebsocketsConnector:
                 create_connection=_BoundedConnection,
                 **secret,
             )
-        except (OSError, EOFError, WebSocketException, ValueError, ImportError) as error:
+        except (*FAILURES, UnicodeError, ImportError) as error:
             raise handshake_failure(endpoint, error) from None
         assert isinstance(connection, _BoundedConnection)
         connection.send_buffer = endpoint.send_buffer
