@@ -140,3 +140,12 @@ def test_a_level_is_taken_in_no_other_form_than_a_number(value: str) -> None:
         fields.levels(f'[["{value}","1"]]'.encode())
     with pytest.raises(ValueError, match=r".+"):
         fields.levels(f'[["1.5","2"],["1","{value}"]]'.encode())
+
+
+@pytest.mark.parametrize(
+    "written", ["1e400", "1e-400", "1e999999999", "1e-999999999", "1e99999999999999999999"]
+)
+def test_a_fraction_that_nobody_could_write_out_is_not_decoded(written: str) -> None:
+    with pytest.raises(ValueError, match="beyond all bounds"):
+        fields.exact_json(f'{{"a":{written}}}')
+    assert fields.exact_json("1e300") == Decimal("1e300")

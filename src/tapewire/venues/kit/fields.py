@@ -144,11 +144,18 @@ def plain(value: Decimal) -> str:
 # --- JSON ---------------------------------------------------------------------------------------------------------
 
 
+MAX_EXPONENT: Final = 308
+"""Of a fraction's first digit, to either side, as of a float: what is beyond costs whoever writes it out its memory."""
+
+
 def _fraction(written: str) -> Decimal:
     try:
-        return Decimal(written)
+        exact = Decimal(written)
+        if -MAX_EXPONENT <= exact.adjusted() <= MAX_EXPONENT:
+            return exact
     except ArithmeticError:
-        raise ValueError("a number beyond all bounds") from None
+        pass
+    raise ValueError("a number beyond all bounds")
 
 
 _exact = msgspec.json.Decoder(float_hook=_fraction)
