@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from tapewire.errors import ConfigurationError, SubscriptionRefused
+from tapewire.errors import ConfigurationError, CredentialsRefused, SubscriptionRefused
 from tapewire.marks import Gap
 from tapewire.protocols.phoenix import PhoenixClient
 from tapewire.session.credentials import Credentials
@@ -182,3 +182,15 @@ async def test_sessions_come_back_at_different_times(clock):
             moments.append(clock.monotonic())
         assert len(set(moments)) > 15
         assert moments[-1] - moments[0] > 0.2
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="this Python has no eager tasks")
+async def test_opening_that_fails_at_once_is_raised_with_eager_tasks_too(clock):
+    async def refused(fresh):
+        raise CredentialsRefused("no")
+
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    pool = Pool(options(clock, MemoryNetwork(), credentials=Credentials(refused)))
+    with pytest.raises(CredentialsRefused):
+        await pool.open()
+    await pool.close()

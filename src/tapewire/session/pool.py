@@ -104,9 +104,12 @@ class Pool:
         self._opened = True
         if not any(shard.usable for shard in self._shards):
             self._new_shard()
+        usable = [
+            shard for shard in self._shards if shard.usable
+        ]  # now: an eager task may have failed at once
         for shard in self._shards:
             self._start(shard)
-        openings = [shard.opening for shard in self._shards if shard.usable and shard.opening is not None]
+        openings = [shard.opening for shard in usable if shard.opening is not None]
         await asyncio.gather(*openings)
 
     async def close(self) -> None:
