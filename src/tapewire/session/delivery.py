@@ -250,9 +250,8 @@ class Subscription(Generic[Item_co]):
 
     def __aiter__(self) -> AsyncIterator[Item_co | Mark]:
         if self.delivery.handler is not None:
-            raise ConfigurationError(
-                "handler", self.delivery.handler, "no handler where the subscription is iterated"
-            )
+            allowed = "no handler where the subscription is iterated"
+            raise self.as_told(ConfigurationError("handler", self.delivery.handler, allowed))
         return self
 
     async def __anext__(self) -> Item_co | Mark:
@@ -283,7 +282,7 @@ class Subscription(Generic[Item_co]):
         nothing and ends nothing.
         """
         if limit < 1:
-            raise ConfigurationError("limit", limit, "a whole number from 1")
+            raise self.as_told(ConfigurationError("limit", limit, "a whole number from 1"))
         return _Batches(aiter(self), partial(self._fill, limit=limit))
 
     def _fill(self, batch: list[Any], *, limit: int) -> list[Item_co | Mark]:

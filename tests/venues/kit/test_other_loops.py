@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tapewire.clock import SystemClock
 from tapewire.errors import WrongLoop
+from tapewire.sandbox import Sandbox
 from tapewire.testing.peer import PhoenixPeer
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.stake import StakeWebSocket
 from tapewire.venues.stx import Channels, STXWebSocket
+from tapewire.venues.sxbet import SXBetClient, SXBetError
 from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
+from tests.venues.kit.one_of_each import VENUES, OneVenue
+from tests.venues.kit.test_dialing import OF_THE_SANDBOX
 from tests.venues.stx.stx_line import HOST, signed_in
 from tests.venues.weex.weex_peer import WeexPeer, next_port
 
@@ -49,6 +57,21 @@ async def weex() -> Any:
         client.kept = client.stream_tickers(["BTCUSDT"])  # type: ignore[attr-defined]
         await client.kept.confirmed()  # type: ignore[attr-defined]
         return client
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """One in a thread of its own, for clients of several event loops."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    played = Sandbox(rate=20)
+    asyncio.run_coroutine_threadsafe(played.__aenter__(), loop).result()
+    yield played
+    asyncio.run_coroutine_threadsafe(played.__aexit__(None, None, None), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
 
 async def each(stream: Any) -> None:
@@ -142,3 +165,108 @@ def test_a_stake_socket_that_was_closed_may_be_opened_on_another_loop() -> None:
 
     for _ in range(2):
         asyncio.run(once())
+
+
+@pytest.mark.parametrize("venue", VENUES, ids=str)
+def test_calls_over_http_belong_to_the_loop_of_the_first_one(venue: OneVenue, sandbox: Sandbox) -> None:
+    client = venue.calling(**({venue.host: sandbox.url} | OF_THE_SANDBOX.get(venue.name, {})))
+    asyncio.run(called(venue.call, client))
+    for _ in range(2):
+        with pytest.raises(WrongLoop, match="belongs to another event loop") as wrong:
+            asyncio.run(called(venue.call, client))
+        assert isinstance(wrong.value, venue.root)
+
+
+SXBET_CALLS: list[Call] = [
+    lambda c: c.connect(),
+    lambda c: c.run_forever(),
+    lambda c: c.reconnect(),
+    lambda c: c.new_subscription("recent_trades:other").subscribe(),
+    lambda c: c.channel.ready(),
+    lambda c: c.channel.history(1),
+    lambda c: c.channel.unsubscribe(),
+    lambda c: anext(aiter(c.channel)),
+    lambda c: anext(c.watch_markets()),
+    lambda c: anext(c.stream),
+    lambda c: c.stream.aclose(),
+    lambda c: c.http.realtime_token(),
+    lambda c: c.disconnect(),
+]
+
+
+@pytest.mark.parametrize("call", SXBET_CALLS)
+def test_so_does_the_realtime_client_with_what_it_gave(call: Call, sandbox: Sandbox) -> None:
+    async def made() -> Any:
+        client: Any = SXBetClient(host=sandbox.url, api_key="sandbox-sxbet-key")
+        await client.connect()
+        channel = client.new_subscription("recent_trades:global", positioned=True, recoverable=True)
+        await channel.ready()
+        client.channel, client.stream = channel, client.watch_trades()
+        await anext(client.stream)
+        return client
+
+    client = asyncio.run(made())
+    with pytest.raises(WrongLoop, match="belongs to another event loop") as wrong:
+        asyncio.run(called(call, client))
+    assert isinstance(wrong.value, SXBetError)
+
+
+FORKED = """
+import os, sys
+from tapewire.venues.stx import STX
+
+client = STX(host=sys.argv[1], email="ann@example.com", password="a-password")
+warm = client.user_profile()
+assert warm["id"] if "id" in warm else warm
+children = []
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if all(client.user_profile() == warm for _ in range(3)) else 2
+        finally:
+            os._exit(code)
+    children.append(child)
+    assert client.user_profile() == warm
+codes = [os.waitpid(child, 0)[1] for child in children]
+assert not any(codes), codes
+assert client.user_profile() == warm
+"""
+
+
+IN_FLIGHT = """
+import os, sys, threading
+from datetime import UTC, datetime
+from tapewire.venues.stx import STX, User
+
+user = User.new()
+client = STX(host=sys.argv[1], email="ann@example.com", password="a-password", user=user)
+thread = threading.Thread(target=user.board, args=(client.origin, datetime.now(UTC), None), kwargs={"blocking": True})
+thread.start()
+thread.join()  # somebody else is signing in here, while a child is made
+child = os.fork()
+if child == 0:
+    code = 1
+    try:
+        code = 0 if client.user_profile() else 2
+    finally:
+        os._exit(code)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("program", [FORKED, IN_FLIGHT], ids=["warm", "while signing in"])
+def test_a_warm_blocking_client_is_the_same_in_forked_children(
+    program: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, sandbox.url],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")

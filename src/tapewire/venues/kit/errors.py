@@ -28,7 +28,7 @@ __all__ = ["ErrorMap", "joined"]
 C = TypeVar("C", bound=type[Any])
 F = TypeVar("F", bound=Callable[..., Any])
 
-_ENTERING = ("__init__", "__aenter__", "__aexit__", "__enter__", "__exit__")
+_ENTERING = ("__init__", "__aenter__", "__aexit__", "__aiter__", "__enter__", "__exit__")
 
 
 class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,12 +23,15 @@ _ONE_WAIT: Final = ("__anext__", "_wrap_awaitable")
 
 class Holding:
     """Of one stream, from `begin` to `end`; calls `leave` where nobody holds it any more. Keep it out of the stream's
-    own references: it must not hold what it watches.
+    own references: it must not hold what it watches. `mapped` makes of an error what the venue's user gets.
     """
 
-    def __init__(self, name: str, leave: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, leave: Callable[[], None], mapped: Callable[[BaseException], BaseException]
+    ) -> None:
         self._name = name
         self._leave = leave
+        self._mapped = mapped
         self._loop: asyncio.AbstractEventLoop | None = None
         self._consumer: asyncio.Task[Any] | None = None  # whose `async for` it is
 
@@ -39,7 +42,7 @@ class Holding:
     def check(self) -> None:
         """Raises WrongLoop where it was asked for on another loop than the one that runs."""
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
-            raise WrongLoop(f"the stream of {self._name}")
+            raise self._mapped(WrongLoop(f"the stream of {self._name}"))
 
     def end(self) -> None:
         """It has been left: there is nothing to watch over any more."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -53,8 +53,9 @@ class Source(Protocol[T_co]):
 class _Core(Generic[T]):
     """The living part: users hold the `Stream`, and whatever else knows of it holds this."""
 
-    def __init__(self, source: Source[T]) -> None:
-        self.holding = Holding(source.name, self.leave)
+    def __init__(self, source: Source[T], mapped: Callable[[BaseException], BaseException]) -> None:
+        self.holding = Holding(source.name, self.leave, mapped)
+        self._mapped = mapped
         self._source = source
         self._items: deque[T] = deque()
         self._reading: asyncio.Future[Iterable[T]] | None = None
@@ -66,9 +67,9 @@ class _Core(Generic[T]):
             self.holding.begin()
             try:
                 self._source.start()
-            except BaseException:
+            except BaseException as error:
                 self.leave()
-                raise
+                raise self._mapped(error) from error.__cause__
 
     def leave(self) -> None:
         if self._left:
@@ -94,9 +95,9 @@ class _Core(Generic[T]):
                     await self._finish_reading()
             except asyncio.CancelledError:
                 raise
-            except BaseException:
+            except BaseException as error:
                 self.leave()
-                raise
+                raise self._mapped(error) from error.__cause__
         return self._items.popleft()
 
     def _read(self, taken: Any) -> None:
@@ -124,13 +125,15 @@ class Stream(Generic[T]):
     """Iterate it with `async for`, one task at a time; `aclose()` or `async with` leaves it at once.
 
     Leaving the loop leaves the venue as soon as nobody holds the stream. A wait that was cancelled alone, as by
-    `asyncio.wait_for(anext(stream), 1)`, ends and loses nothing.
+    `asyncio.wait_for(anext(stream), 1)`, ends and loses nothing. `mapped` makes of an error what its user is raised.
     """
 
     __slots__ = ("__weakref__", "_core")
 
-    def __init__(self, source: Source[T]) -> None:
-        self._core = _Core(source)
+    def __init__(
+        self, source: Source[T], mapped: Callable[[BaseException], BaseException] = lambda error: error
+    ) -> None:
+        self._core = _Core(source, mapped)
 
     def __aiter__(self) -> Self:
         self._core.start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -33,6 +34,7 @@ class Flight:
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
+        self.process = os.getpid()
         self.landed: Future[None] = Future()
         self.landed.set_running_or_notify_cancel()  # from here on no waiter can cancel it for the others
 
@@ -166,6 +168,8 @@ class User:
             if self._token and self._token != stale and (self.expiry is None or now < self.expiry):
                 return self._token
             flight = self._flight
+            if flight is not None and flight.process != os.getpid():
+                flight = self._flight = None  # the parent's: it lands there and never here
             if flight is not None and not (blocking and flight.thread == threading.get_ident()):
                 return flight, False
             flight = Flight()

@@ -203,6 +203,7 @@ class ChannelSubscription:
 
         Raises what refused it for good, NotConnected where the client was never connected.
         """
+        self._client.home.check()
         self._client.check_connected()
         if self._subscription is None:
             self.subscribe()
@@ -212,6 +213,7 @@ class ChannelSubscription:
 
     def unsubscribe(self) -> None:
         """Leave; the position is kept, and a later `subscribe()` recovers from it."""
+        self._client.home.check()
         was_wanted, self._wanted = self._wanted, False
         if self._subscription is not None:
             self._since = self._subscription.position or self._since
@@ -237,6 +239,7 @@ class ChannelSubscription:
             logger.warning(
                 "%s: history limit %d is lowered to the venue's %d", self.channel, limit, HISTORY_PAGE
             )
+        self._client.home.check()
         command = History(self.channel, limit=min(limit, HISTORY_PAGE), since=since, reverse=reverse)
         try:
             result = await self._client.session_for(self.channel).request(command)
@@ -255,8 +258,9 @@ class ChannelSubscription:
         the venue did), NotConnected where the client is not connected. A wait that is cancelled ends nothing; the
         channel is left by `unsubscribe()` alone.
         """
+        self._client.home.check()
         self._client.check_connected()
-        return Stream(_Iteration(self))
+        return Stream(_Iteration(self), ERRORS.mapped)
 
     def __repr__(self) -> str:
         return f"<ChannelSubscription {self.channel} {self.state}>"

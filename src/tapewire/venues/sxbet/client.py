@@ -24,6 +24,7 @@ from ...session.options import SessionOptions
 from ...session.pool import Pool
 from ...session.session import Session
 from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
+from ..kit.connection import HomeLoop
 from ..kit.dialing import dialer_of
 from .arguments import (
     awaited_token,
@@ -102,6 +103,7 @@ class SXBetClient(Watching):
         **settings: Unpack[HttpSettings],
     ) -> None:
         self._settings = settings
+        self.home = HomeLoop(self)
         dialing = {**settings, "connector": connector, "max_size": max_size}
         self._dialer = dialer_of(dialing, SXBetInvalidParameter)
         self.http = AsyncSXBet(**settings)
@@ -121,6 +123,14 @@ class SXBetClient(Watching):
             provider = _provider(checked_token_getter(get_token))
         self._credentials = Credentials(provider, on_failed=self._token_failed)
         self._url = self.http.endpoints.realtime_url
+        self._max_ping_delay = checked_seconds("max_ping_delay", max_ping_delay)
+        self._fields = self._session_fields(reconnect, supervise) | checked_options(session_options)
+        if type(channels) is not int or channels < 1:
+            raise SXBetInvalidParameter("channels", channels, "a whole number from 1")
+        self._channels = channels
+        self._make_line()
+
+    def _session_fields(self, reconnect: RetryPolicy | None, supervise: RetryPolicy | None) -> dict[str, Any]:
         fields: dict[str, Any] = {
             "credentials": self._credentials,
             "connector": self._dialer.connector,
@@ -130,14 +140,9 @@ class SXBetClient(Watching):
         }
         if checked_policy("reconnect", reconnect) is not None:
             fields["retry"] = reconnect
-        if "clock" in settings:
-            fields["clock"] = settings["clock"]
-        self._max_ping_delay = checked_seconds("max_ping_delay", max_ping_delay)
-        self._fields = fields | checked_options(session_options)
-        if type(channels) is not int or channels < 1:
-            raise SXBetInvalidParameter("channels", channels, "a whole number from 1")
-        self._channels = channels
-        self._make_line()
+        if "clock" in self._settings:
+            fields["clock"] = self._settings["clock"]
+        return fields
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -178,6 +183,7 @@ class SXBetClient(Watching):
         is exhausted or the venue forbids to come back. After either, and after `disconnect()`, it may be called again:
         channels with handlers are then asked for from where they were; iterations and watch verbs have ended.
         """
+        self.home.check()
         async with self._turn:
             if not self.is_serving:
                 await self._close_line()
@@ -196,6 +202,7 @@ class SXBetClient(Watching):
 
     async def disconnect(self) -> None:
         """Close, and with that leave every channel. Bounded in time, idempotent; fires `disconnected`."""
+        self.home.check()
         async with self._turn:
             self._is_closed = True
             await self._close_line()
@@ -221,10 +228,12 @@ class SXBetClient(Watching):
 
     async def run_forever(self) -> None:
         """Wait until disconnected. Raises what ended a connection for good, or one of its channels."""
+        self.home.check()
         await self.pool.run_forever()
 
     def reconnect(self) -> None:
         """Drop every connection and make it anew at once; channels recover, or say where they broke."""
+        self.home.check()
         for number, session in enumerate(self.pool.sessions, 1):
             self._say_connecting(number, ConnectingContext(1, "reconnect called", number))
             session.reconnect()

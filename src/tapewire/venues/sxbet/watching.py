@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...marks import Mark
 from ...protocols.centrifugo import SubscribeParams
 from ...session.delivery import Subscription
+from ..kit.connection import HomeLoop
 from ..kit.pulling import Stream
 from .book import MarketBook
 from .errors import ERRORS
@@ -53,6 +54,7 @@ class Watching(ABC):
     overlaps: Overlaps
     listings: Listings
     profile: Profile
+    home: HomeLoop
 
     def watch_order_book(self, market_hash: str) -> Stream[MarketBook | LevelBook]:
         """The book of one market, after every change. One object, always the same: take a `snapshot()` to keep one.
@@ -105,7 +107,8 @@ class Watching(ABC):
                 snapshot_timeout=SEED_SECONDS, announce=True,
             )  # fmt: skip
 
-        return Stream(BookSource(f"the book of {market_hash}", subscribe, watched, lambda: self.listings))
+        source = BookSource(f"the book of {market_hash}", subscribe, watched, lambda: self.listings)
+        return Stream(source, ERRORS.mapped)
 
     @abstractmethod
     def check_connected(self) -> None:
@@ -113,6 +116,7 @@ class Watching(ABC):
 
     def want(self, channel: str, params: SubscribeParams, **delivery: Any) -> Subscription:
         """Subscribe on the connection that has the channel, or has room."""
+        self.home.check()
         with self.listings.stepping_aside(channel):
             return self.pool.subscribe(channel, params, **delivery)
 
@@ -133,4 +137,4 @@ class Watching(ABC):
         def now_ns() -> int:
             return self.pool.sessions[0].options.clock.time_ns()
 
-        return Stream(RowSource(kind, subscribe, row, inside, now_ns))
+        return Stream(RowSource(kind, subscribe, row, inside, now_ns), ERRORS.mapped)

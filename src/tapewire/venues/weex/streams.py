@@ -86,7 +86,7 @@ class StreamCore:
         self._convert = convert
         self._pending: deque[WeexMessage] = deque()
         self._converting: asyncio.Future[Iterable[WeexMessage]] | None = None
-        self.holding = Holding(name, self.leave)
+        self.holding = Holding(name, self.leave, ERRORS.mapped)
         self._started = self._left = False
         self._slice_began = 0.0  # when it last waited
         self._on_started = on_started
