@@ -409,3 +409,31 @@ async def test_a_refused_join_and_a_lost_request_are_both() -> None:
             await asking
         assert isinstance(lost.value, RequestLost)
         assert lost.value.outcome_unknown is lost.value.sent is True
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refusal_of_a_token_that_was_set_by_hand_keeps_its_status(status: int) -> None:
+    user = stx.User.new()
+    user.set_params({"token": "by-hand", "uid": "u-1"})
+    async with answering(status) as url:
+        ws = stx.STXWebSocket(host=url, user=user, retry=RetryPolicy(3, 0.01, 0.01))
+        client = stx.AsyncSTX(host=url, user=user, retry=RetryPolicy(1))
+        for call in (ws.connect, client.markets):
+            with pytest.raises(stx.STXException, match=str(status)) as refused:
+                await call()
+            assert refused.value.status_code == status
+            assert "by-hand" not in str(refused.value)
+        await ws.close()
+        await client.close()
+        keys = {"api_key": "k", "secret_key": "s", "passphrase": "p"}
+        policy = RetryPolicy(3, 0.01, 0.01)
+        others: list[tuple[Any, Any]] = [
+            (stake.StakeWebSocket("by-hand", base_url=url, retry=policy), "open"),
+            (weex.WeexWebSocketClient(weex.WeexConfig(host=url, **keys), retry=policy), "connect"),
+            (sxbet.SXBetClient(host=url, api_key="by-hand"), "connect"),
+        ]
+        for made, opening in others:
+            with pytest.raises(TapewireError, match=str(status)) as other:
+                await getattr(made, opening)()
+            assert getattr(other.value, "status_code", getattr(other.value, "status", None)) == status
+            await close(made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import inspect
 import pickle
 from dataclasses import replace
 from decimal import Decimal
@@ -280,3 +281,24 @@ def test_a_code_is_an_exception_of_its_kind(code: str, status: int, kind: type[E
     error = of_code(code, "the venue said", status=status)
     assert type(error) is kind
     assert (error.code, error.status) == (code, status)
+
+
+def test_documentation_tools_find_a_method_and_a_value() -> None:
+    """Sphinx asks the class for a signature (automethod) and a description (autoattribute); page 004 names these."""
+    for name in (
+        "stream_tickers", "stream_order_book", "stream_trades", "stream_account", "stream_positions", "stream_orders",
+        "connect", "disconnect", "is_connected",
+    ):  # fmt: skip
+        documented = getattr(weex.WeexWebSocketClient, name)
+        assert callable(documented)
+        assert next(iter(inspect.signature(documented).parameters)) == "self"
+        assert inspect.getdoc(documented)
+
+
+async def test_the_state_is_a_value_and_may_be_called() -> None:
+    client = weex.WeexWebSocketClient(WeexConfig(host="http://127.0.0.1:1"))
+    assert (client.is_connected, client.is_connected(), bool(client.is_connected)) == (False, False, False)
+    assert weex.WeexWebSocketClient.is_connected(client) is False
+    with pytest.raises(AttributeError):
+        client.is_connected = True  # type: ignore[assignment]
+    await client.disconnect()

@@ -27,7 +27,17 @@ from .errors import (
 from .operations import Operation
 from .user import Flight, User
 
-__all__ = ["Course", "Door", "Send", "Wait", "authenticated", "confirmed", "signed_in", "signed_in_anew"]
+__all__ = [
+    "Course",
+    "Door",
+    "Send",
+    "Wait",
+    "authenticated",
+    "confirmed",
+    "refused_token",
+    "signed_in",
+    "signed_in_anew",
+]
 
 T = TypeVar("T")
 
@@ -66,10 +76,22 @@ def authenticated(door: Door, operation: Operation[T]) -> Course[T]:
     answer: T
     try:
         answer = yield Send(operation, token)
-    except STXTokenExpiredException:
-        token = yield from signed_in(door, stale=token)
+    except STXTokenExpiredException as refusal:
+        try:
+            token = yield from signed_in(door, stale=token)
+        except STXAuthenticationFailedException as error:
+            raise refused_token(refusal, refusal.status_code, error) from None
         answer = yield Send(operation, token)
     return answer
+
+
+def refused_token(
+    refusal: object, status: int | None, error: STXAuthenticationFailedException
+) -> STXAuthenticationFailedException:
+    """The venue refused the token for `refusal`, and another could not be had for `error`: both are said."""
+    if error.status_code is not None:
+        return error  # the venue's word on the sign-in itself
+    return STXAuthenticationFailedException(f"{refusal}; {error.message}", status_code=status)
 
 
 def signed_in(door: Door, stale: Secret | None = None) -> Course[Secret]:

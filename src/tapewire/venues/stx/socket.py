@@ -16,6 +16,7 @@ from typing import Any, Self, Unpack
 import msgspec
 
 from ...errors import (
+    HandshakeRefused,
     NotSubscribed,
     RequestLost,
     RequestRefused,
@@ -36,11 +37,18 @@ from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
 from ..kit.connection import Body, HomeLoop
 from ..kit.dialing import dialer_of
 from .client import AccountSettings, AsyncSTX
-from .errors import ERRORS, STXChannelException, STXInvalidParameterException, STXTransportException
+from .errors import (
+    ERRORS,
+    STXAuthenticationFailedException,
+    STXChannelException,
+    STXInvalidParameterException,
+    STXTransportException,
+)
 from .filters import JoinParams, changed_by_push, checked_join_params
 from .keepalive import Keepalive, checked_cancel_on_disconnect
 from .message import ChannelMessage, decoder_for
 from .reconcile import snapshot_of
+from .signin import refused_token
 from .symbols import SCOPED_CHANNELS, Channels, name_of, topic_for
 from .url import socket_url
 
@@ -106,7 +114,7 @@ class STXWebSocket:
         self._dialer = dialer_of(dialing, STXInvalidParameterException)
         self._http = AsyncSTX(**settings)
         self._heartbeat_interval = float(heartbeat_interval)
-        self._credentials = Credentials(self._http.token)
+        self._credentials = Credentials(self._token)
         self._body = Body()
         self._home = HomeLoop(self)
         options: dict[str, Any] = {
@@ -339,6 +347,17 @@ class STXWebSocket:
     @property
     def _session_on_error(self) -> ErrorHook | None:
         return self._session.options.on_error
+
+    async def _token(self, fresh: bool) -> Secret:
+        """Before each connection. `fresh`: the socket did not let the last one in."""
+        try:
+            return await self._http.token(fresh)
+        except STXAuthenticationFailedException as error:
+            refusal = self._session.last_error if fresh else None
+            if not isinstance(refusal, HandshakeRefused):
+                raise
+            failure = refused_token(refusal, refusal.status, error)
+        raise failure
 
     async def _topic(self, channel: Channels | str) -> str:
         self._home.check()

@@ -7,9 +7,10 @@ closed when they are not. The rooms: `lines` (sockets), `sources`, `books`, `acc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import update_wrapper
 from random import random
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack, overload
 from urllib.parse import urlsplit
 
 from ...clock import Clock, SystemClock
@@ -68,6 +69,28 @@ class Truth(int):
         return repr(bool(self))
 
     __str__ = __repr__
+
+
+class _Flag:
+    """The attribute of a class whose value is a `Truth`: documentation tools can show it as a method and as a value."""
+
+    def __init__(self, read: Callable[[Any], bool]) -> None:
+        self._read = read
+        update_wrapper(self, read)
+
+    @overload
+    def __get__(self, client: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, client: object, owner: type) -> Truth: ...
+    def __get__(self, client: object, owner: type) -> Self | Truth:
+        return self if client is None else Truth(self._read(client))
+
+    def __set__(self, client: object, value: object) -> None:
+        raise AttributeError("is_connected cannot be set")
+
+    def __call__(self, client: Any) -> bool:
+        """As called on the class."""
+        return bool(self._read(client))
 
 
 @ERRORS.covers
@@ -148,11 +171,11 @@ class WeexWebSocketClient:
 
     close = disconnect
 
-    @property
-    def is_connected(self) -> Truth:
+    @_Flag
+    def is_connected(self) -> bool:
         """True from `connect` until `disconnect` while every socket that is needed is up. May also be called."""
         lines = [lines for lines in (self._public, self._private) if lines is not None]
-        return Truth(self._connected and all(each.is_up for each in lines))
+        return bool(self._connected and all(each.is_up for each in lines))
 
     async def reconnect(self) -> None:
         """Drop every connection and make new ones; topics are asked for again and marked as after any loss."""
