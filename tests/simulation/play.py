@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from tapewire.errors import CredentialsRefused
+from tapewire.protocols.base import ClientProtocol
 from tapewire.retry import RetryPolicy
+from tapewire.secrets import Secret
 from tapewire.session.credentials import Credentials
 from tapewire.session.options import SessionOptions
 from tapewire.session.pool import Pool
@@ -17,9 +21,11 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.user import Consumer, Manner, User
 from tests.simulation.venues import WIRES
 from tests.simulation.venues.venue import Temper
-from tests.simulation.world import World, boom
+from tests.simulation.world import SIMULATED, Boom, World, boom
 
 __all__ = ["play"]
+
+TOKENS = 1_000
 
 HEALING_SECONDS = 120.0
 """After the last fault: within it everything must be back."""
@@ -45,7 +51,7 @@ class _Run:
     def __init__(self, world: World, wire: str) -> None:
         chance = world.chance
         self.world = world
-        self.pooled = world.likely(0.2)
+        self.pooled = world.likely(0.2) or WIRES[wire].pooled
         self.ledger = Ledger()
         self.venue = WIRES[wire](world, self.ledger, limited=self.pooled and world.likely(0.7))
         self.manner = Manner.drawn(world)
@@ -53,6 +59,7 @@ class _Run:
         self.noisy = chance.choice([0.1, 0.3, 0.6])
         """The share of steps in which the venue does something bad."""
         self.eager = sys.version_info >= (3, 12) and world.likely(0.3)
+        self.bad_factory = world.likely(0.05)
         self.token_trouble = world.chance.uniform(0.05, 0.5) if world.likely(0.3) else 0.0
 
     async def main(self) -> None:
@@ -90,12 +97,19 @@ class _Run:
         world, chance = self.world, self.world.chance
         user = self.user
         credentials = Credentials(self._token) if self.token_trouble or world.likely(0.2) else None
+        if self.venue.topic_tokens and world.likely(0.25):
+            user.credentials = {
+                topic: Credentials(partial(self._topic_token, topic)) for topic in self.venue.topics
+            }
+        if self.token_trouble:
+            user.may_fail = user.may_fail or self.venue.tokens_may_fail
+            self.venue.refuse_tokens(f"token-{number}" for number in range(0, TOKENS, 5))
         attempts = 4 if world.likely(0.05) else None
         user.may_fail = attempts is not None
         user.strict = world.likely(0.05)
         options: dict[str, Any] = {
             "endpoint": self.venue.endpoint,
-            "protocol": self.venue.protocol,
+            "protocol": self._protocol,
             "connector": self.venue.network,
             "clock": world.clock,
             "fraction": chance.random,
@@ -116,6 +130,15 @@ class _Run:
 
     def _on_state(self, state: str) -> None:
         self.world.note(f"state: {state}")
+        if self.world.likely(self.manner.raising) and not self.user.calm:
+            raise boom(self.world.chance)
+
+    def _protocol(self, token: Secret | None) -> ClientProtocol:
+        if self.bad_factory and self.world.likely(0.1) and not self.user.calm:
+            self.world.note("the protocol factory raises")
+            self.user.may_fail = True
+            raise boom(self.world.chance, Boom, TypeError, asyncio.CancelledError)
+        return self.venue.protocol(token)
 
     async def _admit(self) -> None:
         if not self.user.calm:
@@ -130,10 +153,22 @@ class _Run:
         if not self.user.calm:
             await asyncio.sleep(chance.choice([0.0, 0.0, 0.1, 2.0]))
             if self.world.likely(self.token_trouble):
+                if self.world.likely(0.05):
+                    self.user.may_fail = True
+                    raise CredentialsRefused(SIMULATED)
                 error = boom(chance, ConnectionError, TimeoutError, asyncio.CancelledError)
                 self.world.note(f"the token provider raises {error!r}")
                 raise error
-        return f"token-{chance.randrange(1000)}"
+            return f"token-{chance.randrange(TOKENS)}"
+        return "token-good"
+
+    async def _topic_token(self, topic: str, fresh: bool) -> str:
+        try:
+            return await self._token(fresh)
+        except CredentialsRefused:
+            self.world.note(f"the token of {topic} is refused by its provider")
+            self.venue.ended.add(topic)
+            raise
 
     # --- the schedule -----------------------------------------------------------------------------------------------
 
@@ -144,7 +179,11 @@ class _Run:
             return chance.uniform(0.05, most) if self.world.likely(probability) else 0.0
 
         self.venue.temper = Temper(
-            slow=maybe(0.4, 0.6), refuse=maybe(0.3, 0.4), final=maybe(0.15, 0.2), ignore=maybe(0.15, 0.2)
+            slow=maybe(0.4, 0.6),
+            refuse=maybe(0.3, 0.4),
+            final=maybe(0.15, 0.2),
+            ignore=maybe(0.15, 0.2),
+            full=maybe(0.4, 1.0) if self.pooled else 0.0,
         )
         if self.world.likely(0.4):
             self.venue.delay(chance.choice([0.001, 0.05, 0.4]))
@@ -241,6 +280,7 @@ class _Run:
             (lambda: venue.delay(chance.choice([0.0, 0.0, 0.01, 0.3])), 1),
             (self._forbid, 0.15),
             (self._burst, 2),
+            (self._suspend, 0.3),
             (venue.flush, 1),
         ]
         chance.choices([act for act, _ in acts], [weight for _, weight in acts])[0]()
@@ -253,6 +293,12 @@ class _Run:
             self.user.may_fail = True
             self.world.note("venue: refuses the next handshake for good")
             self.venue.network.refuse(self.world.chance.choice([401, 403, 404]))
+
+    def _suspend(self) -> None:
+        seconds = self.world.chance.choice([2.0, 15.0, 600.0])
+        self.world.note(f"the machine sleeps for {seconds:g} s")
+        self.world.clock.suspend(seconds)
+        self.user.sleep(seconds)
 
     def _burst(self) -> None:
         topic = self.world.chance.choice(self.venue.topics)

@@ -15,6 +15,7 @@ import msgspec
 
 from tapewire.errors import BufferOverflow, SubscriptionRefused, TapewireError
 from tapewire.marks import Mark, Unsubscribed, is_mark
+from tapewire.session.credentials import Credentials
 from tapewire.session.pool import Pool
 from tapewire.session.session import Session
 from tests.simulation.ledger import KEYS, Ledger, Reading, Snapshot
@@ -141,6 +142,8 @@ class Consumer:
             fields["snapshot_timeout"] = self.user.world.chance.choice([1.0, 10.0])
         if self.decodes:
             fields["decode"] = self.decode
+        if (credentials := self.user.credentials.get(self.topic)) is not None:
+            fields["credentials"] = credentials
         if self.position is not None:
             fields["position"] = self.position
         return fields
@@ -322,6 +325,8 @@ class User:
         self.consumers: list[Consumer] = []
         self.waits: dict[asyncio.Task[Any], tuple[str, float | None]] = {}
         """Calls that wait, and until when they must be over."""
+        self.credentials: dict[str, Credentials] = {}
+        """By topic, where topics have tokens of their own."""
         self.calm = False
         self.closing = False
         self.strict = False
@@ -554,6 +559,11 @@ class User:
     def is_over(self) -> bool:
         """True once a session is closed, or has given up."""
         return any(session.state in ("closing", "closed", "failed") for session in self.sessions())
+
+    def sleep(self, seconds: float) -> None:
+        """The machine slept: what must be over by then has so much more time."""
+        for task, (name, until) in self.waits.items():
+            self.waits[task] = name, None if until is None else until + seconds
 
     def late(self) -> list[str]:
         """Calls that should be over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import msgspec
@@ -19,7 +20,7 @@ from tapewire.secrets import Secret
 from tapewire.testing import CentrifugoPeer
 from tapewire.testing.centrifugo_connection import CentrifugoPeerConnection
 from tests.simulation.ledger import Ledger
-from tests.simulation.venues.venue import LIMIT, Venue
+from tests.simulation.venues.venue import FULL, LIMIT, NEVER, Venue
 from tests.simulation.world import World
 
 __all__ = ["CentrifugoVenue"]
@@ -45,8 +46,10 @@ class _Peer(CentrifugoPeer):
         def accept() -> None:
             self._grant(connection, request)
 
-        def refuse(final: bool) -> None:
-            connection.server.refuse(request, 103 if final else 100)
+        def refuse(why: str) -> None:
+            connection.server.refuse(
+                request, {NEVER: 103, FULL: 106}.get(why, self.venue.world.chance.choice([100, 111, 109]))
+            )
 
         self.venue._judge(request.channel, accept, refuse)
 
@@ -55,6 +58,7 @@ class CentrifugoVenue(Venue):
     """See the head of this file."""
 
     numbered: ClassVar[bool] = True
+    topic_tokens: ClassVar[bool] = True
     close_codes: ClassVar[tuple[int, ...]] = (
         1000,
         1006,
@@ -80,6 +84,8 @@ class CentrifugoVenue(Venue):
             recovery_limit=chance.choice([2, 1000, 1000]),
             page_limit=chance.choice([2, 1000]),
             lazy=world.likely(0.2),
+            token_ttl=chance.choice([0, 0, 3, 20]),
+            channel_token_ttl=chance.choice([0, 0, 3, 20]),
         )
         self._peer.venue = self
         self._plain = {topic for topic in "abc" if world.likely(0.15)}
@@ -94,6 +100,10 @@ class CentrifugoVenue(Venue):
 
     def protocol(self, token: Secret | None) -> ClientProtocol:
         return CentrifugoClient(token=token)
+
+    def refuse_tokens(self, tokens: Iterable[str]) -> None:
+        for token in tokens:
+            self._peer.refuse_token(token, 109)
 
     def params(self, topic: str) -> Any:
         return None if topic in self._plain else SubscribeParams(positioned=True, recoverable=True)

@@ -22,12 +22,12 @@ from tapewire.secrets import Secret
 from tapewire.testing.scripted import ScriptedConnection, ScriptedVenue
 from tapewire.transport.memory import MemoryPeer
 from tests.simulation.ledger import Ledger
-from tests.simulation.venues.venue import LIMIT, Venue
+from tests.simulation.venues.venue import NEVER, Venue
 from tests.simulation.world import World
 
 __all__ = ["GraphQLVenue"]
 
-LATER = "try again later"
+LATER_TEXT = "try again later"
 
 
 class _Numbered(msgspec.Struct):
@@ -88,14 +88,13 @@ class GraphQLVenue(Venue):
         super().__init__(world, ledger, limited=limited)
         self._peer = _Peer(self.network)
         self._peer.venue = self
-        self._limit = LIMIT if limited else 1_000
 
     @property
     def peer(self) -> _Peer:
         return self._peer
 
     def protocol(self, token: Secret | None) -> ClientProtocol:
-        return GraphQLClient(retryable=lambda errors: LATER in str(errors))
+        return GraphQLClient(retryable=lambda errors: LATER_TEXT in str(errors))
 
     def params(self, topic: str) -> Any:
         return Operation(topic)
@@ -112,8 +111,8 @@ class GraphQLVenue(Venue):
             connection.topics[request.id] = topic
             self._peer.resume(connection)
 
-        def refuse(final: bool) -> None:
-            connection.server.error(request.id, [{"message": "forbidden" if final else LATER}])
+        def refuse(why: str) -> None:
+            connection.server.error(request.id, [{"message": "forbidden" if why == NEVER else LATER_TEXT}])
             self._peer.resume(connection)
 
         self._judge(topic, accept, refuse)
@@ -132,7 +131,7 @@ class GraphQLVenue(Venue):
     def interrupt(self, topic: str) -> None:
         for connection, one in self._fed(topic):
             self.world.note(f"venue: the operation of {topic} fails on connection {connection.number}")
-            connection.server.error(one, [{"message": LATER}])
+            connection.server.error(one, [{"message": LATER_TEXT}])
 
     def end(self, topic: str) -> None:
         for connection, one in self._fed(topic):

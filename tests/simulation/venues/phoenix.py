@@ -13,7 +13,7 @@ from tapewire.testing import PhoenixPeer
 from tapewire.testing.peer import PhoenixPeerConnection
 from tapewire.transport.base import Endpoint
 from tests.simulation.ledger import Ledger
-from tests.simulation.venues.venue import LIMIT, Venue
+from tests.simulation.venues.venue import FULL, LATER, LIMIT, NEVER, Venue
 from tests.simulation.world import World
 
 __all__ = ["PhoenixVenue"]
@@ -22,6 +22,8 @@ __all__ = ["PhoenixVenue"]
 class _Numbered(msgspec.Struct):
     n: int | None = None
 
+
+_REASONS = {NEVER: "unauthorized", LATER: "join crashed", FULL: "too many channels joined"}
 
 _number = msgspec.json.Decoder(_Numbered).decode
 
@@ -87,8 +89,8 @@ class PhoenixVenue(Venue):
         def accept() -> None:
             connection.server.accept(join)
 
-        def refuse(final: bool) -> None:
-            connection.server.refuse(join, {"reason": "unauthorized" if final else "join crashed"})
+        def refuse(why: str) -> None:
+            connection.server.refuse(join, {"reason": _REASONS[why]})
 
         self._judge(join.topic, accept, refuse)
 

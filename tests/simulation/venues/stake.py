@@ -66,7 +66,7 @@ class StakeVenue(Venue):
             def accept() -> None:
                 connection.server.topics[topic] = None
 
-            def refuse(final: bool) -> None:
+            def refuse(why: str) -> None:
                 self.ended.add(topic)
                 connection.server.say({"type": "error", "channel": topic, "message": "no"})
 

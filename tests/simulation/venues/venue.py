@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -21,7 +22,13 @@ from tapewire.transport.memory import LinkFaults, MemoryNetwork
 from tests.simulation.ledger import Ledger
 from tests.simulation.world import World
 
-__all__ = ["LIMIT", "Temper", "Venue"]
+__all__ = ["FULL", "LATER", "LIMIT", "NEVER", "Temper", "Venue"]
+
+LATER, NEVER, FULL = "later", "never", "full"
+"""How a subscription is refused: it may be granted later, it never will be, or not on this connection."""
+
+MAX_ASKED = 200
+"""How often one topic may be asked for in ten seconds: more is no retry but a storm."""
 
 LIMIT = 2
 """Topics that one connection holds, where the venue limits them."""
@@ -34,6 +41,7 @@ class Temper(msgspec.Struct, kw_only=True):
     refuse: float = 0.0
     final: float = 0.0
     ignore: float = 0.0
+    full: float = 0.0
 
 
 class Venue(ABC):
@@ -44,6 +52,12 @@ class Venue(ABC):
     """True where a stream can be recovered."""
     answers: ClassVar[bool] = True
     """True where commands are answered."""
+    pooled: ClassVar[bool] = False
+    """True where only a pool can bear what the venue refuses on one connection."""
+    topic_tokens: ClassVar[bool] = False
+    """True where a topic may have a token of its own."""
+    tokens_may_fail: ClassVar[bool] = False
+    """True where two refused tokens in a row are final."""
     has_heartbeat: ClassVar[bool] = True
     """True where the protocol itself notices a dead line."""
     slowest: ClassVar[float] = 1.0
@@ -63,8 +77,8 @@ class Venue(ABC):
         """Topics that were ended or finally refused at some time: a subscription of them may end."""
         self.is_final = False
         """True once the venue has forbidden to come back."""
-        self._held: list[tuple[str, Callable[[], None], Callable[[bool], None]]] = []
-        self._healed = False
+        self._held: list[tuple[str, Callable[[], None], Callable[[str], None]]] = []
+        self._asked_at: dict[str, deque[float]] = {}
 
     # --- for the session --------------------------------------------------------------------------------------------
 
@@ -117,6 +131,10 @@ class Venue(ABC):
     def end(self, topic: str) -> None:
         """The subscription ends for good."""
 
+    def refuse_tokens(self, tokens: Iterable[str]) -> None:
+        """These are not accepted; where a wire takes its token with the handshake, some handshakes are not."""
+        self.network.refuse(401)
+
     def oddity(self, topic: str) -> None:
         """Something that only this wire knows; here there is no more than garbage."""
         self.garbage()
@@ -129,7 +147,7 @@ class Venue(ABC):
                 self.world.note(f"venue: accepts {topic} (late)")
                 accept()
             else:
-                self._refuse(topic, refuse, final=self.world.likely(0.2))
+                self._refuse(topic, refuse, NEVER if self.world.likely(0.2) else LATER)
 
     def flush(self) -> None:
         """Send what is queued, as one read for each connection; sometimes as two."""
@@ -178,7 +196,6 @@ class Venue(ABC):
 
     def heal(self) -> None:
         """From now on all goes well."""
-        self._healed = True
         self.temper = Temper()
         self.network.restore()
         self.delay(0.0)
@@ -206,24 +223,34 @@ class Venue(ABC):
         for task in asyncio.all_tasks() - before:
             self.world.tasks[task] = "venue"
 
-    def _judge(self, topic: str, accept: Callable[[], None], refuse: Callable[[bool], None]) -> None:
+    def _judge(self, topic: str, accept: Callable[[], None], refuse: Callable[[str], None]) -> None:
         """A subscription is asked for: answer it as the temper has it, and what is queued goes with the answer."""
+        self._count(topic)
         temper, roll = self.temper, self.world.chance.random()
         if roll < temper.ignore:
             self.world.note(f"venue: ignores the subscription to {topic}")
-        elif (roll := roll - temper.ignore) < temper.final:
-            self._refuse(topic, refuse, final=True)
-        elif (roll := roll - temper.final) < temper.refuse:
-            self._refuse(topic, refuse, final=False)
-        elif roll - temper.refuse < temper.slow:
+            return
+        for why, share in ((NEVER, temper.final), (LATER, temper.refuse), (FULL, temper.full)):
+            roll -= share
+            if roll < temper.ignore:
+                self._refuse(topic, refuse, why)
+                return
+        if roll - temper.ignore < temper.slow:
             self.world.note(f"venue: holds the subscription to {topic}")
             self._held.append((topic, accept, refuse))
         else:
             self.world.note(f"venue: accepts {topic}")
             accept()
 
-    def _refuse(self, topic: str, refuse: Callable[[bool], None], *, final: bool) -> None:
-        self.world.note(f"venue: refuses {topic}{' for good' if final else ''}")
-        if final:
+    def _refuse(self, topic: str, refuse: Callable[[str], None], why: str) -> None:
+        self.world.note(f"venue: refuses {topic} ({why})")
+        if why == NEVER:
             self.ended.add(topic)
-        refuse(final)
+        refuse(why)
+
+    def _count(self, topic: str) -> None:
+        now, asked = self.world.now, self._asked_at.setdefault(topic, deque(maxlen=MAX_ASKED))
+        if len(asked) == MAX_ASKED and now - asked[0] < 10:
+            self.world.complain("storm", f"{topic} was asked for {MAX_ASKED} times in {now - asked[0]:.3g} s")
+            asked.clear()
+        asked.append(now)

@@ -15,7 +15,7 @@ from tapewire.venues.weex.protocol import WeexProtocol
 from tapewire.venues.weex.wire import Frame
 from tests.simulation.ledger import Ledger
 from tests.simulation.venues.plain import PlainConnection, PlainPeer
-from tests.simulation.venues.venue import LIMIT, Venue
+from tests.simulation.venues.venue import FULL, LIMIT, NEVER, Venue
 from tests.simulation.world import World
 
 __all__ = ["WeexVenue"]
@@ -36,6 +36,7 @@ class WeexVenue(Venue):
     topics: ClassVar[tuple[str, ...]] = ("A@trade", "B@trade", "C@trade")
     close_codes: ClassVar[tuple[int, ...]] = (1000, 1001, 1006, 1007, 1012)
     has_heartbeat: ClassVar[bool] = False
+    pooled: ClassVar[bool] = True
 
     def __init__(self, world: World, ledger: Ledger, *, limited: bool = False) -> None:
         super().__init__(world, ledger, limited=limited)
@@ -71,17 +72,19 @@ class WeexVenue(Venue):
 
         def accept() -> None:
             if len(side.topics.keys() | set(topics)) > self._limit:
-                refuse(False)
+                refuse(FULL)
                 return
             side.topics.update(dict.fromkeys(topics))
             side.say({"result": True, "id": number})
 
-        def refuse(final: bool) -> None:
+        def refuse(why: str) -> None:
             connection.refusals += 1
             if connection.refusals > MAX_REFUSALS:
                 connection.link.close(1007, "too many wrong requests")
             symbol = topics[0].partition("@")[0].lower()
-            text = f"invalid symbol : {symbol}" if final else "exceeds the limit of channel subscriptions"
+            text = (
+                f"invalid symbol : {symbol}" if why == NEVER else "exceeds the limit of channel subscriptions"
+            )
             side.say({"result": False, "id": number, "msg": text})
 
         self._judge(topics[0], accept, refuse)
