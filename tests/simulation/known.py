@@ -22,7 +22,7 @@ KNOWN: dict[str, str] = {
     r"(raised: resync raised|_on_timer\(\)) AssertionError": "asking for a topic while the line goes down",
     r"endless: \d+ turns of the event loop": "closing on a dead line; a pool's topic refused as full everywhere",
     r"storm: ": "a pool's topic refused as full everywhere",
-    r"\('simulated'\)\] at session/driver.py:\d+ _greet|session greets, and has no timer": "the protocol factory raises",
+    r"\('simulated'\)\] at session/driver.py:\d+ _greet|session greets, and has no timer": "a protocol factory raises",
     r"raised: (push|request) raised BufferOverflow": "one subscription's overflow is raised for another's push",
     r"raised: .* raised CancelledError, and nobody": "a pool's cancelled open(); a strict handler's CancelledError",
     r"stuck: .* still waits": "a CancelledError of an inline on_error ends what ends the session",

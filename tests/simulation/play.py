@@ -299,6 +299,8 @@ class _Run:
         self.world.note(f"the machine sleeps for {seconds:g} s")
         self.world.clock.suspend(seconds)
         self.user.sleep(seconds)
+        if self.venue.final_codes:
+            self.user.may_fail = True  # who greets too late may be told to stay away (Centrifugo's 3502)
 
     def _burst(self) -> None:
         topic = self.world.chance.choice(self.venue.topics)

@@ -411,6 +411,8 @@ class User:
 
     async def call_and_wait(self, consumer: Consumer) -> None:
         """What an async handler awaits of the session that it is called by."""
+        if consumer.subscription is None:
+            return  # its task ran before `subscribe` has returned it, as eager ones do
         what = self.world.chance.choice(["request", "confirmed", "confirmed"])
         self.world.note(f"{consumer} awaits {what}")
         try:

@@ -188,6 +188,12 @@ class CentrifugoVenue(Venue):
                     assert isinstance(connection, CentrifugoPeerConnection)
                     connection.server.forward(b'{"push":{"disconnect":{"code":%d,"reason":"go"}}}' % code)
 
+    def heal(self) -> None:
+        self._peer.token_ttl = self._peer.channel_token_ttl = (
+            0  # where nobody has a fresh one a line ends with its token
+        )
+        super().heal()
+
     def _open(self) -> list[CentrifugoPeerConnection]:
         return [connection for connection in self._peer.connections if connection.is_open]
 
