@@ -16,6 +16,7 @@ from tapewire.session.credentials import Credentials
 from tapewire.session.options import SessionOptions
 from tapewire.session.pool import Pool
 from tapewire.session.session import Session
+from tapewire.transport.base import Endpoint
 from tests.simulation.inside import dead_ends
 from tests.simulation.ledger import Ledger
 from tests.simulation.user import Consumer, Manner, User
@@ -108,7 +109,7 @@ class _Run:
         user.may_fail = attempts is not None
         user.strict = world.likely(0.05)
         options: dict[str, Any] = {
-            "endpoint": self.venue.endpoint,
+            "endpoint": self._endpoint,
             "protocol": self._protocol,
             "connector": self.venue.network,
             "clock": world.clock,
@@ -132,6 +133,10 @@ class _Run:
         self.world.note(f"state: {state}")
         if self.world.likely(self.manner.raising) and not self.user.calm:
             raise boom(self.world.chance)
+
+    def _endpoint(self, token: Secret | None) -> Endpoint:
+        self.venue.count("a connection")
+        return self.venue.endpoint(token)
 
     def _protocol(self, token: Secret | None) -> ClientProtocol:
         if self.bad_factory and self.world.likely(0.1) and not self.user.calm:
@@ -275,6 +280,7 @@ class _Run:
             (venue.half_open, 0.7),
             (venue.garbage, 0.5),
             (lambda: network.unreachable(times=chance.randint(1, 3)), 1),
+            (lambda: network.unreachable(times=1_000), 0.4),  # until all is well
             (lambda: network.refuse(chance.choice([429, 500, 502, 503]), chance.choice([None, 1.0])), 0.7),
             (network.hang, 0.3),
             (lambda: venue.delay(chance.choice([0.0, 0.0, 0.01, 0.3])), 1),

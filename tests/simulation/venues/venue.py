@@ -225,7 +225,7 @@ class Venue(ABC):
 
     def _judge(self, topic: str, accept: Callable[[], None], refuse: Callable[[str], None]) -> None:
         """A subscription is asked for: answer it as the temper has it, and what is queued goes with the answer."""
-        self._count(topic)
+        self.count(topic)
         temper, roll = self.temper, self.world.chance.random()
         if roll < temper.ignore:
             self.world.note(f"venue: ignores the subscription to {topic}")
@@ -248,7 +248,8 @@ class Venue(ABC):
             self.ended.add(topic)
         refuse(why)
 
-    def _count(self, topic: str) -> None:
+    def count(self, topic: str) -> None:
+        """It is asked for: once more is once too often where that is no retry any more."""
         now, asked = self.world.now, self._asked_at.setdefault(topic, deque(maxlen=MAX_ASKED))
         if len(asked) == MAX_ASKED and now - asked[0] < 10:
             self.world.complain("storm", f"{topic} was asked for {MAX_ASKED} times in {now - asked[0]:.3g} s")

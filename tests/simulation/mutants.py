@@ -1,0 +1,151 @@
+"""Deliberate faults of the engine, each of which the simulation must find: what cannot fail proves nothing.
+
+A mutant is one text of one file, put in the place of another. `python -m tests.simulation.mutants` tries all of them,
+or those that are named; the tests try them too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+__all__ = ["MUTANTS", "Mutant", "complaints_of"]
+
+ROOT = Path(__file__).parents[2]
+
+
+class Mutant(msgspec.Struct, frozen=True, kw_only=True):
+    """In `file`, `old` (which must be there once) becomes `new`; some seed of `wire` must then complain of `kind`."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    wire: str
+    kind: str
+    seeds: int = 300
+
+
+MUTANTS = (
+    Mutant(
+        name="a jump of the numbering is not said",
+        file="protocols/centrifugo/channel.py",
+        old="return Skipped(self.topic, expected, offset, offset - expected)",
+        new="return True",
+        wire="centrifugo",
+        kind="loss",
+    ),
+    Mutant(
+        name="what came already is delivered again",
+        file="protocols/centrifugo/channel.py",
+        old="if 0 < offset < expected and not began_anew:",
+        new="if False:",
+        wire="centrifugo",
+        kind="twice",
+    ),
+    Mutant(
+        name="what is held is delivered whole behind the snapshot",
+        file="session/seeding.py",
+        old="list(self._reconcile(snapshot, held))",
+        new="list(held)",
+        wire="phoenix",
+        kind="behind snapshot",
+    ),
+    Mutant(
+        name="three tries are enough",
+        file="retry.py",
+        old="return self.max_attempts is not None and attempts >= self.max_attempts",
+        new="return attempts >= 3",
+        wire="stake",
+        kind="gave up",
+    ),
+    Mutant(
+        name="every refusal is final",
+        file="protocols/phoenix/client.py",
+        old="retryable = reason not in self._final_reasons",
+        new="retryable = False",
+        wire="phoenix",
+        kind="ended",
+    ),
+    Mutant(
+        name="an unanswered ping proves nothing",
+        file="session/liveness.py",
+        old='return "dead" if now >= self._pinged_at + self._timeout else None',
+        new="return None",
+        wire="stake",
+        kind="endless|stuck",
+    ),
+    Mutant(
+        name="no try is waited for",
+        file="retry.py",
+        old="wait = ceiling * fraction() if self.jitter else ceiling",
+        new="wait = 0.0",
+        wire="phoenix",
+        kind="storm|endless",
+    ),
+)
+
+
+def complaints_of(wire: str, seeds: int, mutant: Mutant | None = None) -> Counter[str]:
+    """How many seeds complain of what first, with a mutant in the engine or without."""
+    with tempfile.TemporaryDirectory(prefix="tapewire-mutant-") as folder:
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        if mutant is not None:
+            source = Path(folder) / "tapewire"
+            shutil.copytree(ROOT / "src" / "tapewire", source, ignore=shutil.ignore_patterns("__pycache__"))
+            _mutate(source / mutant.file, mutant)
+            environment["PYTHONPATH"] = folder
+        command = [sys.executable, "-m", "tests.simulation", "--quiet", "--wire", wire, "--seeds", str(seeds)]
+        done = subprocess.run(
+            [*command, "--jobs", "1"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+    if done.returncode not in (0, 1) or not done.stdout:
+        raise RuntimeError(done.stderr)
+    kinds: Counter[str] = Counter()
+    for count, kind in re.findall(r"(?m)^ *(\d+) \w+: ([a-z ]+): ", done.stdout):
+        kinds[kind] += int(count)
+    return kinds
+
+
+@cache
+def without(wire: str, seeds: int) -> Counter[str]:
+    """The complaints of the engine as it is."""
+    return complaints_of(wire, seeds)
+
+
+def is_found(mutant: Mutant) -> bool:
+    """True where more seeds complain of the mutant's kind than without it."""
+    with_it, as_it_is = complaints_of(mutant.wire, mutant.seeds, mutant), without(mutant.wire, mutant.seeds)
+    kinds = mutant.kind.split("|")
+    return sum(with_it[kind] for kind in kinds) > sum(as_it_is[kind] for kind in kinds)
+
+
+def _mutate(file: Path, mutant: Mutant) -> None:
+    text = file.read_text()
+    if text.count(mutant.old) != 1:
+        raise RuntimeError(f"{mutant.name}: its text stands {text.count(mutant.old)} times in {mutant.file}")
+    file.write_text(text.replace(mutant.old, mutant.new))
+
+
+def main(names: list[str]) -> int:
+    """Returns 1 if any mutant survives."""
+    survivors = 0
+    for mutant in MUTANTS:
+        if not names or any(name in mutant.name for name in names):
+            found = is_found(mutant)
+            survivors += not found
+            print(f"{'found   ' if found else 'SURVIVES'}  {mutant.name} ({mutant.kind})", flush=True)
+    return int(survivors > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
