@@ -1,5 +1,6 @@
 import asyncio
 import json
+from itertools import pairwise
 
 import pytest
 import websockets
@@ -259,3 +260,78 @@ async def test_a_topic_that_was_had_can_be_refused_where_others_are_not():
         await raw.take(2)
         assert '"reason":"not again"' in await raw.ask('["4","4","markets","phx_join",{}]')
         assert '"status":"ok"' in await raw.ask('["5","5","markets","phx_join",{}]')
+
+
+async def test_a_user_s_own_topic_begins_with_the_user_and_with_who_is_there():
+    async with played() as (sandbox, uid, raw):
+        topic = f"user_info:{uid}"
+        await raw.send(f'["1","1","{topic}","phx_join",{{}}]')
+        told = [json.loads(text) for text in await raw.take(4)]
+        assert [frame[3] for frame in told] == [
+            "phx_reply",
+            "user_updated",
+            "presence_state",
+            "presence_diff",
+        ]
+        assert (told[1][4]["uid"], told[1][4]["email"]) == (uid, "you@example.com")
+        assert told[2][4] == {}
+        assert told[3][4]["leaves"] == {}
+        mine = told[3][4]["joins"][uid]["metas"]
+        assert list(mine[0]) == ["phx_ref"]
+        token = (await login(sandbox))["token"]
+        assert json.loads(await raw.websocket.recv())[3] == "user_updated"  # the second login
+        async with connect(socket_url(sandbox, token), proxy=None) as websocket:
+            other = Raw(websocket)
+            await other.send(f'["1","1","{topic}","phx_join",{{}}]')
+            _, _, state, diff = (json.loads(text) for text in await other.take(4))
+            assert state[4] == {uid: {"metas": mine}}
+            assert json.loads(await raw.websocket.recv())[4] == diff[4]
+        left = json.loads(await raw.websocket.recv())
+        assert (left[3], left[4]["joins"], left[4]["leaves"]) == ("presence_diff", {}, diff[4]["joins"])
+
+
+async def test_the_profit_of_what_is_held_ticks_with_the_price():
+    async with played() as (sandbox, uid, raw):
+        face = sandbox.faces["stx"]
+        market = next(iter(face.exchange.markets.values()))
+        face.publish(face.exchange.place(uid, market.market_id, "buy", None, 10, 0)[1], 0)
+        await raw.send(f'["1","1","portfolio:{uid}","phx_join",{{}}]')
+        _, summary = await raw.take(2)
+        profits = [content(summary)["unrealized_pnl"]]
+        while len(profits) < 5:
+            before = sandbox.ledger.last_sequence(f"portfolio:{uid}")
+            sandbox.step()
+            for _ in range(sandbox.ledger.last_sequence(f"portfolio:{uid}") - before):
+                told = content(await raw.websocket.recv())
+                middle = market.book.best_bid + market.book.best_offer
+                cost = face.exchange.accounts[uid].positions[market.market_id].cost
+                assert told["unrealized_pnl"] == (10 * middle - 2 * cost) // 2
+                assert told["account_balance"] == summary_balance(summary)
+                profits.append(told["unrealized_pnl"])
+        assert all(one != other for one, other in pairwise(profits))
+        [row] = (
+            await graphql(
+                sandbox,
+                "{ accountMarketStats { marketId totalNetPnl } }",
+                (await login(sandbox))["token"],
+            )
+        ).json()["data"]["accountMarketStats"]
+        assert row == {"marketId": market.market_id, "totalNetPnl": profits[-1]}
+
+
+def summary_balance(summary):
+    return content(summary)["account_balance"]
+
+
+async def test_what_closes_a_position_says_its_profit():
+    async with played() as (sandbox, uid, _):
+        exchange = sandbox.faces["stx"].exchange
+        market = next(iter(exchange.markets.values()))
+        account = exchange.accounts[uid]
+        before = account.cash
+        for side in ("buy", "sell"):
+            exchange.place(uid, market.market_id, side, None, 10, 0)
+        bought, sold = account.fills
+        assert (bought.realized, sold.realized) == (0, account.cash - before)
+        assert sold.realized == 10 * (sold.price - bought.price) < 0
+        assert account.positions[market.market_id].realized == sold.realized

@@ -1,6 +1,7 @@
 """REST V3 of the played WEEX: shapes, signatures, weights, orders, and the codes of what is refused."""
 
 import json
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.sandbox.sandbox_peers import http
 from tests.sandbox.weex_peers import ORDER, call, levels_of, look, signed, weex
 
+TAKER_RATE = Decimal("0.0008")
 LIMIT = {**ORDER, "type": "LIMIT", "price": "80000.0", "timeInForce": "GTC"}
 
 
@@ -209,15 +211,104 @@ async def test_an_order_fills_becomes_a_position_and_is_closed_again():
         assert float(position["openValue"]) == pytest.approx(float(ask) * 0.01)
         mark = float((await look(sandbox, "symbolPrice?symbol=BTCUSDT")).json()["price"])
         assert float(position["unrealizePnl"]) == pytest.approx((mark - float(ask)) * 0.01, abs=2e-5)
+        opened = Decimal(ask) * Decimal("0.01")
+        fee = opened * TAKER_RATE
+        assert Decimal(position["marginSize"]) == opened / 20
         [balance] = (await call(sandbox, "GET", "account/balance")).json()
-        assert balance["balance"] == "10000.00000"
+        assert Decimal(balance["balance"]) == 10_000 - fee
+        assert Decimal(balance["availableBalance"]) == 10_000 - fee - opened / 20
         bid = touch(sandbox, "b")
         [closed] = (await call(sandbox, "POST", "closePositions", {})).json()
         assert closed["success"] is True
         assert (await call(sandbox, "GET", "account/position/allPosition")).json() == []
+        got = Decimal(bid) * Decimal("0.01")
+        fills = (await call(sandbox, "GET", "userTrades?symbol=BTCUSDT")).json()
+        assert [Decimal(each["commission"]) for each in fills] == [got * TAKER_RATE, fee]
+        assert [Decimal(each["realizedPnl"]) for each in fills] == [got - opened, 0]
         [balance] = (await call(sandbox, "GET", "account/balance")).json()
-        assert float(balance["balance"]) == pytest.approx(10_000 + (float(bid) - float(ask)) * 0.01)
+        assert Decimal(balance["balance"]) == 10_000 + got - opened - fee - got * TAKER_RATE
         assert balance["balance"] == balance["availableBalance"]
+
+
+async def test_a_long_is_closed_no_further_than_it_goes_and_leaves_no_short():
+    async with weex() as sandbox:
+        sell = {**ORDER, "side": "SELL"}
+        answer = (await call(sandbox, "POST", "order", sell)).json()
+        assert (answer["success"], answer["errorMessage"]) == (
+            False,
+            "the LONG position has 0 to close, not 0.0100",
+        )
+        await call(sandbox, "POST", "order", ORDER)
+        far = f"{float(touch(sandbox, 'a')) + 50:.1f}"
+        resting = {**LIMIT, "side": "SELL", "quantity": "0.004", "price": far}
+        assert (await call(sandbox, "POST", "order", resting)).json()["success"] is True
+        answer = (await call(sandbox, "POST", "order", sell)).json()
+        assert "has 0.0060 to close" in answer["errorMessage"]
+        assert (await call(sandbox, "POST", "order", {**sell, "quantity": "0.006"})).json()["success"] is True
+        [position] = (await call(sandbox, "GET", "account/position/allPosition")).json()
+        assert (position["side"], position["size"]) == ("LONG", "0.0040")
+
+
+async def test_a_long_and_a_short_stand_side_by_side():
+    async with weex() as sandbox:
+        await call(sandbox, "POST", "order", ORDER)
+        await call(sandbox, "POST", "order", {**ORDER, "side": "SELL", "positionSide": "SHORT"})
+        found = (await call(sandbox, "GET", "account/position/allPosition")).json()
+        assert [(each["side"], each["size"]) for each in found] == [("LONG", "0.0100"), ("SHORT", "0.0100")]
+        assert found[0]["id"] != found[1]["id"]
+        for each in (await call(sandbox, "POST", "closePositions", {})).json():
+            assert each["success"] is True
+        assert (await call(sandbox, "GET", "account/position/allPosition")).json() == []
+
+
+async def test_the_entry_price_stays_where_it_is_when_a_position_is_reduced():
+    async with weex() as sandbox:
+        for quantity in ("0.3", "0.2007"):  # through several levels: a mean that no tick hits
+            assert (await call(sandbox, "POST", "order", {**ORDER, "quantity": quantity})).json()["success"]
+            sandbox.step(5)
+        entries = []
+        for _ in range(5):
+            [position] = (await call(sandbox, "GET", "account/position/allPosition")).json()
+            entries.append(Decimal(position["openValue"]) / Decimal(position["size"]))
+            await call(sandbox, "POST", "order", {**ORDER, "side": "SELL", "quantity": "0.0777"})
+        assert max(entries) - min(entries) < Decimal("1e-9")
+
+
+@pytest.mark.parametrize("price", ["1.0", "43000.0", "170000.0"])
+async def test_an_order_away_from_the_market_rests(price):
+    async with weex() as sandbox:
+        side = "BUY" if float(price) < 86_000 else "SELL"
+        body = {**LIMIT, "price": price, "side": side, "positionSide": "LONG" if side == "BUY" else "SHORT"}
+        placed = (await call(sandbox, "POST", "order", body)).json()
+        assert placed["success"] is True, placed
+        found = (await call(sandbox, "GET", f"order?orderId={placed['orderId']}")).json()
+        assert (found["status"], found["price"]) == ("NEW", price)
+
+
+@pytest.mark.parametrize("price", ["0.0", "9999999.0"])
+async def test_a_price_that_cannot_be_is_refused_in_the_venue_s_own_units(price):
+    async with weex() as sandbox:
+        answer = (await call(sandbox, "POST", "order", {**LIMIT, "price": price})).json()
+        assert (answer["success"], answer["errorMessage"]) == (
+            False,
+            "price must be between 0.1 and 866460.0",
+        )
+
+
+async def test_what_orders_and_positions_hold_back_is_not_available():
+    async with weex(deposit=100) as sandbox:
+        far = f"{float(touch(sandbox, 'b')) - 50:.1f}"
+        body = {**LIMIT, "price": far, "quantity": "0.02"}
+        assert (await call(sandbox, "POST", "order", body)).json()["success"] is True
+        [balance] = (await call(sandbox, "GET", "account/balance")).json()
+        value = Decimal(far) * Decimal("0.02")
+        assert Decimal(balance["frozen"]) == value / 20 + value * TAKER_RATE
+        assert Decimal(balance["availableBalance"]) == 100 - Decimal(balance["frozen"])
+        answer = (await call(sandbox, "POST", "order", body)).json()
+        assert answer["errorMessage"] == "insufficient funds"
+        await call(sandbox, "DELETE", "allOpenOrders")
+        [balance] = (await call(sandbox, "GET", "account/balance")).json()
+        assert balance["availableBalance"] == "100.00000"
 
 
 async def test_selling_first_makes_a_short_position():

@@ -1,8 +1,8 @@
 """Accounts: cash, escrow, positions, and what happened to them. Pure. Amounts are integer ticks.
 
-Everything is fully collateralised: an order sets aside what it can cost, a fill turns that into a position, and a
-contract of each outcome in one hand is worth `payout` at once. So the sum of cash, escrow and the contracts' worth
-never changes but by deposits.
+An order sets aside what it can cost, and a fill turns that into a position, on the exchange's `Terms`. Contracts of
+both outcomes in one hand are worth `payout` at once. The sum of cash, escrow, fees and what positions are worth never
+changes but by deposits.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Account:
         self.cash = deposit
         self.escrow = 0
         self.settled_profit = 0
+        self.fees = 0
         self.open_orders: dict[str, Order] = {}
         self.closed_orders: deque[Order] = deque(maxlen=ORDER_HISTORY)
         self.positions: dict[str, Position] = {}
@@ -41,6 +42,10 @@ class Account:
         """Open and finished orders, the latest first."""
         found = [*self.closed_orders, *self.open_orders.values()]
         return sorted(found, key=lambda order: order.placed_at_ns, reverse=True)
+
+    def holds(self, market_id: str) -> int:
+        """Contracts held in the market, whatever side they are on."""
+        return sum(abs(each.net) for each in self.positions.values() if each.market_id == market_id)
 
     def set_aside(self, order: Order, amount: int) -> None:
         """Move `amount` from cash to the order's escrow; a negative amount moves it back."""
@@ -59,9 +64,12 @@ class Account:
         opposite = min(abs(position.net), abs(change)) if position.net * change < 0 else 0
         if opposite:
             # What is closed leaves at its average cost; the rest of the new contracts keeps its own price.
-            position.cost -= position.cost * opposite // abs(position.net)
+            closed = position.cost * opposite // abs(position.net)
+            opening = cost * (abs(change) - opposite) // abs(change)
+            position.cost -= closed
+            position.realized += payout * opposite - closed - (cost - opening)
             self.cash += payout * opposite
-            cost = cost * (abs(change) - opposite) // abs(change)
+            cost = opening
         position.net += change
         position.cost = position.cost + cost if position.net else 0
         position.changed_at_ns = now_ns

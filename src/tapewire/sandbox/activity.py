@@ -60,10 +60,10 @@ class UserActivity:
 
     def _cross(self, account: str, market: Market, now_ns: int) -> list[Event]:
         position = self._exchange.accounts[account].positions.get(market.market_id)
-        side: Side = "sell" if position is not None and position.net > 0 else "buy"
-        return self._exchange.place(
-            account, market.market_id, side, None, self._random.randint(1, 5), now_ns, tag=TAG
-        )[1]
+        held = max(0, position.net) if position is not None else 0
+        side: Side = "sell" if held else "buy"
+        quantity = min(self._random.randint(1, 5), held or 5)  # what is held is sold, and no more
+        return self._exchange.place(account, market.market_id, side, None, quantity, now_ns, tag=TAG)[1]
 
     def _cancel(self, account: str, now_ns: int) -> list[Event]:
         events: list[Event] = []

@@ -46,7 +46,9 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution as one account sees it. `cost` is what it paid, in ticks."""
+    """One execution as one account sees it. `cost` is what it paid, `fee` what the venue took for it, `realized` the
+    profit on what it closed; in ticks.
+    """
 
     fill_id: str
     trade_id: str
@@ -59,17 +61,20 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     cost: int
     is_maker: bool
     at_ns: int
+    fee: int = 0
+    realized: int = 0
 
 
 class Position(msgspec.Struct, kw_only=True):
     """Contracts of one account in one market: `net` above zero backs the first outcome, below zero the second.
 
-    `cost` is what the contracts it holds now have cost, in ticks.
+    `cost` is what the contracts it holds now have cost, `realized` the profit on those that were closed, in ticks.
     """
 
     market_id: str
     net: int = 0
     cost: int = 0
+    realized: int = 0
     changed_at_ns: int = 0
 
     def copy(self) -> Position:

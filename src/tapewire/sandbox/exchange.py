@@ -1,4 +1,4 @@
-"""A small exchange: two-outcome markets, price-time matching, fully collateralised accounts. Pure and seeded.
+"""A small exchange: markets, price-time matching, accounts that are settled on `Terms`. Pure and seeded.
 
 It reads no clock (`now_ns` is an argument) and knows no venue's spelling: a face translates. The same seed and the same
 calls give the same events, ids included. Every method that changes something returns its events, in order.
@@ -31,7 +31,8 @@ from .events import (
     Trade,
     Traded,
 )
-from .matching import Execution, Order, OrderStatus, RestingOrders, Side, unit_cost
+from .matching import Execution, Order, OrderStatus, RestingOrders, Side
+from .terms import Collateralised, Terms
 
 __all__ = ["Exchange", "Market"]
 
@@ -63,9 +64,10 @@ class Market(msgspec.Struct, kw_only=True):
 
 
 class Exchange:
-    """Markets, orders and accounts. `seed` decides the ids it gives."""
+    """Markets, orders and accounts. `seed` decides the ids it gives, `terms` what orders and fills cost."""
 
-    def __init__(self, seed: int | str = 1) -> None:
+    def __init__(self, seed: int | str = 1, terms: Terms | None = None) -> None:
+        self._terms: Terms = terms or Collateralised()
         self._ids = random.Random(f"ids-{seed}")
         self.markets: dict[str, Market] = {}
         self.closed_markets: deque[Market] = deque(maxlen=CLOSED_MARKETS)
@@ -140,7 +142,7 @@ class Exchange:
             return order.copy(), [OrderChanged(account, order.copy())] if owner.watched else []
         market = self.markets[market_id]
         events: list[Event] = []
-        owner.set_aside(order, self._collateral(order, market))
+        owner.set_aside(order, self._terms.set_aside(order, owner, market))
         owner.open_orders[order.order_id] = order
         touched = self._meet(order, market, now_ns, events)
         if order.remaining and price is not None:
@@ -187,9 +189,8 @@ class Exchange:
         return events
 
     def worth(self) -> int:
-        """All cash, escrow and contracts, in ticks: always what was deposited."""
-        held = sum(account.cash + account.escrow for account in self.accounts.values())
-        return held + sum(market.contracts * market.payout for market in self.markets.values())
+        """All cash, escrow and positions, and fees paid: always what was deposited."""
+        return self._terms.worth(self.accounts.values(), self.markets.values())
 
     def _refusal(self, order: Order, owner: Account) -> str:
         market = self.markets.get(order.market_id)
@@ -197,21 +198,11 @@ class Exchange:
             return "market is not open" if self.find_market(order.market_id) else "market not found"
         if order.side not in ("buy", "sell"):
             return "side must be buy or sell"
-        if order.price is not None and not 0 < order.price < market.payout:
-            return f"price must be between 1 and {market.payout - 1}"
         if not 0 < order.quantity <= MAX_QUANTITY:
             return f"quantity must be between 1 and {MAX_QUANTITY}"
         if order.price is None and market.book.next_maker(order) is None:
             return "no liquidity"
-        if self._collateral(order, market) > owner.cash:
-            return "insufficient funds"
-        return ""
-
-    @staticmethod
-    def _collateral(order: Order, market: Market) -> int:
-        if order.price is None:
-            return market.book.cost_now(order)
-        return order.remaining * unit_cost(order.side, order.price, market.payout)
+        return self._terms.refusal(order, owner, market)
 
     def _meet(self, order: Order, market: Market, now_ns: int, events: list[Event]) -> set[tuple[Side, int]]:
         touched: set[tuple[Side, int]] = set()
@@ -242,17 +233,13 @@ class Exchange:
 
     def _held(self, market_id: str, execution: Execution) -> int:
         names = (execution.maker.account, execution.taker.account)
-        positions = (self.accounts[name].positions.get(market_id) for name in names)
-        return sum(abs(position.net) for position in positions if position)
+        return sum(self.accounts[name].holds(market_id) for name in names)
 
     def _book_fill(
         self, order: Order, trade: Trade, market: Market, is_maker: bool, events: list[Event]
     ) -> None:
         owner = self.accounts[order.account]
-        cost = trade.quantity * unit_cost(order.side, trade.price, market.payout)
-        owner.pay_for(order, cost)
-        change = trade.quantity if order.side == "buy" else -trade.quantity
-        position = owner.take_contracts(market.market_id, change, cost, market.payout, trade.at_ns)
+        booked = self._terms.book(order, owner, trade, market, is_maker=is_maker)
         if is_maker and not order.remaining:
             self._finish(order, "filled")
         if not owner.watched:
@@ -260,13 +247,14 @@ class Exchange:
         fill = Fill(
             fill_id=self.new_id(), trade_id=trade.trade_id, order_id=order.order_id,
             client_order_id=order.client_order_id, market_id=market.market_id, side=order.side, price=trade.price,
-            quantity=trade.quantity, cost=cost, is_maker=is_maker, at_ns=trade.at_ns,
+            quantity=trade.quantity, cost=booked.cost, fee=booked.fee, realized=booked.realized, is_maker=is_maker,
+            at_ns=trade.at_ns,
         )  # fmt: skip
         owner.fills.append(fill)
         if is_maker:
             events.append(OrderChanged(owner.name, order.copy()))
         events.append(Filled(owner.name, fill))
-        events.append(PositionChanged(owner.name, position.copy()))
+        events.append(PositionChanged(owner.name, booked.position.copy()))
         if is_maker:
             events.append(BalanceChanged(owner.name, owner.cash, owner.escrow))
 
@@ -276,7 +264,7 @@ class Exchange:
         elif order.price is None:
             self._finish(order, "partly_cancelled" if order.filled else "cancelled")
         else:  # what rests keeps what its own price can cost; a better price gives the difference back
-            owner.set_aside(order, self._collateral(order, market) - order.escrow)
+            owner.set_aside(order, self._terms.set_aside(order, owner, market) - order.escrow)
         if owner.watched:
             events.append(OrderChanged(owner.name, order.copy()))
 

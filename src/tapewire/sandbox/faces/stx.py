@@ -47,6 +47,7 @@ from .stx_wire import (
     recent_trades,
     settlement_record,
     trade_record,
+    unrealized,
 )
 
 __all__ = ["StxCall", "StxFace"]
@@ -97,6 +98,8 @@ class StxFace:
         }
         self.deposit = deposit
         self._topics: dict[str, dict[StxSocket, None]] = {}
+        self._presences = 0
+        self._told_profits: dict[str, int] = {}
         self._last_stamp_us = 0
 
     def add_user(
@@ -157,13 +160,15 @@ class StxFace:
         self._topics.setdefault(topic, {})[socket] = None
         self.stage.carriage.begin(self.name, topic, socket.number)
 
-    def unsubscribed(self, topic: str, socket: StxSocket) -> None:
-        """A socket left a topic, or is over."""
+    def unsubscribed(self, topic: str, socket: StxSocket) -> bool:
+        """A socket left a topic, or is over. False where it was not there."""
         self.stage.carriage.end(self.name, topic, socket.number, line_over=socket.is_lost)
         sockets = self._topics.get(topic, {})
+        was_there = socket in sockets
         sockets.pop(socket, None)
         if not sockets:
             self._topics.pop(topic, None)
+        return was_there
 
     def listening_accounts(self) -> list[str]:
         """The accounts one of whose topics somebody has joined."""
@@ -214,7 +219,40 @@ class StxFace:
                 for position in account.positions.values()
             ]
             return "all_positions", {"positions": records}
-        return ("summary", portfolio_record(account)) if name == "portfolio" else None
+        if name == "portfolio":
+            return "summary", portfolio_record(account, self.profit_of(uid))
+        user = self.accounts.find(uid)
+        return ("user_updated", self._user_fields(user)) if name == "user_info" and user else None
+
+    def profit_of(self, uid: str) -> int:
+        """What the account's positions would bring now, beyond what they cost, in cents."""
+        held = (
+            (position, self.exchange.markets.get(position.market_id))
+            for position in self.exchange.accounts[uid].positions.values()
+            if position.net
+        )
+        return sum(unrealized(position, market) for position, market in held if market)
+
+    def presences(self, uid: str, newcomer: StxSocket) -> dict[str, Any]:
+        """Who listens to a user's topic besides a newcomer, as Phoenix's Presence words it."""
+        metas: dict[str, list[dict[str, Any]]] = {}
+        for socket in self._topics.get(f"user_info:{uid}", {}):
+            if socket is not newcomer:
+                metas.setdefault(socket.user.uid, []).append(socket.presences[uid])
+        return {who: {"metas": found} for who, found in metas.items()}
+
+    def tell_presence(self, uid: str, socket: StxSocket, *, joined: bool) -> None:
+        """Publish that a socket came to a user's topic, or went. Whoever comes again goes first."""
+        if joined and uid in socket.presences:
+            self.tell_presence(uid, socket, joined=False)
+        if joined:
+            self._presences += 1
+            socket.presences[uid] = {"phx_ref": f"F{self._presences:011}"}
+        entry = {socket.user.uid: {"metas": [socket.presences[uid]]}}
+        content = {"joins": entry if joined else {}, "leaves": {} if joined else entry}
+        if not joined:
+            del socket.presences[uid]
+        self._send(f"user_info:{uid}", "presence_diff", content, self.stage.clock.time_ns())
 
     # Publishing
 
@@ -224,11 +262,31 @@ class StxFace:
             for topic, named in ((MARKETS, event), (MARKET_INFO, "market_update")):
                 stamps = {"market_id": market_id, **self._stamps(now_ns)}
                 self._send(topic, named, {market_id: {**content, **stamps}}, now_ns)
+        told: set[str] = set()
         for item in events:
             worded = self._account_change(item)
             if worded is not None:
                 topic, event, payload = worded
+                told.add(topic)
                 self._send(topic, event, {**payload, **self._stamps(now_ns)}, now_ns)
+        moved = {event.market_id for event in events if isinstance(event, BookChanged | Traded)}
+        self._tick_profits(moved, told, now_ns)
+
+    def _tick_profits(self, moved: set[str], told: set[str], now_ns: int) -> None:
+        """Tell whoever holds contracts of a market that moved what they would bring now, where that has changed."""
+        for uid, account in self.exchange.accounts.items():
+            topic = f"portfolio:{uid}"
+            if not account.watched or topic in told:
+                continue
+            if any(each.net and each.market_id in moved for each in account.positions.values()):
+                profit = self.profit_of(uid)
+                if self._told_profits.get(uid) != profit:
+                    self._tell_portfolio(uid, now_ns)
+
+    def _tell_portfolio(self, uid: str, now_ns: int) -> None:
+        profit = self._told_profits[uid] = self.profit_of(uid)
+        content = portfolio_record(self.exchange.accounts[uid], profit)
+        self._send(f"portfolio:{uid}", "update", {**content, **self._stamps(now_ns)}, now_ns)
 
     def _market_changes(self, events: Sequence[Event]) -> dict[str, tuple[str, dict[str, Any]]]:
         """Event and fields for each market that something happened to, in the order in which it did."""
@@ -277,18 +335,23 @@ class StxFace:
             return f"active_settlements:{event.account}", "new_settlements", {"settlements": [record]}
         if isinstance(event, BalanceChanged):
             account = self.exchange.accounts[event.account]
-            return f"portfolio:{event.account}", "update", portfolio_record(account)
+            profit = self._told_profits[event.account] = self.profit_of(event.account)
+            return f"portfolio:{event.account}", "update", portfolio_record(account, profit)
         return None
 
     def tell_user_updated(self, user: StxUser, now_ns: int) -> None:
         """Publish what is known of a user on their own topic."""
-        content = {
+        content = {**self._user_fields(user), "current_login_at": iso(now_ns), **self._stamps(now_ns)}
+        self._send(f"user_info:{user.uid}", "user_updated", content, now_ns)
+
+    @staticmethod
+    def _user_fields(user: StxUser) -> dict[str, Any]:
+        return {
             "uid": user.uid,
             "user_id": user.user_id,
             "email": user.email,
-            "current_login_at": iso(now_ns),
+            "two_factor_auth": user.two_factor is not None,
         }
-        self._send(f"user_info:{user.uid}", "user_updated", {**content, **self._stamps(now_ns)}, now_ns)
 
     def _stamps(self, now_ns: int) -> dict[str, Any]:
         # Microseconds that never stand still: two publications of a topic never say the same.

@@ -62,6 +62,8 @@ class StxSocket:
             if max_channels is None
             else PhoenixServer(version, max_channels=max_channels)
         )
+        self.presences: dict[str, dict[str, Any]] = {}
+        """How Phoenix's Presence words this socket, by the uid whose topic it has joined."""
         self._selections: dict[str, MarketSelection] = {}
         self._ping_ms: dict[str, int] = {}
         self._ping_deadlines: dict[str, float] = {}
@@ -174,6 +176,9 @@ class StxSocket:
         snapshot = self._face.snapshot(name, uid)
         if snapshot is not None:
             self._server.push(join.topic, *snapshot)
+        if name == "user_info":
+            self._server.push(join.topic, "presence_state", self._face.presences(uid, self))
+            self._face.tell_presence(uid, self, joined=True)
 
     def _accept(self, join: JoinRequested, response: Any) -> None:
         if self._server.accept(join, response):
@@ -238,7 +243,9 @@ class StxSocket:
         self._ping_deadlines[topic] = asyncio.get_running_loop().time() + self._ping_ms[topic] / 1000
 
     def _forget(self, topic: str) -> None:
-        self._face.unsubscribed(topic, self)
+        was_there = self._face.unsubscribed(topic, self)
+        if was_there and topic.startswith("user_info:"):
+            self._face.tell_presence(topic.partition(":")[2], self, joined=False)
         self._selections.pop(topic, None)
         self._ping_deadlines.pop(topic, None)
         if self._ping_ms.pop(topic, None) is not None:

@@ -30,6 +30,7 @@ __all__ = [
     "recent_trades",
     "settlement_record",
     "trade_record",
+    "unrealized",
 ]
 
 ORDER_STATUSES: Mapping[str, str] = {
@@ -172,18 +173,30 @@ def trade_record(fill: Fill) -> dict[str, Any]:
         "quantity": fill.quantity,
         "remaining": fill.quantity,
         "premium": -fill.cost,
-        "grossPnl": 0,
-        "totalFee": 0,
+        "grossPnl": fill.realized,
+        "totalFee": fill.fee,
         "liquidityAction": "provider" if fill.is_maker else "taker",
         "time": iso(fill.at_ns),
         "insertedAt": fill.at_ns // 1000,
     }
 
 
+def unrealized(position: Position, market: Market) -> int:
+    """The profit of what is held, at the middle of the book, in whole cents."""
+    bid, offer = market.book.best_bid, market.book.best_offer
+    if bid is not None and offer is not None:
+        doubled = bid + offer
+    else:
+        doubled = 2 * (bid or offer or market.last_price or market.payout // 2)
+    if position.net < 0:
+        doubled = 2 * market.payout - doubled
+    return (abs(position.net) * doubled - 2 * position.cost) // 2
+
+
 def position_record(
-    position: Position, market: Market | None, orders: Sequence[Order] = (), profit: int = 0
+    position: Position, market: Market | None, orders: Sequence[Order] = ()
 ) -> dict[str, Any]:
-    """A position; `position` is above zero for the first outcome."""
+    """A position; `position` is above zero for the first outcome. Its profit is what was closed, and what is held."""
     payout = market.payout if market else 100
     held = abs(position.net)
     liability = sum(order.escrow for order in orders if order.market_id == position.market_id)
@@ -199,7 +212,7 @@ def position_record(
         "openPotentialProfit": held * payout - position.cost,
         "orderLiability": liability,
         "positionPremiumLiability": position.cost,
-        "totalNetPnl": profit,
+        "totalNetPnl": position.realized + (unrealized(position, market) if market and held else 0),
         "totalFees": 0,
         "updatedAt": position.changed_at_ns // 1000,
     }
@@ -228,8 +241,8 @@ def settlement_record(settlement: Settlement, payout: int = 100) -> dict[str, An
     }
 
 
-def portfolio_record(account: Account) -> dict[str, Any]:
-    """Balances, in cents."""
+def portfolio_record(account: Account, profit: int = 0) -> dict[str, Any]:
+    """Balances, in cents; `profit` is that of what is held, at present prices: its name is ours, no page has one."""
     orders = account.open_orders.values()
     premium = sum(position.cost for position in account.positions.values())
     return {
@@ -241,6 +254,7 @@ def portfolio_record(account: Account) -> dict[str, Any]:
         "position_premium_liability": premium,
         "total_deposits": account.deposited,
         "total_withdrawals": 0,
+        "unrealized_pnl": profit,
         "total_settlement_pnl": account.settled_profit,
         "total_fees": 0,
     }

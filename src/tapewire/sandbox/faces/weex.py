@@ -27,9 +27,10 @@ from . import weex_v2
 from .weex_accounts import AccountNews
 from .weex_books import DEPTHS, FIRST_VERSION, BookStream
 from .weex_keys import DEFAULT, ApiKey, ApiKeys, WeexProblem
+from .weex_margin import FINE, Margined
 from .weex_rest import WeexRest, refusal_of
 from .weex_socket import Dialect, Limits, WeexSocket
-from .weex_symbols import RANGE, Contract, contracts_for
+from .weex_symbols import RANGE, UNIT_PLACES, Contract, contracts_for
 from .weex_tape import Tape
 from .weex_topics import PRIVATE, depth_of, kline_of
 
@@ -87,7 +88,7 @@ class WeexFace:
         self.books: dict[tuple[str, int], BookStream] = {}
         self.versions: dict[str, int] = {}
         seed = f"{self.name}-{stage.seed}"
-        self.exchange = Exchange(seed)
+        self.exchange = Exchange(seed, Margined(dict(self.contracts)))
         self.flow = _flow(self.exchange, list(self.contracts), seed)
         self.news = AccountNews(self.exchange, self.contracts, self.versions)
         self.rest = WeexRest(self, max_weight, max_orders)
@@ -96,7 +97,11 @@ class WeexFace:
             channels=max_channels, operations=max_operations, ping_interval=ping_interval,
             unsubscribed_timeout=unsubscribed_timeout,
         )  # fmt: skip
-        self._max_sockets, self._max_opens, self._deposit = max_sockets, max_opens, deposit * 10**5
+        self._max_sockets, self._max_opens, self._deposit = (
+            max_sockets,
+            max_opens,
+            deposit * 10**UNIT_PLACES * FINE,
+        )
         self._intervals = (depth_interval, ticker_interval)
         self._due = [0.0, 0.0]
         self._opened: deque[float] = deque()

@@ -11,8 +11,9 @@ from typing import Any
 from ..events import AccountEvent, BalanceChanged, Filled, OrderChanged, PositionChanged
 from ..exchange import Exchange
 from ..matching import Order
+from .weex_margin import MarginPosition, position_key, terms_of
 from .weex_symbols import Contract
-from .weex_wire import balance_row, fill_row, number_of, order_row, position_row, terms_of
+from .weex_wire import balance_row, fill_row, number_of, order_row, position_row
 
 __all__ = ["AccountNews"]
 
@@ -91,8 +92,11 @@ class AccountNews:
             contract = self.contract_of(event.position.market_id)
             if contract is None:
                 return None
+            position = event.position
+            assert isinstance(position, MarginPosition)
             version = self._versions[contract.symbol]
-            return "positions", contract.symbol, position_row(event.position, contract, version)
+            key = position_key(contract.symbol, is_short=position.is_short)
+            return "positions", key, position_row(position, contract, version)
         return None
 
     def _order_row(self, event: OrderChanged, now_ms: int) -> tuple[str, str, dict[str, Any]] | None:

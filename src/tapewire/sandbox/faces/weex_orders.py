@@ -1,14 +1,14 @@
 """REST V3 of the played WEEX: an account's orders, positions and balance. Codes and shapes: weex.md 3.6.
 
 What a request has wrong is refused with a code and status 400; what the exchange then forbids (no money, no liquidity)
-is an answer with `success: false`. Positions are netted: who sells more than a long holds is short afterwards. A
-client order id that the account has used before is refused. Trigger orders are not played.
+is an answer with `success: false`: an order that would close more than its position holds, too. A client order id that
+the account has used before is refused. Trigger orders are not played.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -17,10 +17,10 @@ from ..events import Fill
 from ..exchange import MAX_QUANTITY
 from ..matching import Order, Side
 from .weex_keys import WeexProblem
+from .weex_margin import MAKER_FEE, TAKER_FEE, TIMES_IN_FORCE, MarginPosition, rate
 from .weex_symbols import Contract
 from .weex_tape import Tape
 from .weex_wire import (
-    TIMES_IN_FORCE,
     balance_rest,
     client_id_of,
     fill_rest,
@@ -86,28 +86,36 @@ class WeexOrders:
     # Looking
 
     def _balance(self, account: str, _: Mapping[str, Any]) -> Any:
-        owner, profit = self._face.exchange.accounts[account], 0
-        for position in owner.positions.values():
+        profit = sum(
+            unrealized(position, contract, self._doubled_middle(contract))
+            for position, contract in self._held(account)
+        )
+        return [balance_rest(self._face.exchange.accounts[account], profit)]
+
+    def _held(self, account: str) -> Iterator[tuple[MarginPosition, Contract]]:
+        """The account's positions in what is traded, and their contracts."""
+        for position in list(self._face.exchange.accounts[account].positions.values()):
             contract = self._face.news.contract_of(position.market_id)
-            if contract is not None:
-                profit += unrealized(position, contract, self._doubled_middle(contract))
-        return [balance_rest(owner, profit)]
+            if contract is not None and position.net:
+                assert isinstance(position, MarginPosition)
+                yield position, contract
 
     def _doubled_middle(self, contract: Contract) -> int:
         return Tape.middle(self._face.markets[contract.symbol])
 
     def _commission(self, _: str, query: Mapping[str, Any]) -> Any:
         symbol = self._contract(query).symbol
-        return {"symbol": symbol, "makerCommissionRate": "0", "takerCommissionRate": "0"}
+        rates = {"makerCommissionRate": rate(MAKER_FEE), "takerCommissionRate": rate(TAKER_FEE)}
+        return {"symbol": symbol, **rates}
 
     def _positions(self, account: str, query: Mapping[str, Any]) -> Any:
-        rows = []
-        for position in self._face.exchange.accounts[account].positions.values():
-            contract = self._face.news.contract_of(position.market_id)
-            if contract is not None and position.net and query.get("symbol") in (None, contract.symbol):
-                version = self._face.versions[contract.symbol]
-                rows.append(position_rest(position, contract, version, self._doubled_middle(contract)))
-        return rows
+        return [
+            position_rest(
+                position, contract, self._face.versions[contract.symbol], self._doubled_middle(contract)
+            )
+            for position, contract in self._held(account)
+            if query.get("symbol") in (None, contract.symbol)
+        ]
 
     def _order(self, account: str, query: Mapping[str, Any]) -> Any:
         order = self._found(account, query)
@@ -263,18 +271,17 @@ class WeexOrders:
 
     def _close_positions(self, account: str, body: Mapping[str, Any]) -> Any:
         now_ns, answers = self._face.stage.clock.time_ns(), []
-        for position in list(self._face.exchange.accounts[account].positions.values()):
-            contract = self._face.news.contract_of(position.market_id)
-            if contract is None or not position.net or body.get("symbol") not in (None, "", contract.symbol):
+        for position, contract in self._held(account):
+            if body.get("symbol") not in (None, "", contract.symbol):
                 continue
             wanted = _Wanted(
                 contract=contract,
-                side="sell" if position.net > 0 else "buy",
+                side="buy" if position.is_short else "sell",
                 tick=None,
                 lots=abs(position.net),
                 time_in_force="IOC",
                 client_order_id=None,
-                tag=f"{'LONG' if position.net > 0 else 'SHORT'} IOC reduce",
+                tag=f"{'SHORT' if position.is_short else 'LONG'} IOC reduce",
             )
             answers.append({"positionId": 0, **self._execute(account, wanted, now_ns)})
         return answers

@@ -16,6 +16,7 @@ from ..face import Route
 from ..http import Request, Response
 from .weex_books import DEPTHS
 from .weex_keys import WeexProblem
+from .weex_margin import MAKER_FEE, TAKER_FEE, rate
 from .weex_orders import WeexOrders
 from .weex_symbols import Contract
 from .weex_tape import INTERVALS, Tape
@@ -269,8 +270,8 @@ def _listing(contract: Contract) -> dict[str, Any]:
         "maxLeverage": "400",
         "buyLimitPriceRatio": "0.01",
         "sellLimitPriceRatio": "0.01",
-        "makerFeeRate": "0",
-        "takerFeeRate": "0",
+        "makerFeeRate": rate(MAKER_FEE),
+        "takerFeeRate": rate(TAKER_FEE),
         "minOrderSize": contract.size(1),
         "maxOrderSize": contract.size(10**6),
         "maxPositionSize": contract.size(10**9),

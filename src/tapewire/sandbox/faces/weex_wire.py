@@ -1,7 +1,7 @@
 """How WEEX words what the exchange knows of an account: orders, fills, positions, balances, on V3. Pure.
 
 Field names: weex.md 3.3 and 3.6. On sockets numbers are texts; REST has ids and times as numbers. WEEX knows no state
-"partially filled": it shows in `cumFillSize`. The sandbox takes no fees. A position is netted: above zero it is LONG.
+"partially filled": it shows in `cumFillSize`. What accounts hold and pay is settled by `weex_margin`.
 """
 
 from __future__ import annotations
@@ -11,25 +11,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..accounts import Account
-from ..events import Fill, Position
+from ..events import Fill
 from ..matching import Order
-from .weex_symbols import RANGE, UNIT_PLACES, Contract, fixed
+from .weex_margin import (
+    FINE,
+    LEVERAGE,
+    MAKER_FEE,
+    TAKER_FEE,
+    MarginPosition,
+    margin_of,
+    money,
+    position_key,
+    rate,
+    terms_of,
+)
+from .weex_symbols import UNIT_PLACES, Contract, fixed
 
 __all__ = [
-    "LEVERAGE",
     "STATUSES",
-    "TIMES_IN_FORCE",
     "balance_rest",
     "balance_row",
     "fill_rest",
     "fill_row",
     "number_of",
-    "open_value",
     "order_rest",
     "order_row",
     "position_rest",
     "position_row",
-    "terms_of",
 ]
 
 STATUSES: Mapping[str, str] = {
@@ -40,21 +48,10 @@ STATUSES: Mapping[str, str] = {
     "rejected": "CANCELED",
 }
 
-TIMES_IN_FORCE = ("GTC", "IOC", "FOK", "POST_ONLY")
-LEVERAGE = "20"
-
 
 def number_of(identifier: str) -> int:
     """The venue's number of what the exchange gave a UUID: up to eighteen digits, always the same."""
     return uuid.UUID(identifier).int >> 69
-
-
-def terms_of(order: Order) -> tuple[str, str, bool]:
-    """Position side, time in force and reduce-only of an order: its tag, where the venue's own API placed it."""
-    words = order.tag.split()
-    if len(words) == 3 and words[1] in TIMES_IN_FORCE:
-        return words[0], words[1], words[2] == "reduce"
-    return "LONG", "IOC" if order.price is None else "GTC", False
 
 
 def client_id_of(order: Order) -> str:
@@ -84,9 +81,9 @@ def order_row(order: Order, contract: Contract, fills: Sequence[Fill], now_ms: i
         "reduceOnly": reduce_only,
         "triggerPrice": "0",
         "orderSource": "API",
-        "leverage": LEVERAGE,
-        "takerFeeRate": "0",
-        "makerFeeRate": "0",
+        "leverage": str(LEVERAGE),
+        "takerFeeRate": rate(TAKER_FEE),
+        "makerFeeRate": rate(MAKER_FEE),
         "status": STATUSES[order.status],
         "cancelReason": "USER_CANCELED" if cancelled else "UNKNOWN_ORDER_CANCEL_REASON",
         "latestFillPrice": contract.price(prices[-1]) if prices else "0",
@@ -94,8 +91,8 @@ def order_row(order: Order, contract: Contract, fills: Sequence[Fill], now_ms: i
         "minFillPrice": contract.price(min(prices)) if prices else "0",
         "cumFillSize": contract.size(order.filled),
         "cumFillValue": _fill_value(order, contract),
-        "cumFillFee": "0",
-        "cumRealizePnl": "0",
+        "cumFillFee": money(sum(fill.fee for fill in fills)),
+        "cumRealizePnl": money(sum(fill.realized for fill in fills)),
         "createdTime": str(order.placed_at_ns // 1_000_000),
         "updatedTime": str(now_ms),
     }
@@ -150,9 +147,9 @@ def fill_row(fill: Fill, contract: Contract, position_side: str) -> dict[str, An
         "orderSide": fill.side.upper(),
         "fillSize": contract.size(fill.quantity),
         "fillValue": _worth(fill, contract),
-        "fillFee": "0",
+        "fillFee": money(fill.fee),
         "liquidateFee": "0",
-        "realizePnl": "0",
+        "realizePnl": money(fill.realized),
         "direction": "MAKER" if fill.is_maker else "TAKER",
         "createdTime": str(fill.at_ns // 1_000_000),
         "updatedTime": str(fill.at_ns // 1_000_000),
@@ -166,13 +163,13 @@ def fill_rest(fill: Fill, contract: Contract, position_side: str) -> dict[str, A
         "orderId": number_of(fill.order_id),
         "symbol": contract.symbol,
         "buyer": fill.side == "buy",
-        "commission": "0",
+        "commission": money(fill.fee),
         "commissionAsset": "USDT",
         "maker": fill.is_maker,
         "price": contract.price(fill.price),
         "qty": contract.size(fill.quantity),
         "quoteQty": _worth(fill, contract),
-        "realizedPnl": "0",
+        "realizedPnl": money(fill.realized),
         "side": fill.side.upper(),
         "positionSide": position_side,
         "time": fill.at_ns // 1_000_000,
@@ -183,56 +180,47 @@ def _worth(fill: Fill, contract: Contract) -> str:
     return fixed(contract.value(fill.price * fill.quantity, fill.quantity), UNIT_PLACES)
 
 
-def open_value(position: Position, contract: Contract) -> int:
-    """What the position was opened for, in units. The exchange knows a short as what its seller has set aside."""
+def unrealized(position: MarginPosition, contract: Contract, doubled_middle: int) -> int:
+    """Its profit at the middle of the book, in fine parts."""
     lots = abs(position.net)
-    ticks = position.cost if position.net >= 0 else lots * RANGE - position.cost
-    return contract.value(ticks, lots)
+    marked = contract.value(doubled_middle * lots, 2 * lots) * FINE // 2
+    return position.cost - marked if position.is_short else marked - position.cost
 
 
-def unrealized(position: Position, contract: Contract, doubled_middle: int) -> int:
-    """Its profit at the middle of the book, in units."""
-    marked = contract.value(abs(position.net) * doubled_middle // 2, abs(position.net))
-    profit = marked - open_value(position, contract)
-    return profit if position.net >= 0 else -profit
-
-
-def position_row(position: Position, contract: Contract, version: int) -> dict[str, Any]:
+def position_row(position: MarginPosition, contract: Contract, version: int) -> dict[str, Any]:
     """A position as the topic `positions` has it: no mark price, no profit. A closed one has size `0`."""
-    size, value = contract.size(abs(position.net)), fixed(open_value(position, contract), UNIT_PLACES)
-    changed = str(position.changed_at_ns // 1_000_000)
     return {
-        "id": str(number_of(_position_id(contract))),
+        "id": str(number_of(_position_id(contract, position))),
         "coin": "USDT",
         "symbol": contract.symbol,
-        "side": "LONG" if position.net >= 0 else "SHORT",
+        "side": "SHORT" if position.is_short else "LONG",
         "marginMode": "CROSSED",
         "separatedMode": "COMBINED",
         "separatedOpenOrderId": "0",
-        "leverage": LEVERAGE,
-        "size": size,
-        "openValue": value if position.net else "0",
-        "openFee": "0",
+        "leverage": str(LEVERAGE),
+        "size": contract.size(abs(position.net)),
+        "openValue": money(position.cost),
+        "openFee": money(position.open_fee),
         "fundingFee": "0",
-        "isolatedMargin": "0",
+        "isolatedMargin": money(margin_of(position)),
         "autoAppendIsolatedMargin": False,
-        "cumOpenSize": size,
-        "cumOpenValue": value if position.net else "0",
-        "cumOpenFee": "0",
-        "cumCloseSize": "0",
-        "cumCloseValue": "0",
-        "cumCloseFee": "0",
+        "cumOpenSize": contract.size(position.opened),
+        "cumOpenValue": money(position.opened_value),
+        "cumOpenFee": money(position.opened_fee),
+        "cumCloseSize": contract.size(position.closed),
+        "cumCloseValue": money(position.closed_value),
+        "cumCloseFee": money(position.closed_fee),
         "cumFundingFee": "0",
         "cumLiquidateFee": "0",
         "createdMatchSequenceId": str(version),
         "updatedMatchSequenceId": str(version),
-        "createdTime": changed,
-        "updatedTime": changed,
+        "createdTime": str(position.opened_at_ns // 1_000_000),
+        "updatedTime": str(position.changed_at_ns // 1_000_000),
     }
 
 
 def position_rest(
-    position: Position, contract: Contract, version: int, doubled_middle: int
+    position: MarginPosition, contract: Contract, version: int, doubled_middle: int
 ) -> dict[str, Any]:
     """A position as REST has it, with its profit."""
     row = position_row(position, contract, version)
@@ -242,18 +230,14 @@ def position_rest(
         row[name] = int(row[name])
     row["asset"], row["marginType"] = row.pop("coin"), row.pop("marginMode")
     row["isAutoAppendIsolatedMargin"] = row.pop("autoAppendIsolatedMargin")
-    row["marginSize"] = fixed(open_value(position, contract) // int(LEVERAGE), UNIT_PLACES)
-    row["unrealizePnl"] = fixed(unrealized(position, contract, doubled_middle), UNIT_PLACES)
+    row["marginSize"] = money(margin_of(position))
+    row["unrealizePnl"] = money(unrealized(position, contract, doubled_middle))
     row["liquidatePrice"] = "0"
     return row
 
 
-def _position_id(contract: Contract) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, contract.symbol))
-
-
-def _balance(account: Account) -> int:
-    return account.cash + account.escrow + sum(position.cost for position in account.positions.values())
+def _position_id(contract: Contract, position: MarginPosition) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, position_key(contract.symbol, is_short=position.is_short)))
 
 
 def balance_row(account: Account, now_ms: int) -> dict[str, Any]:
@@ -263,23 +247,25 @@ def balance_row(account: Account, now_ms: int) -> dict[str, Any]:
         "marginMode": "CROSSED",
         "crossSymbol": "0",
         "isolatedPositionId": "0",
-        "amount": fixed(_balance(account), UNIT_PLACES),
+        "amount": money(account.cash + account.escrow),
     }
     for name in ("DepositAmount", "WithdrawAmount", "TransferInAmount", "TransferOutAmount"):
         row[f"pending{name}"] = "0"
     row |= {"liquidating": False, "legacyAmount": "0"}
-    row["cumDepositAmount"] = fixed(account.deposited, UNIT_PLACES)
-    for name in ("WithdrawAmount", "TransferInAmount", "TransferOutAmount", "PositionFillFeeAmount"):
+    row["cumDepositAmount"] = money(account.deposited)
+    for name in ("WithdrawAmount", "TransferInAmount", "TransferOutAmount"):
         row[f"cum{name}"] = "0"
+    row["cumPositionFillFeeAmount"] = money(account.fees)
     return row | {"createdTime": "0", "updatedTime": str(now_ms)}
 
 
 def balance_rest(account: Account, unrealized_profit: int) -> dict[str, Any]:
-    """A balance as REST has it."""
+    """A balance as REST has it: available is what neither orders nor positions hold back."""
+    held_back = sum(margin_of(position) for position in account.positions.values())
     return {
         "asset": "USDT",
-        "balance": fixed(_balance(account), UNIT_PLACES),
-        "availableBalance": fixed(account.cash, UNIT_PLACES),
-        "frozen": fixed(account.escrow, UNIT_PLACES),
-        "unrealizePnl": fixed(unrealized_profit, UNIT_PLACES),
+        "balance": money(account.cash + account.escrow),
+        "availableBalance": money(account.cash - held_back),
+        "frozen": money(account.escrow),
+        "unrealizePnl": money(unrealized_profit),
     }
