@@ -91,17 +91,13 @@ class WeexFace:
         self.exchange = Exchange(seed, Margined(dict(self.contracts)))
         self.flow = _flow(self.exchange, list(self.contracts), seed)
         self.news = AccountNews(self.exchange, self.contracts, self.versions)
-        self.rest = WeexRest(self, max_weight, max_orders)
-        self.routes = self.rest.routes
+        self.routes = WeexRest(self, max_weight, max_orders).routes
         self._limits = Limits(
             channels=max_channels, operations=max_operations, ping_interval=ping_interval,
             unsubscribed_timeout=unsubscribed_timeout,
         )  # fmt: skip
-        self._max_sockets, self._max_opens, self._deposit = (
-            max_sockets,
-            max_opens,
-            deposit * 10**UNIT_PLACES * FINE,
-        )
+        self._max_sockets, self._max_opens = max_sockets, max_opens
+        self._deposit = deposit * 10**UNIT_PLACES * FINE
         self._intervals = (depth_interval, ticker_interval)
         self._due = [0.0, 0.0]
         self._opened: deque[float] = deque()
