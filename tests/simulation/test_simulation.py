@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.mutants import MUTANTS, is_found
 from tests.simulation.venues import WIRES
 
 ROOT = Path(__file__).parents[2]
@@ -34,3 +35,9 @@ def test_a_seed_is_the_same_schedule_each_time():
     first, second = (simulate("--wire", "centrifugo", "--seed", "7", "--trace") for _ in range(2))
     assert first.stdout.count("\n") > 20
     assert first.stdout == second.stdout
+
+
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_deliberate_fault_of_the_engine_is_found(mutant):
+    assert is_found(mutant), f"no seed of {mutant.wire} complains of {mutant.kind}"

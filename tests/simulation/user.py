@@ -179,7 +179,10 @@ class Consumer:
                 return
             world.note(f"{self}: {number}")
             wrong = self.reading.publication(number)
-        if wrong is not None:
+        if wrong is not None and not (
+            wrong[0] == "loss" and self.left and self.subscription.statistics().dropped
+        ):
+            # (What is buffered when one leaves may be dropped: that is said in the log, where nobody reads any more.)
             world.complain(wrong[0], f"{self} ({self.kind}, {self.policy}): {wrong[1]}")
 
     def handle(self, item: Any) -> None:
