@@ -43,6 +43,7 @@ MUTANTS = (
         new="return True",
         wire="centrifugo",
         kind="loss",
+        seeds=600,
     ),
     Mutant(
         name="what came already is delivered again",

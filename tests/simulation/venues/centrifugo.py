@@ -154,7 +154,7 @@ class CentrifugoVenue(Venue):
 
     def oddity(self, topic: str) -> None:
         match self.world.chance.choice(
-            ["lose", "repeat", "prune", "restart", "double", "disconnect", "page"]
+            ["lose", "lose", "lose", "repeat", "prune", "restart", "double", "disconnect", "page"]
         ):
             case "lose" if self._peer.history(topic) is not None:
                 number = self.ledger.next(topic)
