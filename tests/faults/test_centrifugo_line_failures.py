@@ -486,3 +486,10 @@ async def test_no_log_line_holds_a_token(clock, caplog):
         assert len(peer.tokens) > 3
         assert not any(is_mark(item) and "secret-token" in repr(item) for item in book.buffer._items)
         assert "secret-token-of-ours" not in "".join(texts[:3])
+
+
+async def test_an_unanswered_subscription_is_noticed_though_the_server_sends_no_pings(clock):
+    async with numbered_line(clock, peer={"ping_interval": 0}) as (session, peer):
+        peer.ignore_subscribe("book")
+        await asyncio.wait_for(session.subscribe("book", RECOVERABLE).confirmed(), 30)
+        assert len(peer.connections) == 2, "the server may have done it: only a new connection knows"

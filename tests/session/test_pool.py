@@ -2,16 +2,17 @@ import asyncio
 
 import pytest
 
-from tapewire.errors import ConfigurationError, CredentialsRefused, SubscriptionRefused
+from tapewire.errors import ConfigurationError, CredentialsRefused, GaveUp, SubscriptionRefused
 from tapewire.marks import Gap
 from tapewire.protocols.phoenix import PhoenixClient
 from tapewire.session.credentials import Credentials
 from tapewire.session.options import SessionOptions
 from tapewire.session.pool import Pool
-from tapewire.testing.peer import PhoenixPeer
+from tapewire.testing import CentrifugoPeer, PhoenixPeer
 from tapewire.transport.base import Endpoint
 from tapewire.transport.memory import MemoryNetwork
 from tests.session.line import said, take
+from tests.session.numbered_line import make_options as numbered_options
 
 
 def options(clock, network, **fields):
@@ -194,3 +195,59 @@ async def test_opening_that_fails_at_once_is_raised_with_eager_tasks_too(clock):
     with pytest.raises(CredentialsRefused):
         await pool.open()
     await pool.close()
+
+
+# A topic that is refused everywhere, and what moves with one that is not.
+
+
+@pytest.mark.parametrize("others", [0, 3])
+async def test_a_topic_that_is_refused_as_too_many_everywhere_is_refused_in_the_end(clock, others):
+    network = MemoryNetwork()
+    async with (
+        CentrifugoPeer(network) as peer,
+        Pool(lambda number: numbered_options(clock, network), capacity=4) as pool,
+    ):
+        await asyncio.gather(*(pool.subscribe(f"t{n}").confirmed() for n in range(others)))
+        peer.refuse_subscribe("a", 106, times=100_000)
+        with pytest.raises(SubscriptionRefused, match="limit exceeded"):
+            async with asyncio.timeout(60):
+                await pool.subscribe("a").confirmed()
+        await asyncio.sleep(60)
+        assert len(peer.of("subscribe", "a")) <= 2
+        assert len(pool.sessions) <= 2
+        await pool.subscribe("b").confirmed()
+
+
+async def test_the_handler_of_a_topic_that_moved_outlives_the_session_that_it_came_from(clock):
+    network = MemoryNetwork()
+    got = []
+    async with (
+        CentrifugoPeer(network, channel_limit=1) as peer,
+        Pool(lambda number: numbered_options(clock, network), capacity=4) as pool,
+    ):
+        await pool.subscribe("a").confirmed()
+        moved = pool.subscribe("b", handler=lambda item: got.append(item.offset or 1))
+        await moved.confirmed()
+        first, second = pool.sessions
+        assert pool.session_of("b") is second
+        await first.close()
+        peer.publish("b")
+        await asyncio.sleep(1)
+        assert got == [1]
+        await second.close()
+        assert not [task for task in asyncio.all_tasks() if "handler b" in task.get_name()]
+
+
+async def test_no_session_is_made_beside_one_that_was_refused_for_good(clock):
+    network = MemoryNetwork()
+    async with (
+        CentrifugoPeer(network) as peer,
+        Pool(lambda number: numbered_options(clock, network), capacity=1) as pool,
+    ):
+        await pool.subscribe("a").confirmed()
+        peer.drop(3500)
+        await asyncio.sleep(1)
+        with pytest.raises(GaveUp, match="invalid token"):
+            pool.subscribe("b")
+        await asyncio.sleep(60)
+        assert len(peer.connections) == 1

@@ -5,7 +5,7 @@ One protocol object lives as long as one connection. The driver of a session
 1. calls `hello(now)` when the transport is open, then sends what `data_to_send()` returns;
 2. hands each read's payloads to `receive(payloads, now)` and walks the list it returns, in order: *publications*
    (objects whose class is `protocol.publication`, with a `topic`) and *events* (the structs below);
-3. sends what `data_to_send()` returns after every call of any method;
+3. sends what `data_to_send()` returns after every call of any method, and says so with `sent(now)`;
 4. calls `handle_timer(now)` when `next_deadline()` has passed, and walks what it returns.
 
 A protocol says what the peer said: `Confirmed`, `Refused`, `Interrupted`, `Ended`. It answers control itself (pongs,
@@ -219,6 +219,9 @@ class Unnumbered:
     def refresh(self, token: Secret, topic: str | None = None) -> None:
         """A token is for the handshake only."""
 
+    def sent(self, now: float) -> None:
+        """No deadline of what was sent is counted here."""
+
     def too_big(self) -> None:
         """Nothing is asked for that could be asked for by smaller parts."""
 
@@ -299,6 +302,10 @@ class ClientProtocol(Protocol):
 
     def data_to_send(self) -> list[Payload]:
         """What must go to the peer now, in order. Clears it: call it after every other call, and send all of it."""
+        ...
+
+    def sent(self, now: float) -> None:
+        """What `data_to_send` returned last was handed to the transport: the deadlines of its commands begin."""
         ...
 
     def next_deadline(self) -> float | None:

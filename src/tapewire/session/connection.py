@@ -141,6 +141,7 @@ class Connection:
             payloads = self.protocol.data_to_send()
             if payloads:
                 self.transport.send(payloads)
+                self.protocol.sent(self._driver.now())
 
     def deadlines(self) -> tuple[float | None, float | None]:
         """The next of the line's liveness and of the protocol."""

@@ -135,7 +135,22 @@ class Driver:
         if subscription.delivery.handler is not None and not subscription.delivery.inline:
             pump = self._spawn(subscription.caller.pump(), f"handler {subscription.topic}")
             self._pumps[pump] = subscription
-            pump.add_done_callback(lambda done: self._pumps.pop(done, None))
+
+    def give_handlers(self, wanted: Wanted) -> dict[asyncio.Task[Any], Subscription]:
+        """The tasks of the handlers of a topic that moves to another session: that one ends them."""
+        given = {task: each for task, each in self._pumps.items() if each in wanted.consumers}
+        for task in given:
+            del self._pumps[task]
+            self._tasks.discard(task)
+            task.remove_done_callback(self._task_done)
+        return given
+
+    def take_handlers(self, given: dict[asyncio.Task[Any], Subscription]) -> None:
+        """Handlers that another session gave up."""
+        for task, subscription in given.items():
+            self._pumps[task] = subscription
+            self._tasks.add(task)
+            task.add_done_callback(self._task_done)
 
     # --- the line, as `Topics` and `Calls` see it -------------------------------------------------------------------
 
@@ -417,6 +432,7 @@ class Driver:
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._pumps.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s: %s failed", self.name, task.get_name(), exc_info=error)
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import msgspec
 
-from ..errors import ConfigurationError, SessionClosed, TapewireError
+from ..errors import ConfigurationError, SessionClosed, TapewireError, fresh_copy
 from ..protocols.base import StreamPosition
 from .delivery import Subscription
 from .health import Statistics
@@ -204,12 +204,15 @@ class Pool:
         return self._new_shard()
 
     def _new_shard(self) -> _Shard:
-        # A session that its owner closed by itself holds no place. One that gave up does: `run_forever` raises it.
+        # A session that its owner closed by itself holds no place. One that gave up does: `run_forever` raises it, and
+        # none is made beside it that would do what this one was refused.
+        for shard in self._shards:
+            if shard.session.state == "failed":
+                raise fresh_copy(shard.session.last_error or SessionClosed())
         self._shards = [shard for shard in self._shards if shard.session.state != "closed"]
         if len(self._shards) >= self._max_sessions:
             raise ConfigurationError("max_sessions", self._max_sessions, "more, for so many topics")
         options = self._make_options(len(self._shards) + 1)
-        shard: _Shard
 
         def relocate(wanted: Wanted) -> bool:
             return self._relocate(shard, wanted)
@@ -234,9 +237,14 @@ class Pool:
             await shard.session.open()
 
     def _relocate(self, shard: _Shard, wanted: Wanted) -> bool:
-        """The venue says that `shard` is full: it takes no more than it has, and `wanted` goes elsewhere."""
+        """The venue says that `shard` is full: it takes no more than it has, and `wanted` goes elsewhere.
+
+        One that serves nothing yet is not full: it is `wanted` that the venue has no room for, here or anywhere.
+        """
+        if not shard.session.serves_any:
+            return False
         consumers = shard.topics.pop(wanted.topic, set())
-        shard.capacity = max(1, min(shard.capacity, len(shard.topics)))
+        shard.capacity = min(shard.capacity, len(shard.topics))
         try:
             target = self._shard_for(wanted.topic, besides=shard)
         except TapewireError:

@@ -58,6 +58,11 @@ class Session:
         return len(self._driver.topics.subscriptions)
 
     @property
+    def serves_any(self) -> bool:
+        """True if the peer has confirmed a topic that is wanted."""
+        return self._driver.topics.subscriptions.confirmed() > 0
+
+    @property
     def options(self) -> SessionOptions:
         """What it was made of."""
         return self._driver.options
@@ -217,13 +222,16 @@ class Session:
 
     def release(self, wanted: Wanted) -> Any:
         """Give up a topic without telling its consumers; give what this returns to `adopt` of another session."""
-        return self._driver.topics.release(wanted)
+        handlers = self._driver.give_handlers(wanted)
+        return self._driver.topics.release(wanted), handlers
 
     def adopt(self, held: Any, wanted: Wanted) -> None:
         """Take over a topic with its consumers, parameters, position and open gap."""
-        for consumer, _ in held:
+        consumers, handlers = held
+        for consumer, _ in consumers:
             self._subscriptions[consumer] = None
-        self._driver.topics.adopt(wanted, held, line_up=self._driver.line_up)
+        self._driver.take_handlers(handlers)
+        self._driver.topics.adopt(wanted, consumers, line_up=self._driver.line_up)
 
     # --- health -----------------------------------------------------------------------------------------------------
 

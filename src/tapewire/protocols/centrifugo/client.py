@@ -258,6 +258,10 @@ class CentrifugoClient:
                 control.outbox.write_subscribe(asked.request)
         return control.outbox.take(control.connected is not None, now)
 
+    def sent(self, now: float) -> None:
+        """The deadlines of what was handed out last begin: they must, also where the server says nothing more."""
+        self._control.outbox.tick(now)
+
     def next_deadline(self) -> float | None:
         """When the server's silence, or an unanswered command, is the end."""
         if self._control.over:
