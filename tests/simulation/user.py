@@ -231,10 +231,12 @@ class Consumer:
     async def snapshot(self) -> Snapshot:
         """The state of the topic, sooner or later."""
         user, world = self.user, self.user.world
-        seconds = world.chance.choice([0.0, 0.01, 0.3, 2.0]) if not user.calm else 0.01
+        seconds = world.chance.choice([0.0, 0.01, 0.3, 0.8, 2.0]) if not user.calm else 0.01
         bad = world.likely(user.manner.bad_snapshots) and not user.calm
         way = world.chance.choice(["raise", "cancelled", "hang", "late"]) if bad else "good"
         world.note(f"{self}: asks for a snapshot ({way}, {seconds:g} s)")
+        if seconds and world.likely(0.25) and not user.calm:
+            asyncio.get_running_loop().call_later(seconds * world.chance.random(), user.disturb, self.topic)
         share = world.chance.random()
         await asyncio.sleep(seconds * share)
         number = user.ledger.published[self.topic]
@@ -361,6 +363,14 @@ class User:
         """From now on every function is quick and good."""
         self.calm = True
         self._released.set()
+
+    def disturb(self, topic: str) -> None:
+        """The venue does its worst at a tender moment: the topic stops, and goes on meanwhile."""
+        if not self.calm:
+            self.venue.interrupt(topic)
+            for _ in range(self.world.chance.randint(1, 3)):
+                self.venue.publish(topic)
+            self.venue.flush()
 
     def call_back(self, consumer: Consumer, *, again: bool = False) -> None:
         """What a handler does with the session that it is called by."""
