@@ -13,7 +13,7 @@ __all__ = ["KNOWN", "reason_of"]
 KNOWN: dict[str, str] = {
     r"session is connecting, and no task does it": "a CancelledError of `admit` ends the try",
     r"stuck: .* is subscribed, and \d+ did not come": "a CancelledError of a snapshot function keeps its hold",
-    r"back: |loss: .* (came where|never came)": "a snapshot of an older attempt; CancelledError inline; a topic that a pool moves",
+    r"back: |loss: .* (came where|never came)": "an older attempt's snapshot; CancelledError inline; a pool's move",
     r"stuck: .* is unsubscribed, and its stream has no end": "subscribed anew in the read that ended it",
     r"behind snapshot": "what was in flight or recovered comes behind the snapshot that holds it",
     r"unhandled: .*\('simulated'\)": "a CancelledError of an inline function leaves the read",
