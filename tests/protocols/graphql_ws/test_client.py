@@ -19,7 +19,7 @@ from tapewire.protocols.base import (
 from tapewire.protocols.graphql_ws import CLOSE_CODES, GraphQLClient, Next, Operation
 from tapewire.secrets import Secret
 from tapewire.testing.protocol import check_protocol
-from tests.protocols.graphql_ws.wires import ACK, PONG, T0, Script, opened, result, sent
+from tests.protocols.graphql_ws.wires import ACK, PONG, T0, Script, opened, pong, result, sent
 
 
 def test_it_keeps_every_duty_of_a_protocol():
@@ -56,7 +56,7 @@ def test_an_operation_goes_out_with_all_its_parts_and_only_them():
                 "extensions": {"trace": True},
             },
         },
-        {"type": "ping"},
+        {"type": "ping", "payload": {"n": 1}},
     ]
     client.subscribe("other", "subscription { s }")
     assert sent(client)[0] == {"type": "subscribe", "id": "2", "payload": {"query": "subscription { s }"}}
@@ -68,8 +68,8 @@ def test_the_pong_behind_a_subscription_confirms_it_and_so_does_its_first_result
     client.subscribe("busy", "subscription { b }")
     client.data_to_send()
     assert client.receive([result("2", {"b": 1})], T0)[0] == Confirmed("busy")
-    assert client.receive([PONG], T0) == [Confirmed("quiet")]
-    assert client.receive([PONG, PONG], T0) == []
+    assert client.receive([pong(1)], T0) == [Confirmed("quiet")]
+    assert client.receive([pong(1), PONG], T0) == []
 
 
 def test_a_pong_of_an_earlier_ping_confirms_nothing_that_came_later():
@@ -78,8 +78,41 @@ def test_a_pong_of_an_earlier_ping_confirms_nothing_that_came_later():
     client.data_to_send()
     client.subscribe("b", "subscription { b }")
     client.data_to_send()
-    assert client.receive([PONG], T0) == [Confirmed("a")]
+    assert client.receive([pong(1)], T0) == [Confirmed("a")]
+    assert client.receive([pong(2)], T0) == [Confirmed("b")]
+
+
+def test_a_pong_that_nobody_asked_for_confirms_nothing():
+    client = opened()
+    client.subscribe("a", "subscription { a }")
+    assert [message.get("payload") for message in sent(client)][-1] == {"n": 1}
+    assert client.receive([PONG], T0) == [], "it says not what it answers: asked once more"
+    assert sent(client) == [{"type": "ping", "payload": {"n": 2}}]
+    assert client.receive([pong(1)], T0) == [], "this server echoes, so that the bare one was no answer"
+    assert client.receive([PONG, pong(9), '{"type":"pong","payload":{"n":"2"}}'], T0) == []
+    assert client.receive([pong(2)], T0) == [Confirmed("a")]
+    client.subscribe("b", "subscription { b }")
+    client.data_to_send()
+    assert client.handle_timer(T0 + 30) == []
+    client.subscribe("c", "subscription { c }")
+    client.data_to_send()
+    assert client.receive([PONG, pong(3)], T0 + 31) == [Confirmed("b")]
+    assert client.receive([pong(5)], T0 + 32) == [Confirmed("c")], "and the ones before it were read too"
+    assert client.ping_rtt == 2
+    assert client.next_deadline() == T0 + 62
+
+
+def test_a_server_that_echoes_nothing_answers_its_pings_in_order():
+    client = opened()
+    client.subscribe("a", "subscription { a }")
+    client.data_to_send()
+    client.subscribe("b", "subscription { b }")
+    client.data_to_send()
+    assert client.receive([PONG], T0) == []
+    client.data_to_send()
     assert client.receive([PONG], T0) == [Confirmed("b")]
+    assert client.receive([PONG], T0) == [Confirmed("a")]
+    assert client.receive([PONG], T0) == []
 
 
 def test_a_result_comes_out_under_the_callers_topic_with_its_data_raw():
@@ -112,7 +145,7 @@ def test_an_error_before_the_confirmation_refuses_and_after_it_interrupts():
     assert client.receive([wire], T0) == [Refused("a", "Cannot query field; and more", reply=error)]
     client.subscribe("a", "subscription { a }")
     client.data_to_send()
-    client.receive([PONG, PONG], T0)
+    client.receive([pong(1), pong(2)], T0)
     assert client.receive([wire.replace('"1"', '"2"')], T0) == [
         Interrupted("a", "Cannot query field; and more")
     ]
@@ -133,7 +166,7 @@ def test_completion_by_the_server_ends_the_topic():
     client = opened()
     client.subscribe("a", "subscription { a }")
     client.data_to_send()
-    assert client.receive([PONG, '{"id":"1","type":"complete"}', result("1", {})], T0) == [
+    assert client.receive([pong(1), '{"id":"1","type":"complete"}', result("1", {})], T0) == [
         Confirmed("a"),
         Ended("a", "completed by the server"),
     ]
@@ -143,7 +176,7 @@ def test_several_operations_are_one_subscription_and_end_together():
     client = opened()
     client.subscribe("a", [Operation("subscription { x }"), Operation("subscription { y }")])
     client.data_to_send()
-    items = client.receive([PONG, result("2", {"y": 1}), result("1", {"x": 1})], T0)
+    items = client.receive([pong(1), result("2", {"y": 1}), result("1", {"x": 1})], T0)
     assert [getattr(item, "topic", None) for item in items] == ["a"] * 3
     assert client.receive(['{"id":"2","type":"complete"}'], T0) == [Ended("a", "completed by the server")]
     assert sent(client) == [{"type": "complete", "id": "1"}]
@@ -172,8 +205,8 @@ def test_a_ping_goes_out_each_interval_and_an_unanswered_one_fails_the_line():
     assert client.next_deadline() == T0 + 30
     assert client.handle_timer(T0 + 29) == []
     assert client.handle_timer(T0 + 30) == []
-    assert client.data_to_send() == [b'{"type":"ping"}']
-    client.receive([PONG], T0 + 31)
+    assert client.data_to_send() == [b'{"type":"ping","payload":{"n":1}}']
+    client.receive([pong(1)], T0 + 31)
     assert client.ping_rtt == 1
     assert client.next_deadline() == T0 + 61
     client.handle_timer(T0 + 61)

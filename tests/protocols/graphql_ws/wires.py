@@ -14,6 +14,11 @@ ACK = '{"type":"connection_ack"}'
 PONG = '{"type":"pong"}'
 
 
+def pong(number: int) -> str:
+    """The answer to that ping, of a server that echoes what pings carry, as the reference's does."""
+    return json.dumps({"type": "pong", "payload": {"n": number}})
+
+
 def result(number: str, data: Any, kind: str = "next") -> str:
     return json.dumps({"id": number, "type": kind, "payload": {"data": data}})
 
@@ -37,21 +42,22 @@ class Script:
 
     def __init__(self) -> None:
         self.ids: dict[str, str] = {}
-        self.pongs = 0
+        self.pings: list[int] = []
 
     def read(self, payloads: Sequence[Payload]) -> None:
         for payload in payloads:
             message = json.loads(payload)
             if message["type"] == "subscribe":
                 self.ids[message["payload"]["query"]] = message["id"]
-            self.pongs += message["type"] == "ping"
+            if message["type"] == "ping":
+                self.pings.append(message["payload"]["n"])
 
     def greet(self) -> list[Payload]:
         return [ACK]
 
     def confirm(self, topic: str) -> list[Payload]:
-        pongs, self.pongs = self.pongs, 0
-        return [PONG] * pongs
+        pings, self.pings = self.pings, []
+        return [pong(number) for number in pings]
 
     def refuse(self, topic: str) -> list[Payload]:
         return [json.dumps({"id": self.ids[topic], "type": "error", "payload": [{"message": "no"}]})]

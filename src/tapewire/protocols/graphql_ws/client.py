@@ -5,6 +5,8 @@ Rules:
 * A topic is a key that the caller chose; its operations have ids of their own, never used twice on a connection.
 * No message confirms a subscription. Ours: a `ping` follows it, and its `pong`, or the first result, proves that it
   was read: `Confirmed`. An `error` before that is `Refused`, after it `Interrupted`. A `complete` is `Ended`.
+* A pong answers the ping whose payload it echoes. One that echoes nothing is no answer of a server that does echo;
+  another one's answers the oldest ping, and of such a server the very first one is asked for again.
 * Frames of an id that is not live any more are dropped.
 """
 
@@ -104,7 +106,13 @@ class GraphQLClient(Unnumbered):
         self._topics: dict[str, _Topic] = {}
         self._topic_of: dict[str, str] = {}
         self._unproven: list[str] = []  # ids that no ping has followed yet
-        self._pinged: deque[list[str]] = deque()  # for each ping under way, the ids that its pong proves
+        self._pinged: deque[tuple[int, list[str]]] = (
+            deque()
+        )  # for each ping under way, the ids that its pong proves
+        self._last_ping = self._timed_ping = 0  # the latter: the one that is due an answer
+        self._echoes: bool | None = (
+            None  # True once a pong said which ping it answers: then every answer does
+        )
         self._outgoing: list[Payload] = []
         self._last_id = 0
         self.ping_rtt: float | None = None
@@ -184,8 +192,7 @@ class GraphQLClient(Unnumbered):
         outgoing, self._outgoing = self._outgoing, []
         if self._unproven:
             proves, self._unproven = self._unproven, []
-            self._pinged.append(proves)
-            outgoing.append(msgspec.json.encode(Ping()))
+            outgoing.append(self._ping(proves))
         return outgoing
 
     def next_deadline(self) -> float | None:
@@ -199,8 +206,8 @@ class GraphQLClient(Unnumbered):
         if self._awaits is not None:
             awaited, self._awaits, self._deadline = self._awaits, None, None
             return [Failed(f"no {awaited} in time")]
-        self._outgoing.append(msgspec.json.encode(Ping()))
-        self._pinged.append([])
+        self._outgoing.append(self._ping([]))
+        self._timed_ping = self._last_ping
         self._sent_at, self._awaits, self._deadline = now, "pong", now + self._ping_timeout
         return []
 
@@ -224,7 +231,7 @@ class GraphQLClient(Unnumbered):
         if isinstance(message, Ping):
             self._outgoing.append(msgspec.json.encode(Pong()))
         elif isinstance(message, Pong):
-            self._answered(items, now)
+            self._answered(message, items, now)
         elif isinstance(message, Ack):
             if not self._acked:
                 self._acked = True
@@ -233,11 +240,32 @@ class GraphQLClient(Unnumbered):
         elif isinstance(message, Error | Complete):
             self._ended(message, items)
 
-    def _answered(self, items: list[Any], now: float) -> None:
-        for one in self._pinged.popleft() if self._pinged else ():
-            if (topic := self._topic_of.get(one)) is not None:
-                self._prove(topic, items)
-        if self._awaits == "pong":
+    def _ping(self, proves: list[str]) -> bytes:
+        """A ping that says its number: a server that echoes it tells its answer from a pong that nobody asked for."""
+        self._last_ping += 1
+        self._pinged.append((self._last_ping, proves))
+        return msgspec.json.encode(Ping({"n": self._last_ping}))
+
+    def _answered(self, pong: Pong, items: list[Any], now: float) -> None:
+        """A pong: the answer to the ping that it names; where this server names none, to the oldest one."""
+        number = pong.payload.get("n") if isinstance(pong.payload, dict) else None
+        if type(number) is int and 0 < number <= self._last_ping:
+            self._echoes = True
+        elif self._echoes or not self._pinged:
+            return
+        else:
+            number = self._pinged[0][0]
+        if (
+            self._echoes is None
+        ):  # the first one that names nothing may have been asked for by nobody: ask once more
+            self._echoes = False
+            self._outgoing.append(self._ping(self._pinged.popleft()[1]))
+        reached = number
+        while self._pinged and self._pinged[0][0] <= reached:
+            for one in self._pinged.popleft()[1]:
+                if (topic := self._topic_of.get(one)) is not None:
+                    self._prove(topic, items)
+        if self._awaits == "pong" and reached >= self._timed_ping:
             self.ping_rtt = now - self._sent_at
             self._await_next_ping(now)
 
