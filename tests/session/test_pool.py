@@ -218,6 +218,22 @@ async def test_a_topic_that_is_refused_as_too_many_everywhere_is_refused_in_the_
         await pool.subscribe("b").confirmed()
 
 
+async def test_a_session_whose_topics_are_still_asked_for_is_full_and_not_empty(clock):
+    network = MemoryNetwork()
+    async with (
+        CentrifugoPeer(network, channel_limit=2) as peer,
+        Pool(lambda number: numbered_options(clock, network), capacity=3) as pool,
+    ):
+        await asyncio.gather(*(pool.subscribe(topic).confirmed() for topic in "ab"))
+        peer.hold_subscribes()
+        peer.drop(3001)
+        third = pool.subscribe("c")  # asked for together with the two others, and answered before them
+        await asyncio.sleep(1)
+        assert pool.session_of("a") is not pool.session_of("c")
+        peer.release_subscribes()
+        await third.confirmed()
+
+
 async def test_the_handler_of_a_topic_that_moved_outlives_the_session_that_it_came_from(clock):
     network = MemoryNetwork()
     got = []

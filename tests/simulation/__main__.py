@@ -143,7 +143,7 @@ class _Tally:
         self._done[wire] += 1
         if complaints:
             kind, text = complaints[0]
-            if self._tolerant and (reason := reason_of(f"{kind}: {text}")):
+            if self._tolerant and (reason := reason_of(f"{wire}: {kind}: {text}")):
                 self._known[reason] += 1
                 return
             self.failed += 1

@@ -15,6 +15,7 @@ KNOWN: dict[str, str] = {
     r"stuck: .* is subscribed, and \d+ did not come": "a CancelledError of a snapshot function keeps its hold",
     r"back: |loss: .* (came where|never came)": "an older attempt's snapshot; CancelledError inline; a pool's move",
     r"stuck: .* is unsubscribed, and its stream has no end": "subscribed anew in the read that ended it",
+    r"^weex: stuck: .* is subscribing though": "a connection that serves nothing and may ask for nothing is kept",
     r"behind snapshot": "what was in flight or recovered comes behind the snapshot that holds it",
     r"unhandled: .*\('simulated'\)": "a CancelledError of an inline function leaves the read",
     r"raised: .*\('simulated'\)": "an inline function's CancelledError, or `decode`, comes out of a call",
@@ -28,7 +29,7 @@ KNOWN: dict[str, str] = {
     r"raised: .* raised CancelledError, and nobody": "a pool's cancelled open(); a strict handler's CancelledError",
     r"stuck: .* still waits": "a CancelledError of an inline on_error ends what ends the session",
 }
-"""What the text of a complaint matches: why."""
+"""What `wire: kind: text` of a complaint matches: why."""
 
 _compiled = {re.compile(pattern): reason for pattern, reason in KNOWN.items()}
 

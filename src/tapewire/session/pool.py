@@ -239,9 +239,10 @@ class Pool:
     def _relocate(self, shard: _Shard, wanted: Wanted) -> bool:
         """The venue says that `shard` is full: it takes no more than it has, and `wanted` goes elsewhere.
 
-        One that serves nothing yet is not full: it is `wanted` that the venue has no room for, here or anywhere.
+        One that serves nothing else, and is asked for nothing else, is not full: it is `wanted` that the venue has no
+        room for, here or anywhere.
         """
-        if not shard.session.serves_any:
+        if not shard.session.serves_besides(wanted):
             return False
         consumers = shard.topics.pop(wanted.topic, set())
         shard.capacity = min(shard.capacity, len(shard.topics))

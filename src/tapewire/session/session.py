@@ -57,10 +57,9 @@ class Session:
         """How many topics are wanted now."""
         return len(self._driver.topics.subscriptions)
 
-    @property
-    def serves_any(self) -> bool:
-        """True if the peer has confirmed a topic that is wanted."""
-        return self._driver.topics.subscriptions.confirmed() > 0
+    def serves_besides(self, wanted: Wanted) -> bool:
+        """True if the peer has confirmed another topic, or has yet to answer for one: it may hold the room."""
+        return self._driver.topics.subscriptions.any_asked_for(besides=wanted)
 
     @property
     def options(self) -> SessionOptions:

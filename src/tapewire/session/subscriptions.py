@@ -249,6 +249,13 @@ class Subscriptions:
         """How many the peer has confirmed."""
         return sum(wanted.state is SubscriptionState.SUBSCRIBED for wanted in self._wanted.values())
 
+    def any_asked_for(self, *, besides: Wanted) -> bool:
+        """True if the peer has confirmed another topic than `besides`, or is asked for one."""
+        return any(
+            wanted is not besides and wanted.state in (S.SUBSCRIBING, S.SUBSCRIBED)
+            for wanted in self._wanted.values()
+        )
+
     def __iter__(self) -> Iterator[Wanted]:
         return iter(tuple(self._wanted.values()))
 

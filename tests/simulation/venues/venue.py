@@ -244,7 +244,7 @@ class Venue(ABC):
 
     def _refuse(self, topic: str, refuse: Callable[[str], None], why: str) -> None:
         self.world.note(f"venue: refuses {topic} ({why})")
-        if why == NEVER:
+        if why != LATER:  # a pool that is full everywhere gives up what is refused everywhere
             self.ended.add(topic)
         refuse(why)
 
