@@ -1,4 +1,7 @@
-"""Every example runs in a process of its own against a sandbox, says what it promises, and ends by itself."""
+"""Every example runs in a process of its own against a sandbox, says what it promises, and ends by itself.
+
+The figures that it prints are those of the sandbox: `example_figures` has what they are compared with.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.documents.running import Program, played_venue
+from tests.example_figures import FIGURES, NO_FIGURES, Truth
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -50,7 +54,7 @@ EXPECTED: Mapping[str, tuple[str, ...]] = {
         r"^up: connection 2, 1 reconnection",
         r"^markets: subscribed, \d+ delivered, 1 mark",
     ),
-    "stx/market_maker.py": (r"^quote 1: buy 20 at \d+; filled so far: 0", r"^filled in all: \d+"),
+    "stx/market_maker.py": (r"^quote 1: buy 20 at \d+; filled so far: \d+", r"^filled in all: \d+"),
     "sxbet/quick_start.py": (r"^the client is connected\ntrade 1: \d+ at \d+", "^trade 10: "),
     "sxbet/subscribe.py": (r"^a trade at \d+", "^best odds of [1-9]", r"^it is \d+ to \d+"),
     "sxbet/both_flags.py": (
@@ -145,30 +149,45 @@ EXPECTED: Mapping[str, tuple[str, ...]] = {
 }
 
 
+HOSTS = {"stx": "STX_HOST", "sxbet": "SXBET_HOST", "stake": "STAKE_BASE_URL", "weex": "WEEX_HOST"}
+"""The variable that leads an example of each venue."""
+
 ACTIVITY: Mapping[str, tuple[str, ...]] = {"stake": ("--activity",)}
 """Where an example can only follow what others do in its account's name."""
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    wanted = {"stx": "STX_HOST", "sxbet": "SXBET_HOST", "stake": "STAKE_BASE_URL", "weex": "WEEX_HOST"}
+def venues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, str]]]:
+    """Each venue, played in a process of its own: what it exports, by the venue's name."""
     with ExitStack() as stack:
-        found: dict[str, str] = {}
-        for venue, variable in wanted.items():
-            home = tmp_path_factory.mktemp(venue)
-            options = ACTIVITY.get(venue, ())
-            found[variable] = stack.enter_context(played_venue(home, venue, *options))[variable]
-        yield found
+        yield {
+            venue: stack.enter_context(
+                played_venue(tmp_path_factory.mktemp(venue), venue, *ACTIVITY.get(venue, ()))
+            )
+            for venue in HOSTS
+        }
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_the_example_runs(name: str, environment: Mapping[str, str], tmp_path: Path) -> None:
+def test_the_example_runs_and_its_figures_are_right(
+    name: str, venues: Mapping[str, Mapping[str, str]], tmp_path: Path
+) -> None:
+    venue = name.partition("/")[0]
+    exports = venues[venue]
+    environment = {HOSTS[venue]: exports[HOSTS[venue]]}
     with Program([EXAMPLES / name], environment, tmp_path) as program:
         status = program.wait()
         assert (status, program.errors if status else "") == (0, "")
         program.wait_for(*EXPECTED[name])
         assert "Traceback" not in program.errors
         assert "never" not in program.errors
+        if name in FIGURES:
+            truth = Truth(venue, exports["TAPEWIRE_SANDBOX_URL"], exports["TAPEWIRE_SANDBOX_TOKEN"])
+            FIGURES[name](program.output, truth)
+
+
+def test_of_every_example_it_is_known_what_its_figures_must_be() -> None:
+    assert sorted([*FIGURES, *NO_FIGURES]) == sorted(EXPECTED)
 
 
 def test_no_example_is_passed_over() -> None:

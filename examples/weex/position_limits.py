@@ -20,13 +20,14 @@ LIMIT = 1000
 
 
 async def main() -> None:
-    exposure: dict[str, Decimal] = {}
+    exposure: dict[tuple[str, str], Decimal] = {}
     async with WeexWebSocketClient(CONFIG) as client:
         positions = client.stream_positions()
         buying = asyncio.create_task(buy_and_buy(client))
         async for message in positions:
             data = message.data
-            exposure[data["symbol"]] = data["size"] * data.get("entry_price", 0)
+            # A long and a short of one contract are two positions.
+            exposure[data["symbol"], data["side"]] = data["size"] * data.get("entry_price", 0)
             total = sum(exposure.values())
             if total > LIMIT:
                 buying.cancel()

@@ -590,3 +590,17 @@ async def test_unless_asked_nothing_but_its_owner_s_orders_lands_on_an_account_a
 def test_a_market_s_life_is_bounded(life):
     with pytest.raises(ConfigurationError, match="market_life"):
         Sandbox(market_life=life)
+
+
+async def test_the_accounts_are_told_but_the_house_s():
+    async with Sandbox(rate=0, venues=["stx", "weex"]) as sandbox:
+        user = sandbox.faces["stx"].add_user("you@example.com", "pw")
+        market = next(iter(sandbox.faces["stx"].exchange.markets))
+        sandbox.faces["stx"].exchange.place(user.uid, market, "buy", 1, 7, 0)
+        async with http(sandbox) as client:
+            headers = {"x-sandbox-token": sandbox.admin_token.reveal()}
+            told = (await client.get("/_sandbox/accounts", headers=headers)).json()
+        assert told["weex"] == {}
+        [(uid, account)] = told["stx"].items()
+        assert (uid, account["cash"], account["escrow"]) == (user.uid, 1_000_000 - 7, 7)
+        assert [order["quantity"] for order in account["open_orders"]] == [7]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 from websockets.asyncio.client import connect
@@ -354,3 +355,15 @@ async def test_who_listens_to_a_wallet_s_orders_hears_of_house_orders_in_its_nam
         [row] = publication["data"]
         assert (row["maker"], row["status"]) == (maker, "ACTIVE")
         assert first_market(sandbox)
+
+
+async def test_whoever_answers_is_heard_before_it_is_judged_though_the_loop_was_held_up():
+    async with venue(ping_interval=1, pong_timeout=0.1) as (sandbox, wire):
+        assert await wire.line() == "{}"
+        await wire.send("{}")
+        await wire.subscribe("best_odds:global", "")
+        face_of(sandbox).tick(asyncio.get_running_loop().time() + 1.01, 0)  # the next ping is on its way
+        time.sleep(1.3)  # noqa: ASYNC251 - nobody gets a turn meanwhile: neither the client nor the sandbox
+        assert await wire.line() == "{}"
+        await wire.send("{}")
+        await wire.subscribe("markets:global", "", number=3)

@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints, under `/_sandbox/`: order faults, read the ledger, look at the state.
+"""The sandbox's own endpoints, under `/_sandbox/`: order faults, read the ledger, look at accounts and at the state.
 
 Every request must carry the sandbox's token in the header `x-sandbox-token`: any page in a browser on this machine can
 reach a loopback port, and loopback is no authentication.
@@ -13,6 +13,7 @@ import msgspec
 
 from ..errors import ConfigurationError
 from .faults import FAULTS
+from .flow import HOUSE
 from .http import Request, Response
 
 if TYPE_CHECKING:
@@ -64,8 +65,30 @@ def _route(sandbox: Sandbox, request: Request) -> Response:
         return _ledger(sandbox, request)
     if place == ("GET", "state"):
         return Response.of(sandbox.state())
-    allowed = "POST, GET or DELETE faults, GET ledger, GET state"
+    if place == ("GET", "accounts"):
+        return Response.of(_accounts(sandbox))
+    allowed = "POST, GET or DELETE faults, GET ledger, GET state, GET accounts"
     return Response.error(404, f"no such endpoint; allowed under {PREFIX}: {allowed}")
+
+
+def _accounts(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
+    """The accounts of each venue but the house's, in whole numbers of what the venue's exchange counts in."""
+    return {
+        venue: {
+            name: {
+                "cash": account.cash,
+                "escrow": account.escrow,
+                "deposited": account.deposited,
+                "fees": account.fees,
+                "settled_profit": account.settled_profit,
+                "open_orders": list(account.open_orders.values()),
+                "positions": list(account.positions.values()),
+            }
+            for name, account in face.exchange.accounts.items()
+            if name not in HOUSE
+        }
+        for venue, face in sandbox.faces.items()
+    }
 
 
 def _ledger(sandbox: Sandbox, request: Request) -> Response:

@@ -47,6 +47,11 @@ MADE_UP_FOR = 0.25
 """Steps, and seconds of them, made up for at once after the loop was held up: on a machine that is too slow for the
 rate fewer things happen, and the sockets are served all the same."""
 
+HELD_UP = 0.5
+DRAINING_TURNS = 10
+"""Seconds between two looks at the clients' deadlines after which the loop was held up; and turns of the loop that are
+given to the sockets then: a client of the same process needs some to answer, too."""
+
 JOINED_SHOWN = 200
 """Topics of each venue that `state` names, of those that somebody has joined."""
 
@@ -375,8 +380,16 @@ class Sandbox:
                 last_activity = now
                 self._act_for_users()
             if now - last_sweep >= _TURN:
+                if now - last_sweep >= HELD_UP:
+                    await self._read_first()
                 last_sweep = now
                 self._sweep(now)
+
+    @staticmethod
+    async def _read_first() -> None:
+        """After the loop was held up, take what clients have sent meanwhile, before anybody is judged to be silent."""
+        for _ in range(DRAINING_TURNS):
+            await asyncio.sleep(0)
 
     def _act_for_users(self) -> None:
         for venue, face in self.faces.items():
