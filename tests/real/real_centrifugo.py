@@ -32,6 +32,7 @@ MODULE = "github.com/centrifugal/centrifugo/v6"
 VERSION = "v6.9.1"
 CACHE = Path(__file__).parents[2] / ".cache" / "bin"
 BUILD_SECONDS = 900
+USER = "tester"
 SECRET, API_KEY = "hmac-secret-of-the-tests", "api-key-of-the-tests"
 HISTORY = 5000
 QUEUE = 1_048_576
@@ -82,7 +83,7 @@ def signed_token(seconds: float) -> str:
     def part(value: bytes) -> str:
         return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
-    claims = {"sub": "tester", "exp": int(time.time() + seconds), "iat": int(time.time())}
+    claims = {"sub": USER, "exp": int(time.time() + seconds), "iat": int(time.time())}
     body = ".".join(part(json.dumps(value).encode()) for value in ({"alg": "HS256", "typ": "JWT"}, claims))
     return f"{body}.{part(hmac.new(SECRET.encode(), body.encode(), hashlib.sha256).digest())}"
 
@@ -187,6 +188,13 @@ class RealCentrifugo:
             answer.raise_for_status()
             assert not any(reply.get("error") for reply in answer.json()["replies"])
 
+    async def unsubscribe(self, channel: str) -> None:
+        """End the channel for whoever has it, by the server's own API."""
+        order = {"user": USER, "channel": channel}
+        answer = await self._http.post("/api/unsubscribe", json=order)
+        answer.raise_for_status()
+        assert "error" not in answer.json()
+
     async def die_and_come_back(self) -> None:
         """Kill it with all its memory, and start it anew."""
         self._kill()
@@ -218,6 +226,9 @@ class OwnVenue:
         for n in numbers:
             self._peer.publish(channel, data(n, padding), tags=tags(channel, n))
         await asyncio.sleep(0)
+
+    async def unsubscribe(self, channel: str) -> None:
+        self._peer.unsubscribe(channel, 2000)
 
     async def die_and_come_back(self) -> None:
         self._life += 1
