@@ -231,7 +231,7 @@ async def test_after_close_no_heartbeat_goes_out_and_no_deadline_of_one_fires(cl
         (lambda peer: peer.mute_heartbeats(), "heartbeat unanswered"),
         (lambda peer: peer.drop(1001, "going away"), "going away"),
         (lambda peer: peer.abort(), "reset by the peer"),
-        (lambda peer: peer.half_open(), "nothing was heard after a ping"),
+        (lambda peer: peer.half_open(), "a ping was not answered"),
     ],
 )
 async def test_the_gap_says_why_the_line_was_lost(clock, fault, detail):
