@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from decimal import Decimal
 
 import pytest
 from websockets.asyncio.client import connect
@@ -196,6 +197,34 @@ async def test_an_account_hears_only_of_itself():
             await call(sandbox, "POST", "order", {**ORDER, "newClientOrderId": "ann-1"}, **ann)
             assert [frame["d"][0]["clientOrderId"] for frame in await waiting(hers)] == ["ann-1"]
             assert await waiting(mine) == []
+
+
+async def test_a_fill_says_its_fee_and_what_it_realised_and_the_position_its_margin():
+    async with weex() as sandbox, opened(sandbox, "/v3/ws/private") as raw:
+        await subscribed(raw, "fill", "positions", "account", "orders")
+        told = {}
+        for side in ("BUY", "SELL"):
+            await call(sandbox, "POST", "order", {**ORDER, "side": side})
+            for frame in await waiting(raw):
+                told.setdefault(frame["e"], []).extend(frame["d"])
+        bought, sold = told["fill"]
+        rate = Decimal("0.0008")
+        for fill in (bought, sold):
+            assert Decimal(fill["fillFee"]) == Decimal(fill["fillValue"]) * rate
+        profit = Decimal(sold["fillValue"]) - Decimal(bought["fillValue"])
+        assert (Decimal(bought["realizePnl"]), Decimal(sold["realizePnl"])) == (0, profit)
+        opened_, closed = told["positions"]
+        assert Decimal(opened_["isolatedMargin"]) == Decimal(opened_["openValue"]) / 20
+        assert Decimal(opened_["openFee"]) == Decimal(bought["fillFee"])
+        assert (closed["size"], closed["side"], closed["cumCloseSize"]) == ("0", "LONG", "0.0100")
+        fees = Decimal(bought["fillFee"]) + Decimal(sold["fillFee"])
+        assert Decimal(told["account"][-1]["amount"]) == 10_000 + profit - fees
+        assert Decimal(told["account"][-1]["cumPositionFillFeeAmount"]) == fees
+        last = told["orders"][-1]
+        assert (Decimal(last["cumFillFee"]), Decimal(last["cumRealizePnl"])) == (
+            Decimal(sold["fillFee"]),
+            profit,
+        )
 
 
 async def test_house_orders_in_a_users_name_never_end_a_contract():
