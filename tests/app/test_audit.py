@@ -127,6 +127,18 @@ def test_a_stream_begun_anew_because_of_a_lost_number_may_lack_all_from_it_on():
     assert earlier.untouched == 1
 
 
+def test_a_stream_may_go_on_from_a_snapshot_given_beside_it_because_of_a_lost_number():
+    lost = serving(1, 0, None, (3, 3))
+    lost.reseeded += (4, 5)
+    rebuilt = [GAP, Resynced(at_ns=0)]
+    assert audit(upto(6), [*got(1, 2), *rebuilt, *got(6)], [lost]).honest
+    assert audit(upto(6), [*got(1, 2), *rebuilt, *got(5, 6)], [lost]).honest
+    assert audit(upto(8), [*got(1, 2), *rebuilt, *got(8)], [lost]).untouched == 4
+    earlier = serving(1, 0, None)
+    earlier.reseeded.append(5)
+    assert audit(upto(6), [*got(1, 2), *rebuilt, *got(6)], [earlier]).untouched == 3
+
+
 def test_a_lost_number_is_no_cause_for_leaving_much_later():
     servings = [serving(1, 0, 8, (3, 3)), serving(2, 9)]
     items = [*got(1, 2), GAP, *got(4, 5, 6, 7, 8), GAP, *got(10)]

@@ -103,11 +103,12 @@ def test_something_of_no_meaning_touches_a_place_and_no_number(stand):
     assert order.touched[0].is_empty
 
 
-def test_a_snapshot_given_beside_the_stream_begins_it_anew(stand):
+def test_a_snapshot_given_beside_the_stream_is_noted_where_it_stands(stand):
     stand.serve(1, at=4)
     stand.numbers["t"] = 6
     stand.carriage.reseed("stx", "t")
-    assert stand.told() == [(1, 4, 6, False, []), (1, 6, None, False, [])]
+    [serving] = stand.carriage.servings("t", venue="stx")
+    assert (list(serving.reseeded), serving.until) == ([6], None)
 
 
 def test_what_is_remembered_is_bounded(stand):

@@ -7,7 +7,8 @@ be missing in three ways:
 * a fault touched it: it was muted, skipped, mangled;
 * nobody was given it: a fault had ended the topic, and it was not served anew yet;
 * it was under way: among the last that a connection was given before a fault ended it. Nothing behind it on that
-  connection has arrived then. A stream that its consumer began anew because a number was lost is given up likewise.
+  connection has arrived then. A stream that its consumer began anew because a number was lost is given up likewise, up
+  to where it was served anew or a snapshot was given beside it.
 
 A mark must stand at a place that a fault touched. Anything else is an unexplained loss, a duplicate, or a mark without
 a cause, and the run has failed. `AuditWalk` reads along as a run goes on, and keeps what is not decided until its end.
@@ -245,7 +246,7 @@ def _untouched(hole: Hole, servings: Sequence[Serving]) -> list[int]:
         own = range(max(hole.after, serving.after) + 1, min(hole.before - 1, given) + 1)
         rest = range(max(hole.after, given) + 1, min(hole.before - 1, anew) + 1)
         if own:
-            found += _untouched_of(serving, hole, own, reaches_end=own[-1] == given)
+            found += _untouched_of(serving, hole, own, given)
         if rest and not _is_broken(serving, hole):
             found += rest
     return found
@@ -264,11 +265,12 @@ def _as_over(servings: Sequence[Serving]) -> Sequence[Serving]:
     ] + list(servings[-1:])
 
 
-def _untouched_of(serving: Serving, hole: Hole, own: range, *, reaches_end: bool) -> list[int]:
+def _untouched_of(serving: Serving, hole: Hole, own: range, given: int) -> list[int]:
     """Of the missing numbers that a serving gave, those that were neither lost, nor under way, nor given up."""
-    if serving.until is not None and reaches_end:
-        if serving.line_over and _is_broken(serving, hole):
-            return []
+    is_end = serving.until is not None and own[-1] == given
+    if is_end and serving.line_over and _is_broken(serving, hole):
+        return []
+    if is_end or own[-1] in serving.reseeded:
         own = range(own.start, next((number for number in own if _is_lost(serving, number)), own.stop))
     return [number for number in own if not _is_lost(serving, number)]
 

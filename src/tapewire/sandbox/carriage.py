@@ -35,7 +35,8 @@ class Serving(msgspec.Struct, kw_only=True):
     """One topic, as one connection was given it: the numbers after `after`, up to `until` (None: still).
 
     `line_over`: it ended with its connection, so that the last of what was given may never have arrived. `touched` is
-    what faults did to it, in the order in which they did.
+    what faults did to it, in the order in which they did; `reseeded` are the numbers at which a snapshot of the topic
+    was given beside the stream, from which whoever has lost one may go on.
     """
 
     connection: int
@@ -43,6 +44,7 @@ class Serving(msgspec.Struct, kw_only=True):
     until: int | None = None
     line_over: bool = False
     touched: deque[Touched] = msgspec.field(default_factory=lambda: deque(maxlen=TOUCHES))
+    reseeded: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=TOUCHES))
 
 
 class Carriage:
@@ -82,9 +84,9 @@ class Carriage:
 
     def reseed(self, venue: str, topic: str) -> None:
         """A snapshot of the topic was given beside its stream: whoever has it may go on from here."""
-        for connection, current in list(self._current.items()):
-            if (venue, topic) in current:
-                self.begin(venue, topic, connection)
+        for current in self._current.values():
+            if (serving := current.get((venue, topic))) is not None:
+                serving.reseeded.append(self._last_sequence(venue, topic))
 
     # What faults do.
 

@@ -164,7 +164,8 @@ class Client(asyncio.Protocol):
         while self._queue and not self._is_full and not self._dead & DEAD_DOWN:
             data = self._queue.popleft()
             self._queued -= len(data)
-            self._transport.write(data)
+            if not self._transport.is_closing():
+                self._transport.write(data)
 
     # HTTP
 
@@ -536,8 +537,9 @@ class Client(asyncio.Protocol):
 
     def _end(self) -> None:
         """Close, behind what waits."""
-        while self._queue:
-            self._transport.write(self._queue.popleft())
+        if self._queue and not self._transport.is_closing():
+            self._transport.write(b"".join(self._queue))
+        self._queue.clear()
         self._queued = 0
         self._transport.close()
 
