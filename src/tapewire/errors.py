@@ -11,6 +11,7 @@
     |   +-- HandshakeRefused       the venue answered the upgrade with an HTTP status
     |   +-- ConnectionLost         a connection ended: close code and reason
     |   +-- GaveUp                 the retry policy is exhausted, or the refusal is final
+    |   |   +-- NeverConnected     no first connection came in time: look at the address
     |   +-- SessionClosed          used after close(), or closed while waiting
     +-- CredentialsError           no usable token
     |   +-- CredentialsRefused     the venue refused the credentials for good
@@ -21,8 +22,9 @@
     |   +-- NotSubscribed          a push or request on a topic that was never subscribed
     +-- RequestError               one request; `sent` says whether it may have reached the venue
     |   +-- RequestTimeout         no reply within the deadline
-    |   +-- RequestLost            the connection dropped first: outcome unknown if `sent`
+    |   +-- RequestLost            the connection or the topic was lost first: outcome unknown if `sent`
     |   +-- RequestRefused         the venue replied with an error
+    +-- OwnerCancelled             a function of yours ended with CancelledError, and nobody had cancelled it
     +-- UndecodableFrame           bytes that are not what the protocol says
     +-- HttpError                  an HTTP call failed; `status` is None when no answer came
 
@@ -55,7 +57,9 @@ __all__ = [
     "HttpError",
     "LineError",
     "MissingExtra",
+    "NeverConnected",
     "NotSubscribed",
+    "OwnerCancelled",
     "RequestError",
     "RequestLost",
     "RequestRefused",
@@ -134,12 +138,16 @@ class MissingExtra(TapewireError, ImportError):
 
 
 class WrongLoop(TapewireError, RuntimeError):
-    """`what` belongs to the event loop that it was first used on. Make another one for this loop."""
+    """`what` belongs to the event loop that it was first used on, and to that loop's thread.
+
+    Make another one for this loop; from another thread, hand the coroutine over to the loop it belongs to.
+    """
 
     def __init__(self, what: str) -> None:
         self.what = what
         super().__init__(
-            f"{what} belongs to another event loop: make one inside each asyncio.run(), and use it there only"
+            f"{what} belongs to another event loop: make one inside each asyncio.run() and use it there only; from"
+            " another thread, use asyncio.run_coroutine_threadsafe()"
         )
 
 
@@ -206,6 +214,18 @@ class GaveUp(LineError):
         self.attempts = attempts
         self.last = last
         super().__init__(_text(f"gave up after {attempts} attempt{'' if attempts == 1 else 's'}", last))
+
+
+class NeverConnected(GaveUp):
+    """The first connection did not come within `seconds`. `last` is what went wrong last: look at the address."""
+
+    def __init__(self, seconds: float, attempts: int, last: BaseException | None) -> None:
+        super().__init__(attempts, last)
+        self.seconds = seconds
+        why = "no answer yet" if last is None else last
+        self.args = (
+            f"no connection within {seconds:g} s ({attempts} attempt{'' if attempts == 1 else 's'}): {why}",
+        )
 
 
 class SessionClosed(LineError):
@@ -307,11 +327,14 @@ class RequestTimeout(RequestError):
 
 
 class RequestLost(RequestError):
-    """The connection dropped before the reply. Where `sent` is true the outcome is unknown: look it up first."""
+    """The reply can no longer come, for `why`. Where `sent` is true the outcome is unknown: look it up first."""
 
-    def __init__(self, topic: str, event: str, *, sent: bool) -> None:
+    def __init__(
+        self, topic: str, event: str, *, sent: bool, why: str = "the connection dropped before the reply"
+    ) -> None:
+        self.why = why
         outcome = "it had been sent, outcome unknown" if sent else "it was never sent"
-        super().__init__(topic, event, f"the connection dropped before the reply; {outcome}", sent=sent)
+        super().__init__(topic, event, f"{why}; {outcome}", sent=sent)
 
     @property
     def retryable(self) -> bool:
@@ -324,6 +347,18 @@ class RequestRefused(RequestError):
     def __init__(self, topic: str, event: str, reply: Any) -> None:
         self.reply = reply
         super().__init__(topic, event, f"refused: {reply!r:.300}", sent=True)
+
+
+class OwnerCancelled(TapewireError):
+    """A function of yours, in the role of `role`, ended with CancelledError: what it waited for had been cancelled."""
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+        super().__init__(f"{role} ended with CancelledError, and nobody had cancelled it")
+
+    @property
+    def retryable(self) -> bool:
+        return True
 
 
 class UndecodableFrame(TapewireError):

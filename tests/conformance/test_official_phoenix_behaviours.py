@@ -107,7 +107,7 @@ OFFICIAL_BEHAVIOURS = {
     "channel: reply binding removed": PUSHES + "test_nothing_is_kept_for_pushes_that_were_written",
     "channel: reply binding removed, of requests": CALLS + "test_a_cancelled_request_leaves_nothing_behind",
     "channel: on ok the rejoin timer is reset": SUBSCRIPTIONS
-    + "test_each_topic_counts_its_own_refusals_until_it_is_confirmed",
+    + "test_each_topic_counts_its_own_refusals_until_it_has_lasted",
     "channel: on ok buffered pushes sent once, in order": PUSHES
     + "test_held_pushes_are_written_in_order_when_the_join_is_confirmed",
     "channel: on error not joined, reply recorded": CLIENT + "test_a_refused_join_says_why",

@@ -102,6 +102,13 @@ async def test_whatever_a_provider_raises_becomes_an_error_that_may_be_retried(c
     assert caught.value.__cause__ is error
 
 
+@pytest.mark.parametrize("error", [TypeError("Unauthorized() takes no arguments"), AttributeError("tokn")])
+async def test_an_error_of_programming_is_raised_as_it_is_and_no_retry_hides_it(clock, error):
+    with pytest.raises(type(error)) as caught:
+        await Credentials(Provider(error=error)).token()
+    assert caught.value is error
+
+
 @pytest.mark.parametrize(
     "error",
     [

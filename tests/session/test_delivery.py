@@ -279,7 +279,7 @@ async def test_an_inline_handler_is_called_inside_the_read_and_may_call_back(clo
 
         def inline(item):
             if item.event == "tick":
-                got.append(session._driver.connection.reading)
+                got.append(session._driver.loop.in_turn)
                 session.push(Push("markets", "tell", {}))
                 if len(got) == 3:
                     subscription.unsubscribe()

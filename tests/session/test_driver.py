@@ -9,6 +9,7 @@ from tapewire.errors import (
     CredentialsRefused,
     GaveUp,
     HandshakeRefused,
+    NeverConnected,
     SessionClosed,
 )
 from tapewire.marks import Gap
@@ -87,9 +88,30 @@ async def test_a_line_that_flaps_does_not_reset_the_delays(clock):
 async def test_without_a_policy_a_session_never_gives_up(clock):
     network = MemoryNetwork()
     network.unreachable(times=500)
-    async with PhoenixPeer(network), make_session(clock, network) as session:
+    async with PhoenixPeer(network), make_session(clock, network, connect_timeout=None) as session:
         assert session.connected
     assert clock.monotonic() > 3600
+
+
+async def test_a_first_connection_that_never_comes_is_raised_with_what_went_wrong_last(clock):
+    network = MemoryNetwork()
+    network.unreachable(times=500)
+    started = clock.monotonic()
+    with pytest.raises(NeverConnected, match=r"no connection within 30 s .*connection refused") as caught:
+        async with make_session(clock, network):
+            pass
+    assert clock.monotonic() - started == pytest.approx(30)
+    assert isinstance(caught.value.last, ConnectFailed)
+
+
+async def test_only_the_first_connection_has_such_a_limit(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network) as peer, make_session(clock, network, connect_timeout=5) as session:
+        network.unreachable(times=20)
+        peer.abort()
+        await peer.connected(2)
+        assert session.connected
+        assert clock.monotonic() > 30
 
 
 async def test_giving_up_is_raised_in_everything_that_waits(clock):
@@ -200,7 +222,8 @@ async def test_retry_after_of_a_429_is_waited_for(clock):
     network = MemoryNetwork()
     network.refuse(429, retry_after=60)
     started = clock.monotonic()
-    async with PhoenixPeer(network), make_session(clock, network, retry=RetryPolicy(None, 0.5, 1.0)):
+    retry = RetryPolicy(None, 0.5, 1.0)
+    async with PhoenixPeer(network), make_session(clock, network, retry=retry, connect_timeout=None):
         assert 60 <= clock.monotonic() - started <= 61
 
 
@@ -208,7 +231,8 @@ async def test_a_retry_after_of_ten_days_is_not_waited_for_in_full(clock):
     network = MemoryNetwork()
     network.refuse(503, retry_after=864_000)
     started = clock.monotonic()
-    async with PhoenixPeer(network), make_session(clock, network, retry=RetryPolicy(None, 0.5, 1.0)):
+    retry = RetryPolicy(None, 0.5, 1.0)
+    async with PhoenixPeer(network), make_session(clock, network, retry=retry, connect_timeout=None):
         assert 900 <= clock.monotonic() - started <= 901
 
 
@@ -292,8 +316,8 @@ async def test_while_reading_is_paused_no_pong_is_waited_for(clock):
         connection = session._driver.connection
         connection.pause()
         await asyncio.sleep(30)
-        connection.resume(clock.monotonic())
-        session._driver.rearm()
+        connection.resume()
+        session._driver.loop.rearm()
         await asyncio.sleep(60)
         assert session.statistics().reconnections == 0
 

@@ -74,7 +74,9 @@ def test_the_table_cannot_be_changed():
 
 
 def test_whoever_leaves_the_line_lowers_it_before_the_transport_is_dropped():
-    for (state, _), (target, actions) in TABLE.items():
+    for (state, received), (target, actions) in TABLE.items():
+        if received is Input.DEFECT:
+            continue  # whatever it finds, it leaves
         if state is State.UP and target not in (State.UP, State.CLOSING):
             assert actions[:2] == (Action.LOWER_LINE, Action.DROP)
         elif state is State.GREETING and target not in (State.GREETING, State.UP, State.CLOSING):
@@ -123,7 +125,7 @@ def test_a_line_that_was_left_on_purpose_makes_no_later_try_free():
 
 def test_a_token_that_ends_on_a_live_line_is_a_loss_with_a_fresh_token_after_it():
     machine = machine_in(State.UP, RetryPolicy(3))
-    for tries in (1, 2):
+    for tries in (0, 1, 2):
         actions = machine.handle(Input.UNAUTHORIZED)
         assert machine.state is State.WAITING, "never at once: a venue that ends each token would be stormed"
         assert Action.DISCARD_TOKEN in actions
@@ -141,8 +143,37 @@ def test_a_token_that_ends_on_a_stable_line_is_not_a_failed_try():
 
 def test_a_line_that_drops_before_it_was_stable_counts_and_waits_longer_each_time():
     machine = walk(ConnectionMachine(RetryPolicy(4)), [Input.OPEN, *FLAP, *FLAP, *FLAP])
-    assert (machine.tries, machine.waits) == (3, 3)
-    walk(machine, [*CONNECT, Input.BROKEN], expect=State.FAILED)
+    assert (machine.tries, machine.waits) == (2, 3), "what opened the session is no dial of an outage"
+    walk(machine, [*FLAP, *CONNECT, Input.BROKEN], expect=State.FAILED)
+
+
+@pytest.mark.parametrize("allowed", [1, 2, 3])
+def test_as_many_dials_follow_a_loss_as_the_policy_allows_and_as_many_open_a_session(allowed):
+    opening = walk(ConnectionMachine(RetryPolicy(allowed)), [Input.OPEN])
+    lost = walk(
+        ConnectionMachine(RetryPolicy(allowed)), [Input.OPEN, *CONNECT, Input.BROKEN, Input.BACKOFF_OVER]
+    )
+    for machine in (opening, lost):
+        for _ in range(allowed - 1):
+            walk(machine, [Input.AUTHORIZED, Input.BROKEN, Input.BACKOFF_OVER], expect=State.AUTHORIZING)
+        walk(machine, [Input.AUTHORIZED, Input.BROKEN], expect=State.FAILED)
+        assert machine.tries == allowed
+
+
+def test_a_connection_that_served_makes_the_next_tries_quick_and_is_no_end_of_the_outage():
+    machine = walk(ConnectionMachine(RetryPolicy(9)), [Input.OPEN, *FLAP, *FLAP, *CONNECT])
+    machine.served()
+    assert (machine.tries, machine.waits) == (2, 0)
+
+
+@pytest.mark.parametrize("state", State)
+def test_from_every_state_a_defect_leads_to_one_that_some_input_leaves_again(state):
+    target, actions = TABLE[state, Input.DEFECT]
+    if target is State.WAITING:
+        assert Action.ARM_BACKOFF in actions
+        assert actions.index(Action.LOWER_LINE) < actions.index(Action.DROP)
+    else:
+        assert target in (State.NEW, State.CLOSED, State.FAILED)
 
 
 def test_a_flapping_line_without_a_limit_never_fails():

@@ -258,7 +258,7 @@ async def test_no_session_is_made_beside_one_that_was_refused_for_good(clock):
     network = MemoryNetwork()
     async with (
         CentrifugoPeer(network) as peer,
-        Pool(lambda number: numbered_options(clock, network), capacity=1) as pool,
+        Pool(lambda number: numbered_options(clock, network), capacity=1, one_end=True) as pool,
     ):
         await pool.subscribe("a").confirmed()
         peer.drop(3500)

@@ -62,8 +62,15 @@ def test_leave_wins_in_every_state_and_nothing_but_want_asks_again(state):
     )
     assert wanted.handle(On.LEAVE) == ()
     for received in set(On) - {On.WANT, On.LEAVE}:
-        with pytest.raises(IllegalTransition):
-            wanted.handle(received)
+        assert wanted.handle(received) == ()
+        assert wanted.state is S.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize("received", [received for received in On if received is not On.LEAVE])
+def test_what_comes_between_an_end_and_the_end_of_its_read_changes_nothing(received):
+    wanted = wanted_in(S.ENDED)
+    assert wanted.handle(received) == ()
+    assert wanted.state is S.ENDED
 
 
 def test_whatever_timer_a_state_has_is_disarmed_when_it_is_left_for_a_state_without_it():
@@ -86,19 +93,22 @@ def test_a_renewal_leaves_before_it_asks():
     assert actions.index(Do.OPEN_GAP) < actions.index(Do.UNSUBSCRIBE) < actions.index(Do.SUBSCRIBE)
 
 
-def test_each_topic_counts_its_own_refusals_until_it_is_confirmed():
+def test_each_topic_counts_its_own_refusals_until_it_has_lasted():
     one, other = wanted_in(S.SUBSCRIBING, "one"), wanted_in(S.SUBSCRIBING, "other")
-    for received in (On.REFUSED, On.INTERRUPTED, On.TIMED_OUT):
-        one.handle(received)
-        one.handle(On.RETRY_DUE)
+    for now in (1.0, 2.0, 3.0):
+        one.lost(now, 10.0)
     assert (one.refusals, other.refusals) == (3, 0)
     one.handle(On.LINE_DOWN)
     one.handle(On.LINE_UP)
     assert one.refusals == 3, "a new connection forgives nothing"
-    one.handle(On.CONFIRMED)
-    assert one.refusals == 0
-    one.handle(On.INTERRUPTED)
+    one.confirmed_at = 4.0
+    one.lost(13.9, 10.0)
+    assert one.refusals == 4, "nor does a confirmation that does not last"
+    one.confirmed_at = 20.0
+    one.lost(30.0, 10.0)
     assert one.refusals == 1
+    one.lost(50.0, 10.0)
+    assert one.refusals == 2, "it was not confirmed again in between"
 
 
 def test_nothing_is_missing_before_the_first_continuity():
@@ -138,8 +148,8 @@ def test_all_that_is_wanted_is_kept_by_topic_with_what_the_first_one_asked():
         first.handle(received)
     assert subscriptions.confirmed() == 1
     for wanted in subscriptions:
-        subscriptions.discard(wanted.topic)  # while iterating
-    subscriptions.discard("a")
+        subscriptions.discard(wanted)  # while iterating
+    subscriptions.discard(first)
     assert (len(subscriptions), subscriptions.get("a")) == (0, None)
 
 

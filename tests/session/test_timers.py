@@ -19,7 +19,7 @@ def test_deadlines_fall_due_as_in_a_plain_dictionary(steps):
     for what, key, moment in steps:
         if what == "set":
             order += 1
-            timers.set(key, moment)
+            timers.set(key, moment, key)
             model[key] = (moment, order)
         elif what == "cancel":
             timers.cancel(key)
@@ -41,14 +41,14 @@ def heap_size(timers: Timers) -> int:
 def test_a_deadline_moved_a_million_times_costs_no_memory():
     timers = Timers()
     for n in range(100_000):
-        timers.set("stable", n)
+        timers.set("stable", n, print)
     assert heap_size(timers) <= 2 * 1 + 64
 
 
 def test_deadlines_cancelled_in_bulk_are_forgotten_without_another_set():
     timers = Timers()
     for n in range(10_000):
-        timers.set(("request", n), 10 + n)
+        timers.set(("request", n), 10 + n, print)
     for n in range(10_000):
         timers.cancel(("request", n))
     assert heap_size(timers) <= 64
@@ -61,7 +61,7 @@ def test_the_heap_stays_within_twice_the_living_and_a_constant(steps):
     timers = Timers()
     for setting, key, moment in steps:
         if setting:
-            timers.set(key, moment)
+            timers.set(key, moment, print)
         else:
             timers.cancel(key - 1)
         assert heap_size(timers) <= 2 * len(timers) + 64
@@ -72,14 +72,14 @@ def test_the_heap_stays_within_twice_the_living_and_a_constant(steps):
 def test_keys_that_cannot_be_compared_may_share_a_moment():
     timers = Timers()
     for key in (object, ("a", 1), "a", 3):
-        timers.set(key, 5.0)
+        timers.set(key, 5.0, key)
     assert timers.pop_due(5.0) == [object, ("a", 1), "a", 3]
 
 
 def test_a_key_set_anew_is_not_due_at_its_older_moment():
     timers = Timers()
-    timers.set("stable", 1)
-    timers.set("stable", 5)
+    timers.set("stable", 1, print)
+    timers.set("stable", 5, repr)
     assert timers.pop_due(3) == []
-    assert timers.pop_due(5) == ["stable"]
+    assert timers.pop_due(5) == [repr], "nor for what it was due for then"
     assert timers.pop_due(5) == []

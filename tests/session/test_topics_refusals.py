@@ -124,7 +124,7 @@ async def test_who_waits_for_the_venues_word_while_the_session_closes_is_told_th
 
 @pytest.mark.parametrize(
     ("how", "detail"),
-    [("reconnect", "reconnect() was called"), ("code", "code 4321"), ("reason", "maintenance")],
+    [("reconnect", "reconnect() was called"), ("code", "closed with code 4321"), ("reason", "maintenance")],
 )
 async def test_a_gap_says_what_ended_this_connection_and_not_one_before_it(clock, how, detail):
     async with line(clock, retry=QUICK) as (session, peer):

@@ -14,8 +14,6 @@ from collections import Counter
 from collections.abc import Iterator
 from types import FrameType
 
-from tests.simulation.known import KNOWN, reason_of
-
 SEEDS = 10_000
 CHUNK = 20
 SECONDS_A_SEED = 20
@@ -98,7 +96,6 @@ def _parser(wires: list[str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--all", action="store_true", help="name every failing seed, not the first of each kind"
     )
-    parser.add_argument("--tolerate-known", action="store_true", help="do not fail for the kinds in known.py")
     return parser
 
 
@@ -112,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.trace:
             return max(_trace(wire, options.seed) for wire in wires)
         options.first, options.seeds = options.seed, 1
-    tally = _Tally(every=options.all, quiet=options.quiet, tolerant=options.tolerate_known)
+    tally = _Tally(every=options.all, quiet=options.quiet)
     jobs = list(_jobs(wires, options.first, options.seeds))
     interrupted = False
     with multiprocessing.get_context("fork").Pool(min(options.jobs, len(jobs)), _start_worker) as pool:
@@ -131,10 +128,9 @@ def main(arguments: list[str] | None = None) -> int:
 class _Tally:
     """What came of the seeds, told as it comes. A failing seed is known by its first complaint, without its numbers."""
 
-    def __init__(self, *, every: bool, quiet: bool, tolerant: bool) -> None:
+    def __init__(self, *, every: bool, quiet: bool) -> None:
         self.failed = 0
-        self._every, self._quiet, self._tolerant = every, quiet, tolerant
-        self._known: Counter[str] = Counter()
+        self._every, self._quiet = every, quiet
         self._done: Counter[str] = Counter()
         self._kinds: dict[tuple[str, str], list[int]] = {}
         self._began = self._told = time.monotonic()
@@ -143,9 +139,6 @@ class _Tally:
         self._done[wire] += 1
         if complaints:
             kind, text = complaints[0]
-            if self._tolerant and (reason := reason_of(f"{wire}: {kind}: {text}")):
-                self._known[reason] += 1
-                return
             self.failed += 1
             seeds = self._kinds.setdefault((wire, signature(f"{kind}: {text}")), [])
             seeds.append(seed)
@@ -165,8 +158,6 @@ class _Tally:
         seconds = time.monotonic() - self._began
         for (wire, kind), seeds in sorted(self._kinds.items(), key=lambda known: -len(known[1])):
             print(f"{len(seeds):6} {wire}: {kind}  (seeds {', '.join(map(str, sorted(seeds)[:5]))})")
-        for reason in KNOWN.values() if self._tolerant else ():
-            print(f"{self._known[reason]:6} known: {reason}")
         verdict = "interrupted" if interrupted else "failed" if self.failed else "passed"
         spread = ", ".join(f"{wire} {count}" for wire, count in self._done.items())
         rate = self._done.total() / seconds

@@ -21,9 +21,10 @@ def dead_ends(session: Session) -> Iterator[str]:
     driver = session._driver
     if text := _dead_end_of_line(driver, session.state):
         yield text
-    due, timer = driver.timers.next(), driver._timer
-    late = not driver._draining and timer is not None and timer.when() > due if due is not None else False
-    if due is not None and (timer is None or timer.cancelled() or late):
+    due, timer = driver.loop.timers.next(), driver.loop._timer
+    if due is not None and (
+        timer is None or timer.cancelled() or (driver.loop._due_at > due and not driver.loop._draining)
+    ):
         yield f"a deadline is set, and no timer of the loop for it (session {session.state})"
     for wanted in driver.topics.subscriptions:
         if text := _dead_end_of_topic(driver, wanted, session.state):
@@ -31,11 +32,11 @@ def dead_ends(session: Session) -> Iterator[str]:
 
 
 def _dead_end_of_line(driver: Driver, state: str) -> str:
-    timers = driver.timers
+    timers = driver.loop.timers
     match state:
         case "waiting" if "backoff" not in timers:
             return "the session waits, and has no back-off timer"
-        case "authorizing" | "connecting" if driver._try is None or driver._try.done():
+        case "authorizing" | "connecting" if driver._trying is None or driver._trying.done():
             return f"the session is {state}, and no task does it"
         case "greeting" if "greeting" not in timers:
             return "the session greets, and has no timer"
@@ -43,12 +44,12 @@ def _dead_end_of_line(driver: Driver, state: str) -> str:
 
 
 def _dead_end_of_topic(driver: Driver, wanted: Wanted, state: str) -> str:
-    topic, timers, protocol = wanted.topic, driver.timers, driver.protocol
+    topic, timers, protocol = wanted.topic, driver.loop.timers, driver.protocol
     match wanted.state.value:
-        case "subscribing" if ("deadline", topic) not in timers and wanted.asking is None:
+        case "subscribing" if ("deadline", wanted) not in timers and not wanted.asking:
             queued = protocol is not None and protocol.queued(topic)
             return "" if queued else "is subscribing, and has no deadline"
-        case "backing off" if ("retry", topic) not in timers:
+        case "backing off" if ("retry", wanted) not in timers:
             return "is backing off, and has no retry timer"
         case "waiting" if state == "up":
             return "waits for a line that is up"

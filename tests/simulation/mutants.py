@@ -24,7 +24,10 @@ ROOT = Path(__file__).parents[2]
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True):
-    """In `file`, `old` (which must be there once) becomes `new`; some seed of `wire` must then complain of `kind`."""
+    """In `file`, `old` (which must be there once) becomes `new`; some seed of `wire` must then complain of `kind`.
+
+    `besides`: further replacements that the fault needs, each `(file, old, new)`.
+    """
 
     name: str
     file: str
@@ -33,6 +36,7 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
     wire: str
     kind: str
     seeds: int = 300
+    besides: tuple[tuple[str, str, str], ...] = ()
 
 
 MUTANTS = (
@@ -60,6 +64,16 @@ MUTANTS = (
         new="list(held)",
         wire="phoenix",
         kind="behind snapshot",
+    ),
+    Mutant(
+        name="the snapshot of an older attempt is taken for the present one",
+        file="session/seeding.py",
+        old="if hold is not self.hold:\n            return None\n        if hold.spoiled:",
+        new="if self.hold is None:\n            return None\n        hold = self.hold\n        if hold.spoiled:",
+        besides=(("session/continuity.py", "            fetch.cancel()\n", "            pass\n"),),
+        wire="phoenix",
+        kind="loss|back",
+        seeds=1_000,
     ),
     Mutant(
         name="three tries are enough",
@@ -103,7 +117,8 @@ def complaints_of(wire: str, seeds: int, mutant: Mutant | None = None) -> Counte
         if mutant is not None:
             source = Path(folder) / "tapewire"
             shutil.copytree(ROOT / "src" / "tapewire", source, ignore=shutil.ignore_patterns("__pycache__"))
-            _mutate(source / mutant.file, mutant)
+            for file, old, new in ((mutant.file, mutant.old, mutant.new), *mutant.besides):
+                _mutate(source / file, old, new, mutant.name)
             environment["PYTHONPATH"] = folder
         command = [sys.executable, "-m", "tests.simulation", "--quiet", "--wire", wire, "--seeds", str(seeds)]
         done = subprocess.run(
@@ -130,11 +145,11 @@ def is_found(mutant: Mutant) -> bool:
     return sum(with_it[kind] for kind in kinds) > sum(as_it_is[kind] for kind in kinds)
 
 
-def _mutate(file: Path, mutant: Mutant) -> None:
+def _mutate(file: Path, old: str, new: str, name: str) -> None:
     text = file.read_text()
-    if text.count(mutant.old) != 1:
-        raise RuntimeError(f"{mutant.name}: its text stands {text.count(mutant.old)} times in {mutant.file}")
-    file.write_text(text.replace(mutant.old, mutant.new))
+    if text.count(old) != 1:
+        raise RuntimeError(f"{name}: its text stands {text.count(old)} times in {file}")
+    file.write_text(text.replace(old, new))
 
 
 def main(names: list[str]) -> int:

@@ -117,6 +117,7 @@ class _Run:
             "retry": RetryPolicy(attempts, 0.2, chance.choice([0.5, 5.0])),
             "resubscribe": RetryPolicy(None, 0.2, chance.choice([0.5, 5.0])),
             "supervise": RetryPolicy(None, 1.0, 5.0) if world.likely(0.1) else None,
+            "connect_timeout": None,  # how long the venue stays away is the schedule's business
             "stable_after": chance.choice([0.5, 10.0]),
             "ping_interval": chance.choice([10.0, 10.0, None]) if self.venue.has_heartbeat else 10.0,
             "credentials": credentials,

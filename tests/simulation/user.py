@@ -283,7 +283,7 @@ class Consumer:
             world.note(f"{self}: its iteration raises {error!r}")
             self.error = error
         except (Exception, asyncio.CancelledError) as error:
-            if not (self.user.strict and is_simulated(error)):
+            if not self.user.expects(error):
                 world.complain("raised", f"{self}: anext() raised {error!r}")
         self.over = True
 
@@ -464,7 +464,8 @@ class User:
             return None
         except (Exception, asyncio.CancelledError) as error:
             self.consumers.remove(consumer)
-            self.world.complain("raised", f"subscribe raised {error!r}")
+            if not self.expects(error):
+                self.world.complain("raised", f"subscribe raised {error!r}")
             return None
         if consumer.kind == "iterate":
             consumer.task = self.world.spawn(consumer.iterate(), f"reader {consumer}")
@@ -528,11 +529,15 @@ class User:
             if task is None or not task.cancelling():
                 self.world.complain("raised", f"{name} raised CancelledError, and nobody cancelled it")
         except Exception as error:
-            if not (self.strict and is_simulated(error)):  # what a handler raised has ended a subscription
+            if not self.expects(error):
                 self.world.complain("raised", f"{name} raised {error!r}")
             self.world.note(f"{name} raised {error!r}")
         else:
             self.world.note(f"{name} is done")
+
+    def expects(self, error: BaseException) -> bool:
+        """True for what a strict handler raised, or what a function of the user's ended the session with."""
+        return (self.strict or self.may_fail) and isinstance(error, Exception) and is_simulated(error)
 
     def cancel_one(self) -> None:
         """Cancel a call that waits."""
@@ -555,7 +560,8 @@ class User:
             if type(error).__name__ == "IllegalTransition":
                 self.world.complain("raised", f"{name} raised {error!r}")
         except (Exception, asyncio.CancelledError) as error:
-            self.world.complain("raised", f"{name} raised {error!r}")
+            if not self.expects(error):
+                self.world.complain("raised", f"{name} raised {error!r}")
 
     # --- what there is ----------------------------------------------------------------------------------------------
 

@@ -97,8 +97,9 @@ class Confirmed(_Event, frozen=True):
 class Refused(_Event, frozen=True):
     """The peer refused the subscription. `retryable` is False where asking again unchanged cannot help.
 
-    `full` says that this connection holds no more topics: another connection may take it. `unauthorized`: the topic's
-    own token was not accepted (any more); ask again with a fresh one.
+    `full` says that this connection holds no more topics: another connection may take it. `spent`: it may ask for
+    nothing more, whatever it holds, and said so itself without asking. `unauthorized`: the topic's own token was not
+    accepted (any more); ask again with a fresh one.
     """
 
     topic: str
@@ -107,6 +108,7 @@ class Refused(_Event, frozen=True):
     retryable: bool = False
     reply: Any = None
     full: bool = False
+    spent: bool = False
     unauthorized: bool = False
 
 
@@ -216,6 +218,9 @@ class Unnumbered:
         """None: there is none to ask for."""
         return None
 
+    def excuse(self, now: float) -> None:
+        """No silence of the peer's is judged."""
+
     def refresh(self, token: Secret, topic: str | None = None) -> None:
         """A token is for the handshake only."""
 
@@ -310,6 +315,10 @@ class ClientProtocol(Protocol):
 
     def next_deadline(self) -> float | None:
         """When `handle_timer` wants to be called, on the scale of `now`, or None."""
+        ...
+
+    def excuse(self, now: float) -> None:
+        """Nothing was read until `now`, by our own doing: judge no silence of before, wait as long anew."""
         ...
 
     def handle_timer(self, now: float) -> list[Any]:

@@ -13,7 +13,8 @@ Rules:
 drop_oldest   the oldest publication goes
 drop_newest   the newest one does not come in
 conflate      a newer publication of the same key takes the older one's place; only for full replacements
-resync        everything goes; the owner rebuilds from a snapshot or subscribes anew
+resync        everything goes, and what comes until the consumer is through; then the owner rebuilds from a snapshot or
+              subscribes anew: never more often than somebody takes what that brings
 block         nothing goes; the owner stops reading until half is consumed
 fail          the subscription ends with `BufferOverflow`
 ============  ====================================================================================================
@@ -24,7 +25,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Literal, TypeAlias
 
 from ..errors import ConfigurationError
@@ -38,6 +39,9 @@ logger = logging.getLogger("tapewire.session")
 
 MAX_ALLOWED = 20_000
 """Publications of replays that may lie in one buffer beside its capacity."""
+
+AWAITING_ROOM = 1_000
+"""Publications beyond its capacity that a full buffer of policy `block` may hold while a reply is awaited."""
 
 _SLACK = 64
 
@@ -84,10 +88,10 @@ class Buffer:
     def put(self, item: Any) -> None:
         """A publication arrives."""
         items = self._items
-        if len(items) >= self._room:
-            self._overflow(item)
-        else:
+        if len(items) < self._room:
             items.append(item)
+        else:
+            self._overflow(item)
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
@@ -174,6 +178,15 @@ class Buffer:
     def is_awaited(self) -> bool:
         """True while a consumer waits for the next item."""
         return self._waiter is not None
+
+    def waiting(self) -> Iterator[Any]:
+        """What can still be taken, marks among it, in no order that matters."""
+        return iter(self._items)
+
+    @property
+    def is_brimful(self) -> bool:
+        """True where not even an awaited reply is worth what else would come in."""
+        return len(self._items) >= self._room + AWAITING_ROOM
 
     def __len__(self) -> int:
         return len(self._items)
@@ -283,7 +296,7 @@ class _Conflate(Buffer):
                 self.conflated += 1
                 return
             self._slots[key] = slot
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             logger.warning("a key function raised; its publication is not conflated", exc_info=True)
         super().put(slot)
         if len(self._slots) > 2 * self.capacity + _SLACK:
@@ -301,6 +314,9 @@ class _Conflate(Buffer):
         item.clear()
         return publication
 
+    def waiting(self) -> Iterator[Any]:
+        return (item[0] if item.__class__ is list else item for item in self._items)
+
     def end(self, error: BaseException | None = None) -> None:
         self._slots.clear()
         super().end(error)
@@ -310,18 +326,42 @@ class _Conflate(Buffer):
 
 
 class _Resync(Buffer):
+    """What comes between the overflow and the consumer's being through with what is left would be dropped again."""
+
     policy: Policy = "resync"
+    _overflown = False
+
+    def put(self, item: Any) -> None:
+        if self._overflown and not self.ended:
+            self.dropped += 1
+            self._lose(1)
+            self._wake()
+        else:
+            super().put(item)
+
+    def take(self) -> Any:
+        item = super().take()
+        if self._overflown and item is not EMPTY and not self:
+            self._overflown = False
+            self._on_full()
+        return item
 
     def _overflow(self, item: Any) -> None:
         if not self.ended:
-            lost = self.clear() + 1
+            self._overflown = True
+            self._lose(self.clear() + 1)
             self.dropped += 1
-            absorb(self._head, Lagged(dropped=lost, policy=self.policy))
-            self._on_full()
+
+    def _lose(self, count: int) -> None:
+        absorb(self._head, Lagged(dropped=count, policy=self.policy))
 
 
 class _Block(Buffer):
-    """Holds what one read brings beyond its capacity: the bound is the capacity and one read of the transport."""
+    """Holds what one read brings beyond its capacity: the bound is the capacity and one read of the transport.
+
+    The owner is told of each that comes in beyond it, for it may have another connection by then. While a reply is
+    awaited it may read on, until `AWAITING_ROOM` more are here.
+    """
 
     policy: Policy = "block"
     blocked = False
@@ -344,9 +384,8 @@ class _Block(Buffer):
     def _overflow(self, item: Any) -> None:
         if not self.ended:
             self._items.append(item)
-            if not self.blocked:
-                self.blocked = True
-                self._on_full()
+            self.blocked = True
+            self._on_full()
 
 
 class _Fail(Buffer):

@@ -14,6 +14,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..errors import OwnerCancelled
 from ..marks import Gap, Mark, Resynced, is_mark
 from ..secrets import shown
 from .buffers import EMPTY
@@ -97,11 +98,11 @@ class Caller:
                 self._call_with_mark(item)
             else:
                 self._handler(item)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             self._count_failure(error, item)
             self.tell_inline(error, item)
             if subscription.strict:
-                subscription.topics.fail(subscription, error)
+                subscription.topics.fail(subscription, _as_failure(error))
 
     def tell_inline(self, error: BaseException, item: Any) -> None:
         """`on_error`, inside the read; only what it awaits is done elsewhere."""
@@ -110,8 +111,9 @@ class Caller:
             try:
                 result = on_error(error, item)
                 if inspect.iscoroutine(result):
-                    self._subscription.topics.spawn(result)
-            except Exception as failure:
+                    telling = self._await_told(result)
+                    self._subscription.topics.spawn(telling, f"on_error {self._subscription.topic}")
+            except (Exception, asyncio.CancelledError) as failure:
                 self._complaints.raised("on_error", on_error, failure)
 
     def tell_soon(self, error: BaseException) -> None:
@@ -120,14 +122,41 @@ class Caller:
         if self._delivery.inline:
             self.tell_inline(error, None)
         elif self._delivery.on_error is not None:
-            self._subscription.topics.spawn(self._tell(error, None))
+            self._subscription.topics.spawn(self.tell(error, None), f"on_error {self._subscription.topic}")
 
     async def tell_end(self) -> None:
         """Tell `on_error`, once, what ended it: behind the last item, or when the consumer takes too long for that."""
         error = self._subscription.error
         if error is not None and not self._end_told:
             self._end_told = True
-            await self._tell(error, None)
+            await self.tell(error, None)
+
+    async def tell(self, error: BaseException, item: Any) -> None:
+        """Tell `on_error`. Whatever that raises goes to the log."""
+        on_error = self._delivery.on_error
+        if on_error is None:
+            return
+        started = self._now()
+        try:
+            result = on_error(error, item)
+            if (seconds := self._now() - started) > BLOCKED_SECONDS:
+                self._complaints.blocked("on_error", on_error, seconds)
+        except (Exception, asyncio.CancelledError) as failure:
+            self._complaints.raised("on_error", on_error, failure)
+            return
+        if inspect.isawaitable(result):
+            await self._await_told(result)
+
+    async def _await_told(self, result: Any) -> None:
+        on_error = self._delivery.on_error
+        try:
+            await result
+        except Exception as failure:
+            self._complaints.raised("on_error", on_error, failure)
+        except asyncio.CancelledError as failure:
+            if is_cancelled():
+                raise
+            self._complaints.raised("on_error", on_error, failure)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -146,8 +175,8 @@ class Caller:
         self._report_blocking(item, seconds)
         self._count_failure(error, item)
         if self._subscription.strict:
-            self._subscription.topics.fail(self._subscription, error)
-        await self._tell(error, item)
+            self._subscription.topics.fail(self._subscription, _as_failure(error))
+        await self.tell(error, item)
         await asyncio.sleep(0)  # what failed and was told may have taken the slice several times over
 
     def _count_failure(self, error: BaseException, item: Any) -> None:
@@ -166,23 +195,10 @@ class Caller:
         if seconds > BLOCKED_SECONDS:
             self._complaints.blocked(*self._called_with(item), seconds)
 
-    async def _tell(self, error: BaseException, item: Any) -> None:
-        on_error = self._delivery.on_error
-        if on_error is None:
-            return
-        started = self._now()
-        try:
-            result = on_error(error, item)
-            if (seconds := self._now() - started) > BLOCKED_SECONDS:
-                self._complaints.blocked("on_error", on_error, seconds)
-            if inspect.isawaitable(result):
-                await result
-        except Exception as failure:
-            self._complaints.raised("on_error", on_error, failure)
-        except asyncio.CancelledError as failure:
-            if is_cancelled():
-                raise
-            self._complaints.raised("on_error", on_error, failure)
+
+def _as_failure(error: BaseException) -> BaseException:
+    """What may be raised to somebody else: a CancelledError would cancel whoever is told."""
+    return OwnerCancelled("handler") if isinstance(error, asyncio.CancelledError) else error
 
 
 def _mark_line(mark: Mark) -> str:

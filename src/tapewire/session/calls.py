@@ -1,45 +1,69 @@
-"""Requests of a session: sent once, answered by ref, failed at once when their answer can no longer come."""
+"""Requests of a session: sent once, answered by ref, failed at once when their answer can no longer come.
+
+A ref is one connection's, a request is known by itself: what a cancelled one takes back is never that of a later
+connection which happens to have the same ref.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Protocol
 
 import msgspec
 
-from ..errors import RequestLost, RequestRefused, RequestTimeout, SessionClosed, UndecodableFrame
-from ..protocols.base import Command, Replied
+from ..errors import RequestLost, RequestRefused, RequestTimeout, UndecodableFrame
+from ..protocols.base import ClientProtocol, Command, Replied
+from .loop import Loop
 from .requests import PendingRequest, Requests
-
-if TYPE_CHECKING:
-    from .driver import Driver
 
 __all__ = ["Calls"]
 
-BRIDGES_AT_A_TIME = 4
-"""Topics of one session that page their history at once."""
+
+class Sender(Protocol):
+    """What requests ask of whoever owns the connection."""
+
+    @property
+    def protocol(self) -> ClientProtocol | None:
+        """That of the present connection."""
+        ...
+
+    @property
+    def line_up(self) -> bool:
+        """True while something can be sent."""
+        ...
+
+    def check_usable(self) -> None:
+        """Raise what the session gave up for, or SessionClosed."""
+        ...
+
+    def flush(self) -> None:
+        """Send what the protocol has to send."""
+        ...
 
 
 class Calls:
-    """Pushes and requests over the present connection. Nothing is queued for a later one, nothing is sent twice."""
+    """Pushes and requests over the present connection. Nothing is queued for a later one, nothing is sent twice.
 
-    def __init__(self, driver: Driver) -> None:
+    `on_awaited` is called whenever somebody begins to wait for a reply, or ceases to.
+    """
+
+    def __init__(self, sender: Sender, loop: Loop, on_awaited: Callable[[], None]) -> None:
         self.pending = Requests()
-        self.bridges = asyncio.Semaphore(BRIDGES_AT_A_TIME)
-        self._driver = driver
+        self._sender = sender
+        self._loop = loop
+        self._on_awaited = on_awaited
 
     def push(self, command: Command) -> str:
         """Send one command. Raises RequestLost(sent=False) while the line is down, NotSubscribed, SessionClosed."""
-        driver = self._driver
-        if driver.failure is not None and driver.over.is_set() and not driver.line_up:
-            raise driver.failure
-        if not driver.line_up or driver.protocol is None:
-            if driver.over.is_set():
-                raise SessionClosed
-            raise RequestLost(command.topic, command.event, sent=False)
-        ref = driver.protocol.send(command)
-        driver.flush()
+        self._loop.check()
+        sender = self._sender
+        if not sender.line_up or sender.protocol is None:
+            sender.check_usable()
+            raise RequestLost(command.topic, command.event, sent=False, why="the connection is down")
+        ref = sender.protocol.send(command)
+        sender.flush()
         return ref
 
     async def request(self, command: Command, seconds: float) -> Any:
@@ -59,17 +83,17 @@ class Calls:
     def _start(self, command: Command, seconds: float) -> PendingRequest:
         self.pending.check_room()
         ref = self.push(command)
-        request = PendingRequest(ref, command, self._driver.future(), seconds)
+        request = PendingRequest(ref, command, self._loop.future(), seconds)
         self.pending.add(request)
-        self._driver.timers.set(("request", ref), self._driver.now() + seconds)
-        self._driver.rearm()
+        self._loop.after(("request", request.waiter), seconds, partial(self._expire, request))
+        self._on_awaited()
         return request
 
     def _over(self, request: PendingRequest) -> None:
         if self.pending.discard(request):
             self._withdraw(request.ref)  # cancelled: what is not written yet never shall be
-        if request.ref not in self.pending:  # else the number is that of another, on a later connection
-            self._driver.timers.cancel(("request", request.ref))
+        self._loop.timers.cancel(("request", request.waiter))
+        self._on_awaited()
 
     def reply(self, event: Replied) -> None:
         """The peer answered."""
@@ -87,30 +111,34 @@ class Calls:
             refused = RequestRefused(request.command.topic, request.command.event, reply)
             _waiter(request).set_exception(refused)
 
-    def expire(self, ref: str) -> None:
-        """The deadline of `ref` has passed."""
-        request = self.pending.take(ref)
-        if request is not None and not _waiter(request).done():
-            command = request.command
-            sent = self._was_sent(ref)
-            self._withdraw(ref)
-            error = RequestTimeout(command.topic, command.event, request.seconds, sent=sent)
-            _waiter(request).set_exception(error)
+    def lose_topic(self, topic: str) -> None:
+        """The topic is not served any more: replies on it can no longer come."""
+        self._lose(self.pending.take_topic(topic), "the topic was lost before the reply")
 
-    def lose(self, requests: Iterable[PendingRequest]) -> None:
-        """Their answers can no longer come."""
+    def lose_all(self, why: str = "the connection dropped before the reply") -> None:
+        """The connection is gone: no reply can come any more."""
+        self._lose(self.pending.take_all(), why)
+
+    def _lose(self, requests: Iterable[PendingRequest], why: str) -> None:
         for request in requests:
             if not _waiter(request).done():
                 command = request.command
-                error = RequestLost(command.topic, command.event, sent=self._was_sent(request.ref))
+                error = RequestLost(command.topic, command.event, sent=self._was_sent(request.ref), why=why)
                 _waiter(request).set_exception(error)
 
+    def _expire(self, request: PendingRequest) -> None:
+        if self.pending.discard(request) and not _waiter(request).done():
+            command, sent = request.command, self._was_sent(request.ref)
+            self._withdraw(request.ref)
+            error = RequestTimeout(command.topic, command.event, request.seconds, sent=sent)
+            _waiter(request).set_exception(error)
+
     def _withdraw(self, ref: str) -> None:
-        if self._driver.protocol is not None:
-            self._driver.protocol.withdraw(ref)
+        if self._sender.protocol is not None:
+            self._sender.protocol.withdraw(ref)
 
     def _was_sent(self, ref: str) -> bool:
-        protocol = self._driver.protocol
+        protocol = self._sender.protocol
         return protocol is None or protocol.was_sent(ref)
 
 

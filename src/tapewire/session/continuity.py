@@ -1,56 +1,98 @@
-"""What proves a topic's continuity, or says where it broke: routes, marks, holds, bridges. No task, timer or transport.
+"""What proves a topic's continuity, or says where it broke: routes, marks, holds, bridges, and what is fetched for it.
 
 Each topic has one route, a function that takes a publication. Until the first delivery after a gap the route goes
 through `_deliver_first`, which writes the mark before it; while a bridge or a snapshot is under way it leads into a
 bounded hold. Marks are written behind the old connection's last and before the new connection's first publication.
+What is fetched beside the stream, snapshots and history, runs in a task of its own and comes back as a turn, with the
+hold or the bridge that it was fetched for: where that is over, it is dropped.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..marks import Gap, Mark, Reconnected, Subscribed, Subscribing, is_mark
-from ..protocols.base import Confirmed, Skipped, Undecodable
+from ..protocols.base import ClientProtocol, Confirmed, Skipped, StreamPosition, Undecodable
 from ..secrets import shown
 from .complaints import is_worth_a_line
 from .delivery import Subscription
+from .loop import Loop
 from .recovery import MAX_BRIDGED, Bridge
-from .subscriptions import Subscriptions, SubscriptionState, Wanted
+from .seeding import Hold
+from .stepping import run_owned
+from .subscriptions import Loss, Subscriptions, SubscriptionState, Wanted
 
 if TYPE_CHECKING:
-    from .line import Line
+    from .options import SessionOptions
 
-__all__ = ["Continuity"]
+__all__ = ["BRIDGES_AT_A_TIME", "Continuity"]
 
 logger = logging.getLogger("tapewire.session")
 
+BRIDGES_AT_A_TIME = 4
+"""Topics of one session that page their history at once: pages are large."""
+
+
+class Stream(Protocol):
+    """What continuity asks of whoever owns the connection."""
+
+    @property
+    def protocol(self) -> ClientProtocol | None:
+        """That of the present connection."""
+        ...
+
+    def proven_ns(self) -> int:
+        """The last moment at which the stream was provably whole."""
+        ...
+
+    async def page(self, topic: str, since: StreamPosition) -> Any:
+        """One page of the venue's history after `since`. Raises what the request raises."""
+        ...
+
 
 class Continuity:
-    """The routes of one session, and the marks on them."""
+    """The routes of one session, and the marks on them. `renew(wanted, why)` subscribes anew for a fresh start."""
 
-    def __init__(self, line: Line, subscriptions: Subscriptions) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        loop: Loop,
+        options: SessionOptions,
+        subscriptions: Subscriptions,
+        renew: Callable[[Wanted, str], None],
+    ) -> None:
         self.routes: dict[str, Callable[[Any], None]] = {}
         self.marks_written = 0
         self.undecodable = 0
-        self._line = line
+        self._stream = stream
+        self._loop = loop
+        self._options = options
         self._subscriptions = subscriptions
-        self._bridges: dict[str, Bridge] = {}
+        self._renew = renew
+        self._bridges: dict[Wanted, Bridge] = {}
+        self._paging = asyncio.Semaphore(BRIDGES_AT_A_TIME)
 
     # --- routes -----------------------------------------------------------------------------------------------------
 
-    def route_anew(self, wanted: Wanted) -> None:
-        """What comes for `wanted` from now on belongs to the subscription just asked for."""
-        if self._subscriptions.get(wanted.topic) is wanted and wanted.topic not in self.routes:
+    def route_anew(self, wanted: Wanted, attempt: int) -> None:
+        """What comes for `wanted` from now on belongs to the attempt just asked for."""
+        if (
+            self._subscriptions.get(wanted.topic) is wanted
+            and wanted.attempt == attempt
+            and wanted.state in (SubscriptionState.SUBSCRIBING, SubscriptionState.SUBSCRIBED)
+            and wanted.topic not in self.routes
+        ):
             self.routes[wanted.topic] = partial(self._deliver_first, wanted)
 
     def reroute(self, wanted: Wanted) -> None:
         """The consumers, or where they take their publications, have changed."""
         consumers = wanted.consumers
-        if (bridge := self._bridges.get(wanted.topic)) is not None:
-            self.routes[wanted.topic] = partial(self._hold_for_bridge, bridge)
+        if (bridge := self._bridges.get(wanted)) is not None:
+            self.routes[wanted.topic] = partial(self._hold_for_bridge, wanted, bridge)
         elif len(consumers) == 1:
             self.routes[wanted.topic] = consumers[0].deliver
         else:
@@ -60,16 +102,22 @@ class Continuity:
     def stop_route(self, wanted: Wanted) -> None:
         """The peer serves `wanted` no more. The frame that said so still goes to its consumers, before any mark."""
         self.reroute(wanted)
-        self._line.after_read(partial(self._drop_route, wanted))
+        self._loop.behind(partial(self._drop_route, wanted, wanted.attempt))
 
-    def forget(self, topic: str) -> None:
-        """Nobody wants `topic` any more: neither its route nor its bridge may reach whoever wants it later."""
-        self.routes.pop(topic, None)
-        self._bridges.pop(topic, None)
-
-    def _drop_route(self, wanted: Wanted) -> None:
-        if wanted.state in (SubscriptionState.BACKING_OFF, SubscriptionState.ENDED):
+    def cut_route(self, wanted: Wanted) -> None:
+        """We left it: nothing of it is delivered any more."""
+        if self._subscriptions.get(wanted.topic) is wanted:
             self.routes.pop(wanted.topic, None)
+
+    def forget(self, wanted: Wanted) -> None:
+        """Nobody wants it any more: neither its route nor its bridge may reach whoever wants the topic later."""
+        self.cut_route(wanted)
+        self._bridges.pop(wanted, None)
+
+    def _drop_route(self, wanted: Wanted, attempt: int) -> None:
+        stopped = (SubscriptionState.BACKING_OFF, SubscriptionState.ENDED)
+        if wanted.attempt == attempt and wanted.state in stopped:
+            self.cut_route(wanted)
 
     def _deliver_first(self, wanted: Wanted, publication: Any) -> None:
         self.write_open_gap(wanted)
@@ -79,15 +127,15 @@ class Continuity:
 
     # --- gaps -------------------------------------------------------------------------------------------------------
 
-    def open_gap(self, wanted: Wanted, reason: str, detail: str) -> None:
+    def open_gap(self, wanted: Wanted, loss: Loss) -> None:
         """Continuity ends where it was last proven; the position from which it can be recovered is kept."""
-        if self._bridges.pop(wanted.topic, None) is None:  # else the position stays that of before the hole
-            protocol = self._line.protocol
+        if self._bridges.pop(wanted, None) is None:  # else the position stays that of before the hole
+            protocol = self._stream.protocol
             position = None if protocol is None else protocol.position(wanted.topic)
             wanted.position = position or wanted.position
-        wanted.open_gap(self._line.proven_ns(), reason, detail)
+        wanted.open_gap(self._stream.proven_ns(), loss.reason, loss.detail)
         for consumer in tuple(wanted.consumers):
-            self.abandon_seed(consumer, detail or reason)
+            self.abandon_seed(consumer, loss.detail or loss.reason)
 
     def write_open_gap(
         self, wanted: Wanted, *, recovered: int | None = None, reason: str | None = None
@@ -97,7 +145,7 @@ class Continuity:
         if gap is None:
             return
         since_ns, first_reason, detail = gap
-        until_ns = self._line.now_ns()
+        until_ns = self._loop.now_ns()
         if recovered is not None:
             self.write(wanted, Reconnected(since_ns=since_ns, until_ns=until_ns, recovered=recovered))
         else:
@@ -111,9 +159,9 @@ class Continuity:
             if consumer.delivery.announce:
                 consumer.deliver_mark(mark)
 
-    def announce_loss(self, wanted: Wanted, reason: str, code: int | None) -> None:
+    def announce_loss(self, wanted: Wanted, loss: Loss) -> None:
         """It was confirmed and is no more: told when it is lost, for it is not known when it will be back."""
-        self.announce(wanted, Subscribing(code=code, reason=shown(reason)))
+        self.announce(wanted, Subscribing(code=loss.code, reason=shown(str(loss))))
 
     def write(self, wanted: Wanted, mark: Mark) -> None:
         """A mark for every consumer of a topic."""
@@ -127,31 +175,31 @@ class Continuity:
         if is_worth_a_line(self.undecodable, 10):
             where = f" on {event.topic}" if event.topic else ""
             text = shown(f"{event.detail[:200]}: {event.excerpt[:120]}")
-            name = self._line.options.name
+            name = self._options.name
             logger.warning("%s: undecodable frame no. %d%s: %s", name, self.undecodable, where, text)
-        now_ns = self._line.now_ns()
+        now_ns = self._loop.now_ns()
         mark = Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, detail=event.detail[:200])
         for wanted in self._subscriptions:
-            if event.topic in (None, wanted.topic) and (wanted.continuous or wanted.topic in self._bridges):
+            if event.topic in (None, wanted.topic) and (wanted.continuous or wanted in self._bridges):
                 self._break(wanted, mark)
 
     def mark_skipped(self, wanted: Wanted, event: Skipped) -> None:
         """The venue's own numbering jumped."""
-        now_ns = self._line.now_ns()
+        now_ns = self._loop.now_ns()
         detail = f"expected {event.expected}, got {event.got}"
         mark = Gap(reason="sequence", since_ns=now_ns, until_ns=now_ns, missed=event.missed, detail=detail)
         self._break(wanted, mark)
 
     def _break(self, wanted: Wanted, mark: Mark) -> None:
         """The stream broke in the midst of a live line: say so, and rebuild what has a snapshot."""
-        if (bridge := self._bridges.get(wanted.topic)) is not None:
+        if (bridge := self._bridges.get(wanted)) is not None:
             bridge.held.append(mark)  # behind what is held, when that is delivered
             return
         for consumer in tuple(wanted.consumers):
             self.marks_written += 1
             if consumer.seeding is None:
                 consumer.deliver_mark(mark)
-            elif consumer.seeding.generation is not None:
+            elif consumer.seeding.hold is not None:
                 consumer.seeding.spoil(mark)
             else:
                 consumer.deliver_mark(mark)
@@ -169,9 +217,9 @@ class Continuity:
             wanted.position = answer.position
         if bridge is not None:
             bridge.answer = answer  # announced when it is known how the bridge ended
-            self._bridges[wanted.topic] = bridge
+            self._bridges[wanted] = bridge
             self.reroute(wanted)
-            self._line.bridge(wanted, bridge)
+            _ = self._loop.spawn(self._fetch_history(wanted, bridge), f"history {wanted.topic}")
             return
         self._announce_confirmed(wanted, answer, recovered=answer.recovered)
         if answer.recovered:
@@ -187,7 +235,7 @@ class Continuity:
         self.announce(wanted, mark)
 
     def _bridge_for(self, wanted: Wanted, answer: Confirmed) -> Bridge | None:
-        protocol, since = self._line.protocol, wanted.position
+        protocol, since = self._stream.protocol, wanted.position
         if answer.recovered or not answer.recovering or since is None or answer.position is None:
             return None
         bridge = Bridge(since, answer.position)
@@ -195,11 +243,23 @@ class Continuity:
             return None
         return bridge
 
-    def bridged(self, wanted: Wanted, bridge: Bridge) -> None:
+    async def _fetch_history(self, wanted: Wanted, bridge: Bridge) -> None:
+        """Page the venue's history over the hole, as far as it goes; few topics at a time, for pages are large."""
+        try:
+            async with self._paging:
+                while (since := bridge.next_since) is not None and self._bridges.get(wanted) is bridge:
+                    page = await self._stream.page(wanted.topic, since)
+                    bridge.take(page.publications, page.epoch)
+        except Exception as error:  # whatever it is, what is held for the bridge must be delivered
+            detail = shown(str(error) or type(error).__name__)
+            logger.warning("%s: its history could not be had: %s", wanted.topic, detail)
+        self._loop.enter(partial(self._bridged, wanted, bridge))
+
+    def _bridged(self, wanted: Wanted, bridge: Bridge) -> None:
         """The pages have come, or will not: deliver what closes the hole, or say that it stands; then what was held."""
-        if self._bridges.get(wanted.topic) is not bridge:
-            return  # of an older connection
-        del self._bridges[wanted.topic]
+        if self._bridges.get(wanted) is not bridge:
+            return  # of an older attempt
+        del self._bridges[wanted]
         wanted.position = bridge.until
         self.reroute(wanted)
         self._announce_confirmed(wanted, bridge.answer, recovered=bridge.complete)
@@ -212,11 +272,15 @@ class Continuity:
             self._go_live(wanted, proven=False)
         self._deliver_all(wanted, bridge.held)
 
-    def _hold_for_bridge(self, bridge: Bridge, publication: Any) -> None:
+    def _hold_for_bridge(self, wanted: Wanted, bridge: Bridge, publication: Any) -> None:
         if len(bridge.held) < MAX_BRIDGED:
             bridge.held.append(publication)
-        else:  # the bridge takes longer than the stream: the hole stays a hole, and a new one opens
-            self._line.after_read(partial(self._line.renew, publication.topic))
+        elif (
+            not bridge.overflowed
+        ):  # the bridge takes longer than the stream: the hole stays, and a new one opens
+            bridge.overflowed = True
+            renew = partial(self._renew, wanted, "the stream outran its history")
+            self._loop.behind(renew)
 
     def _deliver_all(self, wanted: Wanted, items: list[Any]) -> None:
         for consumer in wanted.consumers:
@@ -243,43 +307,112 @@ class Continuity:
         """The topic is about to be asked for: consumers with a snapshot hold what comes."""
         for consumer in wanted.consumers:
             if consumer.seeding is not None:
-                consumer.hold(self._line.generation, self._line.now_ns())
+                consumer.hold(self._loop.now_ns())
 
     def start_seed(self, subscription: Subscription) -> None:
         """Hold, and ask for the snapshot."""
-        assert subscription.seeding is not None
-        if subscription.seeding.generation is None:
-            subscription.hold(self._line.generation, self._line.now_ns())
-        protocol = self._line.protocol
-        subscription.seeding.since = None if protocol is None else protocol.position(subscription.topic)
-        self._line.timers.cancel(("reseed", subscription))
-        if wanted := self._subscriptions.get(subscription.topic):
+        seeding, protocol = subscription.seeding, self._stream.protocol
+        assert seeding is not None
+        if seeding.hold is None:
+            subscription.hold(self._loop.now_ns())
+        elif seeding.hold.fetch is not None:  # what that brings is of an older state, however late it comes
+            self._cancel_fetch(seeding.hold)
+            seeding.begin_again()
+        hold = seeding.hold
+        assert hold is not None
+        seeding.since = None if protocol is None else protocol.position(subscription.topic)
+        self._loop.timers.cancel(("reseed", subscription))
+        wanted = self._subscriptions.get(subscription.topic)
+        if wanted is not None and subscription in wanted.consumers:
             self.reroute(wanted)
-        self._line.seed(subscription)
+        hold.fetch = self._loop.spawn(self._fetch(subscription, hold), f"snapshot {subscription.topic}")
+        seconds = subscription.delivery.snapshot_timeout
+        late = partial(self._unseeded, subscription, hold, f"no snapshot within {seconds:g} s")
+        self._loop.after(("seed", subscription), seconds, late)
 
-    def seeded(self, subscription: Subscription, items: list[Any] | None) -> None:
-        """A snapshot came or failed: deliver `items` (None: stale) and go on live."""
-        if subscription.release(items):
-            assert subscription.seeding is not None
-            if wanted := self._subscriptions.get(subscription.topic):
-                self.reroute(wanted)
-            if subscription.seeding.failures:
-                policy = self._line.options.resubscribe
-                delay = policy.delay(subscription.seeding.failures, fraction=self._line.options.fraction)
-                self._line.timers.set(("reseed", subscription), self._line.now() + delay)
+    async def _fetch(self, subscription: Subscription, hold: Hold) -> None:
+        """Run the owner's snapshot function. Its deadline is a timer's: it may swallow its cancellation."""
+        snapshot = subscription.delivery.snapshot
+        assert snapshot is not None
+        try:
+            found = await run_owned("snapshot", snapshot)
+        except Exception as error:
+            detail = shown(str(error) or type(error).__name__)
+            self._loop.enter(partial(self._unseeded, subscription, hold, detail))
+        else:
+            self._loop.enter(partial(self._seeded, subscription, hold, found))
+
+    def _seeded(self, subscription: Subscription, hold: Hold, snapshot: Any) -> None:
+        """A snapshot came: deliver it and what follows it, and go on live."""
+        assert subscription.seeding is not None
+        try:
+            items = subscription.seeding.complete(hold, snapshot, self._loop.now_ns())
+        except Exception as error:  # of the owner's `reconcile`
+            self._unseeded(subscription, hold, f"reconcile raised {type(error).__name__}: {error}")
+            return
+        self._go_on(subscription, items)
+
+    def _unseeded(self, subscription: Subscription, hold: Hold, detail: str) -> None:
+        """It will not come: say so, deliver what was held, and ask again later."""
+        seeding = subscription.seeding
+        assert seeding is not None
+        if seeding.hold is hold:
+            logger.warning("%s: the snapshot could not be had: %s", subscription.topic, shown(detail))
+            self._cancel_fetch(hold)
+            self._go_on(subscription, seeding.fail(hold, self._loop.now_ns(), shown(detail)))
+
+    def _go_on(self, subscription: Subscription, items: list[Any] | None) -> None:
+        seeding = subscription.seeding
+        if items is None or seeding is None:
+            return  # of a hold that is over
+        self._loop.timers.cancel(("seed", subscription))
+        subscription.release(items)
+        wanted = self._subscriptions.get(subscription.topic)
+        if wanted is None or subscription not in wanted.consumers:
+            return
+        self.reroute(wanted)
+        if seeding.failures:
+            policy = self._options.resubscribe
+            delay = policy.delay(seeding.failures, fraction=self._options.fraction)
+            self._loop.after(("reseed", subscription), delay, partial(self._reseed, wanted, subscription))
+
+    def _reseed(self, wanted: Wanted, subscription: Subscription) -> None:
+        """A failed snapshot is asked for again."""
+        if wanted.state is SubscriptionState.SUBSCRIBED and subscription in wanted.consumers:
+            self.start_seed(subscription)
 
     def abandon_seed(self, subscription: Subscription, detail: str) -> None:
-        """No snapshot of this connection is wanted any more; what was held is delivered, behind a gap."""
-        self._line.timers.cancel(("reseed", subscription))
+        """No snapshot of this attempt is wanted any more; what was held is delivered, behind a gap."""
         seeding = subscription.seeding
-        if seeding is not None and seeding.generation is not None:
-            if seeding.empty and not subscription.delivered and not subscription.marks:
-                subscription.release(seeding.skip())  # nothing was delivered yet that this could break
-                return
-            items = seeding.fail(
-                seeding.generation, self._line.now_ns(), detail or "the line was lost meanwhile"
-            )
-            subscription.release(items)
+        if seeding is None:
+            return
+        self._loop.timers.cancel(("reseed", subscription))
+        self._loop.timers.cancel(("seed", subscription))
+        hold = seeding.hold
+        if hold is None:
+            return
+        self._cancel_fetch(hold)
+        if not hold.held and not subscription.delivered and not subscription.marks:
+            subscription.release(seeding.skip())  # nothing was delivered yet that this could break
+            return
+        subscription.release(
+            seeding.fail(hold, self._loop.now_ns(), detail or "the line was lost meanwhile") or []
+        )
+
+    def drop_hold(self, subscription: Subscription) -> None:
+        """Its consumer has left: nothing is fetched for it any more, and nothing held is delivered."""
+        seeding = subscription.seeding
+        if seeding is not None:
+            self._loop.timers.cancel(("reseed", subscription))
+            self._loop.timers.cancel(("seed", subscription))
+            if seeding.hold is not None:
+                self._cancel_fetch(seeding.hold)
+                seeding.hold = None
+
+    def _cancel_fetch(self, hold: Hold) -> None:
+        fetch, hold.fetch = hold.fetch, None
+        if fetch is not None and fetch is not asyncio.current_task():
+            fetch.cancel()
 
 
 def _deliver_to_all(deliveries: tuple[Callable[[Any], None], ...], publication: Any) -> None:

@@ -3,7 +3,8 @@
 A `Credentials` is given a provider, `async (fresh: bool) -> token`, and may be shared by many sessions: while one
 request is under way, all who ask wait for that one. `fresh=True` says that the token last given was not accepted. The
 provider is asked on every attempt; whether it answers from a cache is its own business. Raise `CredentialsRefused`
-from it (or any `TapewireError` that is not `retryable`) to stop all sessions that share it; anything else is retried.
+from it (or any `TapewireError` that is not `retryable`) to stop all sessions that share it. An error of programming
+(`PROGRAMMING_ERRORS`) stops them too, as it is: no retry mends it. Anything else is retried.
 """
 
 from __future__ import annotations
@@ -13,14 +14,45 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from ..errors import CredentialsError, CredentialsRefused, TapewireError
-from ..secrets import Secret, redact
+from ..errors import CredentialsError, CredentialsRefused, OwnerCancelled, TapewireError
+from ..retry import RandomFraction
+from ..secrets import Secret, redact, shown
+from .stepping import run_owned
 
-__all__ = ["Credentials", "TokenProvider"]
+__all__ = ["PROGRAMMING_ERRORS", "REFRESH_SHARE", "Credentials", "TokenProvider", "is_final", "renewal_after"]
 
 logger = logging.getLogger("tapewire.session")
 
 TokenProvider: TypeAlias = Callable[[bool], Awaitable[Secret | str]]
+
+PROGRAMMING_ERRORS = (
+    AssertionError,
+    AttributeError,
+    ImportError,
+    NameError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+)
+"""What no later call of the same function can be expected not to raise. A KeyError may be the answer's: it passes."""
+
+SWALLOWED = 1.0
+"""Seconds after its deadline that a provider has to end once it is cancelled."""
+
+REFRESH_SHARE = 0.9
+"""A fresh token is asked for after this share of the old one's life at the latest."""
+
+
+def is_final(error: BaseException | None) -> bool:
+    """True where asking the same provider again cannot help."""
+    if isinstance(error, TapewireError):
+        return not error.retryable
+    return isinstance(error, PROGRAMMING_ERRORS)
+
+
+def renewal_after(seconds: float, fraction: RandomFraction) -> float:
+    """When to ask for a fresh token where one ends in `seconds`; with jitter, for many lines share one endpoint."""
+    return seconds * REFRESH_SHARE * (1 - 0.2 * fraction())
 
 
 class Credentials:
@@ -57,7 +89,11 @@ class Credentials:
         flight = self._flight
         self._waiting += 1
         try:
-            return await asyncio.shield(flight)
+            await asyncio.wait([flight], timeout=self._timeout + SWALLOWED)
+            if not flight.done():  # it has been cancelled at its deadline, and goes on all the same
+                self._land(flight)
+                raise CredentialsError(self._no_answer())
+            return flight.result()
         finally:
             self._waiting -= 1
             if not self._waiting and not flight.done():
@@ -72,6 +108,12 @@ class Credentials:
             except Exception:
                 logger.warning("on_failed of credentials raised", exc_info=True)
 
+    def report_not_taken(self, name: str, reason: str, code: int | None) -> None:
+        """The venue did not take the token that the session `name` gave it."""
+        error = CredentialsError(f"the fresh token was not taken: {reason} (code {code})")
+        logger.warning("%s: %s", name, shown(error))
+        self.report(error)
+
     def _land(self, flight: asyncio.Task[Secret]) -> None:
         if self._flight is flight:
             self._flight = None
@@ -80,25 +122,21 @@ class Credentials:
             if error is not None:
                 self.report(error)
 
+    def _no_answer(self) -> str:
+        return f"the token provider gave no answer within {self._timeout:g} s"
+
     async def _ask(self, fresh: bool) -> Secret:
         self.requests += 1
         try:
             async with asyncio.timeout(self._timeout) as deadline:
-                token = await self._provider(fresh)
-        except TapewireError:
+                token = await run_owned("the token provider", self._provider, fresh)
+        except OwnerCancelled as error:
+            raise CredentialsError("the token provider was cancelled") from error
+        except (TapewireError, *PROGRAMMING_ERRORS):
             raise
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise CredentialsError(
-                "the token provider was cancelled"
-            ) from error  # by itself: nobody else asked
         except Exception as error:
             if deadline.expired():
-                raise CredentialsError(
-                    f"the token provider gave no answer within {self._timeout:g} s"
-                ) from None
+                raise CredentialsError(self._no_answer()) from None
             text = redact(f"{type(error).__name__}: {error}".removesuffix(": "))
             raise CredentialsError(f"the token provider failed: {text}") from error
         if not token or not isinstance(token, Secret | str):

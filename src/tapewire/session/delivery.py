@@ -63,14 +63,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`, plain or async: called
     with an exception of the handler and what it was called with; with the exception that ends the subscription
     (and None) when all that was delivered before is consumed, by the handler or by whoever iterates, five seconds
-    after the end at the latest; and with a refusal (and None) that nobody waits for and that ends nothing, for it is
-    `retryable`: the topic is asked for again. `announce`: the subscription's own state comes
+    after the end at the latest; and with a refusal (and None) that nobody waits for and that ends nothing, for
+    it is `retryable`: the topic is asked for again. `announce`: the subscription's own state comes
     among the marks (`Subscribing` at once when it is asked for and when it is lost, `Subscribed`, `Errored`,
     `Unsubscribed`); whoever waits for the confirmation is then not raised a refusal that may pass, and goes on waiting.
     `decode`: from the wire's publication to yours, when it is taken. `inline`: call a plain `handler`, `on_mark` and
-    `on_error` inside the read: fastest, and they must return at once. `snapshot`: an async function that fetches the
-    state from which the stream continues; `reconcile(snapshot, held)` picks the held publications that follow it;
-    `snapshot_timeout` in seconds.
+    `on_error` inside the read: fastest, and they must return at once; what they call back happens when the read is
+    over. `snapshot`: an async function that fetches the state from which the stream continues;
+    `reconcile(snapshot, publications)` picks those that follow it, of what was held meanwhile and then of each that
+    comes until the stream is past the snapshot; `snapshot_timeout` in seconds.
 
     Raises ConfigurationError that names the field: for what is no function, or cannot be called as it will be; for
     `on_mark` and `on_snapshot` without a handler.
@@ -151,8 +152,11 @@ class Subscription(Generic[Item_co]):
             delivery.policy, delivery.capacity, on_full=self._full, on_relief=self._relieved, key=delivery.key
         )
         self.caller = Caller(self, now)
-        self.deliver: Callable[[Any], None] = self.caller.call_inline if delivery.inline else self.buffer.put
+        self._consume: Callable[[Any], None] = self.caller.call_inline if delivery.inline else self.buffer.put
+        self.deliver: Callable[[Any], None] = self._consume
         """Where the reader puts a publication now; changes while a snapshot is awaited."""
+        self.pending = True
+        """True until its owner's turn has come to want it."""
         self.error: BaseException | None = None
         self.ended_reason: str | None = None
         """Why the venue ended it, if it did."""
@@ -178,6 +182,11 @@ class Subscription(Generic[Item_co]):
         return self.topics.public_state(self)
 
     @property
+    def was_left(self) -> bool:
+        """True once its consumer left it, and neither the venue nor an error ended it."""
+        return self.buffer.ended and self.error is None and self.ended_reason is None
+
+    @property
     def params(self) -> Any:
         """What is asked for at the next (re)subscription. Assign to change it from then on."""
         return self.topics.params(self.topic)
@@ -191,10 +200,21 @@ class Subscription(Generic[Item_co]):
         """The resume point behind what was taken last, on protocols that number; None elsewhere and before.
 
         What is buffered does not count, nor does what a handler was cancelled over. Save it when you have done what
-        you do with a publication, and give it back as `position=` in a later process to continue there.
+        you do with a publication, and give it back as `position=` in a later process to continue there. Where newer
+        publications overtake older ones (policy `conflate`) it stands before the oldest that is still buffered.
         """
         last = self.last
-        return self.start if last is None else StreamPosition(last.offset, getattr(last, "epoch", ""))
+        if last is None:
+            return self.start
+        offset, epoch = last.offset, getattr(last, "epoch", "")
+        if self.delivery.policy == "conflate":
+            left = [
+                item.offset
+                for item in self.buffer.waiting()
+                if not is_mark(item) and getattr(item, "epoch", "") == epoch
+            ]
+            offset = min([offset, *(each - 1 for each in left)])
+        return StreamPosition(offset, epoch)
 
     @property
     def held_since(self) -> StreamPosition | None:
@@ -309,29 +329,28 @@ class Subscription(Generic[Item_co]):
         else:
             self.buffer.put_mark(mark)
 
-    def hold(self, generation: int, now_ns: int) -> None:
+    def hold(self, now_ns: int) -> None:
         """Hold what is delivered from now on: a snapshot is about to be asked for."""
         assert self.seeding is not None
-        self.seeding.begin(generation, now_ns)
-        self.deliver = self.seeding.hold
+        self.seeding.begin(now_ns)
+        self.deliver = self.seeding.keep
 
     def expect(self, count: int) -> None:
         """So many publications follow at one blow, missed or held: they do not overflow the buffer meant for them."""
-        if count and not (self.seeding is not None and self.seeding.generation is not None):
+        if count and (self.seeding is None or self.seeding.hold is None):
             self.buffer.allow(count)
 
-    def release(self, items: list[Any] | None) -> bool:
-        """The hold is over with these items; False if they were stale (None) and nothing was delivered."""
-        if items is None:
-            return False
+    def release(self, items: list[Any]) -> None:
+        """The hold is over with these items: deliver them, and then what follows the snapshot among them."""
         for item in items:
             if is_mark(item):
                 self.seeded = isinstance(item, Resynced)
-        self.deliver = self.caller.call_inline if self.delivery.inline else self.buffer.put
+        ahead = self.seeding is not None and self.seeding.is_ahead
+        self.deliver = self._deliver_if_news if ahead else self._consume
+        picked = bool(items) and isinstance(items[0], Resynced)  # `reconcile` has seen what follows it here
         self.expect(sum(not is_mark(item) for item in items))
         for item in items:
-            (self.deliver_mark if is_mark(item) else self.deliver)(item)
-        return True
+            (self.deliver_mark if is_mark(item) else self._consume if picked else self.deliver)(item)
 
     def finish(self, error: BaseException | None, reason: str | None = None) -> None:
         """Nothing more comes; `error` is raised to whoever iterates, behind what is buffered."""
@@ -374,14 +393,7 @@ class Subscription(Generic[Item_co]):
             return item
         try:
             return decode(item)
-        except (
-            TapewireError,
-            msgspec.MsgspecError,
-            ValueError,
-            TypeError,
-            KeyError,
-            RecursionError,
-        ) as error:
+        except (Exception, asyncio.CancelledError) as error:  # whatever it is, it is that function's
             self.undecodable += 1
             self.delivered -= 1
             self._look_at = 0
@@ -397,6 +409,25 @@ class Subscription(Generic[Item_co]):
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
+    def _deliver_if_news(self, publication: Any) -> None:
+        """Until the stream has caught up with a snapshot that was ahead of it."""
+        assert self.seeding is not None
+        try:
+            if not self.seeding.follows(publication):
+                return
+        except (Exception, asyncio.CancelledError) as error:
+            detail = f"reconcile raised {type(error).__name__}: {error}"[:200]
+            logger.warning("%s: %s", self.topic, shown(detail))
+            now_ns = self.topics.now_ns()
+            self.deliver_mark(Gap(reason="reseed failed", since_ns=now_ns, until_ns=now_ns, detail=detail))
+            self.seeded = False
+            self.seeding.forget_snapshot()
+            self.topics.rebuild(self)
+        if not self.seeding.is_ahead:
+            self.deliver = self._consume
+            self.topics.reroute(self)
+        self._consume(publication)
+
     def _is_others_turn(self) -> bool:
         """True where an iteration has gone on for its slice without a wait; and when to look again."""
         now = self._now()
@@ -408,7 +439,7 @@ class Subscription(Generic[Item_co]):
         if self.delivery.policy == "fail":
             self.topics.fail(self, BufferOverflow(self.topic, self.delivery.capacity))
         elif self.delivery.policy == "resync":
-            self.topics.rebuild(self)
+            self.topics.rebuild(self, "the consumer fell behind")
         else:
             self.topics.block(self)
 

@@ -1,8 +1,9 @@
-"""Performs the actions of the connection table: the only file of a session with tasks, timers and transports.
+"""Performs the actions of the connection table: it opens, greets, drops, and alone knows when the next try is due.
 
-Rules: the driver feeds inputs and performs actions; it never looks at a state to decide. One timer serves all
-deadlines. Every connection has a generation; what an older one reports is discarded. User code runs in tasks of its
-own (`Caller.pump`), never in the reader.
+Rules: the driver feeds inputs and performs actions; it never looks at a state to decide. Whatever reaches it is a turn
+of the loop's, and what a try or a token brings is of the number under which it was asked for. An exception in a turn
+is the input `defect`: the connection is dropped and made anew. What may be tried again is listed (`_may_pass`); an
+error of programming, ours or in a function of the owner's, ends the session with that error.
 """
 
 from __future__ import annotations
@@ -10,89 +11,127 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 from ..errors import (
     ConnectionLost,
     GaveUp,
     HandshakeRefused,
+    NeverConnected,
+    OwnerCancelled,
+    RequestLost,
     SessionClosed,
     TapewireError,
 )
-from ..protocols.base import ClientProtocol, CredentialsExpiring, Failed, Ready, Replied
+from ..protocols.base import (
+    ClientProtocol,
+    Command,
+    Confirmed,
+    CredentialsExpiring,
+    Failed,
+    Ready,
+    Replied,
+    StreamPosition,
+)
 from ..retry import RetryPolicy
-from ..secrets import shown
+from ..secrets import Secret, shown
+from ..transport.base import Transport
 from .calls import Calls
 from .connection import Connection
+from .credentials import is_final, renewal_after
 from .delivery import Subscription
-from .fetching import fetch_history, fetch_snapshot
-from .liveness import GRACE, LATE
+from .loop import Loop
 from .machine import Action, ConnectionMachine, IllegalTransition, Input
 from .options import SessionOptions
 from .pausing import Pausing
-from .pumps import finish_pumps
-from .recovery import Bridge
-from .subscriptions import Wanted
-from .timers import Timers
-from .tokens import Tokens
+from .pumps import Pumps
+from .stepping import run_owned
 from .topics import Topics
 from .unopened import Unopened
 
-__all__ = ["Driver"]
+__all__ = ["SERVED_SECONDS", "Driver"]
 
 logger = logging.getLogger("tapewire.session")
 
+SERVED_SECONDS = 1.0
+"""A connection that served us for so long was reachable: if it is lost, the first tries are quick again."""
+
+LINGER_SECONDS = 1.0
+"""How long a task that was cancelled may take to end before the close goes on without it."""
+
+_PASSING = (OSError, EOFError)
+"""What is no error of ours and may pass: what a network says of itself."""
+
 
 class Driver:
-    """The line of one session. `session.py` is its public face."""
+    """The connection of one session. `session.py` is its public face."""
 
     def __init__(self, options: SessionOptions) -> None:
         self.options = options
-        self.machine = ConnectionMachine(options.retry, options.supervise)
-        self.timers = Timers()
-        self.unopened = Unopened(self)
-        self.topics = Topics(self)
-        self.calls = Calls(self)
-        self.tokens = Tokens(self)
+        self.name = options.name
         self.connection: Connection | None = None
+        self.loop = Loop(
+            options.clock,
+            options.name,
+            on_defect=self._defect,
+            on_settled=self._settle,
+            judge=lambda: self.connection,
+        )
+        self.machine = ConnectionMachine(options.retry, options.supervise)
+        self.unopened = Unopened(self.loop)
+        self.topics = Topics(self, self.loop, options)
+        self.pausing = Pausing(
+            self.loop,
+            options.pause_limit,
+            connection=lambda: self.connection,
+            awaited=lambda: bool(len(self.calls.pending)),
+            fail=self.topics.fail,
+        )
+        self.calls = Calls(self, self.loop, self.pausing.judge)
+        self.pumps = Pumps(self.loop)
         self.generation = 0
-        self.reads = self.publications = self.stale = 0
         self.last_error: BaseException | None = None
         self.failure: BaseException | None = None
-        """What `run_forever` raises."""
+        """What `run_forever` raises: what the session gave up for, or what ended a subscription first."""
         self.unheard: BaseException | None = None
         """What it gave up for, where nobody waited who could be told."""
         self.listeners = 0
         """Calls of `run_forever` that wait."""
         self.over = asyncio.Event()
         self.closed = asyncio.Event()
+        self._gave_up: BaseException | None = None
+        self._before = _Counts()  # of the connections before this one
+        self._loss = ""  # what the marks of the present loss say
+        self._token: Secret | None = None
+        self._wants_fresh_token = False
+        self._refreshes_failed = 0
         self._inputs: deque[Input] = deque()
-        self._feeding = self._flushing = False
-        self._try: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._pumps: dict[asyncio.Task[Any], Subscription] = {}
-        self._up_waiters: list[asyncio.Future[None]] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0  # when it fires: not every loop's handle can be asked
-        self._draining = False
-        self.pausing = Pausing(self)
-        self._after_read: list[Callable[[], None]] = []
-        self._perform: dict[Action, Callable[[], None]] = {
-            Action.AUTHORIZE: lambda: self._start_try(self._authorize()),
-            Action.CONNECT: lambda: self._start_try(self._connect()),
+        self._feeding = False
+        self._admitted = True  # False while a try waits for its budget
+        self._try = 0  # the number of the present try; what comes of an older one is dropped
+        self._trying: asyncio.Task[None] | None = None
+        self._up_waiters: dict[asyncio.Future[None], None] = {}
+        self._closing: asyncio.Task[None] | None = None
+        self._perform = self._performances()
+
+    def _performances(self) -> dict[Action, Callable[[], None]]:
+        options = self.options
+        return {
+            Action.AUTHORIZE: self._start_authorizing,
+            Action.CONNECT: self._start_connecting,
             Action.CANCEL_TRY: self._cancel_try,
             Action.GREET: self._greet,
-            Action.ARM_STABLE: lambda: self.timers.set("stable", self.now() + options.stable_after),
+            Action.ARM_STABLE: self._arm_stable,
             Action.RAISE_LINE: self._raise_line,
             Action.LOWER_LINE: self._lower_line,
             Action.DROP: self._drop,
-            Action.DISCARD_TOKEN: self.tokens.discard,
+            Action.DISCARD_TOKEN: self._discard_token,
             Action.ARM_BACKOFF: lambda: self._wait(options.retry, self.machine.waits, logging.WARNING),
             Action.RAISE_ALARM: lambda: self._wait(options.supervise, self.machine.alarms, logging.ERROR),
-            Action.DISARM_BACKOFF: lambda: self.timers.cancel("backoff"),
-            Action.LEAVE: lambda: self.spawn(self._leave(), "leave"),
+            Action.DISARM_BACKOFF: lambda: self.loop.timers.cancel("backoff"),
+            Action.LEAVE: self._start_leaving,
             Action.GIVE_UP: self._give_up,
             Action.FINISH: self._finish,
         }
@@ -101,62 +140,83 @@ class Driver:
 
     async def open(self) -> None:
         """Start, and wait until the line is up. Raises what the session gave up for, or SessionClosed."""
-        if self.failure is not None:
-            raise self.failure
-        if self.over.is_set():
-            raise SessionClosed
+        self.loop.check()
+        self.check_usable()
         self.unopened.opened()
-        waiter = self.future()
-        self._up_waiters.append(waiter)
         if self.line_up:
-            waiter.set_result(None)
-        self.feed(Input.OPEN)
-        await waiter
+            return
+        waiter = self.loop.future()
+        self._up_waiters[waiter] = None
+        self.loop.enter(self._open)
+        try:
+            await waiter
+        finally:
+            self._up_waiters.pop(waiter, None)
+
+    def _open(self) -> None:
+        seconds = self.options.connect_timeout
+        supervised = self.options.supervise is not None  # somebody would rather be alarmed than stopped
+        if seconds is not None and not supervised and not self.generation and "first" not in self.loop.timers:
+            self.loop.after("first", seconds, partial(self._never_connected, seconds))
+        self._feed(Input.OPEN)
+
+    def reconnect(self) -> None:
+        """Drop the connection and make a new one."""
+        self.loop.check()
+        self.loop.enter(self._reconnect)
+
+    def _reconnect(self) -> None:
+        self._loss = "reconnect() was called"
+        self._feed(Input.RECONNECT)
 
     async def close(self) -> None:
-        """Leave, close, and let the handlers finish; bounded in time; idempotent; legal inside a handler."""
+        """Leave, close, and let the handlers finish; bounded in time; idempotent; legal inside a handler.
+
+        The work is a task of its own: a close that is cancelled goes on, and all who call it wait for the same one.
+        """
+        self.loop.check()
         self.unopened.opened()
-        self.feed(Input.CLOSE)
-        with suppress(TimeoutError):  # the polite close has its own bound; this one is for a defect of ours
-            async with asyncio.timeout(self.options.close_timeout * 2 + 1):
+        self.pumps.excuse_caller()
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(
+                self._close(), name=f"tapewire {self.name} close"
+            )
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        self.loop.enter(partial(self._feed, Input.CLOSE))
+        patience = self.options.close_timeout
+        try:
+            async with asyncio.timeout(
+                patience * 2 + 1
+            ):  # the polite close has its own bound; this is for a defect
                 await self.closed.wait()
-        await finish_pumps(self.name, self._pumps, self.options.close_timeout)
-        current = asyncio.current_task()
-        others = [task for task in self._tasks if task is not current and task not in self._pumps]
+        except TimeoutError:
+            logger.error("%s: the close did not come to its end in time", self.name)
+        await self.pumps.finish(patience)
+        others = [task for task in self.loop.tasks if task not in self.pumps]
         for task in others:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        if self._timer is not None:
-            self._timer.cancel()
+        if others:
+            _, left = await asyncio.wait(others, timeout=LINGER_SECONDS)
+            for task in left:
+                logger.warning("%s: %s goes on although it was cancelled", self.name, task.get_name())
+        self.loop.stop()
 
     def want(self, subscription: Subscription, *asked: Any) -> None:
         """Subscribe, and start the handler's task. `asked`: parameters, position and credentials of `Topics.want`."""
-        self.topics.want(subscription, *asked, line_up=self.line_up)
-        if subscription.delivery.handler is not None and not subscription.delivery.inline:
-            pump = self._spawn(subscription.caller.pump(), f"handler {subscription.topic}")
-            self._pumps[pump] = subscription
+        self.loop.check()
+        self.topics.want(subscription, *asked)
+        self.pumps.start(subscription)
 
-    def give_handlers(self, wanted: Wanted) -> dict[asyncio.Task[Any], Subscription]:
-        """The tasks of the handlers of a topic that moves to another session: that one ends them."""
-        given = {task: each for task, each in self._pumps.items() if each in wanted.consumers}
-        for task in given:
-            del self._pumps[task]
-            self._tasks.discard(task)
-            task.remove_done_callback(self._task_done)
-        return given
+    def check_usable(self) -> None:
+        """Raise what the session gave up for, or SessionClosed."""
+        if self._gave_up is not None:
+            raise self._gave_up
+        if self.machine.is_over:
+            raise SessionClosed
 
-    def take_handlers(self, given: dict[asyncio.Task[Any], Subscription]) -> None:
-        """Handlers that another session gave up."""
-        for task, subscription in given.items():
-            self._pumps[task] = subscription
-            self._tasks.add(task)
-            task.add_done_callback(self._task_done)
-
-    # --- the line, as `Topics` and `Calls` see it -------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        return self.options.name
+    # --- the connection, as topics and requests see it --------------------------------------------------------------
 
     @property
     def line_up(self) -> bool:
@@ -167,67 +227,21 @@ class Driver:
     def protocol(self) -> ClientProtocol | None:
         return None if self.connection is None else self.connection.protocol
 
-    def now(self) -> float:
-        return self.options.clock.monotonic()
-
-    def now_ns(self) -> int:
-        return self.options.clock.time_ns()
-
     def proven_ns(self) -> int:
         """The last moment at which the stream was provably whole: the last read of the connection."""
-        heard_at = self.now() if self.connection is None else self.connection.liveness.heard_at
-        return self.now_ns() - int((self.now() - heard_at) * 1e9)
+        now = self.loop.now()
+        heard_at = now if self.connection is None else self.connection.liveness.heard_at
+        return self.loop.now_ns() - int((now - heard_at) * 1e9)
 
-    def future(self) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().create_future()
-
-    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str = "") -> None:
-        _ = self._spawn(coroutine, name)
-
-    def seed(self, subscription: Subscription) -> None:
-        _ = self._spawn(fetch_snapshot(self, subscription, self.generation), f"snapshot {subscription.topic}")
-
-    def bridge(self, wanted: Wanted, bridge: Bridge) -> None:
-        _ = self._spawn(fetch_history(self, wanted, bridge), f"history {wanted.topic}")
-
-    def renew(self, topic: str) -> None:
-        self.topics.renew(topic)
-
-    def authorize(self, wanted: Wanted, attempt: object) -> None:
-        _ = self._spawn(self.tokens.authorize(wanted, attempt), f"token {wanted.topic}")
-
-    def flush_soon(self) -> None:
-        """Flush when the present step of the loop is over: what is asked for together goes out together."""
-        if not self._flushing:
-            self._flushing = True
-            asyncio.get_running_loop().call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Send what the protocol has to send, and look at the deadlines again."""
-        self._flushing = False
-        if self.connection is not None:
-            self.connection.flush()
-        self.rearm()
-
-    def after_read(self, call: Callable[[], None]) -> None:
-        """Run `call` when the read that is being dispatched is done; at once if none is."""
-        if self.connection is not None and self.connection.reading:
-            self._after_read.append(call)
-        else:
-            call()
-
-    def run_after_read(self) -> None:
-        while self._after_read:
-            calls, self._after_read = self._after_read, []
-            for call in calls:
-                call()
+    async def page(self, topic: str, since: StreamPosition) -> Any:
+        """One page of the venue's history. Raises what the request raises."""
+        command: Command | None = None if self.protocol is None else self.protocol.history(topic, since)
+        if command is None:
+            raise RequestLost(topic, "history", sent=False, why="the connection is down")
+        return await self.calls.request(command, self.options.request_timeout)
 
     def fail_requests(self, topic: str) -> None:
-        self.calls.lose(self.calls.pending.take_topic(topic))
-
-    def note(self, error: BaseException) -> None:
-        """What goes wrong at present, though the line stands: `last_error` names it."""
-        self.last_error = error
+        self.calls.lose_topic(topic)
 
     def report_failure(self, error: BaseException) -> None:
         """A subscription ended with `error`: `run_forever` raises it."""
@@ -235,16 +249,33 @@ class Driver:
             self.failure = error
         self.over.set()
 
+    def note(self, error: BaseException) -> None:
+        """`error` is what went wrong last."""
+        self.last_error = error
+
+    def wait_to_open(self, who: str) -> None:
+        self.unopened.waits(who)
+
+    def block(self, subscription: Subscription) -> None:
+        self.pausing.pause(subscription)
+
+    def relieve(self, subscription: Subscription) -> None:
+        self.pausing.resume(subscription)
+
+    def flush(self) -> None:
+        """Send what the protocol has to send, and look at the deadlines again."""
+        if self.connection is not None:
+            self.connection.flush()
+        self.loop.rearm()
+
+    def counts(self) -> tuple[int, int, int]:
+        """Reads, publications and stale frames of all connections."""
+        return self._before if self.connection is None else self._before.plus(self.connection)
+
     # --- inputs -----------------------------------------------------------------------------------------------------
 
-    def reconnect(self) -> None:
-        """A new connection in place of this one, because the owner wants it."""
-        if self.line_up:
-            self.last_error = ConnectionLost("reconnect() was called", 1000, ours=True)
-        self.feed(Input.RECONNECT)
-
-    def feed(self, received: Input) -> None:
-        """One input of the connection table; its actions are performed before this returns."""
+    def _feed(self, received: Input) -> None:
+        """One input of the connection table; its actions are performed before this returns, or by who performs now."""
         self._inputs.append(received)
         if self._feeding:
             return
@@ -254,157 +285,291 @@ class Driver:
                 before = self.machine.state
                 for action in self.machine.handle(self._inputs.popleft()):
                     self._perform[action]()
-                if self.machine.state is not before and self.options.on_state is not None:
-                    asyncio.get_running_loop().call_soon(self.options.on_state, self.machine.state.value)
+                self._tell_state(before)
         finally:
             self._feeding = False
-        self.rearm()
 
-    def broken(self, error: BaseException) -> None:
+    def _tell_state(self, before: Any) -> None:
+        if self.machine.state is not before and self.options.on_state is not None:
+            self.loop.call_soon(self.options.on_state, self.machine.state.value)
+
+    def _defect(self, error: Exception) -> None:
+        """Something of ours raised in the midst of a turn: from whatever it left, begin anew."""
+        logger.error("%s: a defect; the connection is made anew", self.name, exc_info=error)
+        self.last_error = ConnectionLost(f"a defect: {type(error).__name__}: {error}"[:200])
+        self._loss = self.last_error.reason
+        self._inputs.clear()
+        before = self.machine.state
+        for action in self.machine.handle(Input.DEFECT):
+            try:
+                self._perform[action]()
+            except Exception:
+                logger.exception("%s: and %r failed too", self.name, action.value)
+        self._tell_state(before)
+
+    def _broken(self, error: BaseException) -> None:
         """The present try or line failed; `error` says how, and which input it is."""
         self.last_error = error
+        self._loss = _detail_of(error)
         if (
             isinstance(error, HandshakeRefused)
             and error.unauthorized
             and self.options.credentials is not None
         ):
-            self.feed(Input.UNAUTHORIZED)
-        elif isinstance(error, TapewireError) and not error.retryable:
-            self.feed(Input.REFUSED)
+            self._feed(Input.UNAUTHORIZED)
         else:
-            self.feed(Input.BROKEN)
+            self._feed(Input.BROKEN if _may_pass(error) else Input.REFUSED)
 
-    def handle_event(self, event: Any) -> None:
+    def _handle_event(self, event: Any) -> None:
         """One event of the protocol, between the publications it came between."""
         if isinstance(event, Replied):
             self.calls.reply(event)
         elif isinstance(event, Ready):
-            self.feed(Input.READY)
+            self._feed(Input.READY)
         elif isinstance(event, Failed):
-            if not self.pausing:  # our own liveness is not judged while we do not read
-                self.failed(event)
+            self._failed(event)
         elif isinstance(event, CredentialsExpiring):
-            self.tokens.expect(event)
+            self._expect_credentials(event)
         else:
+            if isinstance(event, Confirmed):
+                self._arm_served()
             try:
                 self.topics.handle(event)
             except IllegalTransition as error:
-                self.broken(ConnectionLost(f"the peer broke the protocol: {error}", 1002))
+                self._broken(ConnectionLost(f"the peer broke the protocol: {error}", 1002))
 
-    def failed(self, event: Failed) -> None:
+    def _failed(self, event: Failed) -> None:
         """The connection is over, as the protocol understands it."""
         lost = ConnectionLost(event.reason, event.code or 1006)
+        self.last_error, self._loss = lost, _detail_of(lost)
         if event.terminal:
-            self.last_error = lost
-            self.feed(Input.REFUSED)
+            self._feed(Input.REFUSED)
         elif event.unauthorized and self.options.credentials is not None:
-            self.last_error = lost
-            self.feed(Input.EXPIRED if event.expired else Input.UNAUTHORIZED)
+            self._feed(Input.EXPIRED if event.expired else Input.UNAUTHORIZED)
         else:
-            self.broken(lost)
+            self._broken(lost)
 
-    # --- actions ----------------------------------------------------------------------------------------------------
+    def _never_connected(self, seconds: float) -> None:
+        """The first connection has had its time, if it was let."""
+        if not self._admitted:  # a budget that sessions share is no sign of a wrong address
+            self.loop.after("first", seconds, partial(self._never_connected, seconds))
+            return
+        self.last_error = NeverConnected(seconds, max(1, self.machine.tries), self.last_error)
+        self._feed(Input.EXHAUSTED)
 
-    def _start_try(self, step: Coroutine[Any, Any, None]) -> None:
-        self._try = self._spawn(step, "try")
+    # --- tries ------------------------------------------------------------------------------------------------------
+
+    def _start_authorizing(self) -> None:
+        self._start_try(self._authorize(self._next_try()))
+
+    def _start_connecting(self) -> None:
+        self._start_try(self._connect(self._next_try(), self._token))
+
+    def _next_try(self) -> int:
+        self._try += 1
+        return self._try
+
+    def _start_try(self, step: Any) -> None:
+        task = self.loop.spawn(step, "try")
+        self._trying = None if task.done() else task
 
     def _cancel_try(self) -> None:
-        if self._try is not None and self._try is not asyncio.current_task():
-            self._try.cancel()
-        self._try = None
+        self._next_try()
+        if self._trying is not None and self._trying is not asyncio.current_task():
+            self._trying.cancel()
+        self._trying = None
 
-    async def _authorize(self) -> None:
+    async def _authorize(self, number: int) -> None:
+        credentials, token = self.options.credentials, None
         try:
-            await self.tokens.ask()
+            if credentials is not None:
+                token = await credentials.token(fresh=self._wants_fresh_token)
         except Exception as error:
-            self._attempt_failed(error)
-            return
-        self.feed(Input.AUTHORIZED)
+            self.loop.enter(partial(self._attempt_failed, number, error))
+        else:
+            self.loop.enter(partial(self._authorized, number, token))
 
-    async def _connect(self) -> None:
-        connection = Connection(self)
+    def _authorized(self, number: int, token: Secret | None) -> None:
+        if number == self._try:
+            self._token, self._wants_fresh_token = token, False
+            self._feed(Input.AUTHORIZED)
+
+    async def _connect(self, number: int, token: Secret | None) -> None:
+        options = self.options
+        connection = Connection(
+            self.loop,
+            routes=self.topics.routes,
+            on_event=self._handle_event,
+            on_failed=self._failed,
+            on_lost=self._broken,
+            ping_interval=options.ping_interval,
+            ping_timeout=options.ping_timeout,
+        )
         try:
-            if self.options.admit is not None:
-                await self.options.admit()
-            endpoint = self.options.endpoint(self.tokens.current)
-            connection.transport = await self.options.connector.connect(endpoint, connection)
+            if options.admit is not None:
+                await self._be_admitted(options.admit)
+            transport = await options.connector.connect(options.endpoint(token), connection)
         except Exception as error:
-            self._attempt_failed(error)
+            self.loop.enter(partial(self._attempt_failed, number, error))
+        else:
+            self.loop.enter(partial(self._opened, number, connection, transport))
+
+    async def _be_admitted(self, admit: Callable[[], Awaitable[None]]) -> None:
+        self._admitted = False
+        try:
+            await run_owned("admit", admit)
+        finally:
+            self._admitted = True
+
+    def _opened(self, number: int, connection: Connection, transport: Transport) -> None:
+        connection.transport = transport
+        if number != self._try:
+            connection.drop()  # nobody waits for it any more
             return
         self.connection = connection
         self.generation += 1
-        self.feed(Input.OPENED)
+        self._feed(Input.OPENED)
 
-    def _attempt_failed(self, error: Exception) -> None:
-        if not isinstance(error, TapewireError):
-            logger.warning("%s: the attempt to connect raised", self.name, exc_info=error)
-        self.broken(error)
+    def _attempt_failed(self, number: int, error: Exception) -> None:
+        if number == self._try:
+            if not isinstance(error, TapewireError):
+                logger.warning("%s: the attempt to connect raised", self.name, exc_info=error)
+            self._broken(error)
+
+    # --- the connection's token -------------------------------------------------------------------------------------
+
+    def _discard_token(self) -> None:
+        """It was not accepted (any more), and no topic's is believed either."""
+        self._token, self._wants_fresh_token = None, True
+        self.topics.distrust()
+
+    def _expect_credentials(self, event: CredentialsExpiring) -> None:
+        credentials = self.options.credentials
+        if event.topic is not None:
+            self.topics.expect(event)
+        elif credentials is not None:
+            self._refreshes_failed = 0
+            self._refresh_after(renewal_after(event.seconds, self.options.fraction))
+            if event.reason:
+                credentials.report_not_taken(self.name, event.reason, event.code)
+
+    def _refresh_after(self, seconds: float) -> None:
+        self.loop.after("refresh", seconds, partial(self._start_refresh, self.generation))
+
+    def _start_refresh(self, generation: int) -> None:
+        _ = self.loop.spawn(self._refresh(generation), "refresh")
+
+    async def _refresh(self, generation: int) -> None:
+        assert self.options.credentials is not None
+        try:
+            token = await self.options.credentials.token(fresh=True)
+        except Exception as error:
+            self.loop.enter(partial(self._refresh_failed, generation, error))
+        else:
+            self.loop.enter(partial(self._refreshed, generation, token))
+
+    def _refreshed(self, generation: int, token: Secret) -> None:
+        if generation == self.generation and self.protocol is not None:
+            self._token = token
+            self.protocol.refresh(token)
+
+    def _refresh_failed(self, generation: int, error: Exception) -> None:
+        if generation != self.generation or not self.line_up:
+            return
+        logger.warning("%s: no fresh token yet: %s", self.name, shown(error))
+        if is_final(error):
+            self._broken(error)
+            return
+        self._refreshes_failed += 1
+        options = self.options
+        self._refresh_after(options.resubscribe.delay(self._refreshes_failed, fraction=options.fraction))
+
+    # --- actions ----------------------------------------------------------------------------------------------------
 
     def _greet(self) -> None:
         connection = self.connection
         assert connection is not None
-        connection.protocol = self.options.protocol(self.tokens.current)
-        self.timers.set("greeting", self.now() + self.options.greeting_timeout)
-        events = connection.protocol.hello(self.now())
+        late = ConnectionLost("the peer did not greet in time")
+        self.loop.after("greeting", self.options.greeting_timeout, partial(self._broken, late))
+        try:
+            connection.protocol = self.options.protocol(self._token)
+        except Exception as error:  # the owner's function: no new connection mends it
+            self._broken(error)
+            return
+        except asyncio.CancelledError:
+            self._broken(OwnerCancelled("protocol"))
+            return
+        events = connection.protocol.hello(self.loop.now())
         connection.flush()
         for event in events:
-            if self.connection is connection:  # else the line was lost while it was greeted
-                self.handle_event(event)
+            if not connection.dropped:  # else the line was lost while it was greeted
+                self._handle_event(event)
+
+    def _arm_stable(self) -> None:
+        self.loop.after("stable", self.options.stable_after, partial(self._feed, Input.STABLE))
+
+    def _arm_served(self) -> None:
+        if not self.machine.waits or "served" in self.loop.timers:
+            return
+        self.loop.after("served", SERVED_SECONDS, self.machine.served)
 
     def _raise_line(self) -> None:
         assert self.connection is not None
         self.connection.raised = True
-        self.timers.cancel("greeting")
+        for timer in ("greeting", "first"):
+            self.loop.timers.cancel(timer)
         logger.info("%s: connected (connection %d)", self.name, self.generation)
         self.topics.line_up()
         self.connection.flush()
         for waiter in self._up_waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        self._up_waiters.clear()
 
     def _lower_line(self) -> None:
         if self.connection is not None:
             self.connection.rewind()
-        self.calls.lose(self.calls.pending.take_all())
-        self.topics.line_down(self.last_error)
+        self.calls.lose_all()
+        self.topics.line_down(self._loss)
 
     def _drop(self) -> None:
         connection, self.connection = self.connection, None
-        for key in ("stable", "greeting", "refresh"):
-            self.timers.cancel(key)
-        self.pausing.forget()
+        for key in ("stable", "served", "greeting", "refresh"):
+            self.loop.timers.cancel(key)
         if connection is not None:
-            self.stale += getattr(connection.protocol, "stale", 0)
-            if connection.transport is not None:
-                connection.transport.abort()
+            self._before = self._before.plus(connection)
+            connection.drop()
 
     def _wait(self, policy: RetryPolicy | None, count: int, level: int) -> None:
         assert policy is not None
         retry_after = getattr(self.last_error, "retry_after", None)
         delay = policy.delay(count, retry_after=retry_after, fraction=self.options.fraction)
-        self.timers.set("backoff", self.now() + delay)
+        self.loop.after("backoff", delay, partial(self._feed, Input.BACKOFF_OVER))
         logger.log(level, "%s: %s; trying again in %.2f s", self.name, shown(self.last_error), delay)
+
+    def _start_leaving(self) -> None:
+        _ = self.loop.spawn(self._leave(), "leave")
 
     async def _leave(self) -> None:
         connection = self.connection
         try:
             if connection is not None and connection.transport is not None:
-                self.topics.leave_all()
-                connection.flush()
+                self.loop.enter(self.topics.leave_all)
                 await connection.transport.close(timeout=self.options.close_timeout)
         finally:
-            self.calls.lose(self.calls.pending.take_all())
-            self.feed(Input.GONE)
+            self.loop.enter(self._gone)
+
+    def _gone(self) -> None:
+        self.calls.lose_all("the session was closed before the reply")
+        self._feed(Input.GONE)
 
     def _give_up(self) -> None:
         error = self.last_error
-        if not isinstance(error, TapewireError) or error.retryable or isinstance(error, ConnectionLost):
+        if isinstance(error, ConnectionLost) or (error is not None and _may_pass(error)):
             given_up = GaveUp(max(1, self.machine.tries), error)
             given_up.__cause__ = error
             error = given_up
         logger.error("%s: %s", self.name, shown(error))
-        self.failure = error
+        self._gave_up = self.failure = error
         self._end(error)
 
     def _finish(self) -> None:
@@ -412,104 +577,43 @@ class Driver:
         self.closed.set()
 
     def _end(self, error: BaseException | None) -> None:
+        self.over.set()
+        self.loop.timers.cancel("first")
         self._cancel_try()
-        waits = self.listeners or self.topics.anybody_waits() or not all(map(_is_done, self._up_waiters))
+        waits = self.listeners or self._up_waiters or self.topics.anybody_waits()
         self.unheard = None if waits else error
-        self.topics.finish(error)
         for waiter in self._up_waiters:
             if not waiter.done():
                 waiter.set_exception(error or SessionClosed())
-        self._up_waiters.clear()
-        self.over.set()
+        self.topics.finish(error)
 
-    # --- tasks ------------------------------------------------------------------------------------------------------
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(coroutine, name=f"tapewire {self.name} {name}".strip())
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
-        return task
-
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        self._pumps.pop(task, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("%s: %s failed", self.name, task.get_name(), exc_info=error)
-
-    # --- the one timer ----------------------------------------------------------------------------------------------
-
-    def rearm_before(self, deadline: float) -> None:
-        """Set the timer anew if it would fire after `deadline`."""
-        if self._timer is None or self._timer_at > deadline:
-            self.rearm()
-
-    def rearm(self) -> None:
-        """Set the timer to the earliest deadline; an earlier one that is already set may stay."""
-        when = self.timers.next()
-        if self.connection is not None:
-            for deadline in self.connection.deadlines():
-                if deadline is not None and (when is None or deadline < when):
-                    when = deadline
-        timer = self._timer
-        if timer is not None and not timer.cancelled():
-            if when is None or self._draining or self._timer_at <= when:
-                return
-            timer.cancel()
-        if when is not None:
-            self._set_timer(when)
-
-    def _set_timer(self, when: float) -> None:
-        self._timer_at = when
-        self._timer = asyncio.get_running_loop().call_at(when, self._on_timer)
-
-    def _on_timer(self) -> None:
-        due_at, self._timer = self._timer_at, None
-        now = self.now()
-        if now - due_at > LATE and self.connection is not None and not self._draining:
-            # A suspended machine or a blocked loop: read what lies in the socket before anything is judged.
-            self._draining = True
-            self._set_timer(now + GRACE)
-            return
-        self._draining = False
-        for key in self.timers.pop_due(now):
-            self._handle_due(key)
-        if self.connection is not None:
-            self.connection.handle_timer(now)
+    def _settle(self) -> None:
         self.flush()
 
-    def _handle_due(self, key: Any) -> None:
-        match key:
-            case "backoff":
-                self.feed(Input.BACKOFF_OVER)
-            case "stable":
-                self.feed(Input.STABLE)
-            case "greeting":
-                self.broken(ConnectionLost("the peer did not greet in time"))
-            case "refresh":
-                _ = self._spawn(self.tokens.refresh(self.generation), "refresh")
-            case ("renew", str(topic)):
-                _ = self._spawn(self.tokens.renew(topic), f"renewal {topic}")
-            case "unblock":
-                self.pausing.give_up()
-            case ("deadline", str(topic)):
-                self.topics.handle_deadline(topic)
-            case ("retry", str(topic)):
-                self.topics.handle_retry(topic)
-            case (str(kind), Subscription() as subscription):
-                self._handle_consumer_due(kind, subscription)
-            case "unopened":
-                self.unopened.tell()
-            case ("request", str(ref)):
-                self.calls.expire(ref)
 
-    def _handle_consumer_due(self, kind: str, subscription: Subscription) -> None:
-        if kind == "reseed":
-            self.topics.handle_reseed(subscription)
-        elif kind == "end":
-            _ = self._spawn(subscription.caller.tell_end(), f"end {subscription.topic}")
-        else:
-            subscription.drop_backlog()  # "backlog"
+class _Counts(NamedTuple):
+    """What connections that are over have counted."""
+
+    reads: int = 0
+    publications: int = 0
+    stale: int = 0
+
+    def plus(self, connection: Connection) -> _Counts:
+        """And those of `connection`."""
+        return _Counts(
+            self.reads + connection.reads,
+            self.publications + connection.publications,
+            self.stale + getattr(connection.protocol, "stale", 0),
+        )
 
 
-def _is_done(waiter: asyncio.Future[None]) -> bool:
-    return waiter.done()
+def _may_pass(error: BaseException) -> bool:
+    """True for what a later try may not meet: what an error of ours says of itself, and what networks do."""
+    return error.retryable if isinstance(error, TapewireError) else isinstance(error, _PASSING)
+
+
+def _detail_of(error: BaseException) -> str:
+    """What a mark says of it, in a few words."""
+    if isinstance(error, ConnectionLost):
+        return error.reason or f"closed with code {error.code}"
+    return shown(str(error) or type(error).__name__)

@@ -41,6 +41,10 @@ class Liveness:
         self.heard_at = now
         self._pinged_at = None
 
+    def stop(self) -> None:
+        """The verdict was given: nothing is judged any more."""
+        self._interval = None
+
     @property
     def next_deadline(self) -> float | None:
         if self._interval is None:

@@ -5,9 +5,12 @@ Rules:
 * Every pair stands in the table or is an error that names both: there is no silent "ignore". What may come late and
   means nothing (a second `close`) is listed with no actions.
 * The driver performs actions and feeds inputs. It never looks at a state to decide anything.
-* `ConnectionMachine` adds what a table cannot hold: it counts the tries of one outage and whether a fresh token was
+* `ConnectionMachine` adds what a table cannot hold: it counts the dials of one outage and whether a fresh token was
   already asked for, and turns an input into its final form (`broken` into `exhausted`, a second `unauthorized` into
   `refused`, and that into `supervised` where the owner wants so) before the table sees it.
+* What `max_attempts` allows is dials: those that failed, and those whose connection did not last, not the loss itself.
+* An exception of ours in the midst of a transition is the input `defect`: from every state it leads to one that some
+  input leaves again, with the transport dropped.
 
 The diagram in docs/states.md is made from this table by `scripts/state_diagrams.py`; a test compares them.
 """
@@ -50,7 +53,8 @@ class Input(Enum):
     EXPIRED = "expired"  # the token had ended: try with a fresh one, however many that takes
     REFUSED = "refused"  # the peer said no for good
     SUPERVISED = "supervised"  # the same, where the owner wants to be alarmed rather than stopped
-    EXHAUSTED = "exhausted"  # the retry policy allows no more
+    EXHAUSTED = "exhausted"  # the retry policy allows no more, or the first connection did not come in time
+    DEFECT = "defect"  # an action of ours raised: whatever it left half done is dropped
     BACKOFF_OVER = "backoff over"
     RECONNECT = "reconnect"  # the owner asks for a new connection
     CLOSE = "close"
@@ -79,11 +83,14 @@ class Action(Enum):
 
 S, On, Do = State, Input, Action
 
+_AFTER_DEFECT = (Do.CANCEL_TRY, Do.LOWER_LINE, Do.DROP, Do.ARM_BACKOFF)
+
 TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] = MappingProxyType(
     {
         (S.NEW, On.OPEN): (S.AUTHORIZING, (Do.AUTHORIZE,)),
         (S.NEW, On.RECONNECT): (S.NEW, ()),
         (S.NEW, On.CLOSE): (S.CLOSED, (Do.FINISH,)),
+        (S.NEW, On.DEFECT): (S.NEW, ()),
         #
         (S.AUTHORIZING, On.OPEN): (S.AUTHORIZING, ()),
         (S.AUTHORIZING, On.AUTHORIZED): (S.CONNECTING, (Do.CONNECT,)),
@@ -94,6 +101,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.AUTHORIZING, On.EXHAUSTED): (S.FAILED, (Do.GIVE_UP,)),
         (S.AUTHORIZING, On.RECONNECT): (S.AUTHORIZING, ()),
         (S.AUTHORIZING, On.CLOSE): (S.CLOSED, (Do.CANCEL_TRY, Do.FINISH)),
+        (S.AUTHORIZING, On.DEFECT): (S.WAITING, _AFTER_DEFECT),
         #
         (S.CONNECTING, On.OPEN): (S.CONNECTING, ()),
         (S.CONNECTING, On.OPENED): (S.GREETING, (Do.GREET,)),
@@ -104,6 +112,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.CONNECTING, On.EXHAUSTED): (S.FAILED, (Do.GIVE_UP,)),
         (S.CONNECTING, On.RECONNECT): (S.CONNECTING, ()),
         (S.CONNECTING, On.CLOSE): (S.CLOSED, (Do.CANCEL_TRY, Do.FINISH)),
+        (S.CONNECTING, On.DEFECT): (S.WAITING, _AFTER_DEFECT),
         #
         (S.GREETING, On.OPEN): (S.GREETING, ()),
         (S.GREETING, On.READY): (S.UP, (Do.ARM_STABLE, Do.RAISE_LINE)),
@@ -115,6 +124,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.GREETING, On.EXHAUSTED): (S.FAILED, (Do.DROP, Do.GIVE_UP)),
         (S.GREETING, On.RECONNECT): (S.GREETING, ()),
         (S.GREETING, On.CLOSE): (S.CLOSING, (Do.LEAVE,)),
+        (S.GREETING, On.DEFECT): (S.WAITING, _AFTER_DEFECT),
         #
         (S.UP, On.OPEN): (S.UP, ()),
         (S.UP, On.STABLE): (S.UP, ()),
@@ -126,11 +136,14 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.UP, On.EXHAUSTED): (S.FAILED, (Do.LOWER_LINE, Do.DROP, Do.GIVE_UP)),
         (S.UP, On.RECONNECT): (S.AUTHORIZING, (Do.LOWER_LINE, Do.DROP, Do.AUTHORIZE)),
         (S.UP, On.CLOSE): (S.CLOSING, (Do.LEAVE,)),
+        (S.UP, On.DEFECT): (S.WAITING, _AFTER_DEFECT),
         #
         (S.WAITING, On.OPEN): (S.WAITING, ()),
         (S.WAITING, On.BACKOFF_OVER): (S.AUTHORIZING, (Do.AUTHORIZE,)),
         (S.WAITING, On.RECONNECT): (S.AUTHORIZING, (Do.DISARM_BACKOFF, Do.AUTHORIZE)),
+        (S.WAITING, On.EXHAUSTED): (S.FAILED, (Do.DISARM_BACKOFF, Do.GIVE_UP)),
         (S.WAITING, On.CLOSE): (S.CLOSED, (Do.DISARM_BACKOFF, Do.FINISH)),
+        (S.WAITING, On.DEFECT): (S.WAITING, _AFTER_DEFECT),
         #
         (S.CLOSING, On.OPEN): (S.CLOSING, ()),
         (S.CLOSING, On.STABLE): (S.CLOSING, ()),
@@ -144,13 +157,27 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.CLOSING, On.RECONNECT): (S.CLOSING, ()),
         (S.CLOSING, On.CLOSE): (S.CLOSING, ()),
         (S.CLOSING, On.GONE): (S.CLOSED, (Do.DROP, Do.FINISH)),
+        (S.CLOSING, On.DEFECT): (S.CLOSED, (Do.DROP, Do.FINISH)),
         #
+        (S.CLOSED, On.OPEN): (S.CLOSED, ()),
         (S.CLOSED, On.CLOSE): (S.CLOSED, ()),
         (S.CLOSED, On.RECONNECT): (S.CLOSED, ()),
-        (S.FAILED, On.CLOSE): (S.CLOSED, (Do.FINISH,)),
+        (S.CLOSED, On.GONE): (S.CLOSED, ()),
+        (S.CLOSED, On.DEFECT): (S.CLOSED, ()),
+        #
+        (S.FAILED, On.OPEN): (S.FAILED, ()),
         (S.FAILED, On.RECONNECT): (S.FAILED, ()),
+        (S.FAILED, On.CLOSE): (S.CLOSED, (Do.FINISH,)),
+        (S.FAILED, On.DEFECT): (S.FAILED, ()),
     }
 )
+
+
+_LOSSES = (
+    Input.BROKEN,
+    Input.UNAUTHORIZED,
+    Input.EXPIRED,
+)  # a token that ends on a live line is a loss like any
 
 
 class IllegalTransition(TapewireError):
@@ -170,13 +197,19 @@ class ConnectionMachine:
         self.supervise = supervise
         self.state = State.NEW
         self.tries = 0
-        """Tries of this outage that failed, or that connected and did not last."""
+        """Dials of this outage: those that failed, and those that connected and did not last."""
         self.waits = 0
-        """Waits of this outage: what the growing delay is computed from."""
+        """Waits since a connection last served us: what the growing delay is computed from."""
         self.alarms = 0
         """Refusals of this outage that were survived because somebody supervises."""
         self._asked_for_fresh_token = False
         self._stable = False
+        self._was_up = False
+
+    @property
+    def is_over(self) -> bool:
+        """True where nothing is ever opened again."""
+        return self.state in (State.CLOSING, State.CLOSED, State.FAILED)
 
     def handle(self, received: Input) -> tuple[Action, ...]:
         """Take one input. Perform the returned actions in order. Raises IllegalTransition for a pair not listed."""
@@ -192,11 +225,20 @@ class ConnectionMachine:
             self.waits += 1
         return actions
 
+    def served(self) -> None:
+        """The present connection has been of use for a while: if it is lost, the first tries are quick again.
+
+        A peer that accepts and drops, or that refuses, never comes here: there the waits go on growing.
+        """
+        self.waits = 0
+
     def _finalize(self, received: Input) -> Input:
         if received is Input.STABLE:
             self._start_afresh()
         elif received is Input.READY:
             self._asked_for_fresh_token = False  # it was accepted
+            self.tries = self.tries + 1 if self._was_up else 0  # what opened the session is no outage's dial
+            self._was_up = True
         elif received is Input.EXPIRED and self.state is State.GREETING and not self._asked_for_fresh_token:
             self._asked_for_fresh_token = True
             return Input.UNAUTHORIZED  # the first time at once
@@ -204,17 +246,14 @@ class ConnectionMachine:
             if self._asked_for_fresh_token:
                 return Input.REFUSED
             self._asked_for_fresh_token = True
-        elif received in (
-            Input.BROKEN,
-            Input.UNAUTHORIZED,
-            Input.EXPIRED,
-        ):  # a token that ends on a live line is a loss like any
-            if self._stable:
-                self._stable = False  # the loss of a line that had lasted is not a failed try
-            else:
+        elif received in _LOSSES:
+            if self.state is not State.UP:
                 self.tries += 1
-                if self.policy.exhausted(self.tries):
-                    return Input.EXHAUSTED
+            elif self._stable:
+                self.tries = 0
+            self._stable = False
+            if self.policy.exhausted(self.tries):
+                return Input.EXHAUSTED
         elif received is Input.RECONNECT:
             self._stable = False
         return received

@@ -30,12 +30,14 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     own. `supervise`: where the venue forbids to come back or refuses the credentials, do not give up but ask
     for a fresh token and try again at this policy's pace, with an ERROR in the log each time (None: give up,
     and raise it in everything that waits). `stable_after`: how long a connection must last before an outage
-    counts as over. `ping_interval` None: no WebSocket pings. `strict`: an exception of a handler ends its
-    subscription. `pause_limit`: how long policy `block` may stop the reading; keep it below half of the venue's
-    own deadline. `on_state` is told each new state, and must not block. `admit` is awaited before each attempt
+    counts as over, and a topic before its own refusals do. `connect_timeout`: how long the first connection may take,
+    with all its tries, before the session fails with NeverConnected (None: it tries on); later ones have no such limit,
+    nor has a session with `supervise`. `ping_interval` None: no WebSocket pings. `strict`: an exception of a handler
+    ends its subscription. `pause_limit`: how long policy `block` may stop the reading; keep it below half of the
+    venue's own deadline. `on_state` is told each new state, and must not block. `admit` is awaited before each attempt
     to connect: a budget that sessions share. `relocate` is asked what to do with a topic that this connection
-    is too full for; True where it was taken elsewhere (a pool sets both). `errors` makes of each error that a
-    subscription raises or tells what its user gets: one of a tree of the owner's.
+    is too full for, or (True beside it) may ask for nothing more; True where it was taken elsewhere (a pool sets both).
+    `errors` makes of each error that a subscription raises or tells what its user gets: one of a tree of the owner's.
     """
 
     endpoint: Callable[[Secret | None], Endpoint]
@@ -47,6 +49,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     resubscribe: RetryPolicy = RetryPolicy(max_attempts=None, initial_backoff=0.5, max_backoff=20.0)
     supervise: RetryPolicy | None = None
     stable_after: float = 10.0
+    connect_timeout: float | None = 30.0
     greeting_timeout: float = 10.0
     subscribe_timeout: float = 10.0
     request_timeout: float = 10.0
@@ -58,7 +61,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_error: ErrorHook | None = None
     on_state: Callable[[str], None] | None = None
     admit: Callable[[], Awaitable[None]] | None = None
-    relocate: Callable[[Wanted], bool] | None = None
+    relocate: Callable[[Wanted, bool], bool] | None = None
     errors: Callable[[BaseException], BaseException] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     fraction: RandomFraction = random
@@ -68,7 +71,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
             ("endpoint", 1),
             ("protocol", 1),
             ("on_state", 1),
-            ("relocate", 1),
+            ("relocate", 2),
             ("errors", 1),
         ):
             check_function(name, getattr(self, name), takes, plain=True)
@@ -89,6 +92,8 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
                 "a policy with max_attempts=None: a topic is asked for until it is left or finally refused"
             )
             raise ConfigurationError("resubscribe", self.resubscribe, allowed)
+        if self.connect_timeout is not None:
+            check_seconds("connect_timeout", self.connect_timeout)
         if self.ping_interval is not None:
             check_seconds("ping_interval", self.ping_interval)
             if self.ping_timeout > self.ping_interval:

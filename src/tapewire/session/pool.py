@@ -59,7 +59,8 @@ class Pool:
 
     `make_options(number)` gives the options of the session with that number, from 1; share one `Credentials` among
     them. `capacity`: topics per session. `max_sessions`: beyond it `subscribe` raises ConfigurationError. `admit` is
-    awaited before every attempt of every session to connect: the budget of the account or the address.
+    awaited before every attempt of every session to connect: the budget of the account or the address. `one_end`: where
+    one session has given up, no other is made beside it until `open` is called again: its error is raised instead.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Pool:
         capacity: int = 480,
         max_sessions: int = 64,
         admit: Callable[[], Awaitable[None]] | None = None,
+        one_end: bool = False,
     ) -> None:
         if not 1 <= capacity <= 100_000:
             raise ConfigurationError("capacity", capacity, "1 to 100000 topics a session")
@@ -78,6 +80,7 @@ class Pool:
         self._capacity = capacity
         self._max_sessions = max_sessions
         self._admit = admit
+        self._one_end = one_end
         self._shards: list[_Shard] = []
         self._by_topic: dict[str, _Shard] = {}
         self._opened = self._closed = False
@@ -103,6 +106,7 @@ class Pool:
             raise SessionClosed("the pool is closed")
         self._opened = True
         if not any(shard.usable for shard in self._shards):
+            self._shards.clear()  # whoever opens it again has been told why the last one gave up
             self._new_shard()
         usable = [
             shard for shard in self._shards if shard.usable
@@ -110,7 +114,8 @@ class Pool:
         for shard in self._shards:
             self._start(shard)
         openings = [shard.opening for shard in usable if shard.opening is not None]
-        await asyncio.gather(*openings)
+        # Shielded: a wait that is cancelled leaves the sessions to open for the next one who waits.
+        await asyncio.gather(*map(asyncio.shield, openings))
 
     async def close(self) -> None:
         """Close every session. Bounded in time, idempotent."""
@@ -204,18 +209,17 @@ class Pool:
         return self._new_shard()
 
     def _new_shard(self) -> _Shard:
-        # A session that its owner closed by itself holds no place. One that gave up does: `run_forever` raises it, and
-        # none is made beside it that would do what this one was refused.
+        # A session that its owner closed by itself holds no place. One that gave up does: `run_forever` raises it.
         for shard in self._shards:
-            if shard.session.state == "failed":
+            if self._one_end and shard.session.state == "failed":
                 raise fresh_copy(shard.session.last_error or SessionClosed())
         self._shards = [shard for shard in self._shards if shard.session.state != "closed"]
         if len(self._shards) >= self._max_sessions:
             raise ConfigurationError("max_sessions", self._max_sessions, "more, for so many topics")
         options = self._make_options(len(self._shards) + 1)
 
-        def relocate(wanted: Wanted) -> bool:
-            return self._relocate(shard, wanted)
+        def relocate(wanted: Wanted, spent: bool) -> bool:
+            return self._relocate(shard, wanted, spent=spent)
 
         session = Session(
             msgspec.structs.replace(options, relocate=relocate, admit=self._admit or options.admit)
@@ -236,13 +240,13 @@ class Pool:
         async with self._one_at_a_time:
             await shard.session.open()
 
-    def _relocate(self, shard: _Shard, wanted: Wanted) -> bool:
+    def _relocate(self, shard: _Shard, wanted: Wanted, *, spent: bool) -> bool:
         """The venue says that `shard` is full: it takes no more than it has, and `wanted` goes elsewhere.
 
         One that serves nothing else, and is asked for nothing else, is not full: it is `wanted` that the venue has no
-        room for, here or anywhere.
+        room for, here or anywhere; unless it is `spent` and may ask for nothing more, whatever it serves.
         """
-        if not shard.session.serves_besides(wanted):
+        if not spent and not shard.session.serves_besides(wanted):
             return False
         consumers = shard.topics.pop(wanted.topic, set())
         shard.capacity = min(shard.capacity, len(shard.topics))

@@ -28,6 +28,8 @@ class Bridge:
         self.publications: list[Any] = []
         self.held: list[Any] = []
         """Live publications that came meanwhile: they go on where `until` ends."""
+        self.overflowed = False
+        """True once more came meanwhile than is held."""
         self.answer: Any = None
         """The peer's confirmation, announced when the bridge has ended."""
         self._reached = since.offset

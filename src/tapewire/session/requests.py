@@ -58,9 +58,6 @@ class Requests:
         del self._pending[request.ref]
         return True
 
-    def __contains__(self, ref: str) -> bool:
-        return ref in self._pending
-
     def take_topic(self, topic: str) -> list[PendingRequest]:
         """Forget and return all requests on `topic`."""
         refs = [ref for ref, request in self._pending.items() if request.command.topic == topic]

@@ -1,100 +1,143 @@
-"""Rebuilding state from a snapshot without a hole and without a lie. Pure: the driver runs the snapshot function.
+"""Rebuilding state from a snapshot without a hole and without a lie. Pure: the owner runs the snapshot function.
 
 A venue gives an async snapshot function. While it runs, live publications are held here (bounded), and are delivered
 behind the `Resynced` that carries the snapshot. Rules:
 
 * A hold starts before the subscription is asked for, so that nothing falls between snapshot and stream.
-* Each hold belongs to one generation of the connection: a snapshot asked for on an older one is discarded.
+* Each attempt has a `Hold` of its own, and a snapshot belongs to the hold that it was asked for: what comes for one
+  that is over is discarded, result and failure alike, whether the connection is still the same or not.
+* A snapshot may be ahead of the stream. `reconcile(snapshot, publications)` picks what follows it: of what was held,
+  and then of each publication that comes, until it has kept `CAUGHT_UP` in a row (one alone may be a control frame that
+  no snapshot knows of). A recovery in between changes nothing about that.
 * A failed, late or overflowing seed leaves `Gap("reseed failed")`, then what was held; never `Resynced`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..marks import Gap, Mark, Resynced
 from ..protocols.base import StreamPosition
 
-__all__ = ["HOLD_CAPACITY", "Seeding"]
+__all__ = ["CAUGHT_UP", "HOLD_CAPACITY", "Hold", "Reconcile", "Seeding"]
 
 HOLD_CAPACITY = 20_000
 """Live publications held for one subscription while its snapshot is fetched."""
 
+CAUGHT_UP = 8
+"""Publications in a row that `reconcile` keeps before the stream counts as past the snapshot."""
+
+Reconcile: TypeAlias = Callable[[Any, Sequence[Any]], Sequence[Any]]
+
+
+class Hold:
+    """What came while one snapshot was asked for."""
+
+    __slots__ = ("fetch", "held", "since_ns", "spoiled")
+
+    def __init__(self, since_ns: int) -> None:
+        self.since_ns = since_ns
+        self.held: list[Any] = []
+        self.spoiled = ""
+        """Why the snapshot under way proves nothing, if so."""
+        self.fetch: Any = None
+        """The task that fetches it, once it is asked for."""
+
 
 class Seeding:
-    """The hold of one subscription. `generation` is None while nothing is held."""
+    """The holds of one subscription, one after the other. `hold` is None while nothing is held."""
 
-    def __init__(
-        self,
-        reconcile: Callable[[Any, Sequence[Any]], Sequence[Any]] | None = None,
-        capacity: int = HOLD_CAPACITY,
-    ) -> None:
-        self.generation: int | None = None
+    def __init__(self, reconcile: Reconcile | None = None, capacity: int = HOLD_CAPACITY) -> None:
+        self.hold: Hold | None = None
         self.failures = 0
         """Failed seeds since the last that succeeded."""
         self.since: StreamPosition | None = None
         """Where the stream stood when the snapshot was asked for last, where that is numbered."""
         self._reconcile = reconcile
         self._capacity = capacity
-        self._held: list[Any] = []
-        self._spoiled = ""  # why the snapshot under way proves nothing, if so
-        self._since_ns = 0
+        self._ahead: tuple[Any, ...] = ()  # the snapshot delivered last, until the stream is past it
+        self._kept = 0  # publications in a row that followed it
 
-    def begin(self, generation: int, now_ns: int) -> None:
-        """Hold from now on, for the connection `generation`."""
-        self.generation = generation
-        self._since_ns = now_ns
-        self._held, self._spoiled = [], ""
+    def begin(self, now_ns: int) -> Hold:
+        """Hold from now on, for a snapshot that is about to be asked for."""
+        self.hold = hold = Hold(now_ns)
+        return hold
 
-    @property
-    def empty(self) -> bool:
-        """True if nothing is held."""
-        return not self._held
+    def begin_again(self) -> None:
+        """Go on holding, for another snapshot than the one that was asked for."""
+        before = self.hold
+        assert before is not None
+        self.hold = Hold(before.since_ns)
+        self.hold.held, self.hold.spoiled = before.held, before.spoiled
 
-    def hold(self, item: Any) -> None:
+    def keep(self, item: Any) -> None:
         """A live publication arrives while the snapshot is fetched."""
-        if len(self._held) >= self._capacity:
-            self._spoiled = f"more than {self._capacity} publications came during the snapshot"
-            self._held.clear()
-        self._held.append(item)
+        hold = self.hold
+        assert hold is not None
+        if len(hold.held) >= self._capacity:
+            hold.spoiled = f"more than {self._capacity} publications came during the snapshot"
+            hold.held.clear()
+        hold.held.append(item)
 
     def spoil(self, mark: Mark) -> None:
         """Something is missing here among what is held: the mark takes its place, and this snapshot proves nothing."""
-        self._held.append(mark)
-        self._spoiled = self._spoiled or "the stream broke during the snapshot"
+        assert self.hold is not None
+        self.hold.held.append(mark)
+        self.hold.spoiled = self.hold.spoiled or "the stream broke during the snapshot"
 
-    def complete(self, generation: int, snapshot: Any, now_ns: int) -> list[Any] | None:
-        """The snapshot is here. Returns what to deliver, or None where it is stale and nothing may be delivered.
+    def complete(self, hold: Hold, snapshot: Any, now_ns: int) -> list[Any] | None:
+        """The snapshot of `hold` is here. Returns what to deliver, or None where it is stale.
 
         Raises what `reconcile` raises: call `fail` then.
         """
-        if generation != self.generation:
+        if hold is not self.hold:
             return None
-        if self._spoiled:
-            return self.fail(generation, now_ns, self._spoiled)
-        held: Sequence[Any] = self._held
+        if hold.spoiled:
+            return self.fail(hold, now_ns, hold.spoiled)
+        held = list(hold.held)
         if self._reconcile is not None:
             held = list(self._reconcile(snapshot, held))  # where it raises, all is still held for `fail`
-        self._release()
+            self._ahead, self._kept = (snapshot,), 0
+        self.hold = None
         self.failures = 0
         return [Resynced(at_ns=now_ns, snapshot=snapshot), *held]
 
-    def fail(self, generation: int, now_ns: int, detail: str) -> list[Any] | None:
-        """The snapshot could not be had. Returns what to deliver, or None where the hold is of another generation."""
-        if generation != self.generation:
+    def fail(self, hold: Hold, now_ns: int, detail: str) -> list[Any] | None:
+        """The snapshot of `hold` could not be had. Returns what to deliver, or None where that is over."""
+        if hold is not self.hold:
             return None
-        since_ns, held = self._since_ns, self._release()
+        self.hold = None
         self.failures += 1
-        return [Gap(reason="reseed failed", since_ns=since_ns, until_ns=now_ns, detail=detail[:200]), *held]
+        gap = Gap(reason="reseed failed", since_ns=hold.since_ns, until_ns=now_ns, detail=detail[:200])
+        return [gap, *hold.held]
 
     def skip(self) -> list[Any]:
         """No snapshot is needed after all (the stream was recovered). Returns what to deliver."""
-        spoiled, since_ns = self._spoiled, self._since_ns
-        held = self._release()
-        return [Gap(reason="reseed failed", since_ns=since_ns, detail=spoiled), *held] if spoiled else held
+        hold, self.hold = self.hold, None
+        if hold is None:
+            return []
+        if hold.spoiled:
+            return [Gap(reason="reseed failed", since_ns=hold.since_ns, detail=hold.spoiled), *hold.held]
+        return hold.held
 
-    def _release(self) -> list[Any]:
-        held, self._held = self._held, []
-        self.generation = None
-        return held
+    @property
+    def is_ahead(self) -> bool:
+        """True while the snapshot delivered last may hold what is still to come: ask `follows` of each publication."""
+        return bool(self._ahead)
+
+    def forget_snapshot(self) -> None:
+        """Nothing is hidden any more: `reconcile` cannot say what the snapshot holds."""
+        self._ahead = ()
+
+    def follows(self, publication: Any) -> bool:
+        """True if `publication` is not in the snapshot delivered last. Raises what `reconcile` raises."""
+        if self._ahead and self._reconcile is not None:
+            (snapshot,) = self._ahead
+            if not self._reconcile(snapshot, [publication]):
+                self._kept = 0
+                return False
+        self._kept += 1
+        if self._kept >= CAUGHT_UP:
+            self._ahead = ()
+        return True

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-from ..errors import ConfigurationError, SessionClosed
+from ..errors import ConfigurationError
 from ..protocols.base import Command, StreamPosition
 from .credentials import Credentials
 from .delivery import Delivery, Subscription
@@ -84,8 +84,10 @@ class Session:
     async def open(self) -> None:
         """Connect and wait until the line is up.
 
-        Failed tries are logged and repeated as `retry` says, by default without end. Raises the refusal that no retry
-        can heal (HandshakeRefused, CredentialsRefused, ...), GaveUp when `retry` is exhausted, or SessionClosed.
+        Failed tries are logged and repeated as `retry` says, by default without end, but for the first connection:
+        where that has not come within `connect_timeout`, raises NeverConnected. Raises the refusal that no retry can
+        heal (HandshakeRefused, CredentialsRefused, ...), an error of programming in a function of yours as it is,
+        GaveUp when `retry` is exhausted, or SessionClosed.
         """
         await self._driver.open()
 
@@ -177,8 +179,7 @@ class Session:
             raise ConfigurationError("topic", topic, "a text that is not empty")
         if delivery is not None and fields:
             raise ConfigurationError("delivery", delivery, "either delivery or its fields, not both")
-        if self._driver.machine.state.value in ("closing", "closed", "failed"):
-            raise self._driver.failure or SessionClosed()
+        self._driver.check_usable()
         options = self._driver.options
         delivery = delivery or Delivery(**({"on_error": options.on_error} | fields))
         subscription: Subscription[Any] = Subscription(
@@ -221,16 +222,18 @@ class Session:
 
     def release(self, wanted: Wanted) -> Any:
         """Give up a topic without telling its consumers; give what this returns to `adopt` of another session."""
-        handlers = self._driver.give_handlers(wanted)
-        return self._driver.topics.release(wanted), handlers
+        driver = self._driver
+        pumps = [pump for each in wanted.consumers if (pump := driver.pumps.release(each)) is not None]
+        return driver.topics.release(wanted), pumps
 
     def adopt(self, held: Any, wanted: Wanted) -> None:
-        """Take over a topic with its consumers, parameters, position and open gap."""
-        consumers, handlers = held
+        """Take over a topic with its consumers, their handlers' tasks, parameters, position and open gap."""
+        consumers, pumps = held
         for consumer, _ in consumers:
             self._subscriptions[consumer] = None
-        self._driver.take_handlers(handlers)
-        self._driver.topics.adopt(wanted, consumers, line_up=self._driver.line_up)
+        for pump in pumps:
+            self._driver.pumps.adopt(pump)
+        self._driver.topics.adopt(wanted, consumers)
 
     # --- health -----------------------------------------------------------------------------------------------------
 
@@ -239,23 +242,24 @@ class Session:
         driver = self._driver
         connection = driver.connection
         protocol = None if connection is None else connection.protocol
+        reads, publications, stale = driver.counts()
         details = tuple(subscription.statistics() for subscription in self._subscriptions)
         return Statistics(
             name=driver.name,
             state=self.state,
             connections=driver.generation,
             reconnections=max(0, driver.generation - 1),
-            publications=driver.publications,
-            reads=driver.reads,
+            publications=publications,
+            reads=reads,
             subscriptions=len(driver.topics.subscriptions),
             confirmed=driver.topics.subscriptions.confirmed(),
             pending_requests=len(driver.calls.pending),
             undecodable=driver.topics.continuity.undecodable + sum(detail.undecodable for detail in details),
-            stale=driver.stale + getattr(protocol, "stale", 0),
+            stale=stale,
             handler_errors=sum(detail.handler_errors for detail in details),
             marks=driver.topics.continuity.marks_written,
             dropped=sum(detail.dropped for detail in details),
-            since_heard=None if connection is None else driver.now() - connection.liveness.heard_at,
+            since_heard=None if connection is None else driver.loop.now() - connection.liveness.heard_at,
             heartbeat_rtt=getattr(protocol, "ping_rtt", None),
             last_error=str(driver.last_error or ""),
             details=details,

@@ -12,7 +12,9 @@ import types
 from collections.abc import Callable, Generator
 from typing import Any
 
-__all__ = ["BLOCKED_SECONDS", "SLICE_SECONDS", "first_step", "is_cancelled", "watched"]
+from ..errors import OwnerCancelled
+
+__all__ = ["BLOCKED_SECONDS", "SLICE_SECONDS", "first_step", "is_cancelled", "run_owned", "watched"]
 
 BLOCKED_SECONDS = 0.25
 """Whatever keeps the event loop this long without awaiting is reported by name."""
@@ -56,6 +58,21 @@ def watched(
         finally:
             if now() - started > BLOCKED_SECONDS:
                 report(now() - started)
+
+
+async def run_owned(role: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of the owner's and await what it returns, if that can be awaited.
+
+    Raises what it raises. Where it ends with CancelledError although nobody cancelled the task that runs it, something
+    that it waited for was: that is its failure, and raised as OwnerCancelled.
+    """
+    try:
+        result = function(*arguments)
+        return await result if inspect.isawaitable(result) else result
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            raise
+        raise OwnerCancelled(role) from error
 
 
 def is_cancelled() -> bool:

@@ -7,6 +7,8 @@ Rules:
 * Each topic has its own retry: one that is refused never holds up another.
 * `leave` wins every race: after it no input but `want` asks again, and no answer is awaited.
 * A `Wanted` keeps the *current* parameters: what is asked for after a reconnection is what the user wants now.
+* A topic is named by many a `Wanted` in its time, and asked for many times by one. What belongs to one attempt (its
+  token, its snapshot, its timers) carries that attempt's number or the record itself, never the topic's name alone.
 
 The diagram in docs/states.md is made from this table; a test compares them.
 """
@@ -18,10 +20,22 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
+from ..marks import GapReason
 from ..protocols.base import StreamPosition
 from .machine import IllegalTransition
 
-__all__ = ["TABLE", "SubscriptionAction", "SubscriptionInput", "SubscriptionState", "Subscriptions", "Wanted"]
+__all__ = [
+    "TABLE",
+    "End",
+    "Loss",
+    "SubscriptionAction",
+    "SubscriptionInput",
+    "SubscriptionState",
+    "Subscriptions",
+    "Wanted",
+]
 
 
 class SubscriptionState(Enum):
@@ -63,21 +77,44 @@ class SubscriptionAction(Enum):
     DISARM = "disarm"
     ANNOUNCE = "announce"  # tell those who wait; write the mark that closes the gap; seed
     OPEN_GAP = "open gap"  # continuity is no longer proven from here on
+    STOP_ROUTE = "stop route"  # nothing more is delivered, behind the frame that said so
     TELL_LOSS = "tell loss"  # at once, to consumers that asked to be told: it is not subscribed any more
     FAIL_REQUESTS = "fail requests"  # replies on this topic will not come any more
     END = "end"  # tell the consumers that nothing more comes
 
 
+class Loss(msgspec.Struct, frozen=True):
+    """Why a topic is not served: the fact that `line down`, `interrupted`, `refused`, `timed out` and `renew` carry."""
+
+    reason: GapReason
+    detail: str = ""
+    code: int | None = None
+
+    def __str__(self) -> str:
+        if self.reason == "interrupted" and self.detail:
+            return self.detail  # the venue says in its own words why
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
+
+class End(msgspec.Struct, frozen=True):
+    """Why a topic is over: the fact of `ended`, `rejected` and `unauthorized`. `error` None: the venue ended it."""
+
+    reason: str
+    code: int | None = None
+    error: BaseException | None = None
+
+
 S, On, Do = SubscriptionState, SubscriptionInput, SubscriptionAction
 
 _ASK = (Do.SUBSCRIBE, Do.ARM_DEADLINE)
+_LOST_AT_PEER = (Do.OPEN_GAP, Do.STOP_ROUTE, Do.FAIL_REQUESTS, Do.ARM_RETRY)
+_OVER = (Do.FAIL_REQUESTS, Do.STOP_ROUTE, Do.END)
 
 TABLE: MappingProxyType[
     tuple[SubscriptionState, SubscriptionInput], tuple[SubscriptionState, tuple[SubscriptionAction, ...]]
 ] = MappingProxyType(
     {
         (S.UNSUBSCRIBED, On.WANT): (S.WAITING, ()),
-        (S.UNSUBSCRIBED, On.LEAVE): (S.UNSUBSCRIBED, ()),
         #
         (S.WAITING, On.WANT): (S.WAITING, ()),
         (S.WAITING, On.LINE_UP): (S.SUBSCRIBING, _ASK),
@@ -87,32 +124,20 @@ TABLE: MappingProxyType[
         #
         (S.SUBSCRIBING, On.WANT): (S.SUBSCRIBING, ()),
         (S.SUBSCRIBING, On.CONFIRMED): (S.SUBSCRIBED, (Do.DISARM, Do.ANNOUNCE)),
-        (S.SUBSCRIBING, On.REFUSED): (
-            S.BACKING_OFF,
-            (Do.DISARM, Do.OPEN_GAP, Do.FAIL_REQUESTS, Do.ARM_RETRY),
-        ),
-        (S.SUBSCRIBING, On.REJECTED): (S.ENDED, (Do.DISARM, Do.FAIL_REQUESTS, Do.END)),
-        (S.SUBSCRIBING, On.INTERRUPTED): (
-            S.BACKING_OFF,
-            (Do.DISARM, Do.OPEN_GAP, Do.FAIL_REQUESTS, Do.ARM_RETRY),
-        ),
-        (S.SUBSCRIBING, On.ENDED): (S.ENDED, (Do.DISARM, Do.FAIL_REQUESTS, Do.END)),
-        (S.SUBSCRIBING, On.TIMED_OUT): (
-            S.BACKING_OFF,
-            (Do.UNSUBSCRIBE, Do.OPEN_GAP, Do.FAIL_REQUESTS, Do.ARM_RETRY),
-        ),
+        (S.SUBSCRIBING, On.REFUSED): (S.BACKING_OFF, (Do.DISARM, *_LOST_AT_PEER)),
+        (S.SUBSCRIBING, On.REJECTED): (S.ENDED, (Do.DISARM, *_OVER)),
+        (S.SUBSCRIBING, On.INTERRUPTED): (S.BACKING_OFF, (Do.DISARM, *_LOST_AT_PEER)),
+        (S.SUBSCRIBING, On.ENDED): (S.ENDED, (Do.DISARM, *_OVER)),
+        (S.SUBSCRIBING, On.TIMED_OUT): (S.BACKING_OFF, (Do.UNSUBSCRIBE, *_LOST_AT_PEER)),
         (S.SUBSCRIBING, On.LINE_DOWN): (S.WAITING, (Do.DISARM, Do.OPEN_GAP)),
-        (S.SUBSCRIBING, On.RENEW): (S.SUBSCRIBING, ()),
+        (S.SUBSCRIBING, On.RENEW): (S.SUBSCRIBING, ()),  # it is being asked for anew already
         (S.SUBSCRIBING, On.LEAVE): (S.UNSUBSCRIBED, (Do.DISARM, Do.UNSUBSCRIBE, Do.FAIL_REQUESTS)),
         #
         (S.SUBSCRIBED, On.WANT): (S.SUBSCRIBED, ()),
         (S.SUBSCRIBED, On.CONFIRMED): (S.SUBSCRIBED, (Do.ANNOUNCE,)),
-        (S.SUBSCRIBED, On.INTERRUPTED): (
-            S.BACKING_OFF,
-            (Do.OPEN_GAP, Do.TELL_LOSS, Do.FAIL_REQUESTS, Do.ARM_RETRY),
-        ),
-        (S.SUBSCRIBED, On.ENDED): (S.ENDED, (Do.FAIL_REQUESTS, Do.END)),
-        (S.SUBSCRIBED, On.UNAUTHORIZED): (S.ENDED, (Do.UNSUBSCRIBE, Do.FAIL_REQUESTS, Do.END)),
+        (S.SUBSCRIBED, On.INTERRUPTED): (S.BACKING_OFF, (Do.TELL_LOSS, *_LOST_AT_PEER)),
+        (S.SUBSCRIBED, On.ENDED): (S.ENDED, _OVER),
+        (S.SUBSCRIBED, On.UNAUTHORIZED): (S.ENDED, (Do.UNSUBSCRIBE, *_OVER)),
         (S.SUBSCRIBED, On.LINE_DOWN): (S.WAITING, (Do.OPEN_GAP, Do.TELL_LOSS)),
         (S.SUBSCRIBED, On.RENEW): (
             S.SUBSCRIBING,
@@ -125,8 +150,10 @@ TABLE: MappingProxyType[
         (S.BACKING_OFF, On.LINE_DOWN): (S.WAITING, (Do.DISARM,)),
         (S.BACKING_OFF, On.RENEW): (S.BACKING_OFF, ()),
         (S.BACKING_OFF, On.LEAVE): (S.UNSUBSCRIBED, (Do.DISARM,)),
-        #
+        # Over, but for what its read still has to tell: nothing asks again, whatever comes meanwhile.
+        **{(S.ENDED, received): (S.ENDED, ()) for received in On if received is not On.LEAVE},
         (S.ENDED, On.LEAVE): (S.UNSUBSCRIBED, ()),
+        **{(S.UNSUBSCRIBED, received): (S.UNSUBSCRIBED, ()) for received in On if received is not On.WANT},
     }
 )
 
@@ -136,6 +163,8 @@ class Wanted:
 
     __slots__ = (
         "asking",
+        "attempt",
+        "confirmed_at",
         "confirmed_once",
         "consumers",
         "continuous",
@@ -163,20 +192,24 @@ class Wanted:
         """Where the topic's own token comes from, if it has one."""
         self.fresh = False
         """True where the token last given was not accepted (any more)."""
-        self.asking: object = None
-        """What the token that is being asked for is for; None while none is, or once it is not wanted any more."""
+        self.attempt = 0
+        """The number of the attempt under way or confirmed, unique in its session; what is of an older one is stale."""
+        self.asking = False
+        """True while the token of the present attempt is being asked for."""
         self.renewals = 0
         """Failed renewals of the token since the last that succeeded."""
         self.state = SubscriptionState.UNSUBSCRIBED
         self.consumers: list[Any] = []
         self.reply: Any = None
         self.confirmed_once = False
+        self.confirmed_at: float | None = None
+        """When it was confirmed last, until that is lost."""
         self.told = False
         """True while consumers that asked to be told know that it is being asked for."""
         self.wanted_at = 0.0
         """When it was wanted first, by the loop's clock."""
         self.refusals = 0
-        """Refusals, interruptions and missing answers since the last confirmation: its own retry's count."""
+        """Refusals, interruptions and missing answers since it was last served for a while: its own retry's count."""
         self.continuous = False
         """True while publications are provably continuous with what was delivered before."""
         self.gap_since_ns = 0
@@ -191,13 +224,20 @@ class Wanted:
         except KeyError:
             raise IllegalTransition(self.state, received) from None
         if state is not self.state:
-            self.state, self.asking = state, None
+            self.state, self.asking = state, False
         if received is On.CONFIRMED:
-            self.refusals = 0
             self.fresh = False
-        elif Do.ARM_RETRY in actions:
-            self.refusals += 1
         return actions
+
+    def lost(self, now: float, stable_after: float) -> None:
+        """The peer serves it no more: count that, from one again if it had lasted for `stable_after` seconds.
+
+        A channel that is confirmed and crashes at once, time and again, is asked for ever more slowly.
+        """
+        if self.confirmed_at is not None and now - self.confirmed_at >= stable_after:
+            self.refusals = 0
+        self.confirmed_at = None
+        self.refusals += 1
 
     def open_gap(self, since_ns: int, reason: str, detail: str = "") -> None:
         """Continuity ends here. The first reason of an open gap stands; nothing happens before the first delivery."""
@@ -238,12 +278,10 @@ class Subscriptions:
             wanted = self._wanted[topic] = Wanted(topic, params, position)
         return wanted
 
-    def discard(self, topic: str) -> None:
-        self._wanted.pop(topic, None)
-
-    def any_one(self) -> Wanted | None:
-        """One of them, whichever; None where nothing is wanted."""
-        return next(iter(self._wanted.values()), None)
+    def discard(self, wanted: Wanted) -> None:
+        """Forget it, and not a later record of the same topic."""
+        if self._wanted.get(wanted.topic) is wanted:
+            del self._wanted[wanted.topic]
 
     def confirmed(self) -> int:
         """How many the peer has confirmed."""

@@ -1,7 +1,8 @@
 """Performs the actions of the subscription table: who consumes what, and what the peer is asked for.
 
-`Topics` knows the consumers; the table in `subscriptions.py` decides; `continuity.py` writes the marks; the driver
-lends its line (`Line`): the protocol, the timers, a way to run a coroutine. No task, timer or transport here.
+`Topics` knows the consumers; the table in `subscriptions.py` decides; `continuity.py` writes the marks. Whatever is
+asked of it from outside is a turn of the loop's: an inline handler that leaves and subscribes anew changes nothing
+before its read is over. What belongs to one attempt carries that attempt's number.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import (
     ConfigurationError,
-    ConnectionLost,
     NotSubscribed,
     SessionClosed,
     SubscriptionEnded,
@@ -23,8 +24,9 @@ from ..errors import (
 )
 from ..marks import Errored, Subscribing, Unsubscribed
 from ..protocols.base import (
+    ClientProtocol,
     Confirmed,
-    Ended,
+    CredentialsExpiring,
     Interrupted,
     Refused,
     Skipped,
@@ -34,19 +36,21 @@ from ..protocols.base import (
 from ..secrets import Secret, shown
 from .complaints import is_worth_a_line
 from .continuity import Continuity
+from .credentials import is_final, renewal_after
 from .delivery import Subscription
+from .loop import Loop
+from .subscriptions import End, Loss, Subscriptions, SubscriptionState, Wanted
 from .subscriptions import SubscriptionAction as Do
 from .subscriptions import SubscriptionInput as On
-from .subscriptions import Subscriptions, SubscriptionState, Wanted
 from .waiters import Waiters
 
 if TYPE_CHECKING:
     import asyncio
 
     from .credentials import Credentials
-    from .line import Line
+    from .options import SessionOptions
 
-__all__ = ["Topics"]
+__all__ = ["Line", "Topics"]
 
 logger = logging.getLogger("tapewire.session")
 
@@ -66,27 +70,82 @@ _PUBLIC_STATE = {
 }
 
 
+class Line(Protocol):
+    """What topics ask of whoever owns the connection."""
+
+    @property
+    def protocol(self) -> ClientProtocol | None:
+        """That of the present connection."""
+        ...
+
+    @property
+    def line_up(self) -> bool:
+        """True while subscriptions can be sent."""
+        ...
+
+    def proven_ns(self) -> int:
+        """The last moment at which the stream was provably whole."""
+        ...
+
+    def fail_requests(self, topic: str) -> None:
+        """Replies on this topic will not come any more."""
+        ...
+
+    async def page(self, topic: str, since: StreamPosition) -> Any:
+        """One page of the venue's history. Raises what the request raises."""
+        ...
+
+    def report_failure(self, error: BaseException) -> None:
+        """A subscription ended with `error`."""
+        ...
+
+    def note(self, error: BaseException) -> None:
+        """`error` is what went wrong last."""
+        ...
+
+    def wait_to_open(self, who: str) -> None:
+        """`who` is about to wait for something to come."""
+        ...
+
+    def block(self, subscription: Subscription) -> None:
+        """Policy `block`: it is full."""
+        ...
+
+    def relieve(self, subscription: Subscription) -> None:
+        """Policy `block`: it has room again."""
+        ...
+
+
 class Topics:
     """The consumers of one session and the routes to them."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, loop: Loop, options: SessionOptions) -> None:
         self.subscriptions = Subscriptions()
-        self.continuity = Continuity(line, self.subscriptions)
+        self.continuity = Continuity(line, loop, options, self.subscriptions, self._renew)
         self.routes = self.continuity.routes
         self._line = line
-        self._waiters = Waiters(line.future)
-        self._answer: Confirmed | None = None  # what ANNOUNCE is about
-        self._perform: dict[Do, Callable[[Wanted], None]] = {
+        self._loop = loop
+        self._options = options
+        self._waiters = Waiters(loop.future)
+        self._by_blocking: dict[bool, set[Subscription]] = {
+            True: set(),
+            False: set(),
+        }  # of policy `block`, or not
+        self._attempts = count(1)
+        self._over = False
+        self._failure: BaseException | None = None
+        self._perform: dict[Do, Callable[[Wanted, Any], None]] = {
             Do.SUBSCRIBE: self._subscribe,
             Do.UNSUBSCRIBE: self._unsubscribe,
-            Do.ARM_DEADLINE: self._arm_deadline,
+            Do.ARM_DEADLINE: lambda wanted, _: self._arm_deadline(wanted),
             Do.ARM_RETRY: self._arm_retry,
-            Do.DISARM: self._disarm,
+            Do.DISARM: lambda wanted, _: self._disarm(wanted),
             Do.ANNOUNCE: self._announce,
-            Do.OPEN_GAP: lambda wanted: None,  # done by `_feed`, which knows the reason
-            Do.TELL_LOSS: lambda wanted: None,  # likewise
-            Do.FAIL_REQUESTS: lambda wanted: line.fail_requests(wanted.topic),
-            Do.END: lambda wanted: None,  # done by `_end`, which knows the error
+            Do.OPEN_GAP: self.continuity.open_gap,
+            Do.STOP_ROUTE: lambda wanted, _: self.continuity.stop_route(wanted),
+            Do.TELL_LOSS: self._tell_loss,
+            Do.FAIL_REQUESTS: lambda wanted, _: line.fail_requests(wanted.topic),
+            Do.END: self._end,
         }
 
     # --- owners -----------------------------------------------------------------------------------------------------
@@ -97,104 +156,131 @@ class Topics:
         params: Any,
         position: StreamPosition | None,
         credentials: Credentials | None = None,
-        *,
-        line_up: bool,
     ) -> None:
-        """A consumer wants its topic: asked for now, or as soon as the line is up."""
-        self._check_policies(subscription)
+        """A consumer wants its topic: asked for now, or as soon as the line is up.
+
+        Raises ConfigurationError where it does not fit those who want it already.
+        """
+        self._check_fits(subscription, params, credentials)
+        self._loop.enter(partial(self._want, subscription, params, position, credentials), soon=True)
+
+    def _want(
+        self,
+        subscription: Subscription,
+        params: Any,
+        position: StreamPosition | None,
+        credentials: Credentials | None,
+    ) -> None:
+        subscription.pending = False
+        if self._over:  # the session ended between the call and this turn
+            subscription.finish(self._failure)
+            self._waiters.refuse(subscription, self._failure or SessionClosed())
+            return
         wanted = self.subscriptions.add(subscription.topic, params, position)
-        first = f"those of the first subscription to {subscription.topic!r}, or none"
-        if wanted.consumers and params is not None and params != wanted.params:
-            raise ConfigurationError("params", params, first)
-        if wanted.consumers and credentials not in (None, wanted.credentials):
-            raise ConfigurationError("credentials", credentials, first)
         wanted.credentials = wanted.credentials or credentials
         wanted.consumers.append(subscription)
         if subscription.delivery.announce and wanted.state is not SubscriptionState.SUBSCRIBED:
             subscription.deliver_mark(Subscribing())
         if wanted.state is SubscriptionState.UNSUBSCRIBED:
-            wanted.told, wanted.wanted_at = True, self._line.now()
+            wanted.told, wanted.wanted_at = True, self._loop.now()
             if position is not None:
                 subscription.start = position
-                wanted.resume(self._line.now_ns())
+                wanted.resume(self._loop.now_ns())
             self._feed(wanted, On.WANT)
-            if line_up:
+            if self._line.line_up:
                 self._feed(wanted, On.LINE_UP)
         elif wanted.state is SubscriptionState.SUBSCRIBED:
             if subscription.seeding is not None:
                 self.continuity.start_seed(subscription)
             self.continuity.reroute(wanted)
-        self._line.flush_soon()
 
     def leave(self, subscription: Subscription) -> None:
-        """A consumer leaves; the last one of a topic takes the topic with it."""
+        """A consumer leaves: nothing more is delivered to it. The last one of a topic takes the topic with it."""
         if subscription.delivery.announce and not subscription.buffer.ended:
             subscription.deliver_mark(Unsubscribed(code=0, reason="unsubscribe called"))
         subscription.finish(None)
+        self._part(subscription)
         if subscription.error is None and len(subscription.buffer):
             self._bound_backlog(subscription)
         self._waiters.refuse(subscription)
-        wanted = self.subscriptions.get(subscription.topic)
-        if wanted is None or subscription not in wanted.consumers:
+        self._loop.enter(partial(self._leave, subscription))
+
+    def _leave(self, subscription: Subscription) -> None:
+        wanted = self.wanted_by(subscription)
+        if wanted is None:
             return
         wanted.consumers.remove(subscription)
+        self.continuity.drop_hold(subscription)
         if wanted.consumers:
             self.continuity.reroute(wanted)
             return
-        self.continuity.forget(wanted.topic)
+        self.continuity.forget(wanted)
         self._feed(wanted, On.LEAVE)
-        self.subscriptions.discard(wanted.topic)
-        self._line.flush()
+        self.subscriptions.discard(wanted)
 
     def fail(self, subscription: Subscription, error: BaseException) -> None:
         """A consumer ends with an error of its own: its buffer overflowed, or its handler raised in strict mode."""
         if subscription.delivery.announce and not subscription.buffer.ended:
-            subscription.deliver_mark(Unsubscribed(reason=shown(str(error))))
+            subscription.deliver_mark(Unsubscribed(reason=shown(error)))
         subscription.finish(error)
         self._line.report_failure(error)
-        self._line.after_read(partial(self.leave, subscription))
+        self._loop.behind(partial(self.leave, subscription))
 
     def release(self, wanted: Wanted) -> list[tuple[Subscription, list[asyncio.Future[Any]]]]:
         """Give up a topic with its consumers and those who wait, for `adopt` of another session. Nobody is told."""
-        self.continuity.forget(wanted.topic)
+        self.continuity.forget(wanted)
         self._disarm(wanted)
-        wanted.asking = None
+        wanted.asking = False
         self._line.fail_requests(wanted.topic)
-        self.subscriptions.discard(wanted.topic)
+        self.subscriptions.discard(wanted)
         for consumer in wanted.consumers:
             self.continuity.abandon_seed(consumer, "moved to another connection")
+            self._part(consumer)
         return [(consumer, self._waiters.take(consumer)) for consumer in wanted.consumers]
 
-    def adopt(
-        self, wanted: Wanted, held: list[tuple[Subscription, list[asyncio.Future[Any]]]], *, line_up: bool
-    ) -> None:
+    def adopt(self, wanted: Wanted, held: list[tuple[Subscription, list[asyncio.Future[Any]]]]) -> None:
         """Take a topic that `release` of another session gave up: its parameters, position and open gap go on here."""
+        for consumer, _ in held:
+            consumer.move_to(self)
+            consumer.pending = True
+            self._by_blocking[consumer.delivery.policy == "block"].add(consumer)
+        self._loop.enter(partial(self._adopt, wanted, held), soon=True)
+
+    def _adopt(self, wanted: Wanted, held: list[tuple[Subscription, list[asyncio.Future[Any]]]]) -> None:
         moved = self.subscriptions.add(wanted.topic, wanted.params, wanted.position)
         moved.credentials, moved.fresh = wanted.credentials, wanted.fresh
+        moved.refusals = wanted.refusals
         moved.gap_since_ns, moved.gap_reason, moved.gap_detail = (
             wanted.gap_since_ns,
             wanted.gap_reason,
             wanted.gap_detail,
         )
         for consumer, waiters in held:
-            consumer.move_to(self)
-            moved.consumers.append(consumer)
+            consumer.pending = False
             self._waiters.put(consumer, waiters)
+            if not consumer.buffer.ended:  # else it left while it moved
+                moved.consumers.append(consumer)
+        if not moved.consumers:
+            self.subscriptions.discard(moved)
+            return
+        if self._over:
+            self._finish_topic(moved, self._failure)
+            return
         self._feed(moved, On.WANT)
-        if line_up:
+        if self._line.line_up:
             self._feed(moved, On.LINE_UP)
-        self._line.flush_soon()
 
     async def confirmation(self, subscription: Subscription) -> Any:
         """Wait for the peer's word on it; see `Subscription.confirmed`."""
-        wanted = self.subscriptions.get(subscription.topic)
-        if wanted is None or subscription not in wanted.consumers:
+        self._loop.check()
+        wanted = self.wanted_by(subscription)
+        if wanted is None and not subscription.pending:
             raise subscription.error or (
                 SubscriptionEnded(subscription.topic, subscription.ended_reason)
                 if subscription.ended_reason is not None
                 else NotSubscribed(subscription.topic)
             )
-        if wanted.state is SubscriptionState.SUBSCRIBED:
+        if wanted is not None and wanted.state is SubscriptionState.SUBSCRIBED:
             return wanted.reply
         self.wait_to_open(f"confirmed() of {subscription.topic}")
         return await self._waiters.wait(subscription)
@@ -204,11 +290,22 @@ class Topics:
         consumers = [consumer for wanted in self.subscriptions for consumer in wanted.consumers]
         return any(self._waiters.any_for(each) or each.is_iterated for each in consumers)
 
-    def public_state(self, subscription: Subscription) -> str:
+    def wanted_by(self, subscription: Subscription) -> Wanted | None:
+        """The record that it is a consumer of."""
         wanted = self.subscriptions.get(subscription.topic)
-        if wanted is None or subscription not in wanted.consumers:
-            return "unsubscribed"
+        return wanted if wanted is not None and subscription in wanted.consumers else None
+
+    def public_state(self, subscription: Subscription) -> str:
+        wanted = self.wanted_by(subscription)
+        if wanted is None or subscription.buffer.ended:
+            pending = subscription.pending and not subscription.buffer.ended
+            return "subscribing" if pending else "unsubscribed"
         return _PUBLIC_STATE[wanted.state]
+
+    def reroute(self, subscription: Subscription) -> None:
+        """Where it takes its publications has changed."""
+        if (wanted := self.wanted_by(subscription)) is not None:
+            self.continuity.reroute(wanted)
 
     def params(self, topic: str) -> Any:
         wanted = self.subscriptions.get(topic)
@@ -227,14 +324,17 @@ class Topics:
         for wanted in self.subscriptions:
             self._feed(wanted, On.LINE_UP)
 
-    def line_down(self, error: BaseException | None) -> None:
+    def line_down(self, detail: str) -> None:
         """The connection is gone: every topic's continuity ends where it was last proven."""
         self.routes.clear()
-        detail = (
-            (error.reason or f"code {error.code}") if isinstance(error, ConnectionLost) else str(error or "")
-        )
+        loss = Loss("connection lost", detail)
         for wanted in self.subscriptions:
-            self._feed(wanted, On.LINE_DOWN, reason="connection lost", detail=detail)
+            try:
+                self._feed(wanted, On.LINE_DOWN, loss)
+            except Exception:  # one topic's trouble is not that of the others, and none may stay as it was
+                logger.exception("%s: %s could not be lowered", self._options.name, wanted.topic)
+                wanted.state = SubscriptionState.WAITING
+                self._disarm(wanted)
 
     def leave_all(self) -> None:
         """Leave every topic at the peer; the consumers are finished by `finish`."""
@@ -244,19 +344,24 @@ class Topics:
 
     def finish(self, error: BaseException | None) -> None:
         """The session is over: nothing more comes to anybody."""
+        self._over, self._failure = True, self._failure or error
         self.routes.clear()
         for wanted in self.subscriptions:
-            self.continuity.write_open_gap(wanted)
-            for consumer in tuple(wanted.consumers):
-                self.continuity.abandon_seed(consumer, "the session ended")
-                consumer.finish(error)
-                self._waiters.refuse(consumer, error or SessionClosed())
-            self._disarm(wanted)
-            self.subscriptions.discard(wanted.topic)
+            self._finish_topic(wanted, error)
+        self._waiters.refuse_all(error or SessionClosed("the session was closed while it was waited for"))
+
+    def _finish_topic(self, wanted: Wanted, error: BaseException | None) -> None:
+        self.continuity.write_open_gap(wanted)
+        for consumer in tuple(wanted.consumers):
+            self.continuity.abandon_seed(consumer, "the session ended")
+            self._part(consumer)
+            consumer.finish(error)
+        self._disarm(wanted)
+        self.subscriptions.discard(wanted)
 
     # --- what the peer said -----------------------------------------------------------------------------------------
 
-    def handle(self, event: Confirmed | Refused | Interrupted | Ended | Skipped | Undecodable) -> None:
+    def handle(self, event: Any) -> None:
         """One event of the protocol, in its place between the publications."""
         if isinstance(event, Undecodable):
             self.continuity.mark_undecodable(event)
@@ -265,50 +370,108 @@ class Topics:
         if wanted is None:
             return  # left meanwhile
         if isinstance(event, Confirmed):
-            self._answer = event
             wanted.reply = event.reply
             wanted.confirmed_once = True
-            self._feed(wanted, On.CONFIRMED)
+            self._feed(wanted, On.CONFIRMED, event)
         elif isinstance(event, Refused):
-            error = SubscriptionRefused(
-                event.topic, event.reason, code=event.code, reply=event.reply, retryable=event.retryable
-            )
-            if event.full and self._line.options.relocate is not None and self._line.options.relocate(wanted):
-                return
-            if event.retryable:
-                wanted.fresh = wanted.fresh or event.unauthorized
-                self._feed(wanted, On.REFUSED, reason="interrupted", detail=event.reason)
-                self.continuity.stop_route(wanted)
-                self.announce_error(wanted, event.reason, event.code)
-                self._line.after_read(partial(self._tell_refusal, wanted, error, full=event.full))
-            else:
-                self._end(wanted, On.REJECTED, error, event.reason, event.code)
+            self._refused(wanted, event)
         elif isinstance(event, Skipped):
             self.continuity.mark_skipped(wanted, event)
         elif isinstance(event, Interrupted):
             wanted.fresh = wanted.fresh or event.unauthorized
-            self._feed(wanted, On.INTERRUPTED, reason="interrupted", detail=event.reason, code=event.code)
-            self.continuity.stop_route(wanted)
+            self._feed(wanted, On.INTERRUPTED, Loss("interrupted", event.reason, event.code))
         else:
-            self._end(wanted, On.ENDED, None, event.reason, event.code)
+            self._feed(wanted, On.ENDED, End(event.reason, event.code))
+
+    def _refused(self, wanted: Wanted, event: Refused) -> None:
+        error = SubscriptionRefused(
+            event.topic, event.reason, code=event.code, reply=event.reply, retryable=event.retryable
+        )
+        relocate = self._options.relocate
+        if event.full and relocate is not None and relocate(wanted, event.spent):
+            return
+        if event.retryable:
+            wanted.fresh = wanted.fresh or event.unauthorized
+            self._feed(wanted, On.REFUSED, Loss("interrupted", event.reason, event.code))
+            self.announce_error(wanted, event.reason, event.code)
+            self._loop.behind(partial(self._tell_refusal, wanted, error, full=event.full))
+        else:
+            self._feed(wanted, On.REJECTED, End(event.reason, event.code, error))
 
     # --- the topic's own token ---------------------------------------------------------------------------------------
 
-    def authorized(self, wanted: Wanted, token: Secret) -> None:
-        """The token that `Line.authorize` was to fetch is here: ask with it."""
-        self._ask(wanted, token)
-        self._arm_deadline(wanted)
+    def expect(self, event: CredentialsExpiring) -> None:
+        """A topic's token ends in so many seconds."""
+        wanted = self.subscriptions.get(event.topic or "")
+        if wanted is not None and wanted.credentials is not None:
+            wanted.renewals = 0
+            self._renew_token_after(wanted, renewal_after(event.seconds, self._options.fraction))
+            if event.reason:
+                self.announce_error(wanted, event.reason, event.code)
 
-    def unauthorized(self, wanted: Wanted, error: Exception | None, *, final: bool) -> None:
-        """It could not be had: this time, or for good, which ends the subscription."""
-        reason = shown(error)
-        if not final:
-            self._feed(wanted, On.REFUSED, reason="interrupted", detail=reason)
+    def distrust(self) -> None:
+        """The connection's token was not accepted (any more): no topic's is believed either."""
+        for wanted in self.subscriptions:
+            wanted.fresh = True
+
+    async def _authorize(self, wanted: Wanted, attempt: int) -> None:
+        """Fetch the token of a topic that is to be asked for, and ask for it with that."""
+        token, error = await self._token_of(wanted, fresh=wanted.fresh)
+        self._loop.enter(partial(self._authorized, wanted, attempt, token, error))
+
+    def _authorized(
+        self, wanted: Wanted, attempt: int, token: Secret | None, error: Exception | None
+    ) -> None:
+        if not wanted.asking or wanted.attempt != attempt:
+            return  # of an older attempt
+        wanted.asking = False
+        if token is not None:
+            self._ask(wanted, token)
+            self._arm_deadline(wanted)
+        elif is_final(error):
+            self._feed(wanted, On.REJECTED, End(shown(error), UNAUTHORIZED, error))
+        else:
+            reason = shown(error)
+            self._feed(wanted, On.REFUSED, Loss("interrupted", reason))
             self.announce_error(wanted, reason)
-            return
-        assert isinstance(error, TapewireError)
-        asked = wanted.state is SubscriptionState.SUBSCRIBED
-        self._end(wanted, On.UNAUTHORIZED if asked else On.REJECTED, error, reason, UNAUTHORIZED)
+
+    def _renew_token_after(self, wanted: Wanted, seconds: float) -> None:
+        renew = partial(self._start_renewal, wanted, wanted.attempt)
+        self._loop.after(("renew", wanted), seconds, renew)
+
+    def _start_renewal(self, wanted: Wanted, attempt: int) -> None:
+        if wanted.attempt == attempt and wanted.state is SubscriptionState.SUBSCRIBED:
+            wanted.asking = True
+            _ = self._loop.spawn(self._renew_token(wanted, attempt), f"renewal {wanted.topic}")
+
+    async def _renew_token(self, wanted: Wanted, attempt: int) -> None:
+        """Fetch a fresh token for a confirmed topic, and give it to the peer."""
+        token, error = await self._token_of(wanted, fresh=True)
+        self._loop.enter(partial(self._token_renewed, wanted, attempt, token, error))
+
+    def _token_renewed(
+        self, wanted: Wanted, attempt: int, token: Secret | None, error: Exception | None
+    ) -> None:
+        if not wanted.asking or wanted.attempt != attempt:
+            return  # it was interrupted meanwhile, or left
+        wanted.asking = False
+        if token is not None:
+            if (protocol := self._line.protocol) is not None:
+                protocol.refresh(token, wanted.topic)
+        elif is_final(error):
+            self._feed(wanted, On.UNAUTHORIZED, End(shown(error), UNAUTHORIZED, error))
+        else:
+            wanted.renewals += 1
+            self.announce_error(wanted, str(error))
+            delay = self._options.resubscribe.delay(wanted.renewals, fraction=self._options.fraction)
+            self._renew_token_after(wanted, delay)
+
+    async def _token_of(self, wanted: Wanted, *, fresh: bool) -> tuple[Secret | None, Exception | None]:
+        try:
+            return await wanted.credentials.token(fresh=fresh), None
+        except Exception as error:
+            logger.warning("%s: no token for it: %s", wanted.topic, shown(error))
+            return None, error
 
     def announce_error(self, wanted: Wanted, reason: str, code: int | None = None) -> None:
         """Something about it failed and is tried again."""
@@ -316,96 +479,83 @@ class Topics:
 
     # --- timers -----------------------------------------------------------------------------------------------------
 
-    def handle_deadline(self, topic: str) -> None:
+    def _handle_deadline(self, wanted: Wanted) -> None:
         """The peer has not answered in time."""
-        wanted = self.subscriptions.get(topic)
-        if wanted is None:
-            return
         protocol = self._line.protocol
-        if wanted.asking is not None or (protocol is not None and protocol.queued(topic)):
+        if wanted.asking or (protocol is not None and protocol.queued(wanted.topic)):
             self._arm_deadline(wanted)  # it has not gone out yet
-        else:
-            logger.warning("%s: no answer to the subscription within its deadline; asking again", topic)
-            self.routes.pop(topic, None)
-            self._feed(wanted, On.TIMED_OUT, reason="interrupted", detail="no answer")
-            self.announce_error(wanted, "no answer to the subscription within its deadline")
-
-    def handle_retry(self, topic: str) -> None:
-        """Its own backoff is over."""
-        if wanted := self.subscriptions.get(topic):
-            self._feed(wanted, On.RETRY_DUE)
-
-    def handle_reseed(self, subscription: Subscription) -> None:
-        """A failed snapshot is asked for again."""
-        if self.public_state(subscription) == "subscribed":
-            self.continuity.start_seed(subscription)
+            return
+        logger.warning("%s: no answer to the subscription within its deadline; asking again", wanted.topic)
+        self._feed(wanted, On.TIMED_OUT, Loss("interrupted", "no answer"))
+        self.announce_error(wanted, "no answer to the subscription within its deadline")
 
     # --- what consumers ask for -------------------------------------------------------------------------------------
 
-    def rebuild(self, subscription: Subscription) -> None:
-        """Policy `resync`: from a snapshot where there is one, else by subscribing anew."""
+    def rebuild(self, subscription: Subscription, why: str = "resync was asked for") -> None:
+        """From a snapshot where there is one, else by subscribing anew."""
+        self._loop.enter(partial(self._rebuild, subscription, why))
+
+    def _rebuild(self, subscription: Subscription, why: str) -> None:
+        wanted = self.wanted_by(subscription)
+        if wanted is None:
+            return
         if subscription.seeding is None:
-            self._line.after_read(partial(self.renew, subscription.topic))
-        elif subscription.seeding.generation is None:
+            self._renew(wanted, why)
+        elif subscription.seeding.hold is None and wanted.state is SubscriptionState.SUBSCRIBED:
             self.continuity.start_seed(subscription)
 
     def block(self, subscription: Subscription) -> None:
-        self._line.pausing.pause(subscription)
+        self._line.block(subscription)
 
     def relieve(self, subscription: Subscription) -> None:
-        self._line.pausing.resume(subscription)
+        self._line.relieve(subscription)
 
     def wait_to_open(self, who: str) -> None:
-        """`who` is about to wait for something to come."""
-        self._line.unopened.waits(who)
+        """`who` is about to wait for something to come. Raises WrongLoop."""
+        self._loop.check()
+        self._line.wait_to_open(who)
 
     def expect_end(self, subscription: Subscription) -> None:
         """It ended with an error: what is buffered comes first, but not for ever."""
-        self._line.timers.set(("end", subscription), self._line.now() + END_SECONDS)
-        self._line.flush_soon()
+        self._loop.after(("end", subscription), END_SECONDS, partial(self._tell_end, subscription))
+
+    def _tell_end(self, subscription: Subscription) -> None:
+        self.spawn(subscription.caller.tell_end(), f"end {subscription.topic}")
 
     def _bound_backlog(self, subscription: Subscription) -> None:
         """It left with something buffered: a handler has as long for that as it has when the session closes."""
         if subscription.delivery.handler is not None:
-            timeout = self._line.options.close_timeout
-            self._line.timers.set(("backlog", subscription), self._line.now() + timeout)
-            self._line.flush_soon()
+            self._loop.after(
+                ("backlog", subscription), self._options.close_timeout, subscription.drop_backlog
+            )
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self._line.spawn(coroutine)
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
+        """Run a coroutine of a consumer's in a task of the session's."""
+        _ = self._loop.spawn(coroutine, name)
 
     def now_ns(self) -> int:
-        return self._line.now_ns()
+        return self._loop.now_ns()
 
     # --- the table --------------------------------------------------------------------------------------------------
 
-    def _feed(
-        self, wanted: Wanted, received: On, *, reason: str = "", detail: str = "", code: int | None = None
-    ) -> None:
+    def _feed(self, wanted: Wanted, received: On, fact: Loss | End | Confirmed | None = None) -> None:
         before = wanted.state
         actions = wanted.handle(received)
         if wanted.state is not before:
-            self._line.timers.cancel(("renew", wanted.topic))  # the token of a subscription that is no more
+            self._loop.timers.cancel(("renew", wanted))  # the token of a subscription that is no more
         for action in actions:
-            if action is Do.OPEN_GAP:
-                self.continuity.open_gap(wanted, reason or "interrupted", detail)
-            elif action is Do.TELL_LOSS:  # behind the frame that brought it
-                ours = (
-                    "" if received is On.INTERRUPTED and detail else reason
-                )  # the venue says in its own words why
-                told = ": ".join(filter(None, (ours, detail)))
-                self._line.after_read(partial(self.continuity.announce_loss, wanted, told, code))
-            else:
-                self._perform[action](wanted)
+            self._perform[action](wanted, fact)
 
-    def _subscribe(self, wanted: Wanted) -> None:
+    def _subscribe(self, wanted: Wanted, fact: Any) -> None:
+        wanted.attempt = next(self._attempts)
         if not wanted.told:
             self.continuity.announce(wanted, Subscribing(reason=wanted.gap_reason))
         if wanted.credentials is None:
             self._ask(wanted)
         else:
-            wanted.asking = attempt = object()
-            self._line.authorize(wanted, attempt)
+            wanted.asking = True
+            authorizing = self._authorize(wanted, wanted.attempt)
+            _ = self._loop.spawn(authorizing, f"token {wanted.topic}")
 
     def _ask(self, wanted: Wanted, token: Secret | None = None) -> None:
         protocol = self._line.protocol
@@ -414,83 +564,87 @@ class Topics:
         try:
             params = wanted.params if token is None else protocol.with_token(wanted.params, token)
             protocol.subscribe(wanted.topic, params, wanted.position)
-        except ConfigurationError as error:  # no peer can be asked this: it must not cost the line
-            self._line.after_read(partial(self._reject, wanted, error))
+        except Exception as error:  # no peer can be asked this, and asking again is no better: it ends alone
+            if not isinstance(error, TapewireError):
+                logger.exception("%s: it cannot be asked for", wanted.topic)
+            self._loop.behind(partial(self._reject, wanted, wanted.attempt, error))
             return
-        self._line.after_read(partial(self.continuity.route_anew, wanted))
+        self._loop.behind(partial(self.continuity.route_anew, wanted, wanted.attempt))
 
-    def _reject(self, wanted: Wanted, error: TapewireError) -> None:
-        if wanted.state is SubscriptionState.SUBSCRIBING:
-            self._end(wanted, On.REJECTED, error, str(error))
+    def _reject(self, wanted: Wanted, attempt: int, error: Exception) -> None:
+        if wanted.state is SubscriptionState.SUBSCRIBING and wanted.attempt == attempt:
+            self._feed(wanted, On.REJECTED, End(str(error), error=error))
 
-    def _unsubscribe(self, wanted: Wanted) -> None:
+    def _unsubscribe(self, wanted: Wanted, fact: Any) -> None:
+        self.continuity.cut_route(wanted)
         if self._line.protocol is not None:
             self._line.protocol.unsubscribe(wanted.topic)
 
-    def _arm_deadline(self, wanted: Wanted) -> None:
-        self._line.timers.set(
-            ("deadline", wanted.topic), self._line.now() + self._line.options.subscribe_timeout
-        )
+    def _tell_loss(self, wanted: Wanted, loss: Loss) -> None:
+        tell = partial(self.continuity.announce_loss, wanted, loss)
+        if wanted.state is SubscriptionState.BACKING_OFF:
+            self._loop.behind(tell)  # behind the frame that brought it
+        else:
+            tell()
 
-    def _arm_retry(self, wanted: Wanted) -> None:
-        options = self._line.options
+    def _arm_deadline(self, wanted: Wanted) -> None:
+        due = partial(self._handle_deadline, wanted)
+        self._loop.after(("deadline", wanted), self._options.subscribe_timeout, due)
+
+    def _arm_retry(self, wanted: Wanted, loss: Loss) -> None:
+        options = self._options
+        wanted.lost(self._loop.now(), options.stable_after)
         delay = options.resubscribe.delay(wanted.refusals, fraction=options.fraction)
-        self._line.timers.set(("retry", wanted.topic), self._line.now() + delay)
+        self._loop.after(("retry", wanted), delay, partial(self._feed, wanted, On.RETRY_DUE))
 
     def _disarm(self, wanted: Wanted) -> None:
-        self._line.timers.cancel(("deadline", wanted.topic))
-        self._line.timers.cancel(("retry", wanted.topic))
+        for timer in ("deadline", "retry", "renew"):
+            self._loop.timers.cancel((timer, wanted))
 
-    def _announce(self, wanted: Wanted) -> None:
-        answer, self._answer = self._answer, None
-        assert answer is not None
+    def _announce(self, wanted: Wanted, answer: Confirmed) -> None:
+        wanted.confirmed_at = self._loop.now()
         for consumer in tuple(wanted.consumers):
             self._waiters.settle(consumer, answer.reply)
         self.continuity.confirmed(wanted, answer)
 
-    def _end(
-        self, wanted: Wanted, received: On, error: TapewireError | None, reason: str, code: int | None = None
-    ) -> None:
-        self._feed(wanted, received)
-        self.continuity.stop_route(wanted)
+    def _end(self, wanted: Wanted, end: End) -> None:
         # An iteration ends, and who asked for announcements is told; a handler would just hear no more.
         unheard = any(
             each.delivery.handler is not None and not each.delivery.announce for each in wanted.consumers
         )
-        log = logger.warning if unheard or error is not None else logger.info
-        log("%s", shown(_named(wanted.topic, error or SubscriptionEnded(wanted.topic, reason))))
-        self._line.after_read(partial(self._finish_ended, wanted, error, reason, code))
+        log = logger.warning if unheard or end.error is not None else logger.info
+        log("%s", shown(_named(wanted.topic, end.error or SubscriptionEnded(wanted.topic, end.reason))))
+        self._loop.behind(partial(self._finish_ended, wanted, end))
 
-    def _finish_ended(
-        self, wanted: Wanted, error: TapewireError | None, reason: str, code: int | None
-    ) -> None:
-        self.continuity.forget(wanted.topic)
+    def _finish_ended(self, wanted: Wanted, end: End) -> None:
+        self.continuity.forget(wanted)
         self.continuity.write_open_gap(wanted)
-        self.continuity.announce(wanted, Unsubscribed(code=code, reason=reason))
-        self.subscriptions.discard(wanted.topic)
+        self.continuity.announce(wanted, Unsubscribed(code=end.code, reason=end.reason))
+        self.subscriptions.discard(wanted)
         for consumer in tuple(wanted.consumers):
             waited = self._waiters.any_for(consumer)
-            self.continuity.abandon_seed(consumer, reason)
-            consumer.finish(error, reason)
-            self._waiters.refuse(consumer, error or SubscriptionEnded(wanted.topic, reason))
-            if error is not None and not waited:
-                self._line.report_failure(error)
+            self.continuity.abandon_seed(consumer, end.reason)
+            self._part(consumer)
+            consumer.finish(end.error, end.reason)
+            self._waiters.refuse(consumer, end.error or SubscriptionEnded(wanted.topic, end.reason))
+            if end.error is not None and not waited:
+                self._line.report_failure(end.error)
 
-    def _tell_refusal(self, wanted: Wanted, error: TapewireError, *, full: bool) -> None:
+    def _tell_refusal(self, wanted: Wanted, error: SubscriptionRefused, *, full: bool) -> None:
         """A first refusal is raised to whoever waits for it, and then it is theirs to ask again.
 
         Not to one that asked for announcements: it is told so by `Errored`, and goes on waiting. Nor, for as long as an
         answer may take, where the connection is full: a server frees a place a moment after it was left. Any other is
         asked again by us, perhaps for long: the log, `last_error` and `on_error` say why nothing comes.
         """
-        patient = full and self._line.now() - wanted.wanted_at < self._line.options.subscribe_timeout
+        patient = full and self._loop.now() - wanted.wanted_at < self._options.subscribe_timeout
         for consumer in tuple(wanted.consumers):
             if patient or wanted.confirmed_once or consumer.delivery.announce:
                 continue  # whoever waits, waits for a topic that they have, or was told by `Errored`
             if self._waiters.any_for(consumer):
                 self._waiters.refuse(consumer, error)
                 self.leave(consumer)
-        if not wanted.consumers:
+        if all(consumer.buffer.ended for consumer in wanted.consumers):
             return
         self._line.note(error)
         if is_worth_a_line(wanted.refusals, 3):
@@ -499,24 +653,31 @@ class Topics:
         for consumer in tuple(wanted.consumers):
             consumer.caller.tell_soon(error)
 
-    def renew(self, topic: str) -> None:
+    def _renew(self, wanted: Wanted, why: str) -> None:
         """Subscribe anew for a fresh start, although it is confirmed."""
-        if wanted := self.subscriptions.get(topic):
-            self.routes.pop(topic, None)
-            self._feed(wanted, On.RENEW, reason="interrupted", detail="subscribed anew after an overflow")
-            self._line.flush()
+        self._feed(wanted, On.RENEW, Loss("interrupted", why))
 
-    def _check_policies(self, subscription: Subscription) -> None:
+    def _check_fits(self, subscription: Subscription, params: Any, credentials: Credentials | None) -> None:
+        wanted = self.subscriptions.get(subscription.topic)
+        # Who is about to leave has no say: their turn may still be to come.
+        if wanted is not None and any(not consumer.buffer.ended for consumer in wanted.consumers):
+            first = f"those of the first subscription to {subscription.topic!r}, or none"
+            if params is not None and params != wanted.params:
+                raise ConfigurationError("params", params, first)
+            if credentials not in (None, wanted.credentials):
+                raise ConfigurationError("credentials", credentials, first)
         blocks = subscription.delivery.policy == "block"
-        wanted = self.subscriptions.any_one()  # what holds for one holds for all
-        if wanted is not None and any(
-            (each.delivery.policy == "block") is not blocks for each in wanted.consumers
-        ):
+        if self._by_blocking[not blocks]:
             allowed = "'block' for every subscription of a session or for none: it stops the whole connection"
             raise ConfigurationError("policy", subscription.delivery.policy, allowed)
+        self._by_blocking[blocks].add(subscription)
+
+    def _part(self, subscription: Subscription) -> None:
+        """It is no consumer any more."""
+        self._by_blocking[subscription.delivery.policy == "block"].discard(subscription)
 
 
-def _named(topic: str, error: TapewireError) -> str:
+def _named(topic: str, error: BaseException) -> str:
     """The error with the topic that it is about, which is said once."""
     text = str(error)
     return text if isinstance(error, SubscriptionError) else f"{topic}: {text}"

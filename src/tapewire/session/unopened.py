@@ -7,10 +7,8 @@ told once a session, with what to do.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .line import Line
+from .loop import Loop
 
 __all__ = ["UNOPENED_SECONDS", "Unopened"]
 
@@ -25,29 +23,28 @@ _KEY = "unopened"
 class Unopened:
     """Of one session. Call `opened` when it is opened, closed, or certain to be opened: nothing is told after that."""
 
-    __slots__ = ("_line", "_over", "_who")
+    __slots__ = ("_loop", "_over", "_who")
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
         self._over = False
         self._who = ""
 
     def waits(self, who: str) -> None:
         """`who` is about to wait for what only an open session can bring."""
-        if not self._over and _KEY not in self._line.timers:
+        if not self._over and _KEY not in self._loop.timers:
             self._who = who
-            self._line.timers.set(_KEY, self._line.now() + UNOPENED_SECONDS)
-            self._line.flush_soon()
+            self._loop.after(_KEY, UNOPENED_SECONDS, self._tell)
 
     def opened(self) -> None:
         """It is, or will be, or never will."""
         self._over = True
-        self._line.timers.cancel(_KEY)
+        self._loop.timers.cancel(_KEY)
 
-    def tell(self) -> None:
+    def _tell(self) -> None:
         """The time is over and it is not opened."""
         self._over = True
         logger.warning(
             "%s: %s waits, and the session was never opened; use `async with`, or await its open()",
-            *(self._line.options.name, self._who),
+            *(self._loop.name, self._who),
         )

@@ -25,7 +25,10 @@ class Waiters:
         """Until it is settled or refused."""
         waiter = self._make()
         self._waiting.setdefault(subscription, []).append(waiter)
-        return await waiter
+        try:
+            return await waiter
+        finally:
+            self._forget(subscription, waiter)  # who polls with a time-out leaves nothing behind
 
     def any_for(self, subscription: Subscription) -> bool:
         """True if somebody waits."""
@@ -43,6 +46,11 @@ class Waiters:
             if not waiter.done():
                 waiter.set_exception(error or NotSubscribed(subscription.topic))
 
+    def refuse_all(self, error: BaseException) -> None:
+        """Nobody is told anything any more."""
+        for subscription in tuple(self._waiting):
+            self.refuse(subscription, error)
+
     def take(self, subscription: Subscription) -> list[asyncio.Future[Any]]:
         """Those who wait, to be moved elsewhere with `put`."""
         return self._waiting.pop(subscription, [])
@@ -51,3 +59,10 @@ class Waiters:
         """Those who waited elsewhere wait here now."""
         if waiters:
             self._waiting.setdefault(subscription, []).extend(waiters)
+
+    def _forget(self, subscription: Subscription, waiter: asyncio.Future[Any]) -> None:
+        waiting = self._waiting.get(subscription, [])
+        if waiter in waiting:
+            waiting.remove(waiter)
+            if not waiting:
+                del self._waiting[subscription]

@@ -356,7 +356,7 @@ async def test_connections_stay_within_the_budget_of_the_address(clock: VirtualC
     network.unreachable(times=2_000)
     peer = WeexPeer(network)
     address = {"host": "http://127.0.0.1:3999"}
-    clients = [make_client(clock, network, peer, config=address) for _ in range(20)]
+    clients = [make_client(clock, network, peer, config=address, connect_timeout=None) for _ in range(20)]
     connecting = [asyncio.create_task(client.connect()) for client in clients]
     await asyncio.sleep(300)
     assert 200 < network.attempts <= 300

@@ -271,6 +271,12 @@ class CentrifugoClient:
             return silence if answer is None else answer
         return min(answer, silence)
 
+    def excuse(self, now: float) -> None:
+        """Nothing was read until `now`, by our own doing: pings and answers have their whole time anew."""
+        if self._heard_at is not None:
+            self._heard_at = now
+        self._control.outbox.excuse(now)
+
     def handle_timer(self, now: float) -> list[Any]:
         """`Failed` where the server was silent, or left a command of ours unanswered, for too long."""
         if self._control.over:

@@ -150,6 +150,10 @@ class Outbox:
         """When the earliest of the awaited answers is overdue. They are in order: their time is the same for all."""
         return next(iter(self._deadlines.values()), None)
 
+    def excuse(self, now: float) -> None:
+        """Answers could not be read until `now`: all that are awaited have their whole time anew."""
+        self._deadlines = dict.fromkeys(self._deadlines, now + self._timeout)
+
     def expire(self, now: float) -> str | None:
         """The kind of the command that is overdue. Said once: none of those under way is judged again."""
         deadline = self.next_deadline

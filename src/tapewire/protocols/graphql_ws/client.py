@@ -199,6 +199,12 @@ class GraphQLClient(Unnumbered):
         """When the acknowledgement, the next ping, or the last one's pong is due."""
         return self._deadline
 
+    def excuse(self, now: float) -> None:
+        """Nothing was read until `now`, by our own doing: what is awaited has its whole time anew."""
+        if self._awaits is not None:
+            patience = self._ping_timeout if self._awaits == "pong" else self._ack_timeout
+            self._deadline = now + patience
+
     def handle_timer(self, now: float) -> list[Any]:
         """Send a ping that is due; `Failed` where the server has not acknowledged, or not answered the last one."""
         if self._deadline is None or now < self._deadline:

@@ -255,6 +255,10 @@ class PhoenixClient(Unnumbered):
         """When the next heartbeat, or the reply to the last one, is due."""
         return self._heartbeat.next_deadline()
 
+    def excuse(self, now: float) -> None:
+        """Nothing was read until `now`, by our own doing: the heartbeat's reply has its whole time anew."""
+        self._heartbeat.excuse(now)
+
     def handle_timer(self, now: float) -> list[Any]:
         """Send a heartbeat that is due; `Failed` where the last one went unanswered."""
         if self._heartbeat.is_overdue(now):

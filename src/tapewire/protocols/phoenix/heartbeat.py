@@ -27,7 +27,7 @@ class Heartbeat:
         self._timeout = timeout
         self._due: float | None = None
         self._outstanding: str | None = None
-        self._sent_at = 0.0
+        self._sent_at = self._judged_from = 0.0
         self.rtt: float | None = None
 
     def start(self, now: float) -> None:
@@ -44,11 +44,16 @@ class Heartbeat:
 
     def is_overdue(self, now: float) -> bool:
         """True if the last one's reply is past its deadline."""
-        return self._outstanding is not None and now >= self._sent_at + self._timeout
+        return self._outstanding is not None and now >= self._judged_from + self._timeout
+
+    def excuse(self, now: float) -> None:
+        """Replies could not be read until `now`: the last one's has its whole time anew."""
+        self._judged_from = now
 
     def sent(self, ref: str, now: float) -> None:
         """One was sent."""
-        self._outstanding, self._sent_at, self._due = ref, now, now + self._interval
+        self._outstanding, self._due = ref, now + self._interval
+        self._sent_at = self._judged_from = now
 
     def answered(self, ref: Ref, now: float) -> None:
         """A reply came. It counts only if it answers the outstanding one."""
@@ -58,4 +63,4 @@ class Heartbeat:
 
     def next_deadline(self) -> float | None:
         """When the next one, or the reply to the last, is due."""
-        return self._due if self._outstanding is None else self._sent_at + self._timeout
+        return self._due if self._outstanding is None else self._judged_from + self._timeout

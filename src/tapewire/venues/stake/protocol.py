@@ -163,6 +163,11 @@ class PageClient(Unnumbered):
         """When the next subscription counts as confirmed."""
         return min(self._pending.values(), default=None)
 
+    def excuse(self, now: float) -> None:
+        """Nothing was read until `now`, by our own doing: a refusal may still lie there unread."""
+        for topic in self._pending:
+            self._pending[topic] = now + self._settle
+
     def handle_timer(self, now: float) -> list[Any]:
         """Confirm what nobody has refused."""
         items: list[Any] = []

@@ -353,6 +353,7 @@ class StakeWebSocket:
             "connector": self._dialer.connector,
             "name": "stake",
             "retry": self._retry or Delays(bound=self._bound),
+            "connect_timeout": None,  # the page's `connect()` goes on trying, and logs each try
             "ping_interval": 30.0,
             "ping_timeout": 10.0,
             "on_error": self._on_error,

@@ -88,7 +88,9 @@ class STXWebSocket:
     exceptions of handlers and of what ends a channel. `strict`: an exception of a handler ends its channel. It belongs
     to the event loop of its first call: on another one every call raises tapewire.errors.WrongLoop. `proxy`, `ssl`,
     `http_transport`, `connector`, `max_size`: the way there, for the socket and its sign-in alike
-    (kit.dialing.SocketDialing). Raises STXInvalidParameterException naming a wrong argument.
+    (kit.dialing.SocketDialing). `connect_timeout`: seconds that the first connection may take, with all its tries,
+    before `async with` raises NeverConnected (None: no limit; later ones have none). Raises
+    STXInvalidParameterException naming a wrong argument.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class STXWebSocket:
         strict: bool = False,
         connector: Connector | None = None,
         max_size: int = DEFAULT_MAX_SIZE,
+        connect_timeout: float | None = 30.0,
         session_options: Mapping[str, Any] | None = None,
         **settings: Unpack[AccountSettings],
     ) -> None:
@@ -119,6 +122,7 @@ class STXWebSocket:
         self._home = HomeLoop(self)
         options: dict[str, Any] = {
             "retry": retry or NEVER_GIVE_UP,
+            "connect_timeout": connect_timeout,
             "on_error": on_error,
             "on_state": on_state,
             "strict": strict,

@@ -85,6 +85,8 @@ class SXBetClient(Watching):
     anything else is tried again. `reconnect`: how long an outage may last; without it the client never gives up.
     `supervise`: where the venue forbids to come back or refuses the key, do not stop, but ask for a fresh token and try
     again at this policy's pace, with an ERROR in the log each time.
+    `connect_timeout`: seconds that the first connection may take, with all its tries, before `connect()` raises
+    NeverConnected (None: no limit; later ones have none).
     `channels`: how many one connection carries. `max_size`: bytes of the largest message that is taken.
     `max_ping_delay`: seconds of silence that are forgiven beyond the server's own ping interval.
     """
@@ -99,6 +101,7 @@ class SXBetClient(Watching):
         channels: int = CHANNELS,
         max_ping_delay: float = 10.0,
         max_size: int = DEFAULT_MAX_SIZE,
+        connect_timeout: float | None = 30.0,
         session_options: dict[str, Any] | None = None,
         **settings: Unpack[HttpSettings],
     ) -> None:
@@ -124,7 +127,8 @@ class SXBetClient(Watching):
         self._credentials = Credentials(provider, on_failed=self._token_failed)
         self._url = self.http.endpoints.realtime_url
         self._max_ping_delay = checked_seconds("max_ping_delay", max_ping_delay)
-        self._fields = self._session_fields(reconnect, supervise) | checked_options(session_options)
+        self._fields = self._session_fields(reconnect, supervise) | {"connect_timeout": connect_timeout}
+        self._fields |= checked_options(session_options)
         if type(channels) is not int or channels < 1:
             raise SXBetInvalidParameter("channels", channels, "a whole number from 1")
         self._channels = channels
@@ -352,7 +356,9 @@ class SXBetClient(Watching):
         self._is_closed = False
         self._told = {}
         self.seeds = SeedBatcher(self.http.orders_of_markets)
-        self.pool = pool = Pool(lambda number: self._options(number, pool), capacity=self._channels)
+        self.pool = pool = Pool(
+            lambda number: self._options(number, pool), capacity=self._channels, one_end=True
+        )
         self.overlaps = Overlaps(pool)
         self.listings = Listings(pool, self.http, self.profile)
 

@@ -250,7 +250,9 @@ class WeexProtocol(Unnumbered):
         full, self._full = self._full, {}
         for topic in full:
             self._wanted.pop(topic, None)
-        return [Refused(topic, reason, retryable=True, full=True) for topic, reason in full.items()]
+        return [
+            Refused(topic, reason, retryable=True, full=True, spent=True) for topic, reason in full.items()
+        ]
 
     def __repr__(self) -> str:
         served = sum(number > 0 for number in self._wanted.values())
@@ -338,7 +340,7 @@ class WeexProtocol(Unnumbered):
         for request in self._requests.values():
             if request.since is None:
                 request.since = now
-            elif now - request.since >= FORGOTTEN_AFTER:
+            elif now >= request.since + FORGOTTEN_AFTER:  # as `next_deadline` adds it up
                 request.holds_up, request.lost = False, True
                 self._forget_left(request)
 

@@ -100,8 +100,9 @@ class WeexWebSocketClient:
     `config`: see WeexConfig. `retry`: how long an outage may last; without it the client never gives up, but says what
     no retry can heal (a refused key). Every `stream_...` method returns a `Stream`: iterate it. Marks, which say where
     a stream broke, are logged and counted unless a stream is made with `marks=True`. `proxy`, `ssl`, `http_transport`,
-    `connector`, `max_size`: the way there, for sockets and HTTP alike (kit.dialing.SocketDialing). Raises
-    WEEXInvalidArgument.
+    `connector`, `max_size`: the way there, for sockets and HTTP alike (kit.dialing.SocketDialing).
+    `connect_timeout`: seconds that each socket's first connection may take, with all its tries, before NeverConnected
+    is raised in what waits for it (None: no limit; later ones have none). Raises WEEXInvalidArgument.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class WeexWebSocketClient:
         retry: RetryPolicy | None = None,
         clock: Clock | None = None,
         fraction: RandomFraction = random,
+        connect_timeout: float | None = 30.0,
         session_options: Mapping[str, Any] | None = None,
         **dialing: Unpack[SocketDialing],
     ) -> None:
@@ -127,6 +129,7 @@ class WeexWebSocketClient:
         self._fields: dict[str, Any] = {
             "connector": self._dialer.connector,
             "retry": retry or NEVER_GIVE_UP,
+            "connect_timeout": connect_timeout,
             "clock": self._clock,
             "fraction": fraction,
         }

@@ -5,7 +5,7 @@ import pytest
 
 from tapewire.errors import ConnectionLost, CredentialsRefused, GaveUp, SubscriptionRefused
 from tapewire.retry import RetryPolicy
-from tapewire.session.calls import BRIDGES_AT_A_TIME
+from tapewire.session.continuity import BRIDGES_AT_A_TIME
 from tapewire.session.credentials import Credentials
 from tapewire.session.pool import Pool
 from tapewire.session.session import Session

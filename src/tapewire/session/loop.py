@@ -1,0 +1,276 @@
+"""What a session asks of its event loop: the time, tasks, one timer for all deadlines, and one thing at a time.
+
+A session is an actor. Whatever reaches it from outside (a read, a due timer, the result of a task, a call of its owner)
+is a *turn*, and turns never overlap. Rules:
+
+* `enter` makes a call a turn. Inside a turn it only queues: what an inline handler calls back, and what a transport
+  reports while it is being called, happens when the turn under way is over. Nobody sees a state that is half changed.
+* `behind` is for the engine's own second thoughts: what must follow the publications of the read that brought it. It
+  runs when the read is over, before any queued call.
+* What queued calls queue in turn waits for the event loop's next step, so that no chain of them keeps it for itself.
+* An exception in a turn is a defect. It goes to `on_defect`, which alone sees to it that the state is one that some
+  input leaves again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Hashable
+from functools import partial
+from typing import Any, Protocol
+
+from ..clock import Clock
+from ..errors import OwnerCancelled, WrongLoop
+from .complaints import name_of
+from .liveness import GRACE, LATE
+from .timers import Timers
+
+__all__ = ["Judge", "Loop"]
+
+logger = logging.getLogger("tapewire.session")
+
+
+class Judge(Protocol):
+    """What judges silence: the present connection."""
+
+    def next_deadline(self) -> float | None:
+        """When it wants to judge next."""
+        ...
+
+    def handle_timer(self, now: float) -> None:
+        """Judge what is due."""
+        ...
+
+
+class Loop:
+    """Of one session. It belongs to the event loop in which it is made or, if none runs then, is used first.
+
+    `on_defect` takes an exception of a turn and must not raise; `on_settled` is called behind each turn: what the turn
+    wants sent goes out then. `judge` gives the present connection, if there is one.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        name: str,
+        *,
+        on_defect: Callable[[Exception], None],
+        on_settled: Callable[[], None],
+        judge: Callable[[], Judge | None],
+    ) -> None:
+        self.name = name
+        self.timers = Timers()
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.in_turn = False
+        """True while a turn is under way: `enter` only queues."""
+        self.now = clock.monotonic
+        self.now_ns = clock.time_ns
+        self._on_defect = on_defect
+        self._on_settled = on_settled
+        self._judge = judge
+        self._behind: list[Callable[[], None]] = []
+        self._queued: deque[Callable[[], None]] = deque()
+        self._resuming = self._settling = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._due_at = 0.0  # when `_timer` fires: not every event loop's handle says it
+        self._draining = False
+        self._home = _running_loop()
+
+    # --- one thing at a time ----------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise WrongLoop unless this is called from the event loop that the session belongs to."""
+        if _running_loop() is not self._loop:
+            raise WrongLoop(self.name)
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        if self._home is None:
+            self._home = asyncio.get_running_loop()
+        return self._home
+
+    def enter(self, call: Callable[[], None], *, soon: bool = False) -> None:
+        """Make `call` a turn: now, or behind the one that is under way.
+
+        `soon`: what it wants sent goes out in the event loop's next step, with what else is asked for until then.
+        """
+        if self.in_turn:
+            self._queued.append(call)
+            return
+        self.begin()
+        try:
+            self.attempt(call)
+        finally:
+            self.end(self._settle_soon if soon else self._on_settled)
+
+    def begin(self) -> None:
+        """A turn begins: for the reader, which has no time for a closure. None may be under way."""
+        self.in_turn = True
+        if self._queued:
+            self._run_queued()
+
+    def end(self, settle: Callable[[], None]) -> None:
+        """The turn is over, but for what it has left to do and, last of all, `settle`. Call it whatever happened."""
+        try:
+            if self._behind:
+                self._run_behind()
+            if self._queued:
+                self._run_queued()
+            self.attempt(settle)
+        finally:
+            self.in_turn = False
+        if self._queued and not self._resuming:
+            self._resuming = True
+            self._loop.call_soon(self._resume)
+
+    def behind(self, call: Callable[[], None]) -> None:
+        """Run `call` when the read under way is dispatched, before anything that is queued; at once outside a turn."""
+        if self.in_turn:
+            self._behind.append(call)
+        else:
+            self.enter(call)
+
+    def attempt(self, call: Callable[[], None]) -> None:
+        """Run a part of a turn: what it raises is a defect, and the rest of the turn goes on."""
+        try:
+            call()
+        except Exception as error:
+            self._on_defect(error)
+        except (
+            asyncio.CancelledError
+        ) as error:  # nobody cancels a turn: it comes out of a function of the owner's
+            self._on_defect(OwnerCancelled(repr(call)).with_traceback(error.__traceback__))
+
+    def defect(self, error: Exception) -> None:
+        """A turn of the reader's raised `error`."""
+        self._on_defect(error)
+
+    def _settle_soon(self) -> None:
+        if not self._settling:
+            self._settling = True
+            self._loop.call_soon(self._settle)
+
+    def _settle(self) -> None:
+        self._settling = False
+        self.enter(_nothing)
+
+    def _resume(self) -> None:
+        self._resuming = False
+        if self._queued and not self.in_turn:
+            self.enter(_nothing)
+
+    def _run_behind(self) -> None:
+        while self._behind:
+            calls, self._behind = self._behind, []
+            for call in calls:
+                self.attempt(call)
+
+    def _run_queued(self) -> None:
+        for _ in range(len(self._queued)):
+            self.attempt(self._queued.popleft())
+            self._run_behind()
+
+    # --- tasks ------------------------------------------------------------------------------------------------------
+
+    def future(self) -> asyncio.Future[Any]:
+        """A future of this event loop."""
+        return self._loop.create_future()
+
+    def call_soon(self, call: Callable[..., Any], *arguments: Any) -> None:
+        """Call a function of the owner's in the event loop's next step, outside every turn."""
+        self._loop.call_soon(partial(self._call_owner, call, *arguments))
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run `coroutine` in a task of the session's. What it raises is a defect."""
+        task = self._loop.create_task(coroutine, name=f"tapewire {self.name} {name}")
+        self.take_over(task)
+        return task
+
+    def take_over(self, task: asyncio.Task[Any]) -> None:
+        """Answer for a task that another session's loop gave up."""
+        self.tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def give_up(self, task: asyncio.Task[Any]) -> None:
+        """Answer for it no more."""
+        self.tasks.discard(task)
+        task.remove_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self.enter(partial(self._on_defect, error))
+
+    def _call_owner(self, call: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except (Exception, asyncio.CancelledError):
+            logger.warning("%s: %s raised", self.name, name_of(call), exc_info=True)
+
+    # --- the one timer ----------------------------------------------------------------------------------------------
+
+    def after(self, key: Hashable, seconds: float, call: Callable[[], None]) -> None:
+        """Make `call` a turn in so many seconds, instead of whatever `key` was due for before."""
+        when = self.now() + seconds
+        self.timers.set(key, when, call)
+        self.rearm_before(when)
+
+    def rearm_before(self, deadline: float) -> None:
+        """Set the timer anew if it would fire after `deadline`."""
+        if self._timer is None or self._due_at > deadline:
+            self.rearm()
+
+    def rearm(self) -> None:
+        """Set the timer to the earliest deadline; an earlier one that is already set may stay."""
+        when, judge = self.timers.next(), self._judge()
+        judged = None if judge is None else judge.next_deadline()
+        if judged is not None and (when is None or judged < when):
+            when = judged
+        if self._timer is not None:
+            if when is None or self._draining or self._due_at <= when:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if when is not None:
+            self._set_timer(when)
+
+    def stop(self) -> None:
+        """Nothing is due any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set_timer(self, when: float) -> None:
+        self._due_at = when
+        self._timer = self._loop.call_at(when, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self.now()
+        if now - self._due_at > LATE and self._judge() is not None and not self._draining:
+            # A suspended machine or a blocked loop: read what lies in the socket before anything is judged.
+            self._draining = True
+            self._set_timer(now + GRACE)
+            return
+        self._draining = False
+        self.enter(partial(self._run_due, now))
+        self.rearm()
+
+    def _run_due(self, now: float) -> None:
+        for call in self.timers.pop_due(now):
+            self.attempt(call)
+        if (judge := self._judge()) is not None:
+            judge.handle_timer(now)
+
+
+def _nothing() -> None:
+    """A turn for its end: what is queued runs, and what waits to be sent goes out."""
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
