@@ -280,7 +280,9 @@ class Subscription(Generic[Item_co]):
             self._slice_began = self._looked = self._now()
         item = self.buffer.take()
         while item is EMPTY:
-            if not self.delivered:
+            if self.delivered:
+                self.topics.check_loop()
+            else:
                 self.topics.wait_to_open(f"an iteration of {self.topic}")
             if not await self.buffer.wait():
                 if self.buffer.error is not None:

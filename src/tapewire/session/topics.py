@@ -510,6 +510,10 @@ class Topics:
     def relieve(self, subscription: Subscription) -> None:
         self._line.relieve(subscription)
 
+    def check_loop(self) -> None:
+        """Raise WrongLoop unless this is called from the session's own event loop."""
+        self._loop.check()
+
     def wait_to_open(self, who: str) -> None:
         """`who` is about to wait for something to come. Raises WrongLoop."""
         self._loop.check()

@@ -1,0 +1,278 @@
+"""What belongs to one attempt of one subscription is never taken for another's, whatever the topic is called."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from tapewire.errors import RequestLost, SessionClosed, SubscriptionEnded
+from tapewire.marks import Gap, Resynced, Unsubscribed, is_mark
+from tapewire.protocols.phoenix import Push
+from tapewire.retry import RetryPolicy
+from tests.session.line import line, payload, take
+from tests.session.numbered_line import RECOVERABLE, buffered, numbered_line, publish
+
+QUICK = RetryPolicy(None, 0.2, 0.2, jitter=False)
+
+
+def numbers(items):
+    """The numbers of ticks, and marks by their names."""
+    return [type(item).__name__ if is_mark(item) else item[1]["n"] for item in items]
+
+
+class Orders:
+    """A venue's state by HTTP: each answer is as of the moment it was asked for, and comes when it is let go."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def __call__(self):
+        answer = asyncio.get_running_loop().create_future()
+        self.asked.append(answer)
+        return await answer
+
+
+async def test_the_snapshot_of_a_crashed_channel_does_not_stand_for_the_one_joined_again(clock):
+    orders = Orders()
+    async with line(clock, resubscribe=QUICK) as (session, peer):
+        subscription = session.subscribe("orders", snapshot=orders)
+        await subscription.confirmed()
+        await asyncio.sleep(0.1)
+        (first,) = orders.asked
+        peer.crash("orders")
+        await peer.joined("orders", 2)
+        await asyncio.sleep(0.1)
+        peer.broadcast("orders", "tick", {"n": 238})
+        await asyncio.sleep(0.1)
+        if not first.done():
+            first.set_result("as of 201")
+        await asyncio.sleep(0.1)
+        orders.asked[1].set_result("as of 237")
+        items = [item for item in await take(subscription, 3) if not isinstance(item, Gap)]
+        assert [item.snapshot for item in items if isinstance(item, Resynced)] == ["as of 237"]
+
+
+async def test_a_late_failure_of_an_older_snapshot_says_nothing_of_the_present_one(clock):
+    calls = []
+
+    async def orders():
+        calls.append(1)
+        if len(calls) == 1:
+            try:
+                await asyncio.sleep(0.8)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0.8)  # swallowed, and late
+            raise OSError("no route")
+        await asyncio.sleep(1)
+        return "good"
+
+    async with line(clock, resubscribe=QUICK) as (session, peer):
+        subscription = session.subscribe("orders", snapshot=orders)
+        await subscription.confirmed()
+        await asyncio.sleep(0.1)
+        peer.crash("orders")
+        await asyncio.sleep(5)
+        items = buffered_marks(subscription)
+        assert [item for item in items if isinstance(item, Resynced)] == [items[-1]]
+
+
+def buffered_marks(subscription):
+    items = []
+    while subscription.buffer:
+        items.append(subscription.buffer.take())
+    return [item for item in items if is_mark(item)]
+
+
+async def test_an_end_and_the_end_of_the_connection_in_one_read_leave_a_session_that_goes_on(clock):
+    async with numbered_line(clock) as (session, peer):
+        ended, other = session.subscribe("ended", RECOVERABLE), session.subscribe("other", RECOVERABLE)
+        await ended.confirmed()
+        await other.confirmed()
+        peer.raw(
+            b'{"push":{"channel":"ended","unsubscribe":{"code":2000,"reason":"server unsubscribe"}}}',
+            b'{"push":{"disconnect":{"code":3001,"reason":"shutdown"}}}',
+        )
+        await peer.subscribed("other", 2)
+        publish(peer, "other", [1])
+        await asyncio.sleep(0.1)
+        assert session.connected
+        assert buffered(other)[-1] == 1
+        with pytest.raises(SubscriptionEnded):
+            await anext(ended)
+
+
+async def test_an_overflow_of_policy_resync_in_the_read_that_ends_the_connection_is_survived(clock):
+    async with numbered_line(clock) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE, policy="resync", capacity=2)
+        await book.confirmed()
+        pushes = [
+            b'{"push":{"channel":"book","pub":{"data":{},"offset":%d}}}' % offset for offset in range(1, 6)
+        ]
+        peer.raw(*pushes, b'{"push":{"disconnect":{"code":3001,"reason":"shutdown"}}}')
+        await peer.subscribed("book", 2)
+        await asyncio.sleep(1)
+        assert session.connected
+        assert book.state == "subscribed"
+
+
+@pytest.mark.parametrize("inline", [True, False])
+async def test_subscribing_again_when_told_of_the_end_is_a_new_subscription(clock, inline):
+    again = []
+
+    async with line(clock) as (session, peer):
+
+        def on_mark(mark):
+            if isinstance(mark, Unsubscribed) and not again:
+                again.append(session.subscribe("markets"))
+
+        first = session.subscribe("markets", handler=print, on_mark=on_mark, inline=inline, announce=True)
+        await first.confirmed()
+        peer.close_topic("markets")
+        await peer.joined("markets", 2)
+        await again[0].confirmed()
+        peer.broadcast("markets", "tick", {"n": 1})
+        assert numbers(await take(again[0], 1)) == [1]
+
+
+async def test_what_inline_code_leaves_and_subscribes_anew_is_not_ended_by_the_close_behind_it(clock):
+    later = []
+
+    async with line(clock) as (session, peer):
+
+        def inline(item):
+            if item.event == "tick" and not later:
+                subscription.unsubscribe()
+                later.append(session.subscribe("markets"))
+
+        subscription = session.subscribe("markets", handler=inline, inline=True)
+        await subscription.confirmed()
+        peer.raw(b'[null,null,"markets","tick",{"n":1}]', b'["1",null,"markets","phx_close",{}]')
+        await peer.joined("markets", 2)
+        await later[0].confirmed()
+        assert later[0].state == "subscribed"
+        assert session.statistics().connections == 1
+
+
+async def test_a_resync_that_is_asked_for_while_subscribing_loses_nothing(clock):
+    async with line(clock) as (session, peer):
+        peer.ignore_join("book")
+        subscription = session.subscribe("book")
+        await peer.received("book", "phx_join")
+        subscription.resync()
+        peer.raw(b'["1","1","book","phx_reply",{"status":"ok","response":{}}]')
+        await subscription.confirmed()
+        for n in range(3):
+            peer.raw(b'[null,null,"book","tick",{"n":%d}]' % n)
+        assert numbers(await take(subscription, 3)) == [0, 1, 2]
+
+
+async def test_a_request_of_a_lost_connection_takes_nothing_from_one_with_its_number_on_the_next(clock):
+    async with line(clock) as (session, peer):
+        subscription = session.subscribe("markets")
+        await subscription.confirmed()
+        first = asyncio.ensure_future(session.request(Push("markets", "slow", {})))
+        await peer.received("markets", "slow")
+        peer.abort()
+        with pytest.raises(RequestLost) as caught:
+            await first
+        assert caught.value.sent
+        await peer.joined("markets", 2)
+        await asyncio.sleep(0.1)
+        peer.reply_to("quick", {"n": 1})
+        assert await session.request(Push("markets", "quick", {})) == {"n": 1}
+
+
+async def test_a_request_lost_with_its_topic_says_so_and_not_that_the_connection_dropped(clock):
+    async with line(clock, resubscribe=QUICK) as (session, peer):
+        await session.subscribe("markets").confirmed()
+        asking = asyncio.ensure_future(session.request(Push("markets", "slow", {})))
+        await peer.received("markets", "slow")
+        peer.crash("markets")
+        with pytest.raises(RequestLost, match="the topic was lost before the reply; it had been sent"):
+            await asking
+        assert session.statistics().connections == 1
+
+
+async def test_who_waits_for_a_confirmation_during_a_close_is_told_of_the_close(clock):
+    async with line(clock) as (session, peer):
+        peer.ignore_join("markets")
+        waiting = asyncio.ensure_future(session.subscribe("markets").confirmed())
+        await peer.received("markets", "phx_join")
+        await session.close()
+        with pytest.raises(SessionClosed):
+            await waiting
+
+
+async def test_a_channel_that_crashes_after_each_join_is_joined_ever_more_slowly(clock):
+    joins = []
+
+    def accept_and_crash(peer, connection, join):
+        joins.append(clock.monotonic())
+        peer.accept(connection, join)
+        asyncio.get_running_loop().call_later(0.01, peer.crash, "markets")
+
+    async with line(clock, fraction=lambda: 1.0) as (session, peer):
+        peer.on_join = accept_and_crash
+        session.subscribe("markets")
+        await asyncio.sleep(120)
+        assert len(joins) < 15
+        assert joins[-1] - joins[-2] > 19
+
+
+async def test_waits_that_are_polled_leave_nothing_behind(clock):
+    async with line(clock) as (session, peer):
+        peer.ignore_join("markets", times=1_000)
+        subscription = session.subscribe("markets")
+        for _ in range(50):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(subscription.confirmed(), 0.01)
+        assert not session._driver.topics._waiters._waiting
+
+
+async def test_a_position_under_conflation_stands_before_what_is_still_buffered(clock):
+    def key(publication):
+        return msgspec.json.decode(publication.data)["key"]
+
+    async with numbered_line(clock) as (session, peer):
+        quotes = session.subscribe("quotes", RECOVERABLE, policy="conflate", key=key)
+        await quotes.confirmed()
+        for name in "aba":
+            peer.publish("quotes", {"key": name})
+        await asyncio.sleep(0.1)
+        assert (await anext(quotes)).offset == 3, "the newest of its key"
+        assert quotes.position.offset == 1, "the second one is still to be taken"
+        assert (await anext(quotes)).offset == 2
+        assert quotes.position.offset == 2
+
+
+async def test_one_consumers_overflow_is_not_raised_for_a_push_on_another_topic(clock):
+    async with line(clock) as (session, peer):
+        full, other = session.subscribe("full", policy="fail", capacity=2), session.subscribe("other")
+        await full.confirmed()
+        await other.confirmed()
+        for n in range(9):
+            peer.broadcast("full", "tick", {"n": n})
+        await asyncio.sleep(0.1)
+        peer.network.unreachable(times=5)
+        peer.abort()
+        await asyncio.sleep(0.1)
+        assert not session.connected
+        with pytest.raises(RequestLost, match="the connection is down; it was never sent"):
+            session.push(Push("other", "tell", {}))
+
+
+async def test_publications_that_a_snapshot_holds_already_do_not_come_behind_it(clock):
+    async def snapshot():
+        return 3
+
+    def follows(state, held):
+        return [item for item in held if item.event != "tick" or payload(item)["n"] > state]
+
+    async with line(clock) as (session, peer):
+        book = session.subscribe("book", snapshot=snapshot, reconcile=follows)
+        await book.confirmed()
+        await asyncio.sleep(0.1)
+        for n in (2, 3, 4):
+            peer.broadcast("book", "tick", {"n": n})
+        items = await take(book, 2)
+        assert numbers(items) == ["Resynced", 4]
