@@ -5,8 +5,9 @@ import asyncio
 import msgspec
 import pytest
 
-from tapewire.errors import RequestLost, SessionClosed, SubscriptionEnded
+from tapewire.errors import ConfigurationError, RequestLost, SessionClosed, SubscriptionEnded
 from tapewire.marks import Gap, Resynced, Unsubscribed, is_mark
+from tapewire.protocols.base import StreamPosition
 from tapewire.protocols.phoenix import Push
 from tapewire.retry import RetryPolicy
 from tests.session.line import line, payload, take
@@ -276,3 +277,16 @@ async def test_publications_that_a_snapshot_holds_already_do_not_come_behind_it(
             peer.broadcast("book", "tick", {"n": n})
         items = await take(book, 2)
         assert numbers(items) == ["Resynced", 4]
+
+
+async def test_a_position_beside_somebody_elses_stream_is_refused_instead_of_ignored(clock):
+    async with numbered_line(clock) as (session, peer):
+        first = session.subscribe("book", RECOVERABLE)
+        await first.confirmed()
+        publish(peer, "book", [1, 2])
+        await asyncio.sleep(0.1)
+        with pytest.raises(ConfigurationError, match="position"):
+            session.subscribe("book", position=StreamPosition(1, "e"))
+        first.unsubscribe()
+        again = session.subscribe("book", RECOVERABLE, position=first.position)
+        await again.confirmed()

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from tapewire.errors import BufferOverflow, SubscriptionRefused, TapewireError
+from tapewire.errors import BufferOverflow, ConfigurationError, SubscriptionRefused, TapewireError
 from tapewire.marks import Mark, Unsubscribed, is_mark
 from tapewire.session.credentials import Credentials
 from tapewire.session.pool import Pool
@@ -459,7 +459,8 @@ class User:
         except TapewireError as error:
             self.world.note(f"{consumer}: refused with {error!r}")
             self.consumers.remove(consumer)
-            if not (self.closing or self.may_fail or self.is_over()):
+            shares = isinstance(error, ConfigurationError) and error.argument == "position"
+            if not (shares or self.closing or self.may_fail or self.is_over()):
                 self.world.complain("raised", f"subscribe raised {error!r}")
             return None
         except (Exception, asyncio.CancelledError) as error:

@@ -172,7 +172,8 @@ class Session:
         topic's own token comes from, on protocols whose topics have one: asked on every attempt, and again before the
         token ends; a refusal ends the subscription. How publications are delivered
         is said by `delivery`, or by its fields as keyword arguments (see `Delivery`). Returns at once: `await
-        subscription.confirmed()` to know the venue's answer. A second subscription to a topic shares the venue's.
+        subscription.confirmed()` to know the venue's answer. A second subscription to a topic shares the venue's,
+        its parameters and where its stream is: it has no `position` of its own.
         Raises ConfigurationError naming a wrong argument, SessionClosed.
         """
         if not topic or type(topic) is not str:

@@ -161,7 +161,7 @@ class Topics:
 
         Raises ConfigurationError where it does not fit those who want it already.
         """
-        self._check_fits(subscription, params, credentials)
+        self._check_fits(subscription, params, position, credentials)
         self._loop.enter(partial(self._want, subscription, params, position, credentials), soon=True)
 
     def _want(
@@ -388,8 +388,11 @@ class Topics:
             event.topic, event.reason, code=event.code, reply=event.reply, retryable=event.retryable
         )
         relocate = self._options.relocate
-        if event.full and relocate is not None and relocate(wanted, event.spent):
-            return
+        if event.full and relocate is not None:
+            loss = Loss("interrupted", event.reason, event.code)
+            self.continuity.open_gap(wanted, loss)  # here, for what was delivered of it goes with it
+            if relocate(wanted, event.spent):
+                return
         if event.retryable:
             wanted.fresh = wanted.fresh or event.unauthorized
             self._feed(wanted, On.REFUSED, Loss("interrupted", event.reason, event.code))
@@ -661,7 +664,13 @@ class Topics:
         """Subscribe anew for a fresh start, although it is confirmed."""
         self._feed(wanted, On.RENEW, Loss("interrupted", why))
 
-    def _check_fits(self, subscription: Subscription, params: Any, credentials: Credentials | None) -> None:
+    def _check_fits(
+        self,
+        subscription: Subscription,
+        params: Any,
+        position: StreamPosition | None,
+        credentials: Credentials | None,
+    ) -> None:
         wanted = self.subscriptions.get(subscription.topic)
         # Who is about to leave has no say: their turn may still be to come.
         if wanted is not None and any(not consumer.buffer.ended for consumer in wanted.consumers):
@@ -670,6 +679,9 @@ class Topics:
                 raise ConfigurationError("params", params, first)
             if credentials not in (None, wanted.credentials):
                 raise ConfigurationError("credentials", credentials, first)
+            if position is not None:
+                allowed = f"none where {subscription.topic!r} is subscribed to already: its stream goes on from there"
+                raise ConfigurationError("position", position, allowed)
         blocks = subscription.delivery.policy == "block"
         if self._by_blocking[not blocks]:
             allowed = "'block' for every subscription of a session or for none: it stops the whole connection"

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tapewire.errors import GaveUp, HandshakeRefused, SessionClosed, SubscriptionRefused
+from tapewire.errors import GaveUp, HandshakeRefused, NeverConnected, SessionClosed, SubscriptionRefused
 from tapewire.marks import Gap, Lagged
 from tapewire.retry import RetryPolicy
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
-from tapewire.venues.weex import WeexConfig, WEEXInvalidArgument, WeexWebSocketClient
+from tapewire.venues.weex import WeexConfig, WEEXError, WEEXInvalidArgument, WeexWebSocketClient
 from tests.session.slow_consumers import HOPS, Stalls
 from tests.venues.weex.weex_peer import Heard, WeexPeer, make_client, weex_line
 
@@ -443,3 +443,21 @@ async def test_a_connect_that_gave_up_can_be_repeated_but_not_behind_the_end(clo
         await client.disconnect()
         with pytest.raises(SessionClosed, match="make a new one"):
             await client.connect()
+
+
+async def test_the_pages_robust_client_sees_why_while_the_server_is_down(clock: VirtualClock) -> None:
+    network = MemoryNetwork()
+    network.unreachable(times=100_000)
+    peer = WeexPeer(network)
+    errors: list[Exception] = []
+    started = clock.monotonic()
+    for _ in range(2):
+        try:
+            async with make_client(clock, network, peer) as client:
+                async for _ticker in client.stream_tickers(["BTCUSDT"]):
+                    pass
+        except Exception as error:
+            errors.append(error)
+    assert len(errors) == 2
+    assert all(isinstance(error, NeverConnected) and isinstance(error, WEEXError) for error in errors)
+    assert clock.monotonic() - started == pytest.approx(60, abs=2)
