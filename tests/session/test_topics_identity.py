@@ -290,3 +290,17 @@ async def test_a_position_beside_somebody_elses_stream_is_refused_instead_of_ign
         first.unsubscribe()
         again = session.subscribe("book", RECOVERABLE, position=first.position)
         await again.confirmed()
+
+
+async def test_a_consumer_that_leaves_before_the_confirmation_takes_no_mark_of_the_others_with_it(clock):
+    async with line(clock) as (session, peer):
+        peer.ignore_join("markets")
+        stays, leaves = session.subscribe("markets"), session.subscribe("markets")
+        await peer.received("markets", "phx_join")
+        leaves.unsubscribe()
+        peer.raw(b'[null,null,"markets","tick",{"n":1}]')
+        await asyncio.sleep(0.1)
+        peer.abort()
+        await peer.joined("markets")
+        peer.broadcast("markets", "tick", {"n": 3})
+        assert numbers(await take(stays, 3)) == [1, "Gap", 3]

@@ -89,15 +89,22 @@ class Continuity:
             self.routes[wanted.topic] = partial(self._deliver_first, wanted)
 
     def reroute(self, wanted: Wanted) -> None:
-        """The consumers, or where they take their publications, have changed."""
+        """Lead what comes of it to where its consumers take it now."""
         consumers = wanted.consumers
         if (bridge := self._bridges.get(wanted)) is not None:
             self.routes[wanted.topic] = partial(self._hold_for_bridge, wanted, bridge)
+        elif not wanted.continuous and wanted.state is SubscriptionState.SUBSCRIBING:
+            self.routes[wanted.topic] = partial(self._deliver_first, wanted)  # a mark may still have to come before it
         elif len(consumers) == 1:
             self.routes[wanted.topic] = consumers[0].deliver
         else:
             deliveries = tuple(consumer.deliver for consumer in consumers)
             self.routes[wanted.topic] = partial(_deliver_to_all, deliveries)
+
+    def change_route(self, wanted: Wanted) -> None:
+        """The consumers, or where they take their publications, have changed. Where nothing comes, nothing is led."""
+        if self._subscriptions.get(wanted.topic) is wanted and wanted.topic in self.routes:
+            self.reroute(wanted)
 
     def stop_route(self, wanted: Wanted) -> None:
         """The peer serves `wanted` no more. The frame that said so still goes to its consumers, before any mark."""

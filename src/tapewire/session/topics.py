@@ -212,7 +212,7 @@ class Topics:
         wanted.consumers.remove(subscription)
         self.continuity.drop_hold(subscription)
         if wanted.consumers:
-            self.continuity.reroute(wanted)
+            self.continuity.change_route(wanted)
             return
         self.continuity.forget(wanted)
         self._feed(wanted, On.LEAVE)
@@ -305,7 +305,7 @@ class Topics:
     def reroute(self, subscription: Subscription) -> None:
         """Where it takes its publications has changed."""
         if (wanted := self.wanted_by(subscription)) is not None:
-            self.continuity.reroute(wanted)
+            self.continuity.change_route(wanted)
 
     def params(self, topic: str) -> Any:
         wanted = self.subscriptions.get(topic)
