@@ -7,8 +7,8 @@ import pytest
 
 from tapewire.errors import ConfigurationError, RequestLost, SessionClosed, SubscriptionEnded
 from tapewire.marks import Gap, Resynced, Unsubscribed, is_mark
-from tapewire.protocols.base import StreamPosition
-from tapewire.protocols.phoenix import Push
+from tapewire.protocols.base import Confirmed, Refused, StreamPosition
+from tapewire.protocols.phoenix import PhoenixClient, Push
 from tapewire.retry import RetryPolicy
 from tests.session.line import line, payload, take
 from tests.session.numbered_line import RECOVERABLE, buffered, numbered_line, publish
@@ -304,3 +304,26 @@ async def test_a_consumer_that_leaves_before_the_confirmation_takes_no_mark_of_t
         await peer.joined("markets")
         peer.broadcast("markets", "tick", {"n": 3})
         assert numbers(await take(stays, 3)) == [1, "Gap", 3]
+
+
+class Spent(PhoenixClient):
+    """A connection that may ask for nothing more, as one of a venue that counts refusals."""
+
+    def receive(self, payloads, now):
+        return [
+            Refused(item.topic, "no more refusals", retryable=True, full=True, spent=True)
+            if isinstance(item, Confirmed)
+            else item
+            for item in super().receive(payloads, now)
+        ]
+
+
+async def test_a_connection_that_may_ask_for_nothing_more_and_serves_nothing_is_made_anew(clock):
+    made = iter([Spent, Spent])
+    async with line(clock, protocol=lambda token: next(made, PhoenixClient)(), resubscribe=QUICK) as (
+        session,
+        _,
+    ):
+        subscription = session.subscribe("markets", announce=True)
+        await subscription.confirmed()
+        assert session.statistics().connections == 3

@@ -94,7 +94,9 @@ class Continuity:
         if (bridge := self._bridges.get(wanted)) is not None:
             self.routes[wanted.topic] = partial(self._hold_for_bridge, wanted, bridge)
         elif not wanted.continuous and wanted.state is SubscriptionState.SUBSCRIBING:
-            self.routes[wanted.topic] = partial(self._deliver_first, wanted)  # a mark may still have to come before it
+            self.routes[wanted.topic] = partial(
+                self._deliver_first, wanted
+            )  # a mark may still have to come before it
         elif len(consumers) == 1:
             self.routes[wanted.topic] = consumers[0].deliver
         else:

@@ -163,10 +163,14 @@ class Driver:
     def reconnect(self) -> None:
         """Drop the connection and make a new one."""
         self.loop.check()
-        self.loop.enter(self._reconnect)
+        self.loop.enter(partial(self._reconnect, "reconnect() was called"))
 
-    def _reconnect(self) -> None:
-        self._loss = "reconnect() was called"
+    def replace(self, why: str) -> None:
+        """Make a new connection in place of this one, when the turn is over."""
+        self.loop.behind(partial(self._reconnect, why))
+
+    def _reconnect(self, why: str) -> None:
+        self._loss = why
         self._feed(Input.RECONNECT)
 
     async def close(self) -> None:

@@ -95,6 +95,10 @@ class Line(Protocol):
         """One page of the venue's history. Raises what the request raises."""
         ...
 
+    def replace(self, why: str) -> None:
+        """Make a new connection in place of this one, when the turn is over."""
+        ...
+
     def report_failure(self, error: BaseException) -> None:
         """A subscription ended with `error`."""
         ...
@@ -393,6 +397,8 @@ class Topics:
             self.continuity.open_gap(wanted, loss)  # here, for what was delivered of it goes with it
             if relocate(wanted, event.spent):
                 return
+        if event.spent and not self.subscriptions.any_asked_for(besides=wanted):
+            self._line.replace(event.reason)  # nobody loses by it, and a new connection counts anew
         if event.retryable:
             wanted.fresh = wanted.fresh or event.unauthorized
             self._feed(wanted, On.REFUSED, Loss("interrupted", event.reason, event.code))
