@@ -197,6 +197,33 @@ def test_a_long_connection_widens_the_windows_again() -> None:
     assert pacing.subscribe_window == 8
 
 
+def test_a_replay_that_came_whole_before_the_server_closed_for_it_is_asked_for_by_smaller_parts() -> None:
+    pacing = Pacing()
+    for _ in range(5):
+        client = connected(pacing=pacing)
+        ref = client.send(History("book", since=E))
+        client.send(History("quiet", since=E))
+        sent(client)
+        rows = [{"data": {"x": n}, "offset": 11 + n} for n in range(3)]
+        client.receive([reply(int(ref), "history", publications=rows, epoch="e", offset=99)], 1.0)
+        client.closed(3008, "slow")
+    assert pacing.replays.page("book") == 1
+    assert not pacing.replays.is_given_up("quiet", None), (
+        "it was under way alone, and is not what was too large"
+    )
+
+
+def test_what_came_long_before_the_server_closed_for_slowness_stays_as_it_is() -> None:
+    client = connected(pacing=(pacing := Pacing()))
+    ref = client.send(History("book", since=E))
+    sent(client)
+    rows = [{"data": {"x": 1}, "offset": 11}]
+    client.receive([reply(int(ref), "history", publications=rows, epoch="e", offset=11), PING], 1.0)
+    client.receive([PING], 62.0)
+    client.closed(3008, "slow")
+    assert pacing.replays.is_whole("book")
+
+
 def test_history_is_replied_with_publications_that_know_their_channel() -> None:
     rows = [{"data": {"x": 1}, "offset": 8, "tags": {"messageId": "m"}, "info": {"user": "u", "client": "c"}}]
     page = replied(connected(), History("c", limit=1), "history", publications=rows, epoch="e", offset=99)

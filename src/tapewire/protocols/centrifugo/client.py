@@ -328,7 +328,7 @@ class CentrifugoClient:
             self._relaxed_at = now
         elif now - self._relaxed_at >= RELAX_SECONDS:
             self._relaxed_at = now
-            control.pacing.relax()
+            control.lasted()
 
     def _salvage(self, payload: Payload, error: Exception, items: list[Any], now: float) -> None:
         """One bad message must not cost the others of its frame."""

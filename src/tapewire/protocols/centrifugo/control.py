@@ -27,6 +27,7 @@ from .codes import (
     ALREADY_SUBSCRIBED,
     LIMIT_EXCEEDED,
     MESSAGE_TOO_BIG,
+    SLOW,
     STATE_INVALIDATED,
     SUBSCRIPTION_EXPIRED,
     TOKEN_EXPIRED,
@@ -75,6 +76,7 @@ class Control:
         """Where each channel that goes on from a position was to go on from; its pages belong to that."""
         self.connected: ConnectResult | None = None
         self.over = False
+        self._largest, self._largest_size = "", 0  # the channel of the largest replay answered, in bytes
 
     def handle(self, frame: Frame, items: list[Any]) -> bool:
         """One message that is no publication. False for an empty one: a ping, or of a kind unknown."""
@@ -95,18 +97,31 @@ class Control:
                 self._invalidate_all()
             if meaning.shrinks:
                 self.pacing.shrink(code)
-                theirs_was_too_large = self.too_large()
+                theirs_was_too_large = self.too_large(answered=code == SLOW)
                 if code == MESSAGE_TOO_BIG and not theirs_was_too_large:
                     too_big_alone = self.outbox.only_single_subscribes
         self.over = True
         return Failed(meaning.reason, code, meaning.terminal or too_big_alone, meaning.unauthorized)
 
-    def too_large(self) -> bool:
-        """An answer that is under way was too large, for the server's queue or for us. False where there is none."""
-        under_way = self.subscribing.recovering
-        under_way |= {topic: self.resumed.get(topic) for topic in self.outbox.paging}
-        self.pacing.replays.too_large(under_way.items())
-        return bool(under_way)
+    def too_large(self, *, answered: bool = False) -> bool:
+        """An answer that is under way was too large, for the server's queue or for us. False where there is none.
+
+        With `answered` it may have come whole: the server writes on while it closes, so that the end comes behind the
+        answer that was too large, when the next is under way. The largest of this connection is blamed beside it.
+        """
+        blamed = self.subscribing.recovering | {
+            topic: self.resumed.get(topic) for topic in self.outbox.paging
+        }
+        found = bool(blamed)
+        if answered and self._largest:
+            blamed.setdefault(self._largest, self.resumed.get(self._largest))
+        self.pacing.replays.too_large(blamed.items())
+        return found
+
+    def lasted(self) -> None:
+        """The connection has held out a while: what is under way may be more again, and the replays are behind it."""
+        self.pacing.relax()
+        self._largest, self._largest_size = "", 0
 
     def examine(self, channel: Channel, publication: Publication, append: Callable[[Any], None]) -> bool:
         """One publication off the fast path: deliver it, drop it, or say what is missing. True where delivered."""
@@ -253,6 +268,7 @@ class Control:
     def _confirmed(self, asked: Asked, result: SubscribeResult, items: list[Any]) -> None:
         request, topic = asked.request, asked.request.channel
         publications, result.publications = result.publications or [], None
+        self._weigh(topic, publications)
         channel = Channel(request, result)
         self.live[topic] = channel
         recovered = self._is_recovered(asked, result, bool(publications))
@@ -294,6 +310,7 @@ class Control:
             reply = frame.history
             if reply is not None:
                 reply.publications = reply.publications or []
+                self._weigh(topic, reply.publications)
                 for publication in reply.publications:
                     publication.topic, publication.epoch = topic, reply.epoch
         elif kind == "rpc":
@@ -315,6 +332,11 @@ class Control:
         """Tell the server to end it; `successor` is asked for when it has."""
         self.subscribing.leave(topic, successor)
         self.outbox.write(CommandFrame(unsubscribe=ChannelRequest(topic)), "unsubscribe", topic)
+
+    def _weigh(self, topic: str, replay: list[Publication]) -> None:
+        size = sum([len(publication.data) for publication in replay])
+        if size > self._largest_size:
+            self._largest, self._largest_size = topic, size
 
     def drop_live(self, topic: str) -> StreamPosition | None:
         """It is live no more; its position is kept, and returned."""
