@@ -4,6 +4,7 @@ import pytest
 
 from tapewire.errors import ConfigurationError, CredentialsRefused, GaveUp, SubscriptionRefused
 from tapewire.marks import Gap
+from tapewire.protocols.base import Confirmed, Refused
 from tapewire.protocols.phoenix import PhoenixClient
 from tapewire.session.credentials import Credentials
 from tapewire.session.options import SessionOptions
@@ -267,3 +268,28 @@ async def test_no_session_is_made_beside_one_that_was_refused_for_good(clock):
             pool.subscribe("b")
         await asyncio.sleep(60)
         assert len(peer.connections) == 1
+
+
+class Spent(PhoenixClient):
+    """A connection that may ask for nothing more, as one of a venue that counts refusals."""
+
+    def receive(self, payloads, now):
+        return [
+            Refused(item.topic, "no more refusals", retryable=True, full=True, spent=True)
+            if isinstance(item, Confirmed)
+            else item
+            for item in super().receive(payloads, now)
+        ]
+
+
+async def test_a_connection_that_may_ask_for_nothing_more_is_made_anew_and_leaves_no_empty_session_behind(
+    clock,
+):
+    network = MemoryNetwork()
+    made = iter([Spent] * 5)
+    pool_options = options(clock, network, protocol=lambda token: next(made, PhoenixClient)())
+    async with PhoenixPeer(network) as peer, Pool(pool_options, capacity=4) as pool:
+        await pool.subscribe("a", announce=True).confirmed()
+        await pool.subscribe("b").confirmed()
+        assert len(pool.sessions) == 1
+        assert len(peer.connections) == 6

@@ -124,9 +124,10 @@ class Reading:
         seen, first, self._seen = self._seen, self._first, set()
         if not self._conflates or not seen or not self._sees_marks:
             return None
+        told = seen | self._poisoned  # an undecodable one has its mark, and may have replaced an older one
         for number in range(min(seen) if first is None else first, max(seen)):
-            if number not in seen | self._poisoned and not any(
-                later > number for later in seen if later % KEYS == number % KEYS
+            if number not in told and not any(
+                later > number for later in told if later % KEYS == number % KEYS
             ):
                 return (
                     "loss",

@@ -77,6 +77,11 @@ def test_what_is_conflated_grows_by_key_and_misses_nothing_that_was_not_replaced
     assert complaints(items, conflates=True)[:1] == kinds
 
 
+def test_what_is_conflated_may_be_replaced_by_one_that_cannot_be_decoded():
+    assert complaints([1, UNDECODABLE, 5], conflates=True, poisoned={4}) == ["loss"]
+    assert complaints([1, UNDECODABLE, 7], conflates=True, poisoned={4, 5, 6}) == []
+
+
 def test_who_sees_no_marks_is_asked_for_the_order_only():
     assert complaints([1, 3], sees_marks=False) == []
     assert complaints([3, 1], sees_marks=False) == ["twice"]

@@ -36,7 +36,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     ends its subscription. `pause_limit`: how long policy `block` may stop the reading; keep it below half of the
     venue's own deadline. `on_state` is told each new state, and must not block. `admit` is awaited before each attempt
     to connect: a budget that sessions share. `relocate` is asked what to do with a topic that this connection
-    is too full for, or (True beside it) may ask for nothing more; True where it was taken elsewhere (a pool sets both).
+    is too full for; True where it was taken elsewhere (a pool sets both).
     `errors` makes of each error that a subscription raises or tells what its user gets: one of a tree of the owner's.
     """
 
@@ -61,7 +61,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_error: ErrorHook | None = None
     on_state: Callable[[str], None] | None = None
     admit: Callable[[], Awaitable[None]] | None = None
-    relocate: Callable[[Wanted, bool], bool] | None = None
+    relocate: Callable[[Wanted], bool] | None = None
     errors: Callable[[BaseException], BaseException] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     fraction: RandomFraction = random
@@ -71,7 +71,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
             ("endpoint", 1),
             ("protocol", 1),
             ("on_state", 1),
-            ("relocate", 2),
+            ("relocate", 1),
             ("errors", 1),
         ):
             check_function(name, getattr(self, name), takes, plain=True)

@@ -218,8 +218,8 @@ class Pool:
             raise ConfigurationError("max_sessions", self._max_sessions, "more, for so many topics")
         options = self._make_options(len(self._shards) + 1)
 
-        def relocate(wanted: Wanted, spent: bool) -> bool:
-            return self._relocate(shard, wanted, spent=spent)
+        def relocate(wanted: Wanted) -> bool:
+            return self._relocate(shard, wanted)
 
         session = Session(
             msgspec.structs.replace(options, relocate=relocate, admit=self._admit or options.admit)
@@ -240,13 +240,13 @@ class Pool:
         async with self._one_at_a_time:
             await shard.session.open()
 
-    def _relocate(self, shard: _Shard, wanted: Wanted, *, spent: bool) -> bool:
+    def _relocate(self, shard: _Shard, wanted: Wanted) -> bool:
         """The venue says that `shard` is full: it takes no more than it has, and `wanted` goes elsewhere.
 
         One that serves nothing else, and is asked for nothing else, is not full: it is `wanted` that the venue has no
-        room for, here or anywhere; unless it is `spent` and may ask for nothing more, whatever it serves.
+        room for, here or anywhere. Nor is one that may ask for nothing more: it is connected anew.
         """
-        if not spent and not shard.session.serves_besides(wanted):
+        if not shard.session.serves_besides(wanted):
             return False
         consumers = shard.topics.pop(wanted.topic, set())
         shard.capacity = min(shard.capacity, len(shard.topics))

@@ -395,7 +395,7 @@ class Topics:
         if event.full and relocate is not None:
             loss = Loss("interrupted", event.reason, event.code)
             self.continuity.open_gap(wanted, loss)  # here, for what was delivered of it goes with it
-            if relocate(wanted, event.spent):
+            if relocate(wanted):
                 return
         if event.spent and not self.subscriptions.any_asked_for(besides=wanted):
             self._line.replace(event.reason)  # nobody loses by it, and a new connection counts anew
