@@ -161,6 +161,94 @@ async def test_a_snapshot_that_is_cancelled_by_itself_is_a_failed_snapshot(clock
         assert items[2].snapshot == "good"
 
 
+class CancelledOnce:
+    """Ends with the cancellation of something else the first time, and is `then` from there on."""
+
+    def __init__(self, then, times=1):
+        self.then, self.left = then, times
+
+    def __call__(self, *given, **named):
+        if self.left:
+            self.left -= 1
+            raise asyncio.CancelledError
+        return self.then(*given, **named)
+
+
+async def awaited_token(fresh):
+    return "token"
+
+
+@pytest.mark.parametrize("role", ["token", "endpoint", "protocol", "connector"])
+async def test_what_makes_a_connection_and_is_cancelled_by_itself_is_no_dead_end(clock, role):
+    network = MemoryNetwork()
+    usual = make_session(clock, network).options
+    once = {
+        "token": CancelledOnce(awaited_token),
+        "endpoint": CancelledOnce(usual.endpoint),
+        "protocol": CancelledOnce(usual.protocol),
+        "connector": CancelledOnce(network.connect),
+    }[role]
+
+    class Connector:
+        connect = staticmethod(once)
+
+    field = {"token": {"credentials": Credentials(once)}, "connector": {"connector": Connector()}}
+    async with PhoenixPeer(network):
+        session = make_session(clock, network, **field.get(role, {role: once}))
+        async with asyncio.timeout(30):
+            await session.open()
+        assert session.connected
+        assert once.left == 0
+        await session.close()
+
+
+def ignore(*given):
+    """A handler, on_mark or on_error that does nothing."""
+
+
+async def ignore_slowly(*given):
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("handler", [ignore, ignore_slowly, None], ids=["plain", "async", "inline"])
+@pytest.mark.parametrize("role", ["handler", "on_mark", "on_error", "on_snapshot", "reconcile", "key"])
+async def test_a_consumers_function_that_is_cancelled_by_itself_costs_neither_line_nor_stream(
+    clock, caplog, role, handler
+):
+    inline, handler = handler is None, handler or ignore
+    got, failed = [], []
+
+    async def snapshot():
+        return "state"
+
+    def keep(item):
+        got.append(said(item))
+        if role == "on_error" and item.offset == 2:
+            raise ValueError("for on_error")
+        return handler(item)
+
+    fields = {"handler": keep, "on_error": lambda error, item: failed.append(type(error)), "inline": inline}
+    if role in ("on_mark", "on_snapshot"):
+        fields |= {"snapshot": snapshot, role: handler}
+    elif role == "reconcile":
+        fields |= {"snapshot": snapshot, role: lambda state, held: held}
+    elif role == "key":
+        fields |= {"policy": "conflate", role: lambda item: item.offset, "inline": False}
+    once = fields[role] = CancelledOnce(fields[role])
+    async with numbered_line(clock) as (session, peer):
+        subscription = session.subscribe("book", RECOVERABLE, **fields)
+        await subscription.confirmed()
+        await asyncio.sleep(1)
+        for number in range(1, 5):
+            publish(peer, "book", [number])
+            await asyncio.sleep(1)
+        assert got == ([2, 3, 4] if role == "handler" else [1, 2, 3, 4])
+        assert failed == ([asyncio.CancelledError] if role in ("handler", "on_mark", "on_snapshot") else [])
+        assert session.statistics().connections == 1
+        assert once.left == 0
+        assert "a defect" not in caplog.text
+
+
 async def test_a_protocol_that_raises_for_a_topic_costs_that_topic_alone(clock):
     class Refusing(PhoenixClient):
         def subscribe(self, topic, params=None, position=None):

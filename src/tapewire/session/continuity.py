@@ -356,7 +356,7 @@ class Continuity:
         assert subscription.seeding is not None
         try:
             items = subscription.seeding.complete(hold, snapshot, self._loop.now_ns())
-        except Exception as error:  # of the owner's `reconcile`
+        except (Exception, asyncio.CancelledError) as error:  # of the owner's `reconcile`
             self._unseeded(subscription, hold, f"reconcile raised {type(error).__name__}: {error}")
             return
         self._go_on(subscription, items)

@@ -412,7 +412,8 @@ class Driver:
         try:
             if options.admit is not None:
                 await self._be_admitted(options.admit)
-            transport = await options.connector.connect(options.endpoint(token), connection)
+            endpoint = await run_owned("endpoint", options.endpoint, token)
+            transport = await run_owned("connector", options.connector.connect, endpoint, connection)
         except Exception as error:
             self.loop.enter(partial(self._attempt_failed, number, error))
         else:
