@@ -5,8 +5,13 @@ import asyncio
 import pytest
 
 from tapewire.errors import BufferOverflow
+from tapewire.protocols.graphql_ws import GraphQLClient, GraphQLServer, Operation
+from tapewire.protocols.graphql_ws.server import InitReceived, SubscribeReceived
 from tapewire.protocols.phoenix import Push
-from tests.session.line import line, take
+from tapewire.testing.scripted import ScriptedConnection, ScriptedVenue
+from tapewire.transport.memory import MemoryNetwork
+from tests.session.line import line, make_session, take
+from tests.session.numbered_line import numbered_line
 
 
 def flood(peer, topic, count=20):
@@ -115,3 +120,80 @@ async def test_who_makes_no_room_within_the_limit_ends_and_the_others_go_on(cloc
         assert not session._driver.connection.paused
         with pytest.raises(BufferOverflow):
             await take(stuck, 100)
+
+
+# What a protocol says once is said in a read that fills a consumer, or while nothing is read.
+
+
+def pushes(topic, count=9):
+    return [b'{"push":{"channel":"%s","pub":{"data":{}}}}' % topic.encode() for _ in range(count)]
+
+
+async def test_a_disconnect_in_the_read_that_fills_a_consumer_is_heard(clock):
+    async with numbered_line(clock, pause_limit=4) as (session, peer):
+        stuck = session.subscribe("a", policy="block", capacity=2)
+        await stuck.confirmed()
+        peer.raw(*pushes("a"), b'{"push":{"disconnect":{"code":3503,"reason":"no more"}}}')
+        await asyncio.sleep(0.1)
+        assert session.state == "failed"
+        assert len(peer.connections) == 1
+
+
+async def test_a_confirmation_in_the_read_that_fills_a_consumer_is_heard(clock):
+    async with numbered_line(clock, pause_limit=60) as (session, peer):
+        stuck = session.subscribe("a", policy="block", capacity=2)
+        await stuck.confirmed()
+        peer.ignore_subscribe("b")
+        other = session.subscribe("b", policy="block")
+        number = (await peer.received("subscribe", "b")).id
+        peer.raw(*pushes("a"), b'{"id":%d,"subscribe":{}}' % number)
+        await asyncio.wait_for(other.confirmed(), 1)
+        assert session._driver.connection.paused
+
+
+class _Operations(ScriptedConnection):
+    def __init__(self, number, link):
+        super().__init__(number, link, GraphQLServer(asyncio.get_running_loop().time()))
+
+
+class _GraphQLPeer(ScriptedVenue[_Operations]):
+    """Accepts every operation, and remembers what came."""
+
+    def __init__(self, network):
+        super().__init__(network)
+        self.pings, self.operation = 0, ""
+
+    def _welcome(self, number, link):
+        return _Operations(number, link)
+
+    def _take(self, connection, payload):
+        self.pings += b'"ping"' in bytes(payload)
+        for request in connection.server.receive(payload):
+            if isinstance(request, InitReceived):
+                connection.server.accept()
+            elif isinstance(request, SubscribeReceived):
+                self.operation = request.id
+
+    def flood(self, count=9):
+        (connection,) = self.connections
+        for n in range(count):
+            connection.server.next(self.operation, {"data": {"n": n}})
+        connection.flush()
+
+
+async def test_pings_of_graphql_go_on_after_a_pause_in_which_one_was_due(clock):
+    network = MemoryNetwork()
+    protocol = GraphQLClient(ping_interval=5, ping_timeout=3)
+    fields = {"protocol": lambda token: protocol, "pause_limit": 12, "ping_interval": None}
+    async with _GraphQLPeer(network) as peer, make_session(clock, network, **fields) as session:
+        stuck = session.subscribe("a", Operation("subscription { a }"), policy="block", capacity=2)
+        await stuck.confirmed()
+        await asyncio.sleep(4.5)
+        peer.flood()
+        await asyncio.sleep(10)
+        for _ in range(9):
+            await anext(stuck)
+        before = peer.pings
+        await asyncio.sleep(20)
+        assert session.statistics().reconnections == 0
+        assert peer.pings >= before + 3
