@@ -10,7 +10,8 @@ from tapewire.marks import Gap, Resynced, Unsubscribed, is_mark
 from tapewire.protocols.base import Confirmed, Refused, StreamPosition
 from tapewire.protocols.phoenix import PhoenixClient, Push
 from tapewire.retry import RetryPolicy
-from tests.session.line import line, payload, take
+from tapewire.transport.memory import MemoryNetwork
+from tests.session.line import line, make_session, payload, take
 from tests.session.numbered_line import RECOVERABLE, buffered, numbered_line, publish
 
 QUICK = RetryPolicy(None, 0.2, 0.2, jitter=False)
@@ -154,6 +155,42 @@ async def test_what_inline_code_leaves_and_subscribes_anew_is_not_ended_by_the_c
         assert session.statistics().connections == 1
 
 
+@pytest.mark.parametrize("by", ["inline", "iteration"])
+async def test_what_is_left_and_subscribed_anew_amid_a_replay_has_a_stream_of_its_own(clock, by):
+    later, got = [], []
+
+    async with numbered_line(clock) as (session, peer):
+
+        def anew(item):
+            got.append(item.offset)
+            if item.offset == 3 and not later:
+                first.unsubscribe()
+                position = first.position
+                fields = {"handler": lambda item: got.append(item.offset), "inline": True}
+                later.append(
+                    session.subscribe(
+                        "book", RECOVERABLE, position=position, **(fields if by == "inline" else {})
+                    )
+                )
+
+        first = session.subscribe("book", RECOVERABLE, handler=anew, inline=True)
+        await first.confirmed()
+        publish(peer, "book", [1])
+        await asyncio.sleep(0.1)
+        peer.abort()
+        publish(peer, "book", [2, 3, 4, 5])
+        await peer.subscribed("book", 2)
+        await asyncio.sleep(1)
+        publish(peer, "book", [6])
+        await asyncio.sleep(0.1)
+        if by == "iteration":
+            await session.close()
+            async with asyncio.timeout(1):
+                got += [item.offset async for item in later[0] if not is_mark(item)]
+        assert got == [1, 2, 3, 4, 5, 6]
+        assert session.statistics().connections == 2
+
+
 async def test_a_resync_that_is_asked_for_while_subscribing_loses_nothing(clock):
     async with line(clock) as (session, peer):
         peer.ignore_join("book")
@@ -230,6 +267,17 @@ async def test_waits_that_are_polled_leave_nothing_behind(clock):
         assert not session._driver.topics._waiters._waiting
 
 
+async def test_opening_that_is_polled_leaves_nothing_behind(clock):
+    network = MemoryNetwork()
+    network.unreachable(times=1_000)
+    session = make_session(clock, network, connect_timeout=None)
+    for _ in range(50):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(session.open(), 0.01)
+    assert not session._driver._up_waiters
+    await session.close()
+
+
 async def test_a_position_under_conflation_stands_before_what_is_still_buffered(clock):
     def key(publication):
         return msgspec.json.decode(publication.data)["key"]
@@ -260,6 +308,8 @@ async def test_one_consumers_overflow_is_not_raised_for_a_push_on_another_topic(
         assert not session.connected
         with pytest.raises(RequestLost, match="the connection is down; it was never sent"):
             session.push(Push("other", "tell", {}))
+        with pytest.raises(RequestLost, match="the connection is down; it was never sent"):
+            await session.request(Push("other", "ask", {}))
 
 
 async def test_publications_that_a_snapshot_holds_already_do_not_come_behind_it(clock):
@@ -277,6 +327,26 @@ async def test_publications_that_a_snapshot_holds_already_do_not_come_behind_it(
             peer.broadcast("book", "tick", {"n": n})
         items = await take(book, 2)
         assert numbers(items) == ["Resynced", 4]
+
+
+async def test_a_proven_recovery_behind_a_snapshot_brings_nothing_that_it_holds(clock):
+    async def snapshot():
+        return 3  # the venue's HTTP is ahead of its stream
+
+    def follows(state, held):
+        return [item for item in held if not item.offset or item.offset > state]
+
+    async with numbered_line(clock) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE, snapshot=snapshot, reconcile=follows)
+        await book.confirmed()
+        publish(peer, "book", [1])
+        await asyncio.sleep(0.1)
+        peer.abort()
+        publish(peer, "book", [2, 3, 4])
+        await peer.subscribed("book", 2)
+        publish(peer, "book", [5])
+        await asyncio.sleep(0.1)
+        assert buffered(book) == ["resynced 3", "reconnected 3", 4, 5]
 
 
 async def test_a_position_beside_somebody_elses_stream_is_refused_instead_of_ignored(clock):
