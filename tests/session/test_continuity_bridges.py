@@ -7,6 +7,7 @@ import pytest
 from tapewire.errors import RequestLost
 from tapewire.marks import Subscribed
 from tapewire.protocols.centrifugo import History
+from tapewire.retry import RetryPolicy
 from tapewire.transport.base import Endpoint
 from tests.session.numbered_line import RECOVERABLE, buffered, numbered_line, publish, said
 
@@ -54,6 +55,92 @@ async def test_a_subscription_whose_bridge_the_line_did_not_outlive_is_announced
         await asyncio.sleep(5)
         marks_and_first = buffered(book)[:4]
         assert marks_and_first == ["subscribing", "subscribed", "reconnected 1500", 2]
+
+
+@pytest.mark.parametrize("ends", ["line", "topic"])
+@pytest.mark.parametrize("hole", ["closes after all", "stays"])
+async def test_what_came_while_a_bridge_was_built_is_lost_with_no_bridge(clock, ends, hole):
+    async with numbered_line(clock) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE, capacity=10_000)
+        await book.confirmed()
+        publish(peer, "book", [1])
+        await asyncio.sleep(0.1)
+        peer.network.to_server.delay = 0.5
+        peer.abort()
+        for attempt in (2, 3):
+            peer.publish_many("book", 1100)
+            await peer.subscribed("book", attempt)
+            publish(peer, "book", [1, 2])  # held, for the pages are still under way
+            await asyncio.sleep(0.1)
+            if attempt == 3 and hole == "stays":
+                peer.restart("book", "another")
+            elif ends == "line":
+                peer.abort()
+            else:
+                peer.unsubscribe("book", 2500)
+        await peer.subscribed("book", 4)
+        await asyncio.sleep(10)
+        publish(peer, "book", [1])
+        await asyncio.sleep(0.1)
+        first, *others = offsets_and_marks(book)
+        assert first == range(1, 2)
+        if hole == "stays":
+            held = [range(1102, 1104), "gap unrecovered", range(2204, 2206)]
+            assert others == ["gap unrecovered", *held, "gap unrecovered", range(1, 2)]
+        else:
+            assert others == ["reconnected 2204", range(2, 2207)]
+
+
+async def test_what_came_while_a_bridge_was_built_comes_before_the_snapshot_that_mends_the_hole(clock):
+    snapshots = iter(("first", "second"))
+
+    async def snapshot():
+        return next(snapshots)
+
+    async with numbered_line(clock) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE, capacity=10_000, snapshot=snapshot)
+        await book.confirmed()
+        publish(peer, "book", [1])
+        await asyncio.sleep(0.1)
+        peer.network.to_server.delay = 0.5
+        peer.abort()
+        peer.publish_many("book", 1100)
+        await peer.subscribed("book", 2)
+        publish(peer, "book", [1, 2])
+        await asyncio.sleep(0.1)
+        peer.restart("book", "another")
+        await peer.subscribed("book", 3)
+        await asyncio.sleep(10)
+        before, after = ["resynced first", range(1, 2)], ["gap unrecovered", "resynced second"]
+        assert offsets_and_marks(book) == [*before, "gap unrecovered", range(1102, 1104), *after]
+
+
+@pytest.mark.parametrize("over", ["the venue ends it", "the session gives up", "the session is refused"])
+async def test_what_came_while_a_bridge_was_built_is_delivered_where_all_ends(clock, over):
+    retry = RetryPolicy(1, 0.1, jitter=False)
+    async with numbered_line(clock, retry=retry) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE, capacity=10_000)
+        await book.confirmed()
+        publish(peer, "book", [1])
+        await asyncio.sleep(0.1)
+        peer.network.to_server.delay = 0.5
+        peer.abort()
+        peer.publish_many("book", 1100)
+        await peer.subscribed("book", 2)
+        publish(peer, "book", [1, 2])
+        await asyncio.sleep(0.1)
+        if over == "the venue ends it":
+            peer.unsubscribe("book", 2000)
+        elif over == "the session is refused":
+            peer.drop(3500)
+        else:
+            peer.network.unreachable(times=9)
+            peer.abort()
+        await asyncio.sleep(1)
+        gap, *others = offsets_and_marks(book)[1:]
+        assert gap.startswith("gap")
+        assert others[0] == range(1102, 1104)
+        assert book.buffer.ended
 
 
 async def test_leaving_while_a_bridge_is_built_harms_nobody_who_comes_after(clock):

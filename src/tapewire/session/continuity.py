@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,7 +21,7 @@ from ..secrets import shown
 from .complaints import is_worth_a_line
 from .delivery import Subscription
 from .loop import Loop
-from .recovery import MAX_BRIDGED, Bridge
+from .recovery import MAX_BRIDGED, Bridge, Fragment
 from .seeding import Hold
 from .stepping import run_owned
 from .subscriptions import Loss, Subscriptions, SubscriptionState, Wanted
@@ -138,7 +138,14 @@ class Continuity:
 
     def open_gap(self, wanted: Wanted, loss: Loss) -> None:
         """Continuity ends where it was last proven; the position from which it can be recovered is kept."""
-        if self._bridges.pop(wanted, None) is None:  # else the position stays that of before the hole
+        if (
+            bridge := self._bridges.pop(wanted, None)
+        ) is not None:  # the position stays that of before the hole
+            if bridge.held:
+                held, lost_ns = tuple(bridge.held), self._stream.proven_ns()
+                fragment = Fragment(held, bridge.began_ns, lost_ns, loss.reason, loss.detail)
+                wanted.fragments.append(fragment)
+        else:
             protocol = self._stream.protocol
             position = None if protocol is None else protocol.position(wanted.topic)
             wanted.position = position or wanted.position
@@ -149,17 +156,38 @@ class Continuity:
     def write_open_gap(
         self, wanted: Wanted, *, recovered: int | None = None, reason: str | None = None
     ) -> None:
-        """Continuity starts again: say what lies between, if anything was open."""
+        """Continuity starts again, or all is over: say what lies between, if anything was open.
+
+        Where that stays a hole, what came of it live, for bridges that were lost, is delivered between two gaps.
+        """
         gap = wanted.close_gap()
         if gap is None:
             return
         since_ns, first_reason, detail = gap
         until_ns = self._loop.now_ns()
+        fragments, wanted.fragments = wanted.fragments, []
+        unfinished = self._bridges.pop(
+            wanted, None
+        )  # where all is over: nothing is missing behind what it holds
         if recovered is not None:
             self.write(wanted, Reconnected(since_ns=since_ns, until_ns=until_ns, recovered=recovered))
-        else:
-            given: Any = reason or first_reason
-            self.write(wanted, Gap(reason=given, since_ns=since_ns, until_ns=until_ns, detail=detail))
+            return
+        given: Any = reason or first_reason
+        for fragment in fragments:
+            gap_until_ns = fragment.began_ns
+            self.write(wanted, Gap(reason=given, since_ns=since_ns, until_ns=gap_until_ns, detail=detail))
+            self._deliver_past(wanted, fragment.items)
+            given = reason or fragment.reason
+            since_ns, detail = fragment.lost_ns, fragment.detail
+        self.write(wanted, Gap(reason=given, since_ns=since_ns, until_ns=until_ns, detail=detail))
+        if unfinished is not None:
+            self._deliver_past(wanted, unfinished.held)
+
+    def _deliver_past(self, wanted: Wanted, items: Sequence[Any]) -> None:
+        """Publications and marks that came before whatever is held for the present attempt."""
+        for consumer in tuple(wanted.consumers):
+            self.marks_written += sum(map(is_mark, items))
+            consumer.deliver_past(items)
 
     def announce(self, wanted: Wanted, mark: Mark) -> None:
         """What happens to the subscription itself, for the consumers that asked to be told."""
@@ -247,7 +275,8 @@ class Continuity:
         protocol, since = self._stream.protocol, wanted.position
         if answer.recovered or not answer.recovering or since is None or answer.position is None:
             return None
-        bridge = Bridge(since, answer.position)
+        room = MAX_BRIDGED - sum(len(fragment.items) for fragment in wanted.fragments)
+        bridge = Bridge(since, answer.position, began_ns=self._loop.now_ns(), room=room)
         if bridge.next_since is None or protocol is None or protocol.history(wanted.topic, since) is None:
             return None
         return bridge
@@ -282,7 +311,7 @@ class Continuity:
         self._deliver_all(wanted, bridge.held)
 
     def _hold_for_bridge(self, wanted: Wanted, bridge: Bridge, publication: Any) -> None:
-        if len(bridge.held) < MAX_BRIDGED:
+        if len(bridge.held) < bridge.room:
             bridge.held.append(publication)
         elif (
             not bridge.overflowed

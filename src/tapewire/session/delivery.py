@@ -331,6 +331,12 @@ class Subscription(Generic[Item_co]):
         else:
             self.buffer.put_mark(mark)
 
+    def deliver_past(self, items: Sequence[Any]) -> None:
+        """What came before anything that is held now: it passes the hold, and does not overflow the buffer."""
+        self.buffer.allow(sum(not is_mark(item) for item in items))
+        for item in items:
+            (self.deliver_mark if is_mark(item) else self._consume)(item)
+
     def hold(self, now_ns: int) -> None:
         """Hold what is delivered from now on: a snapshot is about to be asked for."""
         assert self.seeding is not None

@@ -11,18 +11,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
+from ..marks import GapReason
 from ..protocols.base import StreamPosition
 
-__all__ = ["MAX_BRIDGED", "Bridge"]
+__all__ = ["MAX_BRIDGED", "Bridge", "Fragment"]
 
 MAX_BRIDGED = 10_000
-"""Publications that one bridge may bring; a wider hole is not worth it."""
+"""Publications that one bridge may bring, and that may wait for bridges; a wider hole is not worth it."""
+
+
+class Fragment(msgspec.Struct, frozen=True):
+    """What came live from `began_ns` to `lost_ns`, while a bridge was built that was lost then, with `reason`.
+
+    The next attempt asks for all of it again. Where that fails too, it was delivered none the less by the venue, and
+    belongs between the hole before it and the hole behind it.
+    """
+
+    items: tuple[Any, ...]
+    began_ns: int
+    lost_ns: int
+    reason: GapReason
+    detail: str
 
 
 class Bridge:
-    """From `since` (exclusive) to `until` (inclusive). Ask `next_since` until it is None, then look at `complete`."""
+    """From `since` (exclusive) to `until` (inclusive). Ask `next_since` until it is None, then look at `complete`.
 
-    def __init__(self, since: StreamPosition, until: StreamPosition, *, most: int = MAX_BRIDGED) -> None:
+    `began_ns` is when live publications began behind `until`; `room` says how many of them are held.
+    """
+
+    def __init__(
+        self,
+        since: StreamPosition,
+        until: StreamPosition,
+        *,
+        most: int = MAX_BRIDGED,
+        began_ns: int = 0,
+        room: int = MAX_BRIDGED,
+    ) -> None:
+        self.began_ns = began_ns
+        self.room = room
         self.since = since
         self.until = until
         self.publications: list[Any] = []

@@ -25,6 +25,7 @@ import msgspec
 from ..marks import GapReason
 from ..protocols.base import StreamPosition
 from .machine import IllegalTransition
+from .recovery import Fragment
 
 __all__ = [
     "TABLE",
@@ -169,6 +170,7 @@ class Wanted:
         "consumers",
         "continuous",
         "credentials",
+        "fragments",
         "fresh",
         "gap_detail",
         "gap_reason",
@@ -216,6 +218,8 @@ class Wanted:
         """When continuity was last proven, if a gap is open; 0 if none is."""
         self.gap_reason: Any = ""
         self.gap_detail = ""
+        self.fragments: list[Fragment] = []
+        """What came since the gap was opened, of attempts that were lost before it was known whether it closes."""
 
     def handle(self, received: SubscriptionInput) -> tuple[SubscriptionAction, ...]:
         """Take one input. Perform the returned actions in order. Raises IllegalTransition for a pair not listed."""

@@ -259,6 +259,7 @@ class Topics:
             wanted.gap_reason,
             wanted.gap_detail,
         )
+        moved.fragments = wanted.fragments
         for consumer, waiters in held:
             consumer.pending = False
             self._waiters.put(consumer, waiters)
@@ -630,8 +631,8 @@ class Topics:
         self._loop.behind(partial(self._finish_ended, wanted, end))
 
     def _finish_ended(self, wanted: Wanted, end: End) -> None:
-        self.continuity.forget(wanted)
         self.continuity.write_open_gap(wanted)
+        self.continuity.forget(wanted)
         self.continuity.announce(wanted, Unsubscribed(code=end.code, reason=end.reason))
         self.subscriptions.discard(wanted)
         for consumer in tuple(wanted.consumers):
