@@ -11,8 +11,8 @@ import msgspec
 from tapewire.errors import ConnectionLost
 from tapewire.payload import Payload
 from tapewire.protocols.phoenix import Frame, PhoenixClient
-from tapewire.session.delivery import Subscription
 from tapewire.session.session import Session
+from tapewire.session.subscription import Subscription
 from tapewire.transport.base import Connector, Endpoint
 from tapewire.transport.fast import FastConnector
 from tapewire.transport.websockets import WebsocketsConnector

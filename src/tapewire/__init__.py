@@ -36,9 +36,9 @@ from .marks import (
 from .protocols.base import StreamPosition
 from .retry import NEVER_GIVE_UP, NO_RETRY, RetryPolicy
 from .secrets import RedactingFilter, Secret
-from .session.delivery import Delivery, Subscription
-from .session.health import Statistics, SubscriptionStatistics
+from .session.options import Statistics, SubscriptionStatistics
 from .session.session import Session
+from .session.subscription import Delivery, Subscription
 
 __version__ = "0.1.0"
 

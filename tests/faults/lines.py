@@ -19,7 +19,7 @@ from tapewire.marks import Gap, Mark, Reconnected, is_mark
 from tapewire.protocols.phoenix import PhoenixClient
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox, digest_of
-from tapewire.session.health import Statistics
+from tapewire.session.options import Statistics
 from tapewire.venues.stake import StakeAPI, StakeWebSocket
 from tapewire.venues.stx import AsyncSTX, STXWebSocket, User
 from tapewire.venues.sxbet import SXBetClient

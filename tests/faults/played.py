@@ -14,7 +14,7 @@ from typing import Any
 from tapewire.marks import Gap, Mark, is_mark
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox, digest_of
-from tapewire.session.delivery import Subscription
+from tapewire.session.subscription import Subscription
 from tapewire.venues.stx import AsyncSTX, ChannelMessage, Channels, STXWebSocket, User
 
 DEADLINE = 8.0

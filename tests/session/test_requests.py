@@ -1,93 +1,163 @@
+import asyncio
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tapewire.errors import ConfigurationError
-from tapewire.protocols.base import Command
-from tapewire.session.requests import MAX_PENDING, PendingRequest, Requests
+from tapewire.errors import NotSubscribed, RequestLost, RequestRefused, RequestTimeout, SessionClosed
+from tapewire.protocols.phoenix import Push
+from tests.session.line import line
 
 
-def pending(ref: str, topic: str = "t") -> PendingRequest:
-    return PendingRequest(ref, Command(topic, "buy"), waiter=object(), seconds=10.0)
+async def test_a_request_returns_the_decoded_response(clock):
+    async with line(clock) as (session, peer):
+        peer.reply_to("place", {"id": 7})
+        await session.subscribe("orders").confirmed()
+        assert await session.request(Push("orders", "place", {"price": 50})) == {"id": 7}
+        assert session.statistics().pending_requests == 0
 
 
-def test_a_reply_ends_its_request_and_a_second_one_finds_nobody():
-    requests = Requests()
-    request = pending("1")
-    requests.add(request)
-    assert len(requests) == 1
-    assert requests.take("1") is request
-    assert requests.take("1") is None
-    assert len(requests) == 0
+async def test_an_error_reply_is_raised_with_what_the_venue_said(clock):
+    async with line(clock) as (session, peer):
+        peer.reply_to("place", {"reason": "no funds"}, status="error")
+        await session.subscribe("orders").confirmed()
+        with pytest.raises(RequestRefused, match="no funds") as caught:
+            await session.request(Push("orders", "place", {}))
+        assert caught.value.reply == {"reason": "no funds"}
 
 
-def test_a_reply_that_nobody_awaits_is_nobodys():
-    assert Requests().take("99") is None
+async def test_a_request_without_a_reply_ends_at_its_deadline_as_unknown(clock):
+    async with line(clock) as (session, _):
+        await session.subscribe("orders").confirmed()
+        started = clock.monotonic()
+        with pytest.raises(RequestTimeout, match="outcome unknown") as caught:
+            await session.request(Push("orders", "place", {}), seconds=3)
+        assert clock.monotonic() - started == pytest.approx(3)
+        assert caught.value.sent
 
 
-def test_the_end_of_a_topic_ends_its_requests_and_no_others():
-    requests = Requests()
-    for ref, topic in (("1", "a"), ("2", "b"), ("3", "a")):
-        requests.add(pending(ref, topic))
-    assert [request.ref for request in requests.take_topic("a")] == ["1", "3"]
-    assert requests.take_topic("a") == []
-    assert requests.take("1") is None
-    assert requests.take("2") is not None
+async def test_a_request_lost_to_a_dropped_connection_fails_at_once_and_is_never_sent_again(clock):
+    async with line(clock) as (session, peer):
+        await session.subscribe("orders").confirmed()
+        pending = asyncio.ensure_future(session.request(Push("orders", "place", {"n": 1})))
+        await peer.received("orders", "place")
+        started = clock.monotonic()
+        peer.abort()
+        with pytest.raises(RequestLost) as caught:
+            await pending
+        assert caught.value.sent
+        assert clock.monotonic() - started < 0.01
+        await peer.joined("orders", 2)
+        await asyncio.sleep(5)
+        assert peer.events("orders").count("place") == 1
 
 
-def test_the_loss_of_the_connection_ends_all_in_the_order_they_were_made():
-    requests = Requests()
-    for ref in "312":
-        requests.add(pending(ref))
-    assert [request.ref for request in requests.take_all()] == ["3", "1", "2"]
-    assert requests.take_all() == []
-    assert len(requests) == 0
+async def test_a_request_held_for_an_unanswered_join_is_lost_unsent(clock):
+    async with line(clock) as (session, peer):
+        peer.ignore_join("orders")
+        session.subscribe("orders")
+        pending = asyncio.ensure_future(session.request(Push("orders", "place", {"n": 1})))
+        await peer.received("orders", "phx_join")
+        peer.abort()
+        with pytest.raises(RequestLost) as caught:
+            await pending
+        assert not caught.value.sent
 
 
-def test_the_number_of_pending_requests_is_bounded_and_the_error_says_by_what():
-    requests = Requests(capacity=2)
-    requests.add(pending("1"))
-    requests.add(pending("2"))
-    with pytest.raises(ConfigurationError, match="at most 2 at a time") as caught:
-        requests.add(pending("3"))
-    assert caught.value.argument == "pending requests"
-    assert requests.take("3") is None
-    requests.take("1")
-    requests.add(pending("3"))
-    assert MAX_PENDING == 10_000
+async def test_a_request_while_the_line_is_down_fails_at_once_unsent(clock):
+    async with line(clock) as (session, peer):
+        await session.subscribe("orders").confirmed()
+        peer.network.unreachable(times=3)
+        peer.abort()
+        await asyncio.sleep(0.001)
+        with pytest.raises(RequestLost) as caught:
+            await session.request(Push("orders", "place", {}))
+        assert not caught.value.sent
+        with pytest.raises(RequestLost):
+            session.push(Push("orders", "place", {}))
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["add", "take", "topic", "all"]), st.integers(0, 9), st.sampled_from("ab"))
-    )
-)
-def test_a_request_ends_exactly_once_whatever_ends_it(steps):
-    """What is handed out was added, is handed out once, and together with what is pending is all that was added."""
-    requests, added, ended = Requests(), [], []
-    for serial, (what, number, topic) in enumerate(steps):
-        if what == "add":
-            request = pending(str(serial), topic)
-            added.append(request)
-            requests.add(request)
-        elif what == "take":
-            found = requests.take(str(number))
-            ended += [found] if found else []
-        elif what == "topic":
-            ended += requests.take_topic(topic)
-        else:
-            ended += requests.take_all()
-    ended += requests.take_all()
-    assert sorted(map(id, ended)) == sorted(map(id, added))
+async def test_a_push_on_a_topic_that_is_not_subscribed_is_an_error(clock):
+    async with line(clock) as (session, _):
+        with pytest.raises(NotSubscribed, match="orders"):
+            session.push(Push("orders", "place", {}))
 
 
-def test_a_request_that_is_over_takes_nothing_from_another_that_has_its_number_now():
-    requests = Requests()
-    over, other = pending("1"), pending("1")
-    requests.add(over)
-    requests.take_all()
-    requests.add(other)
-    assert not requests.discard(over)
-    assert len(requests) == 1
-    assert requests.discard(other)
-    assert len(requests) == 0
+async def test_a_request_fails_when_its_topic_crashes_or_is_left(clock):
+    async with line(clock) as (session, peer):
+        subscription = session.subscribe("orders")
+        await subscription.confirmed()
+        crashed = asyncio.ensure_future(session.request(Push("orders", "place", {})))
+        await peer.received("orders", "place")
+        peer.crash("orders")
+        with pytest.raises(RequestLost):
+            await crashed
+        await peer.joined("orders", 2)
+        await subscription.confirmed()
+        left = asyncio.ensure_future(session.request(Push("orders", "place", {})))
+        await asyncio.sleep(0)
+        subscription.unsubscribe()
+        with pytest.raises(RequestLost):
+            await left
+
+
+async def test_a_cancelled_request_leaves_nothing_behind(clock):
+    async with line(clock) as (session, _):
+        await session.subscribe("orders").confirmed()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await session.request(Push("orders", "place", {}))
+        assert session.statistics().pending_requests == 0
+
+
+async def test_a_held_request_that_timed_out_or_was_cancelled_is_never_written(clock):
+    async with line(clock, subscribe_timeout=60) as (session, peer):
+        peer.on_join = lambda peer_, connection, join: joins.append((connection, join))
+        joins = []
+        subscription = session.subscribe("orders")
+        with pytest.raises(RequestTimeout) as caught:
+            await session.request(Push("orders", "place", {"n": 1}), seconds=2)
+        assert not caught.value.sent
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await session.request(Push("orders", "place", {"n": 2}))
+        peer.accept(*joins[0])
+        await subscription.confirmed()
+        session.push(Push("orders", "place", {"n": 3}))
+        assert (await peer.received("orders", "place")).payload == {"n": 3}
+
+
+async def test_every_push_carries_the_join_ref_of_its_join(clock):
+    async with line(clock) as (session, peer):
+        await session.subscribe("orders").confirmed()
+        peer.abort()
+        await peer.joined("orders", 2)
+        await asyncio.sleep(0)
+        session.push(Push("orders", "do", {}))
+        frame = await peer.received("orders", "do")
+        join = next(f for f in peer.frames if f.event == "phx_join" and f.connection == 2)
+        assert frame.join_ref == join.join_ref == join.ref
+
+
+async def test_a_closed_session_says_so(clock):
+    async with line(clock) as (session, _):
+        pass
+    with pytest.raises(SessionClosed):
+        session.push(Push("orders", "do", {}))
+
+
+async def test_what_is_asked_goes_out_in_its_place_and_is_answered_by_a_future(clock):
+    async with line(clock) as (session, peer):
+        await session.subscribe("orders").confirmed()
+        peer.reply_to("ask", {"n": 1})
+        peer.reply_to("bad", {"reason": "no"}, status="error")
+        answer, refusal = session.ask(Push("orders", "ask")), session.ask(Push("orders", "bad"))
+        session.push(Push("orders", "push"))
+        assert await answer == {"n": 1}
+        with pytest.raises(RequestRefused, match="no"):
+            await refusal
+        assert peer.events("orders") == ["phx_join", "ask", "bad", "push"]
+        session.ask(Push("orders", "silent")).cancel()
+        await asyncio.sleep(0)
+        assert session.statistics().pending_requests == 0
+        await session.close()
+        with pytest.raises(SessionClosed):
+            session.ask(Push("orders", "ask"))

@@ -59,7 +59,7 @@ MUTANTS = (
     ),
     Mutant(
         name="what is held is delivered whole behind the snapshot",
-        file="session/seeding.py",
+        file="session/holds.py",
         old="list(self._reconcile(snapshot, held))",
         new="list(held)",
         wire="phoenix",
@@ -67,7 +67,7 @@ MUTANTS = (
     ),
     Mutant(
         name="the snapshot of an older attempt is taken for the present one",
-        file="session/seeding.py",
+        file="session/holds.py",
         old="if hold is not self.hold:\n            return None\n        if hold.spoiled:",
         new="if self.hold is None:\n            return None\n        hold = self.hold\n        if hold.spoiled:",
         besides=(("session/continuity.py", "            fetch.cancel()\n", "            pass\n"),),
@@ -93,7 +93,7 @@ MUTANTS = (
     ),
     Mutant(
         name="an unanswered ping proves nothing",
-        file="session/liveness.py",
+        file="session/connection.py",
         old='return "dead" if now >= self._pinged_at + self._timeout else None',
         new="return None",
         wire="stake",

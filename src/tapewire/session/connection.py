@@ -10,24 +10,75 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from ..errors import ConnectionLost
+from ..errors import BufferOverflow, ConnectionLost
 from ..payload import Payload
 from ..protocols.base import ClientProtocol, Failed
+from ..reporting import is_worth_a_line
 from ..transport.base import Transport
-from .complaints import is_worth_a_line
-from .liveness import Liveness
-from .loop import Loop
-from .stepping import BLOCKED_SECONDS
+from .loop import BLOCKED_SECONDS, Loop
+from .subscription import Subscription
 
-__all__ = ["Connection"]
+__all__ = ["Backpressure", "Connection", "Liveness"]
 
 MESSAGE_TOO_BIG = 1009
 
 logger = logging.getLogger("tapewire.session")
+
+
+class Liveness:
+    """Whether the connection is alive, judged by WebSocket pings. Pure: `now` is an argument, in seconds.
+
+    Rules: a ping every `interval` seconds, and its pong within `timeout` seconds; else the connection is dead and is to
+    be aborted, not politely closed. Only a pong is a pong: data that still comes in proves the way in, while the ping
+    and everything else that we send may get nowhere. A protocol's own heartbeat is judged by the protocol; both must
+    hold.
+
+    Call `heard` once per read and `ponged` for a pong; ask `handle_timer` when `next_deadline` has passed.
+    """
+
+    __slots__ = ("_interval", "_ping_at", "_pinged_at", "_timeout", "heard_at")
+
+    def __init__(self, now: float, interval: float | None, timeout: float) -> None:
+        self.heard_at = now
+        self._interval = interval
+        self._timeout = timeout
+        self._pinged_at: float | None = None
+        self._ping_at = now + (interval or 0.0)
+
+    def heard(self, now: float) -> None:
+        """Something was read: the stream was whole until `now`. It proves nothing about what we send."""
+        self.heard_at = now
+
+    def ponged(self, now: float) -> None:
+        """The peer answered: the line lives in both directions. Also where nothing was read on purpose, until `now`."""
+        self.heard_at = now
+        self._pinged_at = None
+
+    def stop(self) -> None:
+        """The verdict was given: nothing is judged any more."""
+        self._interval = None
+
+    @property
+    def next_deadline(self) -> float | None:
+        if self._interval is None:
+            return None
+        return self._ping_at if self._pinged_at is None else self._pinged_at + self._timeout
+
+    def handle_timer(self, now: float) -> Literal["ping", "dead"] | None:
+        """What to do at `now`: send a ping, abort the transport, or nothing yet."""
+        if self._interval is None:
+            return None
+        if self._pinged_at is not None:
+            return "dead" if now >= self._pinged_at + self._timeout else None
+        if now >= self._ping_at:
+            self._pinged_at = now
+            self._ping_at = now + self._interval
+            return "ping"
+        return None
 
 
 class Connection:
@@ -235,3 +286,64 @@ class Connection:
             if self.protocol is not None:
                 self.protocol.excuse(now)
             self.transport.resume_reading()
+
+
+class Backpressure:
+    """Policy `block`: reading stops while a consumer of the session is full, and never for longer than the limit.
+
+    Rules: our own liveness is not judged while nothing is read, and heartbeats still go out. Who has not made room
+    within the limit ends with `BufferOverflow`, and reading goes on: the connection is worth more than one slow
+    consumer. A lost connection gives nobody more time. A reply that somebody awaits is read (the handler that is too
+    slow may be the one who awaits it), until a consumer holds `buffers.AWAITING_ROOM` more than its capacity.
+
+    `fail(subscription, error)` ends one; `awaited()`: replies are waited for.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        limit: float,
+        *,
+        connection: Callable[[], Connection | None],
+        awaited: Callable[[], bool],
+        fail: Callable[[Subscription, BaseException], None],
+    ) -> None:
+        self._loop = loop
+        self._limit = limit
+        self._connection = connection
+        self._awaited = awaited
+        self._fail = fail
+        self._full: set[Subscription] = set()
+
+    def __bool__(self) -> bool:
+        """True while somebody is full."""
+        return bool(self._full)
+
+    def pause(self, subscription: Subscription) -> None:
+        """It is full: stop reading until `resume`, or until the limit."""
+        if subscription not in self._full:
+            self._full.add(subscription)
+            give_up = partial(self._give_up, subscription)
+            self._loop.after(("unblock", subscription), self._limit, give_up)
+        self.judge()
+
+    def resume(self, subscription: Subscription) -> None:
+        """It has room again; the last one that has lets the connection read."""
+        self._full.discard(subscription)
+        self._loop.timers.cancel(("unblock", subscription))
+        self.judge()
+
+    def judge(self) -> None:
+        """Read, or do not: ask anew whenever somebody began or ceased to await a reply."""
+        connection = self._connection()
+        if connection is None:
+            return
+        if self._full and (not self._awaited() or any(each.buffer.is_brimful for each in self._full)):
+            connection.pause()
+        else:
+            connection.resume()
+
+    def _give_up(self, subscription: Subscription) -> None:
+        """The limit is reached."""
+        self.resume(subscription)
+        self._fail(subscription, BufferOverflow(subscription.topic, subscription.delivery.capacity))

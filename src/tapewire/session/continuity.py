@@ -13,23 +13,19 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..marks import Gap, Mark, Reconnected, Subscribed, Subscribing, is_mark
 from ..protocols.base import ClientProtocol, Confirmed, Skipped, StreamPosition, Undecodable
+from ..reporting import is_worth_a_line
 from ..secrets import shown
-from .complaints import is_worth_a_line
-from .delivery import Subscription
-from .loop import Loop
-from .recovery import MAX_BRIDGED, Bridge, Fragment
-from .seeding import Hold
-from .stepping import run_owned
+from .holds import MAX_BRIDGED, Bridge, Fragment, Hold
+from .loop import Loop, run_owned
+from .options import SessionOptions
+from .subscription import Subscription
 from .subscriptions import Loss, Subscriptions, SubscriptionState, Wanted
 
-if TYPE_CHECKING:
-    from .options import SessionOptions
-
-__all__ = ["BRIDGES_AT_A_TIME", "Continuity"]
+__all__ = ["BRIDGES_AT_A_TIME", "Continuity", "Stream"]
 
 logger = logging.getLogger("tapewire.session")
 

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from ..errors import CredentialsError, CredentialsRefused, OwnerCancelled, TapewireError
 from ..retry import RandomFraction
 from ..secrets import Secret, redact, shown
-from .stepping import run_owned
+from .loop import run_owned
 
 __all__ = ["PROGRAMMING_ERRORS", "REFRESH_SHARE", "Credentials", "TokenProvider", "is_final", "renewal_after"]
 

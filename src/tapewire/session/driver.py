@@ -38,18 +38,15 @@ from ..protocols.base import (
 from ..retry import RetryPolicy
 from ..secrets import Secret, shown
 from ..transport.base import Transport
-from .calls import Calls
-from .connection import Connection
+from .connection import Backpressure, Connection
 from .credentials import is_final, renewal_after
-from .delivery import Subscription
-from .loop import Loop
+from .handlers import HandlerTasks
+from .loop import Loop, run_owned
 from .machine import Action, ConnectionMachine, IllegalTransition, Input
 from .options import SessionOptions
-from .pausing import Pausing
-from .pumps import Pumps
-from .stepping import run_owned
+from .requests import Requests
+from .subscription import Subscription
 from .topics import Topics
-from .unopened import Unopened
 
 __all__ = ["SERVED_SECONDS", "Driver"]
 
@@ -57,6 +54,9 @@ logger = logging.getLogger("tapewire.session")
 
 SERVED_SECONDS = 1.0
 """A connection that served us for so long was reachable: if it is lost, the first tries are quick again."""
+
+UNOPENED_SECONDS = 1.0
+"""How long somebody may wait on a session that was never opened before it is told."""
 
 LINGER_SECONDS = 1.0
 """How long a task that was cancelled may take to end before the close goes on without it."""
@@ -80,17 +80,17 @@ class Driver:
             judge=lambda: self.connection,
         )
         self.machine = ConnectionMachine(options.retry, options.supervise)
-        self.unopened = Unopened(self.loop)
+        self._expected_open = False  # it is open, will be, or never will: nobody need be warned
         self.topics = Topics(self, self.loop, options)
-        self.pausing = Pausing(
+        self.backpressure = Backpressure(
             self.loop,
             options.pause_limit,
             connection=lambda: self.connection,
-            awaited=lambda: bool(len(self.calls.pending)),
+            awaited=lambda: bool(len(self.requests.pending)),
             fail=self.topics.fail,
         )
-        self.calls = Calls(self, self.loop, self.pausing.judge)
-        self.pumps = Pumps(self.loop)
+        self.requests = Requests(self, self.loop, self.backpressure.judge)
+        self.handlers = HandlerTasks(self.loop)
         self.generation = 0
         self.last_error: BaseException | None = None
         self.failure: BaseException | None = None
@@ -142,7 +142,7 @@ class Driver:
         """Start, and wait until the line is up. Raises what the session gave up for, or SessionClosed."""
         self.loop.check()
         self.check_usable()
-        self.unopened.opened()
+        self.expect_open()
         if self.line_up:
             return
         waiter = self.loop.future()
@@ -179,8 +179,8 @@ class Driver:
         The work is a task of its own: a close that is cancelled goes on, and all who call it wait for the same one.
         """
         self.loop.check()
-        self.unopened.opened()
-        self.pumps.excuse_caller()
+        self.expect_open()
+        self.handlers.excuse_caller()
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(
                 self._close(), name=f"tapewire {self.name} close"
@@ -197,8 +197,8 @@ class Driver:
                 await self.closed.wait()
         except TimeoutError:
             logger.error("%s: the close did not come to its end in time", self.name)
-        await self.pumps.finish(patience)
-        others = [task for task in self.loop.tasks if task not in self.pumps]
+        await self.handlers.finish(patience)
+        others = [task for task in self.loop.tasks if task not in self.handlers]
         for task in others:
             task.cancel()
         if others:
@@ -211,7 +211,7 @@ class Driver:
         """Subscribe, and start the handler's task. `asked`: parameters, position and credentials of `Topics.want`."""
         self.loop.check()
         self.topics.want(subscription, *asked)
-        self.pumps.start(subscription)
+        self.handlers.start(subscription)
 
     def check_usable(self) -> None:
         """Raise what the session gave up for, or SessionClosed."""
@@ -242,10 +242,10 @@ class Driver:
         command: Command | None = None if self.protocol is None else self.protocol.history(topic, since)
         if command is None:
             raise RequestLost(topic, "history", sent=False, why="the connection is down")
-        return await self.calls.request(command, self.options.request_timeout)
+        return await self.requests.request(command, self.options.request_timeout)
 
     def fail_requests(self, topic: str) -> None:
-        self.calls.lose_topic(topic)
+        self.requests.lose_topic(topic)
 
     def report_failure(self, error: BaseException) -> None:
         """A subscription ended with `error`: `run_forever` raises it."""
@@ -258,13 +258,30 @@ class Driver:
         self.last_error = error
 
     def wait_to_open(self, who: str) -> None:
-        self.unopened.waits(who)
+        """`who` is about to wait for what only an open session can bring.
+
+        Subscribing first and opening then is right, so that waiting is no error; a second of it is told once.
+        """
+        if not self._expected_open and "unopened" not in self.loop.timers:
+            self.loop.after("unopened", UNOPENED_SECONDS, partial(self._warn_never_opened, who))
+
+    def expect_open(self) -> None:
+        """It is opened, or certain to be, or never will be: nobody is warned that it is not."""
+        self._expected_open = True
+        self.loop.timers.cancel("unopened")
+
+    def _warn_never_opened(self, who: str) -> None:
+        self._expected_open = True
+        logger.warning(
+            "%s: %s waits, and the session was never opened; use `async with`, or await its open()",
+            *(self.name, who),
+        )
 
     def block(self, subscription: Subscription) -> None:
-        self.pausing.pause(subscription)
+        self.backpressure.pause(subscription)
 
     def relieve(self, subscription: Subscription) -> None:
-        self.pausing.resume(subscription)
+        self.backpressure.resume(subscription)
 
     def flush(self) -> None:
         """Send what the protocol has to send, and look at the deadlines again."""
@@ -327,7 +344,7 @@ class Driver:
     def _handle_event(self, event: Any) -> None:
         """One event of the protocol, between the publications it came between."""
         if isinstance(event, Replied):
-            self.calls.reply(event)
+            self.requests.reply(event)
         elif isinstance(event, Ready):
             self._feed(Input.READY)
         elif isinstance(event, Failed):
@@ -533,7 +550,7 @@ class Driver:
     def _lower_line(self) -> None:
         if self.connection is not None:
             self.connection.rewind()
-        self.calls.lose_all()
+        self.requests.lose_all()
         self.topics.line_down(self._loss)
 
     def _drop(self) -> None:
@@ -564,7 +581,7 @@ class Driver:
             self.loop.enter(self._gone)
 
     def _gone(self) -> None:
-        self.calls.lose_all("the session was closed before the reply")
+        self.requests.lose_all("the session was closed before the reply")
         self._feed(Input.GONE)
 
     def _give_up(self) -> None:

@@ -10,11 +10,15 @@ is a *turn*, and turns never overlap. Rules:
 * What queued calls queue in turn waits for the event loop's next step, so that no chain of them keeps it for itself.
 * An exception in a turn is a defect. It goes to `on_defect`, which alone sees to it that the state is one that some
   input leaves again.
+* A timer that fires late (a suspended machine, a blocked loop) judges nothing: what lies in the socket is read first,
+  for `GRACE` seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import inspect
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
@@ -23,13 +27,92 @@ from typing import Any, Protocol
 
 from ..clock import Clock
 from ..errors import OwnerCancelled, WrongLoop
-from .complaints import name_of
-from .liveness import GRACE, LATE
-from .timers import Timers
+from ..reporting import name_of
 
-__all__ = ["Judge", "Loop"]
+__all__ = [
+    "BLOCKED_SECONDS",
+    "GRACE",
+    "LATE",
+    "SLICE_SECONDS",
+    "Judge",
+    "Loop",
+    "Timers",
+    "is_cancelled",
+    "run_owned",
+]
 
 logger = logging.getLogger("tapewire.session")
+
+LATE = 1.0
+"""A timer later than this many seconds judges nothing."""
+
+GRACE = 1.0
+"""Seconds to drain the socket after a late timer."""
+
+BLOCKED_SECONDS = 0.25
+"""Whatever keeps the event loop this long without awaiting is reported by name."""
+
+SLICE_SECONDS = 0.01
+"""How long one consumer may go on taking what is buffered before everybody else has a turn."""
+
+_SLACK = 64
+
+
+class Timers:
+    """Deadlines by key, pure: one heap for everything a session waits for, so that it needs a single timer.
+
+    In seconds on the scale of the caller's `now`. Each deadline carries the call that is due then, so that whoever runs
+    them knows no key. Setting a key anew moves its deadline; stale heap entries are skipped. The heap is bounded by
+    compaction: never more than twice as many entries as living keys, and a small constant.
+    """
+
+    def __init__(self) -> None:
+        self._when: dict[Hashable, tuple[float, int, Callable[[], None]]] = {}
+        self._heap: list[tuple[float, int, Hashable]] = []
+        self._serial = 0
+
+    def set(self, key: Hashable, when: float, call: Callable[[], None]) -> None:
+        """Make `call` due at `when`, instead of whatever `key` was due for before."""
+        self._serial += 1
+        self._when[key] = (when, self._serial, call)
+        heapq.heappush(self._heap, (when, self._serial, key))
+        self._compact()
+
+    def cancel(self, key: Hashable) -> None:
+        """Forget `key`, if it is known."""
+        self._when.pop(key, None)
+        self._compact()
+
+    def next(self) -> float | None:
+        """The earliest deadline, or None."""
+        self._skip_stale()
+        return self._heap[0][0] if self._heap else None
+
+    def pop_due(self, now: float) -> list[Callable[[], None]]:
+        """Every call due at `now`, in order of its deadline. They are forgotten."""
+        due: list[Callable[[], None]] = []
+        while True:
+            self._skip_stale()
+            if not self._heap or self._heap[0][0] > now:
+                self._compact()
+                return due
+            due.append(self._when.pop(heapq.heappop(self._heap)[2])[2])
+
+    def _compact(self) -> None:
+        if len(self._heap) > 2 * len(self._when) + _SLACK:
+            self._heap = [(at, serial, living) for living, (at, serial, _) in self._when.items()]
+            heapq.heapify(self._heap)
+
+    def _skip_stale(self) -> None:
+        heap = self._heap
+        while heap and ((known := self._when.get(heap[0][2])) is None or known[1] != heap[0][1]):
+            heapq.heappop(heap)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._when
+
+    def __len__(self) -> int:
+        return len(self._when)
 
 
 class Judge(Protocol):
@@ -263,6 +346,27 @@ class Loop:
             self.attempt(call)
         if (judge := self._judge()) is not None:
             judge.handle_timer(now)
+
+
+async def run_owned(role: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of the owner's and await what it returns, if that can be awaited.
+
+    Raises what it raises. Where it ends with CancelledError although nobody cancelled the task that runs it, something
+    that it waited for was: that is its failure, and raised as OwnerCancelled.
+    """
+    try:
+        result = function(*arguments)
+        return await result if inspect.isawaitable(result) else result
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            raise
+        raise OwnerCancelled(role) from error
+
+
+def is_cancelled() -> bool:
+    """True where it is the present task itself that is cancelled, and not something that it waited for."""
+    task = asyncio.current_task()
+    return task is None or bool(task.cancelling())
 
 
 def _nothing() -> None:

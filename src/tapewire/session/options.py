@@ -1,12 +1,14 @@
-"""What a session is made of, in one frozen value."""
+"""What a session is made of, and its figures: frozen values."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from random import random
+from typing import Any, TypeAlias
 
 import msgspec
 
+from ..arguments import check_function, check_seconds
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError
 from ..protocols.base import ClientProtocol
@@ -14,12 +16,13 @@ from ..retry import NEVER_GIVE_UP, RandomFraction, RetryPolicy
 from ..secrets import Secret
 from ..transport import default_connector
 from ..transport.base import Connector, Endpoint
-from .arguments import check_function, check_seconds
 from .credentials import Credentials
-from .delivery import ErrorHook
 from .subscriptions import Wanted
 
-__all__ = ["SessionOptions"]
+__all__ = ["ErrorHook", "SessionOptions", "Statistics", "SubscriptionStatistics"]
+
+ErrorHook: TypeAlias = Callable[[BaseException, Any], Any]
+"""Called with an exception and what it is about, or None."""
 
 
 class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,3 +101,47 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
             check_seconds("ping_interval", self.ping_interval)
             if self.ping_timeout > self.ping_interval:
                 raise ConfigurationError("ping_timeout", self.ping_timeout, "at most ping_interval")
+
+
+class SubscriptionStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of one subscription. Counters count since it was made."""
+
+    topic: str
+    state: str
+    policy: str
+    buffered: int
+    delivered: int
+    dropped: int
+    marks: int
+    unseen_marks: int
+    """Marks that a handler without `on_mark` was not told of (each was logged)."""
+    handler_errors: int
+    undecodable: int
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of one session, for logs, metrics and screens. Reading them changes nothing and costs no lock.
+
+    Counters count since it was made; times are seconds.
+    """
+
+    name: str
+    state: str
+    connections: int
+    reconnections: int
+    publications: int
+    reads: int
+    subscriptions: int
+    confirmed: int
+    pending_requests: int
+    undecodable: int
+    stale: int
+    handler_errors: int
+    marks: int
+    dropped: int
+    since_heard: float | None
+    """Seconds since anything was read on the present connection; None without one."""
+    heartbeat_rtt: float | None
+    """The protocol's last heartbeat round trip, where it has one."""
+    last_error: str
+    details: tuple[SubscriptionStatistics, ...] = ()

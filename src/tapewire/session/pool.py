@@ -17,10 +17,9 @@ import msgspec
 
 from ..errors import ConfigurationError, SessionClosed, TapewireError, fresh_copy
 from ..protocols.base import StreamPosition
-from .delivery import Subscription
-from .health import Statistics
-from .options import SessionOptions
+from .options import SessionOptions, Statistics
 from .session import Session
+from .subscription import Subscription
 from .subscriptions import Wanted
 
 __all__ = ["Pool"]

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from ..errors import ConfigurationError
 from ..protocols.base import Command, StreamPosition
 from .credentials import Credentials
-from .delivery import Delivery, Subscription
 from .driver import Driver
-from .health import Statistics
-from .options import SessionOptions
+from .handlers import HandlerRunner
+from .options import SessionOptions, Statistics
+from .subscription import Delivery, Subscription
 from .subscriptions import Wanted
 
 __all__ = ["Session"]
@@ -101,7 +102,7 @@ class Session:
 
     async def run_forever(self) -> None:
         """Wait until the session is closed. Raises what it gave up for, or what ended one of its subscriptions."""
-        self._driver.unopened.waits("run_forever()")
+        self._driver.wait_to_open("run_forever()")
         self._driver.listeners += 1
         try:
             await self._driver.over.wait()
@@ -112,7 +113,7 @@ class Session:
 
     def expect_open(self) -> None:
         """Somebody will open it, in a while: who waits until then is not told that nobody did."""
-        self._driver.unopened.opened()
+        self._driver.expect_open()
 
     def reconnect(self) -> None:
         """Drop the connection and make a new one at once. Subscriptions are renewed and marked as after any loss."""
@@ -187,6 +188,7 @@ class Session:
             topic,
             delivery,
             self._driver.topics,
+            runner=partial(HandlerRunner, now=options.clock.monotonic),
             now=options.clock.monotonic,
             strict=options.strict,
             errors=options.errors,
@@ -201,7 +203,7 @@ class Session:
 
     def push(self, command: Command) -> str:
         """Send a command and await nothing. Returns its ref. Raises RequestLost while the line is down."""
-        return self._driver.calls.push(command)
+        return self._driver.requests.push(command)
 
     async def request(self, command: Command, *, seconds: float | None = None) -> Any:
         """Send a command and return the decoded reply.
@@ -210,21 +212,21 @@ class Session:
         `request_timeout`), RequestLost when the connection drops first; their `sent` says whether the venue may have
         it. Nothing is ever sent twice by itself.
         """
-        return await self._driver.calls.request(command, seconds or self._driver.options.request_timeout)
+        return await self._driver.requests.request(command, seconds or self._driver.options.request_timeout)
 
     def ask(self, command: Command, *, seconds: float | None = None) -> asyncio.Future[Any]:
         """As `request`, but sent before this returns, in its place among the pushes; await the future for the reply.
 
         Raises at once what forbids to send it (RequestLost, NotSubscribed, SessionClosed); the future, all else.
         """
-        return self._driver.calls.ask(command, seconds or self._driver.options.request_timeout)
+        return self._driver.requests.ask(command, seconds or self._driver.options.request_timeout)
 
     # --- moving a topic to another session (see pool.py) ---
 
     def release(self, wanted: Wanted) -> Any:
         """Give up a topic without telling its consumers; give what this returns to `adopt` of another session."""
         driver = self._driver
-        pumps = [pump for each in wanted.consumers if (pump := driver.pumps.release(each)) is not None]
+        pumps = [pump for each in wanted.consumers if (pump := driver.handlers.release(each)) is not None]
         return driver.topics.release(wanted), pumps
 
     def adopt(self, held: Any, wanted: Wanted) -> None:
@@ -233,7 +235,7 @@ class Session:
         for consumer, _ in consumers:
             self._subscriptions[consumer] = None
         for pump in pumps:
-            self._driver.pumps.adopt(pump)
+            self._driver.handlers.adopt(pump)
         self._driver.topics.adopt(wanted, consumers)
 
     # --- health -----------------------------------------------------------------------------------------------------
@@ -254,7 +256,7 @@ class Session:
             reads=reads,
             subscriptions=len(driver.topics.subscriptions),
             confirmed=driver.topics.subscriptions.confirmed(),
-            pending_requests=len(driver.calls.pending),
+            pending_requests=len(driver.requests.pending),
             undecodable=driver.topics.continuity.undecodable + sum(detail.undecodable for detail in details),
             stale=stale,
             handler_errors=sum(detail.handler_errors for detail in details),

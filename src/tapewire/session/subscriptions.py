@@ -24,8 +24,8 @@ import msgspec
 
 from ..marks import GapReason
 from ..protocols.base import StreamPosition
+from .holds import Fragment
 from .machine import IllegalTransition
-from .recovery import Fragment
 
 __all__ = [
     "TABLE",

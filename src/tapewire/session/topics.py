@@ -7,11 +7,12 @@ before its read is over. What belongs to one attempt carries that attempt's numb
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..errors import (
     ConfigurationError,
@@ -24,7 +25,6 @@ from ..errors import (
 )
 from ..marks import Errored, Subscribing, Unsubscribed
 from ..protocols.base import (
-    ClientProtocol,
     Confirmed,
     CredentialsExpiring,
     Interrupted,
@@ -33,24 +33,18 @@ from ..protocols.base import (
     StreamPosition,
     Undecodable,
 )
+from ..reporting import is_worth_a_line
 from ..secrets import Secret, shown
-from .complaints import is_worth_a_line
-from .continuity import Continuity
-from .credentials import is_final, renewal_after
-from .delivery import Subscription
+from .continuity import Continuity, Stream
+from .credentials import Credentials, is_final, renewal_after
 from .loop import Loop
+from .options import SessionOptions
+from .subscription import Subscription
 from .subscriptions import End, Loss, Subscriptions, SubscriptionState, Wanted
 from .subscriptions import SubscriptionAction as Do
 from .subscriptions import SubscriptionInput as On
-from .waiters import Waiters
 
-if TYPE_CHECKING:
-    import asyncio
-
-    from .credentials import Credentials
-    from .options import SessionOptions
-
-__all__ = ["Line", "Topics"]
+__all__ = ["Line", "Topics", "Waiters"]
 
 logger = logging.getLogger("tapewire.session")
 
@@ -70,29 +64,16 @@ _PUBLIC_STATE = {
 }
 
 
-class Line(Protocol):
+class Line(Stream, Protocol):
     """What topics ask of whoever owns the connection."""
-
-    @property
-    def protocol(self) -> ClientProtocol | None:
-        """That of the present connection."""
-        ...
 
     @property
     def line_up(self) -> bool:
         """True while subscriptions can be sent."""
         ...
 
-    def proven_ns(self) -> int:
-        """The last moment at which the stream was provably whole."""
-        ...
-
     def fail_requests(self, topic: str) -> None:
         """Replies on this topic will not come any more."""
-        ...
-
-    async def page(self, topic: str, since: StreamPosition) -> Any:
-        """One page of the venue's history. Raises what the request raises."""
         ...
 
     def replace(self, why: str) -> None:
@@ -534,7 +515,7 @@ class Topics:
         self._loop.after(("end", subscription), END_SECONDS, partial(self._tell_end, subscription))
 
     def _tell_end(self, subscription: Subscription) -> None:
-        self.spawn(subscription.caller.tell_end(), f"end {subscription.topic}")
+        self.spawn(subscription.runner.tell_end(), f"end {subscription.topic}")
 
     def _bound_backlog(self, subscription: Subscription) -> None:
         """It left with something buffered: a handler has as long for that as it has when the session closes."""
@@ -665,7 +646,7 @@ class Topics:
             text = shown(_named(wanted.topic, error))
             logger.warning("%s; asking again (refusal no. %d)", text, wanted.refusals)
         for consumer in tuple(wanted.consumers):
-            consumer.caller.tell_soon(error)
+            consumer.runner.tell_soon(error)
 
     def _renew(self, wanted: Wanted, why: str) -> None:
         """Subscribe anew for a fresh start, although it is confirmed."""
@@ -698,6 +679,60 @@ class Topics:
     def _part(self, subscription: Subscription) -> None:
         """It is no consumer any more."""
         self._by_blocking[subscription.delivery.policy == "block"].discard(subscription)
+
+
+class Waiters:
+    """Who waits for the venue's word on a subscription. Each is told exactly once, whatever ends the wait."""
+
+    def __init__(self, make: Callable[[], asyncio.Future[Any]]) -> None:
+        self._make = make
+        self._waiting: dict[Subscription, list[asyncio.Future[Any]]] = {}
+
+    async def wait(self, subscription: Subscription) -> Any:
+        """Until it is settled or refused."""
+        waiter = self._make()
+        self._waiting.setdefault(subscription, []).append(waiter)
+        try:
+            return await waiter
+        finally:
+            self._forget(subscription, waiter)  # who polls with a time-out leaves nothing behind
+
+    def any_for(self, subscription: Subscription) -> bool:
+        """True if somebody waits."""
+        return any(not waiter.done() for waiter in self._waiting.get(subscription, ()))
+
+    def settle(self, subscription: Subscription, reply: Any) -> None:
+        """Confirmed, with this reply."""
+        for waiter in self.take(subscription):
+            if not waiter.done():
+                waiter.set_result(reply)
+
+    def refuse(self, subscription: Subscription, error: BaseException | None = None) -> None:
+        """Not confirmed, for `error`; where there is none, because it was left."""
+        for waiter in self.take(subscription):
+            if not waiter.done():
+                waiter.set_exception(error or NotSubscribed(subscription.topic))
+
+    def refuse_all(self, error: BaseException) -> None:
+        """Nobody is told anything any more."""
+        for subscription in tuple(self._waiting):
+            self.refuse(subscription, error)
+
+    def take(self, subscription: Subscription) -> list[asyncio.Future[Any]]:
+        """Those who wait, to be moved elsewhere with `put`."""
+        return self._waiting.pop(subscription, [])
+
+    def put(self, subscription: Subscription, waiters: list[asyncio.Future[Any]]) -> None:
+        """Those who waited elsewhere wait here now."""
+        if waiters:
+            self._waiting.setdefault(subscription, []).extend(waiters)
+
+    def _forget(self, subscription: Subscription, waiter: asyncio.Future[Any]) -> None:
+        waiting = self._waiting.get(subscription, [])
+        if waiter in waiting:
+            waiting.remove(waiter)
+            if not waiting:
+                del self._waiting[subscription]
 
 
 def _named(topic: str, error: BaseException) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from ..errors import ConfigurationError
 from ..marks import Mark
-from ..session.health import Statistics
+from ..session.options import Statistics
 
 __all__ = ["VENUES", "DemoFault", "Observer", "Venue", "VenueDemo", "demo_settings", "load", "make_demo"]
 

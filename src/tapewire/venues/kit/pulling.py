@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from ...session.stepping import is_cancelled
+from ...session.loop import is_cancelled
 from .holding import Holding
 
 __all__ = ["Source", "Stream"]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ...retry import RetryPolicy
-from ...session.health import Statistics
+from ...session.options import Statistics
 from .. import DemoFault, Observer
 from .api import StakeAPI
 from .channels import BALANCES

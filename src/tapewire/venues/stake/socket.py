@@ -23,10 +23,9 @@ from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed
 from ...retry import RetryPolicy
 from ...secrets import Secret, redact_url, shown
 from ...session.credentials import Credentials
-from ...session.delivery import Delivery, ErrorHook, Subscription
-from ...session.health import Statistics
-from ...session.options import SessionOptions
+from ...session.options import ErrorHook, SessionOptions, Statistics
 from ...session.session import Session
+from ...session.subscription import Delivery, Subscription
 from ..kit.connection import Body, HomeLoop
 from ..kit.dialing import SocketDialing, dialer_of
 from ..kit.settings import Announcement

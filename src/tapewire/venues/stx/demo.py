@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...retry import RetryPolicy
-from ...session.health import Statistics
+from ...session.options import Statistics
 from .. import DemoFault, Observer
 from .client import AsyncSTX
 from .errors import STXException

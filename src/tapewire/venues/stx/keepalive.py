@@ -16,7 +16,7 @@ import msgspec
 
 from ...errors import TapewireError
 from ...secrets import shown
-from ...session.delivery import Subscription
+from ...session.subscription import Subscription
 from .errors import STXInvalidParameterException
 
 __all__ = ["Keepalive", "checked_cancel_on_disconnect", "granted_seconds"]

@@ -29,10 +29,9 @@ from ...protocols.phoenix import PhoenixClient, Push
 from ...retry import NEVER_GIVE_UP, RetryPolicy
 from ...secrets import Secret
 from ...session.credentials import Credentials
-from ...session.delivery import Delivery, ErrorHook, Subscription
-from ...session.health import Statistics
-from ...session.options import SessionOptions
+from ...session.options import ErrorHook, SessionOptions, Statistics
 from ...session.session import Session
+from ...session.subscription import Delivery, Subscription
 from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
 from ..kit.connection import Body, HomeLoop
 from ..kit.dialing import dialer_of

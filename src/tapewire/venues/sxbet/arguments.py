@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from ...arguments import takes_plainly
 from ...retry import RetryPolicy
 from ...secrets import Secret
-from ...session.arguments import takes_plainly
 from ...session.buffers import make_buffer
-from ...session.delivery import Delivery
 from ...session.options import SessionOptions
+from ...session.subscription import Delivery
 from .errors import SXBetInvalidParameter
 
 __all__ = [

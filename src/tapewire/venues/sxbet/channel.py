@@ -13,7 +13,7 @@ from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed, is_ma
 from ...protocols.base import StreamPosition
 from ...protocols.centrifugo import ErrorReply, History, Publication, SeenIds, SubscribeParams
 from ...session.credentials import Credentials
-from ...session.delivery import Subscription
+from ...session.subscription import Subscription
 from ..kit.fields import exact_json
 from ..kit.pulling import Stream
 from .errors import ERRORS, SXBetInvalidParameter, SXBetRequestError

@@ -19,8 +19,7 @@ from ...protocols.centrifugo import CentrifugoClient, Pacing
 from ...retry import RetryPolicy
 from ...secrets import Secret
 from ...session.credentials import Credentials, TokenProvider
-from ...session.health import Statistics
-from ...session.options import SessionOptions
+from ...session.options import SessionOptions, Statistics
 from ...session.pool import Pool
 from ...session.session import Session
 from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ...retry import RetryPolicy
-from ...session.health import Statistics
+from ...session.options import Statistics
 from .. import DemoFault, Observer
 from .book import MarketBook
 from .channel import ChannelSubscription

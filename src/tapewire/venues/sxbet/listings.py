@@ -22,8 +22,8 @@ from .symbols import channel_for
 from .wire import MarketRow, read_rows
 
 if TYPE_CHECKING:
-    from ...session.delivery import Subscription
     from ...session.pool import Pool
+    from ...session.subscription import Subscription
     from .http import AsyncSXBet
     from .profile import Profile
 

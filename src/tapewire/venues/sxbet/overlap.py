@@ -19,8 +19,8 @@ from ...protocols.base import StreamPosition
 from ...protocols.centrifugo import History, Publication
 
 if TYPE_CHECKING:
-    from ...session.delivery import Subscription
     from ...session.pool import Pool
+    from ...session.subscription import Subscription
 
 __all__ = ["OVERLAP", "Overlaps", "Seed"]
 

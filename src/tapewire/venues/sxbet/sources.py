@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from ...marks import Errored, Gap, Mark, Subscribed, Subscribing, is_mark
 from ...protocols.centrifugo import Publication, SeenIds
-from ...session.delivery import Subscription
+from ...session.subscription import Subscription
 from .listings import Listings
 from .watched import SEEN, Watched, message_id
 from .wire import Rows, read_rows

@@ -23,7 +23,7 @@ from .wire import MarketRow, OrderRow, Rows, read_rows
 from .wire_v3 import BookV3Row
 
 if TYPE_CHECKING:
-    from ...session.delivery import Subscription
+    from ...session.subscription import Subscription
     from .watching import Watching
 
 __all__ = ["LevelsWatched", "OrdersWatched", "Watched", "message_id"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...marks import Mark
 from ...protocols.centrifugo import SubscribeParams
-from ...session.delivery import Subscription
+from ...session.subscription import Subscription
 from ..kit.connection import HomeLoop
 from ..kit.pulling import Stream
 from .book import MarketBook

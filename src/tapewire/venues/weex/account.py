@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ...marks import Resynced
-from ...session.delivery import Delivery, Subscription
+from ...session.subscription import Delivery, Subscription
 from .errors import WEEXError
 from .lines import Lines
 from .message import ROW_ERRORS, WeexMessage, messages_of, read_rows

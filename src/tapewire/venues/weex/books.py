@@ -24,7 +24,7 @@ from ...clock import Clock
 from ...errors import SubscriptionEnded
 from ...marks import Errored, Gap, Mark, Resynced, Subscribed, Subscribing, Unsubscribed
 from ...retry import RandomFraction, RetryPolicy
-from ...session.delivery import Delivery, Subscription
+from ...session.subscription import Delivery, Subscription
 from .lines import Lines
 from .message import ROW_ERRORS, WeexMessage
 from .profile import Profile

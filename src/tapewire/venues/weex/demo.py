@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from ...retry import RetryPolicy
-from ...session.health import Statistics
+from ...session.options import Statistics
 from .. import DemoFault, Observer
 from .config import WeexConfig
 from .message import WeexMessage

@@ -15,11 +15,10 @@ from typing import Any, Final
 from ...errors import ConfigurationError, SessionClosed
 from ...protocols.base import ClientProtocol
 from ...secrets import Secret
-from ...session.delivery import Delivery, Subscription
-from ...session.health import Statistics
-from ...session.options import SessionOptions
+from ...session.options import SessionOptions, Statistics
 from ...session.pool import Pool
 from ...session.session import Session
+from ...session.subscription import Delivery, Subscription
 from .errors import WEEXInvalidArgument
 from .operations import CHANNELS_PER_CONNECTION, Operations
 from .profile import Profile

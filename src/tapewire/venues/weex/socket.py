@@ -19,7 +19,7 @@ from ...retry import NEVER_GIVE_UP, RandomFraction, RetryPolicy
 from ...secrets import Secret, host_of
 from ...session.buffers import Policy
 from ...session.credentials import Credentials
-from ...session.health import Statistics
+from ...session.options import Statistics
 from ...transport.base import Endpoint
 from ..kit.connection import HomeLoop
 from ..kit.dialing import SocketDialing, dialer_of

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from ...session.delivery import Delivery, Subscription
+from ...session.subscription import Delivery, Subscription
 from .lines import Lines
 from .message import WeexMessage, messages_of
 from .profile import Profile

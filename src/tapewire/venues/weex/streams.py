@@ -21,7 +21,7 @@ import msgspec
 from ...errors import BufferOverflow, NotSubscribed, SessionClosed, SubscriptionRefused, fresh_copy
 from ...marks import Gap, Mark, is_mark
 from ...session.buffers import EMPTY, Policy, make_buffer
-from ...session.stepping import SLICE_SECONDS, is_cancelled
+from ...session.loop import SLICE_SECONDS, is_cancelled
 from ..kit.holding import Holding
 from .errors import ERRORS, WEEXInvalidArgument
 from .message import WeexMessage

@@ -10,7 +10,7 @@ import inspect
 import types
 from typing import Any
 
-from ..errors import ConfigurationError
+from .errors import ConfigurationError
 
 __all__ = ["check_function", "check_seconds", "takes_plainly"]
 

@@ -3,7 +3,7 @@ import asyncio
 import msgspec
 import pytest
 
-from tapewire.session.health import Statistics, SubscriptionStatistics
+from tapewire.session.options import Statistics, SubscriptionStatistics
 from tests.session.line import line, take
 
 FIGURES = SubscriptionStatistics(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapewire.protocols.base import StreamPosition
-from tapewire.session.recovery import MAX_BRIDGED, Bridge
+from tapewire.session.holds import MAX_BRIDGED, Bridge
 
 
 def position(offset, epoch="e"):

@@ -12,35 +12,32 @@ import asyncio
 import inspect
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
+from ..arguments import check_function, check_seconds
 from ..errors import BufferOverflow, ConfigurationError, SubscriptionEnded, TapewireError
 from ..marks import Gap, Mark, Resynced, is_mark
 from ..protocols.base import StreamPosition
+from ..reporting import is_worth_a_line, name_of
 from ..secrets import shown
-from .arguments import check_function, check_seconds
 from .buffers import EMPTY, Buffer, Policy, make_buffer
-from .calling import Caller
-from .complaints import is_worth_a_line, name_of
-from .health import SubscriptionStatistics
-from .seeding import Seeding
-from .stepping import SLICE_SECONDS
+from .holds import Seeding
+from .loop import SLICE_SECONDS
+from .options import ErrorHook, SubscriptionStatistics
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
-
-    from .topics import Topics
 
     Item_co = TypeVarWithDefault("Item_co", covariant=True, default=Any)
 else:
     Item_co = TypeVar("Item_co", covariant=True)
     """What a subscription yields beside marks: the wire's publication, or what `decode` makes of it."""
 
-__all__ = ["Delivery", "ErrorHook", "Handler", "MarkHandler", "Subscription"]
+__all__ = ["Delivery", "Handler", "MarkHandler", "Owner", "Runner", "Subscription"]
 
 logger = logging.getLogger("tapewire.session")
 
@@ -52,7 +49,6 @@ _QUICK_ITEMS = 8
 
 Handler: TypeAlias = Callable[[Any], Any]
 MarkHandler: TypeAlias = Callable[[Mark], Any]
-ErrorHook: TypeAlias = Callable[[BaseException, Any], Any]
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +104,97 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         check_seconds("snapshot_timeout", self.snapshot_timeout)
 
 
+class Owner(Protocol):
+    """What a subscription asks of the session that serves it."""
+
+    def public_state(self, subscription: Subscription[Any]) -> str:
+        """`unsubscribed`, `subscribing` or `subscribed`."""
+        ...
+
+    def params(self, topic: str) -> Any:
+        """What is asked for at the next (re)subscription."""
+        ...
+
+    def set_params(self, topic: str, params: Any) -> None:
+        """Change that from then on."""
+        ...
+
+    async def confirmation(self, subscription: Subscription[Any]) -> Any:
+        """Wait for the peer's word on it."""
+        ...
+
+    def leave(self, subscription: Subscription[Any]) -> None:
+        """Its consumer leaves."""
+        ...
+
+    def fail(self, subscription: Subscription[Any], error: BaseException) -> None:
+        """It ends with an error of its consumer's."""
+        ...
+
+    def rebuild(self, subscription: Subscription[Any], why: str = ...) -> None:
+        """Have its state anew."""
+        ...
+
+    def reroute(self, subscription: Subscription[Any]) -> None:
+        """Where it takes its publications has changed."""
+        ...
+
+    def block(self, subscription: Subscription[Any]) -> None:
+        """Policy `block`: it is full."""
+        ...
+
+    def relieve(self, subscription: Subscription[Any]) -> None:
+        """Policy `block`: it has room again."""
+        ...
+
+    def expect_end(self, subscription: Subscription[Any]) -> None:
+        """It ended with an error: see to it that its consumer is told, also where it does not come to the end."""
+        ...
+
+    def wait_to_open(self, who: str) -> None:
+        """`who` is about to wait for something to come. Raises WrongLoop."""
+        ...
+
+    def check_loop(self) -> None:
+        """Raise WrongLoop unless this is called from the session's own event loop."""
+        ...
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
+        """Run a coroutine of a consumer's in a task of the session's."""
+        ...
+
+    def now_ns(self) -> int: ...
+
+
+class Runner(Protocol):
+    """What calls the functions of one consumer."""
+
+    errors: int
+    """Exceptions of the handler, `on_mark` and `on_snapshot`."""
+    unseen_marks: int
+    """Marks that went to the log, for want of an `on_mark`."""
+
+    async def run(self) -> None:
+        """Call the handler with each item until the end."""
+        ...
+
+    def call_inline(self, item: Any) -> None:
+        """Call it inside the read, as its owner wants it."""
+        ...
+
+    def tell_inline(self, error: BaseException, item: Any) -> None:
+        """Tell `on_error` inside the read."""
+        ...
+
+    def tell_soon(self, error: BaseException) -> None:
+        """Tell `on_error` of something that ends nothing."""
+        ...
+
+    async def tell_end(self) -> None:
+        """Tell `on_error`, once, what ended the subscription."""
+        ...
+
+
 class _Batches(Generic[Item_co]):
     """A subscription in lists. Not a generator: that would be over with the first wait that is cancelled."""
 
@@ -136,8 +223,9 @@ class Subscription(Generic[Item_co]):
         self,
         topic: str,
         delivery: Delivery,
-        topics: Topics,
+        owner: Owner,
         *,
+        runner: Callable[[Subscription[Any]], Runner],
         now: Callable[[], float],
         strict: bool = False,
         errors: Callable[[BaseException], BaseException] | None = None,
@@ -151,8 +239,8 @@ class Subscription(Generic[Item_co]):
         self.buffer: Buffer = make_buffer(
             delivery.policy, delivery.capacity, on_full=self._full, on_relief=self._relieved, key=delivery.key
         )
-        self.caller = Caller(self, now)
-        self._consume: Callable[[Any], None] = self.caller.call_inline if delivery.inline else self.buffer.put
+        self.runner = runner(self)
+        self._consume: Callable[[Any], None] = self.runner.call_inline if delivery.inline else self.buffer.put
         self.deliver: Callable[[Any], None] = self._consume
         """Where the reader puts a publication now; changes while a snapshot is awaited."""
         self.pending = True
@@ -168,7 +256,7 @@ class Subscription(Generic[Item_co]):
         self.last: Any = None
         """The publication that was taken last and carries a number."""
         self._numbered = True  # until a publication shows that it is not
-        self.topics = topics
+        self.owner = owner
         self._decode = delivery.decode
         self._now = now
         self._slice_began = self._looked = -math.inf
@@ -179,7 +267,7 @@ class Subscription(Generic[Item_co]):
     @property
     def state(self) -> str:
         """`unsubscribed`, `subscribing` or `subscribed`."""
-        return self.topics.public_state(self)
+        return self.owner.public_state(self)
 
     @property
     def was_left(self) -> bool:
@@ -189,11 +277,11 @@ class Subscription(Generic[Item_co]):
     @property
     def params(self) -> Any:
         """What is asked for at the next (re)subscription. Assign to change it from then on."""
-        return self.topics.params(self.topic)
+        return self.owner.params(self.topic)
 
     @params.setter
     def params(self, params: Any) -> None:
-        self.topics.set_params(self.topic, params)
+        self.owner.set_params(self.topic, params)
 
     @property
     def position(self) -> StreamPosition | None:
@@ -233,7 +321,7 @@ class Subscription(Generic[Item_co]):
     async def confirmed(self) -> Any:
         """Wait until the venue has confirmed it; returns its reply. Raises what refused or ended it instead."""
         try:
-            return await self.topics.confirmation(self)
+            return await self.owner.confirmation(self)
         except TapewireError as error:
             told = self.as_told(error)
             if told is error:
@@ -246,12 +334,12 @@ class Subscription(Generic[Item_co]):
         A handler is still called with what is buffered, for the session's `close_timeout` at most; what it does not
         come to is dropped, counted and logged. A call that runs is not cancelled.
         """
-        self.topics.leave(self)
+        self.owner.leave(self)
 
     def resync(self) -> None:
         """Ask for the state anew: from `snapshot` where there is one, else by subscribing again."""
         if not self.buffer.ended:
-            self.topics.rebuild(self)
+            self.owner.rebuild(self)
 
     def statistics(self) -> SubscriptionStatistics:
         """Frozen figures."""
@@ -263,8 +351,8 @@ class Subscription(Generic[Item_co]):
             delivered=self.delivered,
             dropped=self.buffer.dropped,
             marks=self.marks,
-            unseen_marks=self.caller.unseen_marks,
-            handler_errors=self.caller.errors,
+            unseen_marks=self.runner.unseen_marks,
+            handler_errors=self.runner.errors,
             undecodable=self.undecodable,
         )
 
@@ -281,12 +369,12 @@ class Subscription(Generic[Item_co]):
         item = self.buffer.take()
         while item is EMPTY:
             if self.delivered:
-                self.topics.check_loop()
+                self.owner.check_loop()
             else:
-                self.topics.wait_to_open(f"an iteration of {self.topic}")
+                self.owner.wait_to_open(f"an iteration of {self.topic}")
             if not await self.buffer.wait():
                 if self.buffer.error is not None:
-                    await self.caller.tell_end()
+                    await self.runner.tell_end()
                     raise self.buffer.error
                 if self.ended_reason is not None:
                     raise SubscriptionEnded(self.topic, self.ended_reason)
@@ -327,7 +415,7 @@ class Subscription(Generic[Item_co]):
     def deliver_mark(self, mark: Mark) -> None:
         """A mark takes its place behind what was delivered."""
         if self.delivery.inline:
-            self.caller.call_inline(mark)
+            self.runner.call_inline(mark)
         else:
             self.buffer.put_mark(mark)
 
@@ -368,13 +456,13 @@ class Subscription(Generic[Item_co]):
             self.buffer.end(error)
             if error is not None and self.delivery.on_error is not None:
                 if self.delivery.inline:
-                    self.caller.tell_inline(error, None)
+                    self.runner.tell_inline(error, None)
                 else:
-                    self.topics.expect_end(self)
+                    self.owner.expect_end(self)
 
-    def move_to(self, topics: Topics) -> None:
+    def move_to(self, owner: Owner) -> None:
         """Another session of a pool serves it from now on."""
-        self.topics = topics
+        self.owner = owner
 
     def drop_backlog(self) -> None:
         """The time for what is buffered is over: the handler is called with no more of it."""
@@ -412,7 +500,7 @@ class Subscription(Generic[Item_co]):
                     "%s: publication no. %d could not be decoded: %s",
                     *(self.topic, self.undecodable, shown(detail)),
                 )
-            now_ns = self.topics.now_ns()
+            now_ns = self.owner.now_ns()
             return Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, missed=1, detail=detail)
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -426,14 +514,14 @@ class Subscription(Generic[Item_co]):
         except (Exception, asyncio.CancelledError) as error:
             detail = f"reconcile raised {type(error).__name__}: {error}"[:200]
             logger.warning("%s: %s", self.topic, shown(detail))
-            now_ns = self.topics.now_ns()
+            now_ns = self.owner.now_ns()
             self.deliver_mark(Gap(reason="reseed failed", since_ns=now_ns, until_ns=now_ns, detail=detail))
             self.seeded = False
             self.seeding.forget_snapshot()
-            self.topics.rebuild(self)
+            self.owner.rebuild(self)
         if not self.seeding.is_ahead:
             self.deliver = self._consume
-            self.topics.reroute(self)
+            self.owner.reroute(self)
         self._consume(publication)
 
     def _is_others_turn(self) -> bool:
@@ -445,11 +533,11 @@ class Subscription(Generic[Item_co]):
 
     def _full(self) -> None:
         if self.delivery.policy == "fail":
-            self.topics.fail(self, BufferOverflow(self.topic, self.delivery.capacity))
+            self.owner.fail(self, BufferOverflow(self.topic, self.delivery.capacity))
         elif self.delivery.policy == "resync":
-            self.topics.rebuild(self, "the consumer fell behind")
+            self.owner.rebuild(self, "the consumer fell behind")
         else:
-            self.topics.block(self)
+            self.owner.block(self)
 
     def _relieved(self) -> None:
-        self.topics.relieve(self)
+        self.owner.relieve(self)

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from tapewire.session.complaints import Complaints, is_worth_a_line
+from tapewire.session.handlers import HandlerErrorLog
 from tests.session.line import line
 
 
@@ -86,24 +86,16 @@ async def test_an_on_error_that_always_raises_costs_one_traceback_and_a_few_line
 
 
 def test_each_function_is_counted_for_itself(caplog):
-    complaints = Complaints("markets")
+    log = HandlerErrorLog("markets")
     for _ in range(3):
-        complaints.raised("handler", len, ValueError("a"))
-    complaints.raised("on_mark", print, ValueError("b"))
+        log.raised("handler", len, ValueError("a"))
+    log.raised("on_mark", print, ValueError("b"))
     told = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert [record.exc_info is not None for record in told] == [True, False, True]
 
 
 def test_a_secret_in_an_exception_is_masked_in_the_counted_lines(caplog):
-    complaints = Complaints("markets")
+    log = HandlerErrorLog("markets")
     for _ in range(2):
-        complaints.raised("handler", len, ValueError("token=abcdefghijklmnop"))
+        log.raised("handler", len, ValueError("token=abcdefghijklmnop"))
     assert "abcdefghijklmnop" not in caplog.records[-1].getMessage()
-
-
-@pytest.mark.parametrize(
-    ("count", "first", "worth"),
-    [(1, 1, True), (2, 1, True), (3, 1, False), (3, 3, True), (4, 3, True), (5, 3, False), (1024, 1, True)],
-)
-def test_the_first_few_and_the_powers_of_two_are_worth_a_line(count, first, worth):
-    assert is_worth_a_line(count, first) is worth

@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.session.liveness import GRACE, LATE, Liveness
+from tapewire.session.connection import Liveness
+from tapewire.session.loop import GRACE, LATE
 
 
 def test_a_ping_goes_out_on_every_interval():

@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
-from tapewire.session.stepping import BLOCKED_SECONDS, first_step, is_cancelled, watched
+from tapewire.session.handlers import step_coroutine, timed_steps
+from tapewire.session.loop import BLOCKED_SECONDS, is_cancelled
 
 
 async def walk(coroutine, clock, blocked):
-    rest = first_step(coroutine)
-    return "done at once" if rest is None else await watched(*rest, clock.monotonic, blocked.append)
+    rest = step_coroutine(coroutine)
+    return "done at once" if rest is None else await timed_steps(*rest, clock.monotonic, blocked.append)
 
 
 async def test_what_never_waits_is_done_in_one_step(clock):
@@ -59,7 +60,7 @@ async def test_an_awaitable_that_is_no_coroutine_is_stepped_too_and_a_plain_valu
     future = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_later(1, future.set_result, 7)
     assert await walk(future, clock, []) == 7
-    assert first_step("plain") is None
+    assert step_coroutine("plain") is None
 
 
 async def test_a_task_that_is_cancelled_is_told_from_one_whose_wait_was(clock):

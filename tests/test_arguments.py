@@ -4,10 +4,10 @@ import functools
 
 import pytest
 
+from tapewire.arguments import check_function, check_seconds, takes_plainly
 from tapewire.errors import ConfigurationError
-from tapewire.session.arguments import check_function, check_seconds, takes_plainly
-from tapewire.session.delivery import Delivery
 from tapewire.session.options import SessionOptions
+from tapewire.session.subscription import Delivery
 from tests.session.line import line
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapewire.marks import Gap, Resynced
-from tapewire.session.seeding import CAUGHT_UP, Seeding
+from tapewire.session.holds import CAUGHT_UP, Seeding
 
 
 def held(seeding: Seeding, *items: object) -> Seeding:

@@ -24,7 +24,7 @@ async def test_reading_goes_on_when_the_last_of_two_full_consumers_has_room(cloc
         first, second = (session.subscribe(topic, policy="block", capacity=4) for topic in ("a", "b"))
         await first.confirmed()
         await second.confirmed()
-        pausing = session._driver.pausing
+        pausing = session._driver.backpressure
         pausing.pause(first)
         pausing.pause(second)
         assert session._driver.connection.paused

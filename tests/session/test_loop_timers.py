@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.session.timers import Timers
+from tapewire.session.loop import Timers
 
 keys = st.sampled_from(["backoff", "stable", ("retry", "a"), ("deadline", "a"), ("deadline", "b")])
 moments = st.integers(min_value=0, max_value=12)

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from tapewire.errors import NotSubscribed, SessionClosed
-from tapewire.session.waiters import Waiters
+from tapewire.session.topics import Waiters
 
 
 class Named:

@@ -1,7 +1,7 @@
-"""Rebuilding state from a snapshot without a hole and without a lie. Pure: the owner runs the snapshot function.
+"""What is held back while a stream's continuity is proven: from a snapshot, or by paging the venue's history. Pure.
 
-A venue gives an async snapshot function. While it runs, live publications are held here (bounded), and are delivered
-behind the `Resynced` that carries the snapshot. Rules:
+**Snapshots** (`Seeding`, one `Hold` an attempt). A venue gives an async snapshot function. While it runs, live
+publications are held here (bounded), and are delivered behind the `Resynced` that carries the snapshot. Rules:
 
 * A hold starts before the subscription is asked for, so that nothing falls between snapshot and stream.
 * Each attempt has a `Hold` of its own, and a snapshot belongs to the hold that it was asked for: what comes for one
@@ -10,6 +10,12 @@ behind the `Resynced` that carries the snapshot. Rules:
   and then of each publication that comes, until it has kept `CAUGHT_UP` in a row (one alone may be a control frame that
   no snapshot knows of). A recovery in between changes nothing about that.
 * A failed, late or overflowing seed leaves `Gap("reseed failed")`, then what was held; never `Resynced`.
+
+**History** (`Bridge`). A server that cannot replay what was missed on resubscription (too many messages, a time limit)
+may still hold it in its history. A bridge asks for everything after the old position until the position at which the
+live stream goes on, and accepts it only if it is contiguous: one missing offset, another epoch, or no progress, and the
+hole stays a hole. Where the numbering has not moved at all, the answer of the history alone tells an empty hole from a
+channel that keeps none.
 """
 
 from __future__ import annotations
@@ -17,16 +23,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from ..marks import Gap, Mark, Resynced
+import msgspec
+
+from ..marks import Gap, GapReason, Mark, Resynced
 from ..protocols.base import StreamPosition
 
-__all__ = ["CAUGHT_UP", "HOLD_CAPACITY", "Hold", "Reconcile", "Seeding"]
+__all__ = ["CAUGHT_UP", "HOLD_CAPACITY", "MAX_BRIDGED", "Bridge", "Fragment", "Hold", "Reconcile", "Seeding"]
 
 HOLD_CAPACITY = 20_000
 """Live publications held for one subscription while its snapshot is fetched."""
 
 CAUGHT_UP = 8
 """Publications in a row that `reconcile` keeps before the stream counts as past the snapshot."""
+
+MAX_BRIDGED = 10_000
+"""Publications that one bridge may bring, and that may wait for bridges; a wider hole is not worth it."""
 
 Reconcile: TypeAlias = Callable[[Any, Sequence[Any]], Sequence[Any]]
 
@@ -141,3 +152,79 @@ class Seeding:
         if self._kept >= CAUGHT_UP:
             self._ahead = ()
         return True
+
+
+class Fragment(msgspec.Struct, frozen=True):
+    """What came live from `began_ns` to `lost_ns`, while a bridge was built that was lost then, with `reason`.
+
+    The next attempt asks for all of it again. Where that fails too, it was delivered none the less by the venue, and
+    belongs between the hole before it and the hole behind it.
+    """
+
+    items: tuple[Any, ...]
+    began_ns: int
+    lost_ns: int
+    reason: GapReason
+    detail: str
+
+
+class Bridge:
+    """From `since` (exclusive) to `until` (inclusive). Ask `next_since` until it is None, then look at `complete`.
+
+    `began_ns` is when live publications began behind `until`; `room` says how many of them are held.
+    """
+
+    def __init__(
+        self,
+        since: StreamPosition,
+        until: StreamPosition,
+        *,
+        most: int = MAX_BRIDGED,
+        began_ns: int = 0,
+        room: int = MAX_BRIDGED,
+    ) -> None:
+        self.began_ns = began_ns
+        self.room = room
+        self.since = since
+        self.until = until
+        self.publications: list[Any] = []
+        self.held: list[Any] = []
+        """Live publications that came meanwhile: they go on where `until` ends."""
+        self.overflowed = False
+        """True once more came meanwhile than is held."""
+        self.answer: Any = None
+        """The peer's confirmation, announced when the bridge has ended."""
+        self._reached = since.offset
+        width = until.offset - since.offset
+        self._proven = width > 0
+        unmoved = since.offset == until.offset == 0
+        self._possible = since.epoch == until.epoch and (unmoved or 0 < width <= most)
+
+    @property
+    def complete(self) -> bool:
+        """True once everything up to `until` is here."""
+        return self._possible and self._proven and self._reached >= self.until.offset
+
+    @property
+    def next_since(self) -> StreamPosition | None:
+        """Where the next page starts; None when there is none to ask for."""
+        if not self._possible or self.complete:
+            return None
+        return StreamPosition(self._reached, self.since.epoch)
+
+    def take(self, publications: Sequence[Any], epoch: str) -> None:
+        """One page, oldest first. What lies beyond `until` came live as well and is left out."""
+        before = self._reached
+        for publication in publications:
+            if publication.offset > self.until.offset:
+                break
+            if publication.offset <= self._reached:
+                continue
+            if publication.offset != self._reached + 1:
+                self._possible = False
+                return
+            self._reached = publication.offset
+            self.publications.append(publication)
+        if epoch != self.since.epoch or (self._proven and self._reached == before):
+            self._possible = False
+        self._proven = True
