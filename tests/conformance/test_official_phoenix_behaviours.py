@@ -21,9 +21,9 @@ from tapewire.transport.memory import MemoryNetwork
 from tests.faults.nodes import missing_nodes
 from tests.session.line import line, make_session, said, take
 
-CALLS = "tests/session/test_calls.py::"
+CALLS = "tests/session/test_requests.py::"
 CLIENT = "tests/protocols/phoenix/test_client.py::"
-DELIVERY = "tests/session/test_delivery.py::"
+DELIVERY = "tests/session/test_subscription.py::"
 DRIVER = "tests/session/test_driver.py::"
 FAILURES = "tests/faults/test_phoenix_line_failures.py::"
 FRAMES = "tests/protocols/phoenix/test_frames.py::"

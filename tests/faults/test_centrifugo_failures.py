@@ -11,7 +11,7 @@ from tests.faults.nodes import missing_nodes
 BOOK = "tests/venues/sxbet/test_sxbet_book.py::"
 CLIENT = "tests/protocols/centrifugo/"
 CONTINUITY = "tests/session/test_continuity.py::"
-DELIVERY = "tests/session/test_delivery.py::"
+DELIVERY = "tests/session/test_subscription.py::"
 DRIVER = "tests/session/test_driver.py::"
 FETCHING = "tests/session/test_continuity_fetching.py::"
 LINE = "tests/faults/test_centrifugo_line_failures.py::"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from tests.faults.nodes import missing_nodes
 
-CALLS = "tests/session/test_calls.py::"
+CALLS = "tests/session/test_requests.py::"
 CLIENT = "tests/protocols/phoenix/test_client.py::"
-DELIVERY = "tests/session/test_delivery.py::"
+DELIVERY = "tests/session/test_subscription.py::"
 DRIVER = "tests/session/test_driver.py::"
 LINE = "tests/faults/test_phoenix_line_failures.py::"
 PUSHES = "tests/protocols/phoenix/test_client_pushes.py::"
