@@ -65,7 +65,9 @@ OTHERS = DOCUMENT + "test_any_other_disconnect_is_tried_again"
 LOST_STATE = DOCUMENT + "test_insufficient_state_is_not_terminal_and_the_next_subscribed_says_how_it_went"
 TOO_SLOW = PLAYED + "test_a_client_that_does_not_read_is_slow_after_a_megabyte"
 SLOW_HANDLER = DOCUMENT + "test_a_handler_that_takes_its_time_leaves_the_line_to_be_read"
-TAKES_AWAY = SESSION + "subscription.py::test_a_handler_that_awaits_a_minute_delays_nobody_and_costs_no_heartbeat"
+TAKES_AWAY = (
+    SESSION + "subscription.py::test_a_handler_that_awaits_a_minute_delays_nobody_and_costs_no_heartbeat"
+)
 
 
 def held(excerpt: str, *tests: str) -> Sentence:
