@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import httpx2
 
-from tapewire.sandbox.admin import PREFIX, TOKEN_HEADER
+from tapewire.sandbox.net.admin import PREFIX, TOKEN_HEADER
 
 __all__ = ["FIGURES", "NO_FIGURES", "Truth"]
 

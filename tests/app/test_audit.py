@@ -4,8 +4,8 @@ import pytest
 
 from tapewire.app.audit import Observed, Published, audit
 from tapewire.marks import Gap, Lagged, Reconnected, Resynced
-from tapewire.sandbox.carriage import Serving
-from tapewire.sandbox.faults import Touched
+from tapewire.sandbox.core.carriage import Serving
+from tapewire.sandbox.core.faults import Touched
 
 
 def published(*numbers):

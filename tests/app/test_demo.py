@@ -7,7 +7,7 @@ from tapewire.app.demo import DemoStream, run_demo
 from tapewire.errors import ConfigurationError
 from tapewire.marks import Gap
 from tapewire.sandbox import Sandbox
-from tapewire.sandbox.ledger import Ledger
+from tapewire.sandbox.core.ledger import Ledger
 from tapewire.venues import VENUES
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from tapewire.cli.outcomes import REACHED, lifted, ordered, standing
-from tapewire.sandbox.faults import FAULTS, Faults
+from tapewire.sandbox.core.faults import FAULTS, Faults
 from tests.sandbox.test_faults import EXAMPLES
 
 STATE = {

@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapewire.clock import SystemClock
-from tapewire.sandbox.activity import UserActivity
-from tapewire.sandbox.carriage import Carriage
-from tapewire.sandbox.events import Filled
+from tapewire.sandbox.core.activity import UserActivity
+from tapewire.sandbox.core.carriage import Carriage
+from tapewire.sandbox.core.events import Filled
+from tapewire.sandbox.core.faults import Faults
+from tapewire.sandbox.core.ledger import Ledger
 from tapewire.sandbox.face import Stage
 from tapewire.sandbox.faces import FACES, make_face
-from tapewire.sandbox.faces.weex_margin import FINE, MarginPosition
-from tapewire.sandbox.faults import Faults
-from tapewire.sandbox.ledger import Ledger
+from tapewire.sandbox.faces.weex.margin import FINE, MarginPosition
 
 USERS = ("ann", "ben")
 

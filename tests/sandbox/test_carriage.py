@@ -3,8 +3,8 @@
 import pytest
 
 from tapewire.sandbox import Sandbox
-from tapewire.sandbox.carriage import SERVINGS, TOUCHES, Carriage
-from tapewire.sandbox.faults import Faults
+from tapewire.sandbox.core.carriage import SERVINGS, TOUCHES, Carriage
+from tapewire.sandbox.core.faults import Faults
 
 
 class Stand:

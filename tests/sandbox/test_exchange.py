@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapewire.errors import ConfigurationError
-from tapewire.sandbox.events import BookChanged, OrderChanged, Settled
-from tapewire.sandbox.exchange import Exchange
+from tapewire.sandbox.core.events import BookChanged, OrderChanged, Settled
+from tapewire.sandbox.core.exchange import Exchange
 
 ACCOUNTS = ("ann", "bob", "cid")
 

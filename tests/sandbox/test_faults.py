@@ -1,7 +1,7 @@
 import pytest
 
 from tapewire.errors import ConfigurationError
-from tapewire.sandbox.faults import FAULTS, Faults
+from tapewire.sandbox.core.faults import FAULTS, Faults
 
 EXAMPLES = {"crash_channel": {"topic": "t"}, "close_channel": {"topic": "t"}}
 

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.sandbox.activity import UserActivity
-from tapewire.sandbox.events import (
+from tapewire.sandbox.core.activity import UserActivity
+from tapewire.sandbox.core.events import (
     BookChanged,
     Filled,
     MarketClosed,
@@ -11,8 +11,8 @@ from tapewire.sandbox.events import (
     Settled,
     Traded,
 )
-from tapewire.sandbox.exchange import Exchange
-from tapewire.sandbox.flow import Flow, FlowSettings
+from tapewire.sandbox.core.exchange import Exchange
+from tapewire.sandbox.core.flow import Flow, FlowSettings
 
 
 def new_facts(number, chance):

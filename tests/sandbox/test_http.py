@@ -3,7 +3,14 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.sandbox.http import MAX_BODY, HttpLane, Request, Response, is_loopback_host, is_loopback_origin
+from tapewire.sandbox.net.http import (
+    MAX_BODY,
+    HttpLane,
+    Request,
+    Response,
+    is_loopback_host,
+    is_loopback_origin,
+)
 
 GOOD = b"POST /a?x=1&x=2&y= HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nX-Name: v\r\n\r\nabc"
 

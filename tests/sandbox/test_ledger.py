@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapewire.errors import ConfigurationError
-from tapewire.sandbox.ledger import ENTRY_OVERHEAD, Ledger, digest_of
+from tapewire.sandbox.core.ledger import ENTRY_OVERHEAD, Ledger, digest_of
 
 payloads = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=10),

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.sandbox.matching import Order, RestingOrders, unit_cost
+from tapewire.sandbox.core.matching import Order, RestingOrders, unit_cost
 
 
 def order(number, side, price, quantity=10, account="a"):

@@ -7,8 +7,8 @@ from collections import defaultdict
 import pytest
 
 from tapewire.sandbox import Sandbox
-from tapewire.sandbox.exchange import Exchange
-from tapewire.sandbox.faces.stake_house import FIXTURES, GAMES, StakeFlow, iso
+from tapewire.sandbox.core.exchange import Exchange
+from tapewire.sandbox.faces.stake.tables import FIXTURES, GAMES, StakeFlow, iso
 
 
 def played(seed, steps=2000):

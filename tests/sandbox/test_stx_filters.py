@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.sandbox.faces.stx_filters import (
+from tapewire.sandbox.faces.stx.filters import (
     FIELDS,
     MANDATORY_FIELDS,
     MESSAGE_TYPES,

@@ -2,8 +2,8 @@
 
 from tapewire.protocols.base import StreamPosition
 from tapewire.sandbox import Sandbox
-from tapewire.sandbox.faces.sxbet_channels import PUBLICATION_OVERHEAD, Channels
-from tapewire.sandbox.ledger import Entry
+from tapewire.sandbox.core.ledger import Entry
+from tapewire.sandbox.faces.sxbet.channels import PUBLICATION_OVERHEAD, Channels
 
 BOOK, TRADES, QUIET = "order_book:one", "recent_trades:global", "active_orders:0xquiet"
 

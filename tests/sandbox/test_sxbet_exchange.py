@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from tapewire.clock import SystemClock
 from tapewire.errors import ConfigurationError
-from tapewire.sandbox.carriage import Carriage
+from tapewire.sandbox.core.carriage import Carriage
+from tapewire.sandbox.core.faults import Faults
+from tapewire.sandbox.core.ledger import Ledger
 from tapewire.sandbox.face import Stage
-from tapewire.sandbox.faces.sxbet import SxBetFace
-from tapewire.sandbox.faces.sxbet_units import ODDS_SCALE, BookLevels
-from tapewire.sandbox.faults import Faults
-from tapewire.sandbox.ledger import Ledger
+from tapewire.sandbox.faces.sxbet.face import SxBetFace
+from tapewire.sandbox.faces.sxbet.units import ODDS_SCALE, BookLevels
 
 NOW = 1_800_000_000 * 10**9
 MAKER, TAKER = "0x" + "a" * 40, "0x" + "b" * 40

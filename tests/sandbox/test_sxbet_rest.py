@@ -2,9 +2,9 @@
 
 import pytest
 
-from tapewire.sandbox.faces.sxbet_limits import CallLimits
-from tapewire.sandbox.faces.sxbet_tokens import SxBetKeys, wallet_of
-from tapewire.sandbox.http import Request
+from tapewire.sandbox.faces.sxbet.credentials import SxBetKeys, wallet_of
+from tapewire.sandbox.faces.sxbet.limits import CallLimits
+from tapewire.sandbox.net.http import Request
 from tests.sandbox.sxbet_peers import data, first_market, get, sandbox_of
 
 V2_TOKEN, V3_TOKEN = "/user/realtime-token/api-key", "/user/realtime-token-v3/api-key"

@@ -3,7 +3,7 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
-from tapewire.sandbox.tokens import TokenMint
+from tapewire.sandbox.core.tokens import TokenMint
 
 
 def test_what_was_signed_is_read_back_and_no_two_tokens_are_the_same():

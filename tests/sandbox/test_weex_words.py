@@ -5,9 +5,9 @@ import random
 import pytest
 
 from tapewire.errors import ConfigurationError
-from tapewire.sandbox.faces.weex_symbols import contract_of, contracts_for, fixed
-from tapewire.sandbox.faces.weex_tape import DAY, INTERVALS, closing_of, opening_of
-from tapewire.sandbox.faces.weex_v2 import channel_of, topic_of
+from tapewire.sandbox.faces.weex.contracts import contract_of, contracts_for, fixed
+from tapewire.sandbox.faces.weex.tape import DAY, INTERVALS, closing_of, opening_of
+from tapewire.sandbox.faces.weex.v2 import channel_of, topic_of
 
 
 @pytest.mark.parametrize(

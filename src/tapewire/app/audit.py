@@ -24,8 +24,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ..marks import Gap, Lagged, Mark, Reconnected, is_mark
-from ..sandbox.carriage import Serving
-from ..sandbox.faults import Touched
+from ..sandbox.core.carriage import Serving
+from ..sandbox.core.faults import Touched
 
 __all__ = ["Audit", "AuditWalk", "Hole", "Item", "Observed", "Published", "audit", "explained"]
 

@@ -19,10 +19,10 @@ import msgspec
 
 from ..errors import ConfigurationError
 from ..marks import Mark
-from ..sandbox.carriage import Serving
-from ..sandbox.faults import FAULTS, Injected
-from ..sandbox.ledger import digest_of
-from ..sandbox.server import Sandbox
+from ..sandbox.core.carriage import Serving
+from ..sandbox.core.faults import FAULTS, Injected
+from ..sandbox.core.ledger import digest_of
+from ..sandbox.net.server import Sandbox
 from ..venues import DemoFault, VenueDemo, demo_settings, make_demo
 from .audit import Audit, AuditWalk, Item, Observed, Published, explained
 

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ..sandbox.admin import PREFIX, TOKEN_HEADER
-from ..sandbox.faults import FAULTS, Fault, Parameter
+from ..sandbox.core.faults import FAULTS, Fault, Parameter
+from ..sandbox.net.admin import PREFIX, TOKEN_HEADER
 from .endings import end_with
 from .logs import Verbose
 from .outcomes import NOTHING_REACHED, lifted, ordered, standing

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ..sandbox.server import Sandbox
+from ..sandbox.net.server import Sandbox
 from ..venues import VENUES
 from .endings import end_with
 from .logs import Verbose

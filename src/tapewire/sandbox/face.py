@@ -14,13 +14,13 @@ import msgspec
 
 from ..clock import Clock
 from ..protocols.base import Payload
-from .carriage import Carriage
-from .events import Event
-from .exchange import Exchange
-from .faults import Faults, Injected
-from .flow import Flow
-from .http import Request, Response
-from .ledger import Entry, Ledger
+from .core.carriage import Carriage
+from .core.events import Event
+from .core.exchange import Exchange
+from .core.faults import Faults, Injected
+from .core.flow import Flow
+from .core.ledger import Entry, Ledger
+from .net.http import Request, Response
 
 __all__ = ["Face", "MessageKind", "ReplayingFace", "Route", "Socket", "SocketHandler", "Stage"]
 

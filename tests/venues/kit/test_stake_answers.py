@@ -19,7 +19,7 @@ from graphql import is_object_type as is_object
 
 from tapewire.retry import NO_RETRY
 from tapewire.sandbox import Sandbox
-from tapewire.sandbox.faces.stake_schema import SCHEMA_TEXT
+from tapewire.sandbox.faces.stake.schema import SCHEMA_TEXT
 from tapewire.venues.stake import AnswerError, ServerError, StakeAPI, StakeWebSocket
 from tapewire.venues.stake.operations import QUERIES
 from tests.venues.kit.wrong_answers import Operation, answering, right_answer, tried

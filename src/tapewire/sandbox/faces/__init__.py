@@ -11,10 +11,10 @@ from ..face import Face, Stage
 __all__ = ["FACES", "make_face"]
 
 FACES = {
-    "stx": "stx:StxFace",
-    "sxbet": "sxbet:SxBetFace",
-    "stake": "stake:StakeFace",
-    "weex": "weex:WeexFace",
+    "stx": "stx.face:StxFace",
+    "sxbet": "sxbet.face:SxBetFace",
+    "stake": "stake.face:StakeFace",
+    "weex": "weex.face:WeexFace",
 }
 """Module and class of each venue's face."""
 

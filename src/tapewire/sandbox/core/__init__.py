@@ -1,0 +1,1 @@
+"""The played exchange and what is known of it: no sockets, no clock, no venue's spelling."""

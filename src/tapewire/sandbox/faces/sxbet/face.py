@@ -1,0 +1,207 @@
+"""SX Bet, played: its HTTP API, its Centrifugo server at `/connection/websocket`, one exchange behind both.
+
+What happens at the exchange becomes publications of both generations' channels, by `messages`. Each is entered in the
+ledger under its channel with the event `publication`, and numbered and pushed then. `book` is the truth of a market's
+book, for whoever wants to compare a client's with it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ....errors import ConfigurationError
+from ...core.events import Event
+from ...core.exchange import Market
+from ...core.flow import HOUSE, Flow, FlowSettings
+from ...core.matching import Side
+from ...face import Route, Socket, SocketHandler, Stage
+from ...net.http import Request, Response
+from .bets import Tape
+from .channels import WINDOW, Channels
+from .credentials import TOKEN_LIFETIME, SxBetKeys, Verdict
+from .limits import CallLimits
+from .messages import News, Words
+from .orders import MakerOrders
+from .rest import SxBetRest
+from .socket import SocketSettings, SxBetSocket
+from .units import PAYOUT, BookLevels, HashedExchange, address_of, book_levels
+from .words import EventWords
+
+__all__ = ["SxBetFace"]
+
+OUTBOUND_QUEUE = 1024 * 1024
+"""Bytes that may wait for one socket (sxbet.md 1.1)."""
+
+MAX_LISTENING = 1000
+_OWN_CHANNELS = ("active_orders:", "ce_refunds:", "account:orders_v3_#", "account:fills_v3_#")
+
+
+class SxBetFace:
+    """The played venue. Times in seconds; `history_window` is how long publications can be replayed.
+
+    `call_limits=False` counts no calls. The other arguments are those of `FlowSettings`, `SocketSettings`, `SxBetKeys`.
+    """
+
+    name = "sxbet"
+    idle_timeout = float("inf")  # only a pong counts, and the socket judges those
+    idle_code = 3012
+    slow_consumer_code = 3008
+    subprotocols = ("centrifuge-json",)
+    socket_paths = frozenset({"/connection/websocket"})
+
+    def __init__(
+        self,
+        stage: Stage,
+        *,
+        markets: int = 6,
+        churn_every: int = 400,
+        token_lifetime: float = TOKEN_LIFETIME,
+        history_window: float = WINDOW,
+        call_limits: bool = True,
+        **socket: Any,
+    ) -> None:
+        try:
+            self._socket_settings = SocketSettings(**socket)
+        except TypeError:
+            allowed = [*SocketSettings.__struct_fields__, "markets", "churn_every", "token_lifetime"]
+            raise ConfigurationError("settings", sorted(socket), allowed) from None
+        self.stage = stage
+        seed = f"{self.name}-{stage.seed}"
+        self.exchange: HashedExchange = HashedExchange(seed)
+        # Every fill has two sides on the wire, so the house's orders and fills must be heard of too.
+        settings = FlowSettings(
+            payout=PAYOUT, markets=markets, spread=2, churn_every=churn_every, market_life=stage.market_life
+        )
+        self.flow = Flow(self.exchange, EventWords(), seed, settings)
+        for name in HOUSE:
+            self.exchange.accounts[name].watched = True
+        self.orders = MakerOrders()
+        self.tape = Tape()
+        self.channels = Channels(history_window)
+        self._keys = SxBetKeys(token_lifetime)
+        self._words = Words(seed)
+        self._message_ids = random.Random(f"messages-{seed}")
+        self._sockets: set[SxBetSocket] = set()
+        rest = SxBetRest(self, CallLimits() if call_limits else None)
+        self.routes: Mapping[tuple[str, str], Route] = rest.routes
+
+    def environment(self, url: str) -> dict[str, str]:
+        """The variable that leads the SDK here. Any API key will do."""
+        return {"SXBET_HOST": url}
+
+    # The truth
+
+    def book(self, market_hash: str) -> BookLevels:
+        """What rests in a market now; empty once it has ended. Raises ConfigurationError for an unknown market."""
+        market = self.exchange.find_market(market_hash)
+        if market is None:
+            raise ConfigurationError("market_hash", market_hash, list(self.exchange.markets))
+        return book_levels(market)
+
+    def whole_book(self, market: Market) -> dict[str, Any]:
+        """The later generation's book of a market."""
+        return self._words.whole_book(market)
+
+    def best_odds(self, market: Market, side: Side) -> dict[str, Any]:
+        """The best odds of those who back one outcome, and since when."""
+        return self._words.best_odds(market, side)
+
+    # HTTP
+
+    def admits(self, api_key: str) -> bool:
+        """True if the key opens an account now."""
+        if self.stage.faults.meet("refuse_tokens", self.stage.clock.time_ns()):
+            return False
+        return self._keys.is_good(api_key)
+
+    def token_for(self, api_key: str) -> str:
+        """A token for the realtime server."""
+        return self._keys.token_for(api_key, self.stage.clock.time_ns() / 1e9)
+
+    # Sockets
+
+    def accept(self, request: Request, socket: Socket) -> SocketHandler | Response:
+        """Who it is, is asked on the socket. Only JSON is spoken."""
+        offered = request.headers.get("sec-websocket-protocol", "")
+        wants = {offered, request.query.get("format", ""), request.query.get("cf_protocol", "")}
+        if wants & {"protobuf", "centrifuge-protobuf"}:
+            return Response.error(400, "the sandbox speaks JSON only")
+        limit = self.stage.faults.meet("channel_limit", self.stage.clock.time_ns())
+        socket.limit_outgoing(OUTBOUND_QUEUE)
+        handler = SxBetSocket(self, socket, self._socket_settings, limit.params["count"] if limit else None)
+        self._sockets.add(handler)
+        return handler
+
+    def judge(self, token: str) -> Verdict:
+        """Whether a token is good now."""
+        now_ns = self.stage.clock.time_ns()
+        if self.stage.faults.meet("refuse_tokens", now_ns):
+            return "invalid"
+        return self._keys.judge(token, now_ns / 1e9)
+
+    def forget(self, socket: SxBetSocket) -> None:
+        """A socket is over."""
+        self._sockets.discard(socket)
+
+    def listening_accounts(self) -> list[str]:
+        """The wallets whose own channels somebody listens to; never the house's."""
+        house = {address_of(name) for name in HOUSE}
+        wallets = {
+            channel.removeprefix(start)
+            for channel in self.channels.subscribed()
+            for start in _OWN_CHANNELS
+            if channel.startswith(start)
+        }
+        return sorted(wallet for wallet in wallets if wallet.startswith("0x") and wallet not in house)[
+            :MAX_LISTENING
+        ]
+
+    def joined_topics(self) -> list[str]:
+        """The topics that somebody has joined."""
+        return list(self.channels.subscribed())
+
+    def tick(self, now: float, now_ns: int) -> None:
+        """Pings, pongs, tokens that run out; histories that are too old."""
+        self.channels.expire(now_ns / 1e9)
+        for socket in tuple(self._sockets):
+            socket.tick(now)
+
+    # Faults
+
+    def expire_tokens(self) -> int:
+        """Every token given so far is expired; open connections go on until their time to live is over."""
+        return self._keys.expire_all()
+
+    def end_topic(self, topic: str, *, crashed: bool) -> int:
+        """Unsubscribe whoever listens: crashed, they are expected back."""
+        return self.channels.end(topic, 2500 if crashed else 2000)
+
+    def prune_history(self, topic: str | None, keep: int) -> int:
+        """Forget what could be recovered."""
+        return self.channels.prune(topic, keep)
+
+    def restart_history(self, topic: str | None) -> int:
+        """Another epoch."""
+        return self.channels.restart(topic)
+
+    def lose_place(self, topic: str | None) -> int:
+        """Insufficient state: unsubscribe (2500) from a channel, or disconnect (3010)."""
+        if topic is not None:
+            return self.channels.end(topic, 2500)
+        sockets = tuple(self._sockets)
+        for socket in sockets:
+            socket.disconnect(3010)
+        return len(sockets)
+
+    # Publishing
+
+    def publish(self, events: Sequence[Event], now_ns: int) -> None:
+        """Tell what happened, in order; what is told twice (to a market's and its event's channel) has one id."""
+        news = News(self.exchange, self.orders, self.tape, self._words, now_ns)
+        for told in news.of(events):
+            message_id = f"{self._message_ids.getrandbits(128):032x}"
+            for channel in told.channels:
+                entry = self.stage.ledger.append(self.name, channel, "publication", told.payload, now_ns)
+                self.channels.publish(entry, message_id, now_ns / 1e9)

@@ -1,0 +1,1 @@
+"""WEEX, played."""

@@ -1,0 +1,1 @@
+"""One port of this machine: connections, HTTP, the sandbox's own endpoints, faults on sockets."""
