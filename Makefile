@@ -16,7 +16,7 @@ DROP_INS = $(patsubst %/pyproject.toml,%,$(wildcard drop_in/*/pyproject.toml))
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format test-real test-versions faults bench soak simulate lock clean
+.PHONY: help install demo test check format test-real test-versions faults bench soak simulate mutants lock clean
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ soak: $(INSTALLED) ## the demo round after round: honest every time, and nothing
 
 simulate: $(INSTALLED) ## random faults on virtual time, 10,000 seeds a wire; ARGS="--wire phoenix --seed 7 --trace"
 	PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation $(ARGS)
+
+mutants: $(INSTALLED) ## deliberate faults of the engine, each of which must be found
+	$(BIN)/pytest -n auto -m mutants $(ARGS)
 
 lock: | $(BIN)/python ## write requirements.lock anew; ARGS=--upgrade for newer versions
 	@[ -n "$(UV)" ] || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)

@@ -96,6 +96,7 @@ def _parser(wires: list[str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--all", action="store_true", help="name every failing seed, not the first of each kind"
     )
+    parser.add_argument("--until", metavar="KIND[|KIND]", help="stop once a seed complains of this first")
     return parser
 
 
@@ -118,6 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
                 for wire, seed, complaints in results:
                     tally.add(wire, seed, complaints)
                 tally.tell_progress()
+                if options.until and not tally.kinds.isdisjoint(options.until.split("|")):
+                    break
         except KeyboardInterrupt:
             interrupted = True
             pool.terminate()
@@ -130,6 +133,7 @@ class _Tally:
 
     def __init__(self, *, every: bool, quiet: bool) -> None:
         self.failed = 0
+        self.kinds: set[str] = set()
         self._every, self._quiet = every, quiet
         self._done: Counter[str] = Counter()
         self._kinds: dict[tuple[str, str], list[int]] = {}
@@ -140,6 +144,7 @@ class _Tally:
         if complaints:
             kind, text = complaints[0]
             self.failed += 1
+            self.kinds.add(kind)
             seeds = self._kinds.setdefault((wire, signature(f"{kind}: {text}")), [])
             seeds.append(seed)
             if self._every or len(seeds) == 1:
