@@ -19,7 +19,7 @@ from tapewire.sandbox.core.carriage import Carriage
 from tapewire.sandbox.core.events import Filled
 from tapewire.sandbox.core.faults import Faults
 from tapewire.sandbox.core.ledger import Ledger
-from tapewire.sandbox.face import Stage
+from tapewire.sandbox.face import FaceContext
 from tapewire.sandbox.faces import FACES, make_face
 from tapewire.sandbox.faces.weex.margin import FINE, MarginPosition
 
@@ -32,8 +32,10 @@ class Played:
     def __init__(self, venue: str, seed: int) -> None:
         ledger = Ledger()
         carriage = Carriage(lambda venue, topic: ledger.last_sequence(topic, venue=venue))
-        stage = Stage(ledger=ledger, carriage=carriage, faults=Faults(), clock=SystemClock(), seed=seed)
-        self.face = make_face(venue, stage)
+        context = FaceContext(
+            ledger=ledger, carriage=carriage, faults=Faults(), clock=SystemClock(), seed=seed
+        )
+        self.face = make_face(venue, context)
         self.exchange = self.face.exchange
         self.now_ns = 0
         self.fills: list[Filled] = []

@@ -12,7 +12,7 @@ from tapewire.errors import ConfigurationError
 from tapewire.sandbox.core.carriage import Carriage
 from tapewire.sandbox.core.faults import Faults
 from tapewire.sandbox.core.ledger import Ledger
-from tapewire.sandbox.face import Stage
+from tapewire.sandbox.face import FaceContext
 from tapewire.sandbox.faces.sxbet.face import SxBetFace
 from tapewire.sandbox.faces.sxbet.units import ODDS_SCALE, BookLevels
 
@@ -23,14 +23,14 @@ MAKER, TAKER = "0x" + "a" * 40, "0x" + "b" * 40
 def face_of(seed=1, **settings):
     """A face without a sandbox, opened; time stands still."""
     carriage = Carriage(lambda venue, topic: 0)
-    stage = Stage(ledger=Ledger(), carriage=carriage, faults=Faults(), clock=SystemClock(), seed=seed)
-    face = SxBetFace(stage, **settings)
+    context = FaceContext(ledger=Ledger(), carriage=carriage, faults=Faults(), clock=SystemClock(), seed=seed)
+    face = SxBetFace(context, **settings)
     face.publish(face.flow.open(NOW), NOW)
     return face
 
 
 def told(face, channel, since=0):
-    return [entry.payload for entry in face.stage.ledger.since(channel, since)]
+    return [entry.payload for entry in face.context.ledger.since(channel, since)]
 
 
 def place(face, account, market_id, side, price, quantity):
@@ -95,8 +95,8 @@ def test_no_two_messages_of_a_channel_say_the_same():
     face = face_of(churn_every=40)
     for _ in range(300):
         face.publish(face.flow.step(NOW), NOW)  # at one and the same moment
-    for _, topic, _ in face.stage.ledger.topics():
-        digests = [entry.digest for entry in face.stage.ledger.since(topic)]
+    for _, topic, _ in face.context.ledger.topics():
+        digests = [entry.digest for entry in face.context.ledger.since(topic)]
         assert len(set(digests)) == len(digests), topic
 
 
@@ -105,7 +105,7 @@ def test_the_same_seed_tells_the_same():
         face = face_of(seed)
         for _ in range(60):
             face.publish(face.flow.step(NOW), NOW)
-        return [(entry.topic, entry.body) for entry in face.stage.ledger]
+        return [(entry.topic, entry.body) for entry in face.context.ledger]
 
     assert run(3) == run(3) != run(4)
 
@@ -169,7 +169,7 @@ def test_a_bet_is_told_to_both_sides_when_placed_confirmed_and_settled():
     market_id = quiet_market(face).market_id
     first = place(face, MAKER, market_id, "sell", 300, 4)
     second = place(face, MAKER, market_id, "sell", 320, 4)
-    before = face.stage.ledger.last_sequence("recent_trades:global")
+    before = face.context.ledger.last_sequence("recent_trades:global")
     place(face, TAKER, market_id, "buy", None, 6)
     next_moment(face)
     face.publish(face.exchange.close_market(market_id, NOW, outcome=0), NOW)

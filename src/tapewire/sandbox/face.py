@@ -22,13 +22,13 @@ from .core.flow import Flow
 from .core.ledger import Entry, Ledger
 from .net.http import Request, Response
 
-__all__ = ["Face", "MessageKind", "ReplayingFace", "Route", "Socket", "SocketHandler", "Stage"]
+__all__ = ["Face", "FaceContext", "MessageKind", "ReplayingFace", "Route", "Socket", "SocketHandler"]
 
 MessageKind: TypeAlias = Literal["publication", "heartbeat", "control"]
 Route: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-class Stage(msgspec.Struct, frozen=True, kw_only=True):
+class FaceContext(msgspec.Struct, frozen=True, kw_only=True):
     """What the sandbox lends a face. `market_life`: seconds that a market lives, where the venue's markets end."""
 
     ledger: Ledger
@@ -98,7 +98,7 @@ class SocketHandler(Protocol):
 
 
 class Face(Protocol):
-    """One venue, played. Made with `(stage)` and its own keyword arguments."""
+    """One venue, played. Made with `(context)` and its own keyword arguments."""
 
     name: str
     exchange: Exchange

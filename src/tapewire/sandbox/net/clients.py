@@ -14,7 +14,7 @@ import socket as socket_module
 import struct
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request as UpgradeRequest
@@ -24,13 +24,10 @@ from websockets.server import ServerProtocol
 from ...protocols.base import Binary, Payload
 from ..core.faults import Injected
 from ..core.ledger import Entry
-from ..face import Face, MessageKind, SocketHandler
+from ..face import Face, FaceContext, MessageKind, Socket, SocketHandler
 from .http import HttpLane, Request, Response
 
-if TYPE_CHECKING:
-    from .server import Sandbox
-
-__all__ = ["MAX_INBOUND", "MAX_OUTGOING", "SLOW_TIMEOUT", "Client"]
+__all__ = ["MAX_INBOUND", "MAX_OUTGOING", "SLOW_TIMEOUT", "Client", "Port"]
 
 MAX_INBOUND = 64 * 1024
 """Bytes of one WebSocket message of a client."""
@@ -61,16 +58,51 @@ _wire_log = logging.getLogger("tapewire.sandbox.wire")
 _wire_log.setLevel(logging.WARNING)  # the library logs request lines below that, and they hold tokens
 
 
-class Client(asyncio.Protocol):
-    """One connection. `number` names it in faults; its `venue` is known once it is a WebSocket."""
+class Port(Protocol):
+    """What a connection asks of whoever listens, and tells it."""
 
-    def __init__(self, house: Sandbox, number: int) -> None:
+    def admit(self, client: Client) -> bool:
+        """Count a new connection in; False where there are too many."""
+        ...
+
+    async def respond(self, request: Request) -> Response:
+        """The answer to an HTTP request."""
+        ...
+
+    def accept(self, request: Request, socket: Socket) -> tuple[Face | None, SocketHandler | Response]:
+        """The face and handler of a socket that wants to open, or the response that refuses it."""
+        ...
+
+    def opened(self, client: Client) -> None:
+        """A connection has become a socket."""
+        ...
+
+    def slowed(self, client: Client) -> None:
+        """A client did not read fast enough and is being disconnected."""
+        ...
+
+    def ended(self, client: Client) -> None:
+        """A connection is over."""
+        ...
+
+
+class Client(asyncio.Protocol):
+    """One connection. `number` names it in faults; its `venue` is known once it is a WebSocket.
+
+    `max_outgoing`: bytes that may wait for it; `slow_timeout`: seconds that it then has to read why it is closed.
+    """
+
+    def __init__(
+        self, number: int, port: Port, context: FaceContext, *, max_outgoing: int, slow_timeout: float
+    ) -> None:
         self.number = number
         self.face: Face | None = None
         self.sent = 0
         self.received = 0
-        self._house = house
-        self._max_outgoing = house.max_outgoing
+        self._port = port
+        self._faults, self._carriage, self._clock = context.faults, context.carriage, context.clock
+        self._max_outgoing = max_outgoing
+        self._slow_timeout = slow_timeout
         self._has_queue = False
         self._transport: asyncio.Transport
         self._lane = HttpLane()
@@ -117,7 +149,7 @@ class Client(asyncio.Protocol):
             connection.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_SNDBUF, WIRE_BUFFER)
         self._loop = asyncio.get_running_loop()
         self.opened_at = self.last_data_at = self._loop.time()
-        if not self._house.admit(self):
+        if not self._port.admit(self):
             self.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -149,7 +181,7 @@ class Client(asyncio.Protocol):
         handler, self._handler = self._handler, None
         if handler is not None:
             handler.lost()
-        self._house.dismiss(self)
+        self._port.ended(self)
 
     def pause_writing(self) -> None:
         """The client reads more slowly than we write: what follows waits in our queue."""
@@ -186,7 +218,7 @@ class Client(asyncio.Protocol):
 
     async def _respond(self, request: Request) -> None:
         try:
-            response = await self._house.respond(request)
+            response = await self._port.respond(request)
         except Exception:
             _log.exception("%r failed", request)
             response = Response.error(500, "the sandbox failed; its log says why")
@@ -203,7 +235,7 @@ class Client(asyncio.Protocol):
         self._next_request()
 
     def _upgrade(self, request: Request) -> None:
-        face, outcome = self._house.accept(request, self)
+        face, outcome = self._port.accept(request, self)
         if face is None or isinstance(outcome, Response):
             assert isinstance(outcome, Response)
             self._write(self._lane.encode(outcome)[0])
@@ -229,7 +261,7 @@ class Client(asyncio.Protocol):
             self._hang_up()
             return
         self._ws, self.face, self._handler = ws, face, outcome
-        self._house.welcome(self)
+        self._port.opened(self)
         rest = self._lane.rest
         if rest:
             ws.receive_data(rest)
@@ -255,7 +287,7 @@ class Client(asyncio.Protocol):
 
     def _closes_slowly(self, ws: ServerProtocol) -> bool:
         """True if a fault holds back the answer to the client's close frame."""
-        faults, now_ns = self._house.faults, self._house.clock.time_ns()
+        faults, now_ns = self._faults, self._clock.time_ns()
         slow = None if self._closing else faults.meet("slow_close", now_ns, connection=self.number)
         if slow is None:
             return False
@@ -331,7 +363,7 @@ class Client(asyncio.Protocol):
             return
         if self._muted_until and self._is_muted(kind, len(payloads), entry):
             return
-        if kind == "publication" and (self._house.faults.any_standing or self._held is not None):
+        if kind == "publication" and (self._faults.any_standing or self._held is not None):
             payloads = self._distorted(payloads, entry)
         for payload in payloads:
             if isinstance(payload, Binary):
@@ -348,17 +380,17 @@ class Client(asyncio.Protocol):
         if self._loop.time() >= until:
             del self._muted_until[kind]
             return False
-        self._house.faults.met(self._muted_by[kind], self._house.clock.time_ns(), count)
+        self._faults.met(self._muted_by[kind], self._clock.time_ns(), count)
         self._lose(self._muted_by[kind], entry)
         return True
 
     def _distorted(self, payloads: Sequence[Payload], entry: Entry | None) -> list[Payload]:
-        faults, now_ns = self._house.faults, self._house.clock.time_ns()
+        faults, now_ns = self._faults, self._clock.time_ns()
         sent: list[Payload] = []
         for payload in payloads:
             if order := faults.meet("malformed", now_ns, connection=self.number):
                 payload = payload[: len(payload) // 2]
-                self._house.carriage.disturb(order, self.number)  # nobody can know whose it was
+                self._carriage.disturb(order, self.number)  # nobody can know whose it was
                 self._lose(order, entry)
             if self._held is not None:
                 sent += (payload, self._held)
@@ -368,14 +400,14 @@ class Client(asyncio.Protocol):
                 self._lose(order, entry)
             elif order := faults.meet("duplicate", now_ns, connection=self.number):
                 sent += (payload, payload)
-                self._house.carriage.disturb(order, self.number)
+                self._carriage.disturb(order, self.number)
             else:
                 sent.append(payload)
         return sent
 
     def _lose(self, order: Injected, entry: Entry | None) -> None:
         if entry is not None:
-            self._house.carriage.lose(order, entry.venue, entry.topic, entry.sequence, self.number)
+            self._carriage.lose(order, entry.venue, entry.topic, entry.sequence, self.number)
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with a code; a client that does not answer is aborted."""
@@ -508,7 +540,7 @@ class Client(asyncio.Protocol):
         """True where more waits than may, `more` with it; one message alone is too much where a queue is played."""
         if self._is_oversized:
             return False
-        faults, now_ns = self._house.faults, self._house.clock.time_ns()
+        faults, now_ns = self._faults, self._clock.time_ns()
         order = (
             faults.standing_order("small_queue", now_ns, connection=self.number) if self.is_socket else None
         )
@@ -517,17 +549,17 @@ class Client(asyncio.Protocol):
         return (waiting + more if self._has_queue else waiting) > self._max_outgoing
 
     def _too_slow(self) -> None:
-        order = self._house.faults.meet("small_queue", self._house.clock.time_ns(), connection=self.number)
+        order = self._faults.meet("small_queue", self._clock.time_ns(), connection=self.number)
         if order is not None:
-            self._house.carriage.cut(order, self.number)
-        self._house.note_slow(self)
+            self._carriage.cut(order, self.number)
+        self._port.slowed(self)
         self._closing = True
         self._queue.clear()
         self._queued = 0
         if self._ws is not None and self._ws.state is State.OPEN and self.face is not None:
             self._ws.send_close(self.face.slow_consumer_code, "slow")
             self._flush(self._ws)
-        self._cut_off_soon(self._house.slow_timeout)
+        self._cut_off_soon(self._slow_timeout)
 
     def _hang_up(self) -> None:
         """Nothing more is to be said over HTTP."""

@@ -1,58 +1,119 @@
-"""Playing the faults that happen at once: on the sockets that are open now, and on the faces."""
+"""Ordering faults: those that happen at once are played on the sockets that are open now, and on the faces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ...errors import ConfigurationError
 from ...protocols.base import Binary
 from ..core.carriage import Carriage
-from ..core.faults import Faults, Injected
-from ..face import Face, ReplayingFace
+from ..core.faults import FAULTS, Faults, Injected
+from ..face import Face, FaceContext, ReplayingFace
 from .clients import Client
 
-__all__ = ["play"]
+__all__ = ["Injection"]
+
+TOPICS_SHOWN = 200
+"""Topics that an error names, of those that a fault could be ordered for."""
 
 
-def play(
-    injected: Injected,
-    clients: Iterable[Client],
-    faces: Mapping[str, Face],
-    carriage: Carriage,
-    publish: Callable[[int], None],
-    now_ns: int,
-) -> None:
-    """Do what was ordered, unless it is a standing fault, and note what it reached. `publish(count)` makes a burst."""
-    params = injected.params
-    venue = params.get("venue")
-    faces = faces if venue is None else {venue: faces[venue]}
-    on_client = _ON_CLIENTS.get(injected.name)
-    if on_client is not None:
-        sockets = [client for client in clients if client.is_socket and client.venue in faces]
-        chosen = [client for client in sockets if params.get("connection") in (None, client.number)]
+class Injection:
+    """Orders faults for one sandbox. `clients` are its connections by number, as they come and go.
+
+    `publish(count)` makes a burst; `narrate` is given a line for people for each order.
+    """
+
+    def __init__(
+        self,
+        context: FaceContext,
+        faces: Mapping[str, Face],
+        clients: Mapping[int, Client],
+        publish: Callable[[int], None],
+        narrate: Callable[[str], None],
+    ) -> None:
+        self._faults, self._carriage, self._clock = context.faults, context.carriage, context.clock
+        self._faces = faces
+        self._clients = clients
+        self._publish = publish
+        self._narrate = narrate
+
+    def order(self, fault: str, params: Mapping[str, Any]) -> Injected:
+        """Order a fault, and play it if it happens at once. Raises ConfigurationError."""
+        if params.get("venue") not in (None, *self._faces):
+            raise ConfigurationError(f"{fault}(venue)", params["venue"], sorted(self._faces))
+        topic = FAULTS[fault].parameters.get("topic") if fault in FAULTS else None
+        if topic is not None and topic.required and not params.get("topic"):
+            raise ConfigurationError(
+                f"{fault}(topic)", params.get("topic"), self._joined(params.get("venue"))
+            )
+        now_ns = self._clock.time_ns()
+        injected = self._faults.order(fault, params, now_ns)
+        given = "".join(f" {name}={value}" for name, value in params.items())
+        self._narrate(f"fault ordered: {fault}{given}")
+        noted = self._play(injected)
+        if noted:
+            Faults.met(injected, now_ns, noted)
+        return injected
+
+    def lift(self, fault: str | None = None) -> int:
+        """End faults that still stand, and what mutes or slows sockets; returns how many were ended."""
+        now_ns = self._clock.time_ns()
+        standing = [order for order in self._faults.in_force(now_ns) if fault in (None, order.name)]
+        self._faults.lift(fault)
+        lifted = len(standing) + sum(client.recover(fault) for client in self._clients.values())
+        self._narrate(f"faults lifted: {fault or 'all'} ({lifted})")
+        return lifted
+
+    def suffering(self) -> dict[str, list[int]]:
+        """The connections that suffer from a fault that lasts, by its name."""
+        found: dict[str, list[int]] = {}
+        for client in self._clients.values():
+            for name in client.lasting_faults():
+                found.setdefault(name, []).append(client.number)
+        return found
+
+    def _joined(self, venue: str | None) -> Sequence[str] | str:
+        """The topics that a fault could name now."""
+        joined = sorted({topic for face in self._played(venue) for topic in face.joined_topics()})
+        return joined[:TOPICS_SHOWN] or "a topic that is joined; none is now"
+
+    def _played(self, venue: str | None) -> list[Face]:
+        return [face for name, face in self._faces.items() if venue in (None, name)]
+
+    def _play(self, injected: Injected) -> int:
+        """Do what was ordered, unless it is a standing fault; returns how often it is to be noted as met."""
+        name, params = injected.name, injected.params
+        faces = self._played(params.get("venue"))
+        if name in _ON_CLIENTS:
+            injected.reached = self._play_on_clients(injected)
+            return 0 if name in _NOTED_WHEN_MET else injected.reached
+        if name == "burst":
+            self._publish(params["count"])
+            injected.reached = params["count"]
+            return 1
+        with self._carriage.because(injected):
+            if name in _ON_FACES:
+                injected.reached = sum(_ON_FACES[name](face, params) for face in faces)
+            elif name in _ON_HISTORIES:
+                replaying = (face for face in faces if isinstance(face, ReplayingFace))
+                injected.reached = sum(_ON_HISTORIES[name](face, params) for face in replaying)
+        return injected.reached or 0
+
+    def _play_on_clients(self, injected: Injected) -> int:
+        chosen = list(self._chosen(injected.params))
+        touch = _TOUCHING.get(injected.name)
         for client in chosen:
-            if injected.name in _TOUCHING:
-                _TOUCHING[injected.name](carriage, injected, client.number)
-            on_client(client, injected)
-        injected.reached = len(chosen)
-        if chosen and injected.name not in _NOTED_WHEN_MET:
-            Faults.met(injected, now_ns, len(chosen))
-        return
-    if injected.name == "burst":
-        publish(params["count"])
-        injected.reached = params["count"]
-        Faults.met(injected, now_ns)
-        return
-    with carriage.because(injected):
-        if injected.name in _ON_FACES:
-            on_face = _ON_FACES[injected.name]
-            injected.reached = sum(on_face(face, params) for face in faces.values())
-        elif injected.name in _ON_HISTORIES:
-            on_history = _ON_HISTORIES[injected.name]
-            replaying = [face for face in faces.values() if isinstance(face, ReplayingFace)]
-            injected.reached = sum(on_history(face, params) for face in replaying)
-    if injected.reached:
-        Faults.met(injected, now_ns, injected.reached)
+            if touch is not None:
+                touch(self._carriage, injected, client.number)
+            _ON_CLIENTS[injected.name](client, injected)
+        return len(chosen)
+
+    def _chosen(self, params: Mapping[str, Any]) -> Iterator[Client]:
+        venue, number = params.get("venue"), params.get("connection")
+        for client in self._clients.values():
+            if client.is_socket and venue in (None, client.venue) and number in (None, client.number):
+                yield client
 
 
 def _close_idle(client: Client, _: Injected) -> None:

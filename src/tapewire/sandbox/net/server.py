@@ -19,14 +19,14 @@ from ...errors import ConfigurationError
 from ...secrets import Secret
 from ..core.activity import UserActivity
 from ..core.carriage import Carriage
-from ..core.faults import FAULTS, Faults, Injected
+from ..core.faults import Faults, Injected
 from ..core.ledger import Ledger
-from ..face import Face, Route, SocketHandler, Stage
+from ..face import Face, FaceContext, Route, Socket, SocketHandler
 from ..faces import FACES, make_face
-from . import admin
+from .admin import PREFIX, Admin
 from .clients import MAX_OUTGOING, SLOW_TIMEOUT, Client
 from .http import Request, Response, is_loopback_host, is_loopback_origin
-from .injection import play
+from .injection import TOPICS_SHOWN, Injection
 
 __all__ = ["MAX_CONNECTIONS", "Sandbox", "run_sandbox"]
 
@@ -51,9 +51,6 @@ HELD_UP = 0.5
 DRAINING_TURNS = 10
 """Seconds between two looks at the clients' deadlines after which the loop was held up; and turns of the loop that are
 given to the sockets then: a client of the same process needs some to answer, too."""
-
-JOINED_SHOWN = 200
-"""Topics of each venue that `state` names, of those that somebody has joined."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TURN = 0.25
@@ -108,18 +105,20 @@ class Sandbox:
         self._host, self._port = host, port
         self._narrate = narrate
         self._activity = activity
-        stage = Stage(
+        context = self._context = FaceContext(
             ledger=self.ledger, carriage=self.carriage, faults=self.faults, clock=self.clock, seed=seed,
             market_life=market_life,
         )  # fmt: skip
         self.faces: dict[str, Face] = {
-            venue: make_face(venue, stage, **(settings or {}).get(venue, {})) for venue in _checked(venues)
+            venue: make_face(venue, context, **(settings or {}).get(venue, {})) for venue in _checked(venues)
         }
         self._activities = {
             venue: UserActivity(face.exchange, face.flow, seed) for venue, face in self.faces.items()
         }
         self._routes = self._all_routes()
         self._clients: dict[int, Client] = {}
+        self._injection = Injection(context, self.faces, self._clients, self.step, narrate)
+        self._admin = Admin(self.admin_token, context, self.faces, self._injection, self.state)
         self._all_gone = asyncio.Event()
         self._all_gone.set()
         self._last_number = 0
@@ -149,36 +148,15 @@ class Sandbox:
 
         Raises ConfigurationError for an unknown name or parameter, listing what is allowed.
         """
-        if params.get("venue") not in (None, *self.faces):
-            raise ConfigurationError(f"{fault}(venue)", params["venue"], sorted(self.faces))
-        topic = FAULTS[fault].parameters.get("topic") if fault in FAULTS else None
-        if topic is not None and topic.required and not params.get("topic"):
-            raise ConfigurationError(
-                f"{fault}(topic)", params.get("topic"), self._joined(params.get("venue"))
-            )
-        now_ns = self.clock.time_ns()
-        injected = self.faults.order(fault, params, now_ns)
-        given = "".join(f" {name}={value}" for name, value in params.items())
-        self._narrate(f"fault ordered: {fault}{given}")
-        play(injected, self._clients.values(), self.faces, self.carriage, self.step, now_ns)
-        return injected
+        return self._injection.order(fault, params)
 
     def lift(self, fault: str | None = None) -> int:
         """End faults that still stand, and what mutes or slows sockets; returns how many were ended."""
-        now_ns = self.clock.time_ns()
-        standing = [order for order in self.faults.in_force(now_ns) if fault in (None, order.name)]
-        self.faults.lift(fault)
-        lifted = len(standing) + sum(client.recover(fault) for client in self._clients.values())
-        self._narrate(f"faults lifted: {fault or 'all'} ({lifted})")
-        return lifted
+        return self._injection.lift(fault)
 
     def suffering(self) -> dict[str, list[int]]:
         """The connections that suffer from a fault that lasts, by its name."""
-        found: dict[str, list[int]] = {}
-        for client in self._clients.values():
-            for name in client.lasting_faults():
-                found.setdefault(name, []).append(client.number)
-        return found
+        return self._injection.suffering()
 
     def step(self, count: int = 1) -> None:
         """Let `count` things happen at each venue, now."""
@@ -201,7 +179,7 @@ class Sandbox:
             "venues": {
                 name: {
                     "markets": list(face.exchange.markets),
-                    "joined": sorted(face.joined_topics())[:JOINED_SHOWN],
+                    "joined": sorted(face.joined_topics())[:TOPICS_SHOWN],
                     "trades": face.exchange.trades,
                     "steps": face.flow.steps,
                 }
@@ -243,13 +221,7 @@ class Sandbox:
         where = self.url if self._server and self._server.is_serving() else "not running"
         return f"<Sandbox {where} venues={','.join(self.faces)} connections={len(self._clients)}>"
 
-    def _joined(self, venue: str | None) -> Sequence[str] | str:
-        """The topics that a fault could name now."""
-        played = (face for name, face in self.faces.items() if venue in (None, name))
-        joined = sorted({topic for face in played for topic in face.joined_topics()})
-        return joined[:JOINED_SHOWN] or "a topic that is joined; none is now"
-
-    # For its clients
+    # For its clients: it is their `Port`
 
     def admit(self, client: Client) -> bool:
         """Count a new connection in; False where there are too many."""
@@ -260,11 +232,11 @@ class Sandbox:
             return False
         return True
 
-    def welcome(self, client: Client) -> None:
+    def opened(self, client: Client) -> None:
         """A connection has become a socket."""
         self._narrate(f"{client.venue}: connection {client.number} opened")
 
-    def dismiss(self, client: Client) -> None:
+    def ended(self, client: Client) -> None:
         """A connection is over."""
         known = self._clients.pop(client.number, None)
         if known is not None and client.venue is not None:
@@ -273,7 +245,7 @@ class Sandbox:
         if not self._clients:
             self._all_gone.set()
 
-    def note_slow(self, client: Client) -> None:
+    def slowed(self, client: Client) -> None:
         """A client did not read fast enough and is being disconnected."""
         self.slow_consumers += 1
         _log.warning("%r does not read fast enough: disconnected", client)
@@ -284,8 +256,8 @@ class Sandbox:
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
-        if request.path.startswith(admin.PREFIX):
-            return admin.answer(self, request)
+        if request.path.startswith(PREFIX):
+            return self._admin.answer(request)
         fault = self._http_fault("http_429") or self._refused(request)
         if fault is not None:
             return fault
@@ -300,21 +272,27 @@ class Sandbox:
             return Response.of({"error": "method not allowed"}, 405, allow=", ".join(methods))
         return Response.error(404, "not found")
 
-    def accept(self, request: Request, client: Client) -> tuple[Face | None, SocketHandler | Response]:
+    def accept(self, request: Request, socket: Socket) -> tuple[Face | None, SocketHandler | Response]:
         """The face and handler of a socket that wants to open, or the response that refuses it."""
         refusal = self._refusal(request) or self._http_fault("socket_429")
         if refusal is not None:
             return None, refusal
         for face in self.faces.values():
             if request.path in face.socket_paths:
-                return face, face.accept(request, client)
+                return face, face.accept(request, socket)
         return None, Response(status=404)
 
     # Inside
 
     def _new_client(self) -> Client:
         self._last_number += 1
-        return Client(self, self._last_number)
+        return Client(
+            self._last_number,
+            self,
+            self._context,
+            max_outgoing=self.max_outgoing,
+            slow_timeout=self.slow_timeout,
+        )
 
     def _all_routes(self) -> dict[tuple[str, str], Route]:
         routes: dict[tuple[str, str], Route] = {}

@@ -17,7 +17,7 @@ from graphql import GraphQLError
 
 from ...core.events import BalanceChanged, BookChanged, Event, MarketClosed, MarketCreated, Traded
 from ...core.exchange import Exchange
-from ...face import Route, Socket, SocketHandler, Stage
+from ...face import FaceContext, Route, Socket, SocketHandler
 from ...net.http import Request, Response
 from .schema import execute
 from .socket import GraphQLSocket, PageSocket, StakeSocket
@@ -60,18 +60,18 @@ class StakeFace:
 
     def __init__(
         self,
-        stage: Stage,
+        context: FaceContext,
         *,
         deposit: int = 1_000_000,
         idle_timeout: float = IDLE_TIMEOUT,
         init_timeout: float = INIT_TIMEOUT,
     ) -> None:
-        self.stage = stage
+        self.context = context
         self.deposit = deposit
         self.idle_timeout = idle_timeout
         self.init_timeout = init_timeout
-        self.exchange = Exchange(f"{self.name}-{stage.seed}")
-        self.flow = StakeFlow(self.exchange, f"{self.name}-{stage.seed}")
+        self.exchange = Exchange(f"{self.name}-{context.seed}")
+        self.flow = StakeFlow(self.exchange, f"{self.name}-{context.seed}")
         self.vaults: dict[str, int] = {}
         self.routes: Mapping[tuple[str, str], Route] = {("POST", GRAPHQL_PATH): self._graphql}
         self._topics: dict[str, dict[StakeSocket, None]] = {}
@@ -86,7 +86,7 @@ class StakeFace:
 
     def account_of(self, token: str) -> str | None:
         """The account of a token, made where there is none yet; None for a token that is refused."""
-        if self.stage.faults.meet("refuse_tokens", self.stage.clock.time_ns()):
+        if self.context.faults.meet("refuse_tokens", self.context.clock.time_ns()):
             return None
         if not token or token.startswith("refused"):
             return None
@@ -128,20 +128,20 @@ class StakeFace:
 
     def refusal_of(self, channel: str, account: str | None) -> str | None:
         """What a fault has to say of a subscription: a reason, "" to pass it over in silence, None for nothing."""
-        faults, now_ns = self.stage.faults, self.stage.clock.time_ns()
+        faults, now_ns = self.context.faults, self.context.clock.time_ns()
         if faults.meet("ignore_join", now_ns, topic=channel):
             return ""
-        refused = self.stage.refuses_join(self.name, channel, self.key_of(channel, account))
+        refused = self.context.refuses_join(self.name, channel, self.key_of(channel, account))
         return refused.params["reason"] if refused else None
 
     def subscribed(self, key: str, socket: StakeSocket) -> None:
         """A socket listens to a topic."""
         self._topics.setdefault(key, {})[socket] = None
-        self.stage.carriage.begin(self.name, key, socket.number)
+        self.context.carriage.begin(self.name, key, socket.number)
 
     def unsubscribed(self, key: str, socket: StakeSocket) -> None:
         """A socket left a topic, or is over."""
-        self.stage.carriage.end(self.name, key, socket.number, line_over=socket.is_lost)
+        self.context.carriage.end(self.name, key, socket.number, line_over=socket.is_lost)
         sockets = self._topics.get(key, {})
         sockets.pop(socket, None)
         if not sockets:
@@ -231,7 +231,7 @@ class StakeFace:
         self._send(f"user:balances:{account}", "update", payload, now_ns)
 
     def _send(self, key: str, event: str, payload: dict[str, Any], now_ns: int) -> None:
-        entry = self.stage.ledger.append(self.name, key, event, payload, now_ns)
+        entry = self.context.ledger.append(self.name, key, event, payload, now_ns)
         sockets = self._topics.get(key)
         if not sockets:
             return
@@ -247,7 +247,7 @@ class StakeCall:
     def __init__(self, face: StakeFace, account: str | None) -> None:
         self._face = face
         self._account = account
-        self._now_ns = face.stage.clock.time_ns()
+        self._now_ns = face.context.clock.time_ns()
 
     def run(self, name: str, given: Mapping[str, Any]) -> Any:
         """The value of one field of the root."""

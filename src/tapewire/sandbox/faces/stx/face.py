@@ -31,7 +31,7 @@ from ...core.events import (
 from ...core.exchange import Exchange
 from ...core.flow import Flow, FlowSettings
 from ...core.matching import Order, Side
-from ...face import Route, Socket, SocketHandler, Stage
+from ...face import FaceContext, Route, Socket, SocketHandler
 from ...net.http import Request, Response
 from .credentials import REFRESH_LIFETIME, TOKEN_LIFETIME, ApiProblem, StxAccounts, StxUser
 from .schema import execute
@@ -72,7 +72,7 @@ class StxFace:
 
     def __init__(
         self,
-        stage: Stage,
+        context: FaceContext,
         *,
         markets: int = 6,
         churn_every: int = 400,
@@ -81,15 +81,15 @@ class StxFace:
         refresh_lifetime: float = REFRESH_LIFETIME,
         idle_timeout: float = IDLE_TIMEOUT,
     ) -> None:
-        self.stage = stage
+        self.context = context
         self.idle_timeout = idle_timeout
         self.accounts = StxAccounts(token_lifetime, refresh_lifetime)
-        self.exchange = Exchange(f"{self.name}-{stage.seed}")
+        self.exchange = Exchange(f"{self.name}-{context.seed}")
         self.flow = Flow(
             self.exchange,
             market_facts,
-            f"{self.name}-{stage.seed}",
-            FlowSettings(markets=markets, churn_every=churn_every, market_life=stage.market_life),
+            f"{self.name}-{context.seed}",
+            FlowSettings(markets=markets, churn_every=churn_every, market_life=context.market_life),
         )
         self.rules: OrderedDict[str, str] = OrderedDict()
         self.routes: Mapping[tuple[str, str], Route] = {
@@ -143,13 +143,13 @@ class StxFace:
             return Response(status=403)
         if version is None:
             return Response(status=403)
-        limit = self.stage.faults.meet("channel_limit", self.stage.clock.time_ns())
+        limit = self.context.faults.meet("channel_limit", self.context.clock.time_ns())
         return StxSocket(self, socket, user, version, limit.params["count"] if limit else None)
 
     def user_of(self, token: str | None) -> StxUser:
         """Whose token it is. Raises ApiProblem."""
-        now_ns = self.stage.clock.time_ns()
-        if self.stage.faults.meet("refuse_tokens", now_ns):
+        now_ns = self.context.clock.time_ns()
+        if self.context.faults.meet("refuse_tokens", now_ns):
             raise ApiProblem("unauthenticated: the token was refused", "UNAUTHENTICATED", 401)
         user = self.accounts.user_of(token, now_ns / 1e9)
         self.exchange.open_account(user.uid, self.deposit)
@@ -158,11 +158,11 @@ class StxFace:
     def subscribed(self, topic: str, socket: StxSocket) -> None:
         """A socket joined a topic."""
         self._topics.setdefault(topic, {})[socket] = None
-        self.stage.carriage.begin(self.name, topic, socket.number)
+        self.context.carriage.begin(self.name, topic, socket.number)
 
     def unsubscribed(self, topic: str, socket: StxSocket) -> bool:
         """A socket left a topic, or is over. False where it was not there."""
-        self.stage.carriage.end(self.name, topic, socket.number, line_over=socket.is_lost)
+        self.context.carriage.end(self.name, topic, socket.number, line_over=socket.is_lost)
         sockets = self._topics.get(topic, {})
         was_there = socket in sockets
         sockets.pop(socket, None)
@@ -197,7 +197,7 @@ class StxFace:
 
     def cancel_all(self, uid: str) -> None:
         """Cancel every open order of an account."""
-        now_ns = self.stage.clock.time_ns()
+        now_ns = self.context.clock.time_ns()
         account = self.exchange.accounts.get(uid)
         for order_id in list(account.open_orders if account else ()):
             self.publish(self.exchange.cancel(uid, order_id, now_ns)[1], now_ns)
@@ -252,7 +252,7 @@ class StxFace:
         content = {"joins": entry if joined else {}, "leaves": {} if joined else entry}
         if not joined:
             del socket.presences[uid]
-        self._send(f"user_info:{uid}", "presence_diff", content, self.stage.clock.time_ns())
+        self._send(f"user_info:{uid}", "presence_diff", content, self.context.clock.time_ns())
 
     # Publishing
 
@@ -359,7 +359,7 @@ class StxFace:
         return {"timestamp": iso(self._last_stamp_us * 1000), "unix_timestamp": self._last_stamp_us // 1000}
 
     def _send(self, topic: str, event: str, payload: dict[str, Any], now_ns: int) -> None:
-        entry = self.stage.ledger.append(self.name, topic, event, payload, now_ns)
+        entry = self.context.ledger.append(self.name, topic, event, payload, now_ns)
         sockets = self._topics.get(topic)
         if not sockets:
             return
@@ -373,7 +373,7 @@ class StxCall:
 
     def __init__(self, face: StxFace, token: str | None) -> None:
         self.exchange = face.exchange
-        self.now_ns = face.stage.clock.time_ns()
+        self.now_ns = face.context.clock.time_ns()
         self._face = face
         self._token = token
         self._user: StxUser | None = None

@@ -105,7 +105,7 @@ class StxSocket:
             self._take_push(request)
         elif isinstance(request, LeaveRequested):
             self._forget(request.topic)
-            late = self._face.stage.faults.meet("late_places", self._face.stage.clock.time_ns())
+            late = self._face.context.faults.meet("late_places", self._face.context.clock.time_ns())
             if late is not None:
                 self._server.places_held += 1
                 self._socket.later(late.params["seconds"], self._free_place)
@@ -116,7 +116,7 @@ class StxSocket:
         self._server.places_held -= 1
 
     def _consider(self, join: JoinRequested) -> None:
-        faults, now_ns = self._face.stage.faults, self._face.stage.clock.time_ns()
+        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
         slow = faults.meet("slow_join", now_ns, topic=join.topic)
         if slow is None:
             self._decide(join)
@@ -136,10 +136,10 @@ class StxSocket:
             self._socket.send(payloads, kind, entry)
 
     def _decide(self, join: JoinRequested) -> None:
-        faults, now_ns = self._face.stage.faults, self._face.stage.clock.time_ns()
+        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
         if faults.meet("ignore_join", now_ns, topic=join.topic):
             return
-        refused = self._face.stage.refuses_join(self._face.name, join.topic)
+        refused = self._face.context.refuses_join(self._face.name, join.topic)
         if refused is not None:
             self._refuse(join, {"reason": refused.params["reason"]})
             return

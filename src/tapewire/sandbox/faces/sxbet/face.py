@@ -16,7 +16,7 @@ from ...core.events import Event
 from ...core.exchange import Market
 from ...core.flow import HOUSE, Flow, FlowSettings
 from ...core.matching import Side
-from ...face import Route, Socket, SocketHandler, Stage
+from ...face import FaceContext, Route, Socket, SocketHandler
 from ...net.http import Request, Response
 from .bets import Tape
 from .channels import WINDOW, Channels
@@ -53,7 +53,7 @@ class SxBetFace:
 
     def __init__(
         self,
-        stage: Stage,
+        context: FaceContext,
         *,
         markets: int = 6,
         churn_every: int = 400,
@@ -67,12 +67,12 @@ class SxBetFace:
         except TypeError:
             allowed = [*SocketSettings.__struct_fields__, "markets", "churn_every", "token_lifetime"]
             raise ConfigurationError("settings", sorted(socket), allowed) from None
-        self.stage = stage
-        seed = f"{self.name}-{stage.seed}"
+        self.context = context
+        seed = f"{self.name}-{context.seed}"
         self.exchange: HashedExchange = HashedExchange(seed)
         # Every fill has two sides on the wire, so the house's orders and fills must be heard of too.
         settings = FlowSettings(
-            payout=PAYOUT, markets=markets, spread=2, churn_every=churn_every, market_life=stage.market_life
+            payout=PAYOUT, markets=markets, spread=2, churn_every=churn_every, market_life=context.market_life
         )
         self.flow = Flow(self.exchange, EventWords(), seed, settings)
         for name in HOUSE:
@@ -112,13 +112,13 @@ class SxBetFace:
 
     def admits(self, api_key: str) -> bool:
         """True if the key opens an account now."""
-        if self.stage.faults.meet("refuse_tokens", self.stage.clock.time_ns()):
+        if self.context.faults.meet("refuse_tokens", self.context.clock.time_ns()):
             return False
         return self._keys.is_good(api_key)
 
     def token_for(self, api_key: str) -> str:
         """A token for the realtime server."""
-        return self._keys.token_for(api_key, self.stage.clock.time_ns() / 1e9)
+        return self._keys.token_for(api_key, self.context.clock.time_ns() / 1e9)
 
     # Sockets
 
@@ -128,7 +128,7 @@ class SxBetFace:
         wants = {offered, request.query.get("format", ""), request.query.get("cf_protocol", "")}
         if wants & {"protobuf", "centrifuge-protobuf"}:
             return Response.error(400, "the sandbox speaks JSON only")
-        limit = self.stage.faults.meet("channel_limit", self.stage.clock.time_ns())
+        limit = self.context.faults.meet("channel_limit", self.context.clock.time_ns())
         socket.limit_outgoing(OUTBOUND_QUEUE)
         handler = SxBetSocket(self, socket, self._socket_settings, limit.params["count"] if limit else None)
         self._sockets.add(handler)
@@ -136,8 +136,8 @@ class SxBetFace:
 
     def judge(self, token: str) -> Verdict:
         """Whether a token is good now."""
-        now_ns = self.stage.clock.time_ns()
-        if self.stage.faults.meet("refuse_tokens", now_ns):
+        now_ns = self.context.clock.time_ns()
+        if self.context.faults.meet("refuse_tokens", now_ns):
             return "invalid"
         return self._keys.judge(token, now_ns / 1e9)
 
@@ -203,5 +203,5 @@ class SxBetFace:
         for told in news.of(events):
             message_id = f"{self._message_ids.getrandbits(128):032x}"
             for channel in told.channels:
-                entry = self.stage.ledger.append(self.name, channel, "publication", told.payload, now_ns)
+                entry = self.context.ledger.append(self.name, channel, "publication", told.payload, now_ns)
                 self.channels.publish(entry, message_id, now_ns / 1e9)

@@ -79,7 +79,7 @@ class SxBetRest:
         async def route(request: Request) -> Response:
             try:
                 if self._limits is not None and not self._limits.admits(
-                    request.path, self._face.stage.clock.time_ns() / 1e9
+                    request.path, self._face.context.clock.time_ns() / 1e9
                 ):
                     raise ApiRefusal(429, "TOO_MANY_REQUESTS")
                 return answer(request)

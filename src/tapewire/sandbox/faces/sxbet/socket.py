@@ -112,12 +112,12 @@ class SxBetSocket:
         self._forget_all()
 
     def _ponged(self) -> None:
-        faults, now_ns = self._face.stage.faults, self._face.stage.clock.time_ns()
+        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
         if self._is_over:
             return
         ignored = faults.meet("ignore_pongs", now_ns, connection=self._socket.number)
         if ignored is not None:
-            self._face.stage.carriage.trouble(ignored, self._socket.number)
+            self._face.context.carriage.trouble(ignored, self._socket.number)
             return
         for request in self._server.receive(_PONG, _loop_time()):
             self._answer(request)
@@ -178,14 +178,14 @@ class SxBetSocket:
 
     def _lives_until(self, token: Pass) -> int:
         """The time to live in whole seconds; from then on a while is given for a fresh token."""
-        left = token.until - self._face.stage.clock.time_ns() / 1e9
+        left = token.until - self._face.context.clock.time_ns() / 1e9
         self._expires_at = _loop_time() + left + self._settings.expired_grace
         return max(1, round(left))
 
     # Channels.
 
     def _is_slow(self, request: SubscribeRequested) -> bool:
-        faults, now_ns = self._face.stage.faults, self._face.stage.clock.time_ns()
+        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
         slow = faults.meet("slow_join", now_ns, topic=request.channel)
         if slow is None:
             return False
@@ -205,10 +205,10 @@ class SxBetSocket:
         self._work()
 
     def _subscribe(self, request: SubscribeRequested) -> None:
-        faults, now_ns = self._face.stage.faults, self._face.stage.clock.time_ns()
+        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
         if faults.meet("ignore_join", now_ns, topic=request.channel):
             return
-        refused = self._face.stage.refuses_join(self._face.name, request.channel)
+        refused = self._face.context.refuses_join(self._face.name, request.channel)
         if refused is not None:
             self._server.refuse(request, refused.params["code"], refused.params["reason"])
             return
@@ -217,7 +217,7 @@ class SxBetSocket:
         elif self._grant(request, now_ns):
             self._joined.add(request.channel)
             self._face.channels.join(request.channel, self)
-            self._face.stage.carriage.begin(self._face.name, request.channel, self._socket.number)
+            self._face.context.carriage.begin(self._face.name, request.channel, self._socket.number)
 
     def _grant(self, request: SubscribeRequested, now_ns: int) -> bool:
         channels, now = self._face.channels, now_ns / 1e9
@@ -227,7 +227,7 @@ class SxBetSocket:
         if position is None or not request.recoverable:
             return self._server.grant(request, now, history)
         recovery = history.recover(position, now)
-        faults = self._face.stage.faults
+        faults = self._face.context.faults
         if not recovery.publications or not faults.meet("duplicate_recovered", now_ns, topic=request.channel):
             return self._server.grant(request, now, history)
         # The real server does so when a publication arrives while it reads the history.
@@ -252,7 +252,7 @@ class SxBetSocket:
         elif request.channel not in self._server.subscribed:
             self._server.refuse(request, PERMISSION_DENIED)
         else:
-            now = self._face.stage.clock.time_ns() / 1e9
+            now = self._face.context.clock.time_ns() / 1e9
             page = history.page(request.limit, request.since, request.reverse, now)
             self._server.reply(request, page)
 
@@ -295,7 +295,7 @@ class SxBetSocket:
     def _leave(self, channel: str) -> None:
         self._joined.discard(channel)
         self._face.channels.leave(channel, self)
-        carriage = self._face.stage.carriage
+        carriage = self._face.context.carriage
         carriage.end(self._face.name, channel, self._socket.number, line_over=self._is_over)
 
     def _forget_all(self) -> None:

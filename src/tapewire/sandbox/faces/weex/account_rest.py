@@ -163,7 +163,7 @@ class WeexOrders:
     # Doing
 
     def _place(self, account: str, body: Mapping[str, Any]) -> Any:
-        now_ns = self._face.stage.clock.time_ns()
+        now_ns = self._face.context.clock.time_ns()
         placed = self._placed.setdefault(account, deque())
         while placed and now_ns - placed[0] >= MINUTE_NS:
             placed.popleft()
@@ -258,7 +258,7 @@ class WeexOrders:
         return _outcome(order, client_id_of(order), "")
 
     def _withdraw(self, account: str, order: Order) -> None:
-        now_ns = self._face.stage.clock.time_ns()
+        now_ns = self._face.context.clock.time_ns()
         self._face.publish(self._face.exchange.cancel(account, order.order_id, now_ns)[1], now_ns)
 
     def _cancel_all(self, account: str, query: Mapping[str, Any]) -> Any:
@@ -270,7 +270,7 @@ class WeexOrders:
         return answers
 
     def _close_positions(self, account: str, body: Mapping[str, Any]) -> Any:
-        now_ns, answers = self._face.stage.clock.time_ns(), []
+        now_ns, answers = self._face.context.clock.time_ns(), []
         for position, contract in self._held(account):
             if body.get("symbol") not in (None, "", contract.symbol):
                 continue

@@ -21,7 +21,7 @@ from ....protocols.base import Payload
 from ...core.events import AccountEvent, BookChanged, Event, MarketCreated, Trade, Traded
 from ...core.exchange import Exchange, Market
 from ...core.flow import Flow, FlowSettings
-from ...face import Socket, SocketHandler, Stage
+from ...face import FaceContext, Socket, SocketHandler
 from ...net.http import Request, Response
 from . import v2
 from .books import DEPTHS, FIRST_VERSION, BookStream
@@ -61,7 +61,7 @@ class WeexFace:
 
     def __init__(
         self,
-        stage: Stage,
+        context: FaceContext,
         *,
         symbols: int | Sequence[str] = 6,
         delisted: Sequence[str] = ("LUNAUSDT",),
@@ -78,7 +78,7 @@ class WeexFace:
         max_weight: int = 500,
         max_orders: int = 300,
     ) -> None:
-        self.stage = stage
+        self.context = context
         self.keys = ApiKeys()
         self.snapshot_first = snapshot_first
         self.contracts: dict[str, Contract] = {each.symbol: each for each in contracts_for(symbols)}
@@ -87,7 +87,7 @@ class WeexFace:
         self.tapes: dict[str, Tape] = {}
         self.books: dict[tuple[str, int], BookStream] = {}
         self.versions: dict[str, int] = {}
-        seed = f"{self.name}-{stage.seed}"
+        seed = f"{self.name}-{context.seed}"
         self.exchange = Exchange(seed, Margined(dict(self.contracts)))
         self.flow = _flow(self.exchange, list(self.contracts), seed)
         self.news = AccountNews(self.exchange, self.contracts, self.versions)
@@ -117,7 +117,7 @@ class WeexFace:
 
     def now_ns(self) -> int:
         """The venue's clock: the sandbox's, and what the fault `skew` adds to it."""
-        faults, now_ns = self.stage.faults, self.stage.clock.time_ns()
+        faults, now_ns = self.context.faults, self.context.clock.time_ns()
         skewed = faults.meet("skew", now_ns) if faults.any_standing else None
         return now_ns if skewed is None else now_ns + int(skewed.params["seconds"] * 1e9)
 
@@ -137,7 +137,7 @@ class WeexFace:
     def account_of(self, request: Request) -> str:
         """The account that signed a request or an upgrade. Raises WeexProblem."""
         now_ns = self.now_ns()
-        if self.stage.faults.meet("refuse_tokens", self.stage.clock.time_ns()):
+        if self.context.faults.meet("refuse_tokens", self.context.clock.time_ns()):
             raise WeexProblem(-1047, "API authentication failed.")
         check = self.keys.check_socket if request.is_upgrade else self.keys.check_request
         account = check(request, now_ns / 1e9)
@@ -159,7 +159,7 @@ class WeexFace:
             account = self.account_of(request) if is_private else None
         except WeexProblem as problem:
             return refusal_of(problem, 401)
-        limit = self.stage.faults.meet("channel_limit", self.stage.clock.time_ns())
+        limit = self.context.faults.meet("channel_limit", self.context.clock.time_ns())
         limits = (
             msgspec.structs.replace(self._limits, channels=limit.params["count"]) if limit else self._limits
         )
@@ -181,14 +181,14 @@ class WeexFace:
         if topic.partition("@")[0] in self.delisted:
             return False
         self._topics.setdefault(self.key_of(topic, socket), {})[socket] = None
-        self.stage.carriage.begin(self.name, self.key_of(topic, socket), socket.number)
+        self.context.carriage.begin(self.name, self.key_of(topic, socket), socket.number)
         if kline_of(topic):
             self._candle_topics[topic] = None
         return True
 
     def unsubscribed(self, topic: str, socket: WeexSocket) -> None:
         """A socket unsubscribes, or is over."""
-        self.stage.carriage.end(
+        self.context.carriage.end(
             self.name, self.key_of(topic, socket), socket.number, line_over=socket.is_over
         )
         sockets = self._topics.get(self.key_of(topic, socket), {})
@@ -217,11 +217,11 @@ class WeexFace:
         """The fields of a book as it was published last; an empty one, numbered 0, where it is not traded."""
         if symbol in self.delisted:
             return BookStream.empty(depth)
-        faults, topic = self.stage.faults, f"{symbol}@depth{depth}"
-        stale = faults.meet("stale_snapshot", self.stage.clock.time_ns(), topic=topic)
+        faults, topic = self.context.faults, f"{symbol}@depth{depth}"
+        stale = faults.meet("stale_snapshot", self.context.clock.time_ns(), topic=topic)
         if stale is not None:  # whoever has it can make nothing of what follows
-            following = self.stage.ledger.last_sequence(topic, venue=self.name) + 1
-            self.stage.carriage.lose(stale, self.name, topic, following)
+            following = self.context.ledger.last_sequence(topic, venue=self.name) + 1
+            self.context.carriage.lose(stale, self.name, topic, following)
         return self.books[symbol, depth].snapshot(former=stale is not None)
 
     def listening_accounts(self) -> list[str]:
@@ -299,7 +299,7 @@ class WeexFace:
         contract, market = self.contracts[symbol], self.exchange.markets[event.market_id]
         self.markets[symbol] = market
         self.versions[symbol] = FIRST_VERSION + self._draw.randrange(10**6)
-        self.tapes[symbol] = Tape(contract, market, now_ns // 1_000_000, self.stage.seed)
+        self.tapes[symbol] = Tape(contract, market, now_ns // 1_000_000, self.context.seed)
         for depth in DEPTHS:
             self.books[symbol, depth] = BookStream(contract, market, depth, self.versions[symbol])
 
@@ -357,14 +357,14 @@ class WeexFace:
         return stamp
 
     def _enter(self, ledger_topic: str, topic: str, content: dict[str, Any], now_ns: int) -> None:
-        entry = self.stage.ledger.append(self.name, ledger_topic, content["e"], content, now_ns)
+        entry = self.context.ledger.append(self.name, ledger_topic, content["e"], content, now_ns)
         sockets = self._topics.get(ledger_topic)
         if not sockets:
             return
-        faults = self.stage.faults
+        faults = self.context.faults
         skipped = faults.meet("skip", now_ns, topic=topic) if faults.any_standing else None
         if skipped is not None:
-            self.stage.carriage.lose(skipped, self.name, ledger_topic, entry.sequence)
+            self.context.carriage.lose(skipped, self.name, ledger_topic, entry.sequence)
             return
         encoded: dict[Dialect, Payload] = {}
         for socket in list(sockets):

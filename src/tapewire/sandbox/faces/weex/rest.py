@@ -88,7 +88,7 @@ class WeexRest:
         return route
 
     def _answer(self, weight: int, work: Callable[[], Any]) -> Response:
-        now_ns = self._face.stage.clock.time_ns()
+        now_ns = self._face.context.clock.time_ns()
         if now_ns >= self._window_ends_ns:
             self._used, self._is_banned, self._window_ends_ns = 0, False, now_ns + WINDOW_NS
         self._used += weight
@@ -155,7 +155,7 @@ class WeexRest:
             raise WeexProblem(-1142, "Parameter 'symbol' is invalid.")
         if limit not in [str(depth) for depth in DEPTHS]:
             raise WeexProblem(-1142, "Parameter 'limit' is invalid.")
-        self._face.stage.carriage.reseed(self._face.name, f"{symbol}@depth{limit}")
+        self._face.context.carriage.reseed(self._face.name, f"{symbol}@depth{limit}")
         book = self._face.book(symbol, int(limit))
         return {"asks": book["a"], "bids": book["b"], "lastUpdateId": book["u"]}
 

@@ -93,12 +93,12 @@ class WeexSocket:
         elif word in ("PING", "ping"):
             self._answer_ping(frame)
         elif word in ("PONG", "pong"):
-            now_ns = self._face.stage.clock.time_ns()
-            ignored = self._face.stage.faults.meet("ignore_pongs", now_ns, connection=self.number)
+            now_ns = self._face.context.clock.time_ns()
+            ignored = self._face.context.faults.meet("ignore_pongs", now_ns, connection=self.number)
             if ignored is None:
                 self._unanswered = 0
             else:
-                self._face.stage.carriage.trouble(ignored, self.number)
+                self._face.context.carriage.trouble(ignored, self.number)
             if word == "PONG" and self.account is None:
                 self._say({"result": True, "id": frame.get("id")}, "heartbeat")
         else:
@@ -139,7 +139,7 @@ class WeexSocket:
         return check_topic(name, self._face.known_symbols, private=self.account is not None)
 
     def _meet_faults(self, frame: dict[str, Any], topics: list[str]) -> None:
-        faults, now_ns = self._face.stage.faults, self._face.stage.clock.time_ns()
+        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
         for topic in topics if faults.any_standing else ():
             slow = faults.meet("slow_join", now_ns, topic=topic)
             if slow is not None:
@@ -149,7 +149,7 @@ class WeexSocket:
                 return
             if faults.meet("ignore_join", now_ns, topic=topic):
                 return
-            refused = self._face.stage.refuses_join(self._face.name, topic, self._face.key_of(topic, self))
+            refused = self._face.context.refuses_join(self._face.name, topic, self._face.key_of(topic, self))
             if refused is not None:
                 self._refuse(frame, Refusal(refused.params["reason"]))
                 return
