@@ -78,7 +78,7 @@ def test_whoever_leaves_the_line_lowers_it_before_the_transport_is_dropped():
         if received is Input.DEFECT:
             continue  # whatever it finds, it leaves
         if state is State.UP and target not in (State.UP, State.CLOSING):
-            assert actions[:2] == (Action.LOWER_LINE, Action.DROP)
+            assert actions[:2] == (Action.REPORT_DISCONNECTED, Action.DROP)
         elif state is State.GREETING and target not in (State.GREETING, State.UP, State.CLOSING):
             assert actions[0] is Action.DROP
 
@@ -90,7 +90,7 @@ def test_a_connection_goes_up():
         (Action.AUTHORIZE,),
         (Action.CONNECT,),
         (Action.GREET,),
-        (Action.ARM_STABLE, Action.RAISE_LINE),
+        (Action.ARM_STABLE, Action.REPORT_CONNECTED),
     ]
 
 
@@ -171,7 +171,7 @@ def test_from_every_state_a_defect_leads_to_one_that_some_input_leaves_again(sta
     target, actions = TABLE[state, Input.DEFECT]
     if target is State.WAITING:
         assert Action.ARM_BACKOFF in actions
-        assert actions.index(Action.LOWER_LINE) < actions.index(Action.DROP)
+        assert actions.index(Action.REPORT_DISCONNECTED) < actions.index(Action.DROP)
     else:
         assert target in (State.NEW, State.CLOSED, State.FAILED)
 
@@ -225,7 +225,11 @@ def test_after_a_stable_line_a_fresh_token_may_be_asked_for_again():
 
 
 def test_reconnect_makes_a_new_connection_at_once_and_disturbs_no_try():
-    assert machine_in(State.UP).handle(Input.RECONNECT) == (Action.LOWER_LINE, Action.DROP, Action.AUTHORIZE)
+    assert machine_in(State.UP).handle(Input.RECONNECT) == (
+        Action.REPORT_DISCONNECTED,
+        Action.DROP,
+        Action.AUTHORIZE,
+    )
     assert machine_in(State.WAITING).handle(Input.RECONNECT) == (Action.DISARM_BACKOFF, Action.AUTHORIZE)
     for state in set(State) - {State.UP, State.WAITING}:
         machine = machine_in(state)
@@ -288,16 +292,16 @@ class Line:
             self.perform(action)
 
     def perform(self, action: Action) -> None:
-        assert not (self.closed and action in (Action.AUTHORIZE, Action.CONNECT, Action.RAISE_LINE))
+        assert not (self.closed and action in (Action.AUTHORIZE, Action.CONNECT, Action.REPORT_CONNECTED))
         if action in (Action.AUTHORIZE, Action.CONNECT):
             assert not self.under_way & {"authorize", "connect", "transport", "backoff", "over"}
             self.under_way.add(action.value)
         elif action is Action.GREET:
             self.under_way |= {"greet", "transport"}
-        elif action is Action.RAISE_LINE:
+        elif action is Action.REPORT_CONNECTED:
             assert not self.raised
             self.raised = True
-        elif action is Action.LOWER_LINE:
+        elif action is Action.REPORT_DISCONNECTED:
             assert self.raised
             self.raised = False
         elif action is Action.ARM_STABLE:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from tapewire.session.driver import Driver
 from tapewire.session.session import Session
-from tapewire.session.subscriptions import Wanted
+from tapewire.session.subscriptions import Topic
 
 __all__ = ["dead_ends"]
 
@@ -26,9 +26,9 @@ def dead_ends(session: Session) -> Iterator[str]:
         timer is None or timer.cancelled() or (driver.loop._due_at > due and not driver.loop._draining)
     ):
         yield f"a deadline is set, and no timer of the loop for it (session {session.state})"
-    for wanted in driver.topics.subscriptions:
-        if text := _dead_end_of_topic(driver, wanted, session.state):
-            yield f"topic {wanted.topic} {text}"
+    for topic in driver.topics.subscriptions:
+        if text := _dead_end_of_topic(driver, topic, session.state):
+            yield f"topic {topic.name} {text}"
 
 
 def _dead_end_of_line(driver: Driver, state: str) -> str:
@@ -43,13 +43,13 @@ def _dead_end_of_line(driver: Driver, state: str) -> str:
     return ""
 
 
-def _dead_end_of_topic(driver: Driver, wanted: Wanted, state: str) -> str:
-    topic, timers, protocol = wanted.topic, driver.loop.timers, driver.protocol
-    match wanted.state.value:
-        case "subscribing" if ("deadline", wanted) not in timers and not wanted.asking:
-            queued = protocol is not None and protocol.queued(topic)
+def _dead_end_of_topic(driver: Driver, topic: Topic, state: str) -> str:
+    timers, protocol = driver.loop.timers, driver.protocol
+    match topic.state.value:
+        case "subscribing" if ("deadline", topic) not in timers and not topic.asking:
+            queued = protocol is not None and protocol.queued(topic.name)
             return "" if queued else "is subscribing, and has no deadline"
-        case "backing off" if ("retry", wanted) not in timers:
+        case "backing off" if ("retry", topic) not in timers:
             return "is backing off, and has no retry timer"
         case "waiting" if state == "up":
             return "waits for a line that is up"

@@ -103,8 +103,8 @@ class Connection:
         "paused",
         "protocol",
         "publications",
-        "raised",
         "reads",
+        "ready",
         "transport",
     )
 
@@ -132,7 +132,7 @@ class Connection:
         self._rest: Iterator[Any] | None = None  # of the read that is being dispatched
         self._eventful = False
         self._settle = self._settle_read
-        self.raised = False
+        self.ready = False
         """True once the protocol is ready: subscriptions may be sent."""
         self.paused = False
         self.dropped = False

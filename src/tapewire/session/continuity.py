@@ -23,7 +23,7 @@ from .holds import MAX_BRIDGED, Bridge, Fragment, Hold
 from .loop import Loop, run_owned
 from .options import SessionOptions
 from .subscription import Subscription
-from .subscriptions import Loss, Subscriptions, SubscriptionState, Wanted
+from .subscriptions import Loss, Subscriptions, SubscriptionState, Topic
 
 __all__ = ["BRIDGES_AT_A_TIME", "Continuity", "Stream"]
 
@@ -51,7 +51,7 @@ class Stream(Protocol):
 
 
 class Continuity:
-    """The routes of one session, and the marks on them. `renew(wanted, why)` subscribes anew for a fresh start."""
+    """The routes of one session, and the marks on them. `renew(topic, why)` subscribes anew for a fresh start."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Continuity:
         loop: Loop,
         options: SessionOptions,
         subscriptions: Subscriptions,
-        renew: Callable[[Wanted, str], None],
+        renew: Callable[[Topic, str], None],
     ) -> None:
         self.routes: dict[str, Callable[[Any], None]] = {}
         self.marks_written = 0
@@ -69,136 +69,136 @@ class Continuity:
         self._options = options
         self._subscriptions = subscriptions
         self._renew = renew
-        self._bridges: dict[Wanted, Bridge] = {}
+        self._bridges: dict[Topic, Bridge] = {}
         self._paging = asyncio.Semaphore(BRIDGES_AT_A_TIME)
 
     # --- routes -----------------------------------------------------------------------------------------------------
 
-    def route_anew(self, wanted: Wanted, attempt: int) -> None:
-        """What comes for `wanted` from now on belongs to the attempt just asked for."""
+    def route_anew(self, topic: Topic, attempt: int) -> None:
+        """What comes for `topic` from now on belongs to the attempt just asked for."""
         if (
-            self._subscriptions.get(wanted.topic) is wanted
-            and wanted.attempt == attempt
-            and wanted.state in (SubscriptionState.SUBSCRIBING, SubscriptionState.SUBSCRIBED)
-            and wanted.topic not in self.routes
+            self._subscriptions.get(topic.name) is topic
+            and topic.attempt == attempt
+            and topic.state in (SubscriptionState.SUBSCRIBING, SubscriptionState.SUBSCRIBED)
+            and topic.name not in self.routes
         ):
-            self.routes[wanted.topic] = partial(self._deliver_first, wanted)
+            self.routes[topic.name] = partial(self._deliver_first, topic)
 
-    def reroute(self, wanted: Wanted) -> None:
+    def reroute(self, topic: Topic) -> None:
         """Lead what comes of it to where its consumers take it now."""
-        consumers = wanted.consumers
-        if (bridge := self._bridges.get(wanted)) is not None:
-            self.routes[wanted.topic] = partial(self._hold_for_bridge, wanted, bridge)
-        elif not wanted.continuous and wanted.state is SubscriptionState.SUBSCRIBING:
-            self.routes[wanted.topic] = partial(
-                self._deliver_first, wanted
+        consumers = topic.consumers
+        if (bridge := self._bridges.get(topic)) is not None:
+            self.routes[topic.name] = partial(self._hold_for_bridge, topic, bridge)
+        elif not topic.continuous and topic.state is SubscriptionState.SUBSCRIBING:
+            self.routes[topic.name] = partial(
+                self._deliver_first, topic
             )  # a mark may still have to come before it
         elif len(consumers) == 1:
-            self.routes[wanted.topic] = consumers[0].deliver
+            self.routes[topic.name] = consumers[0].deliver
         else:
             deliveries = tuple(consumer.deliver for consumer in consumers)
-            self.routes[wanted.topic] = partial(_deliver_to_all, deliveries)
+            self.routes[topic.name] = partial(_deliver_to_all, deliveries)
 
-    def change_route(self, wanted: Wanted) -> None:
+    def change_route(self, topic: Topic) -> None:
         """The consumers, or where they take their publications, have changed. Where nothing comes, nothing is led."""
-        if self._subscriptions.get(wanted.topic) is wanted and wanted.topic in self.routes:
-            self.reroute(wanted)
+        if self._subscriptions.get(topic.name) is topic and topic.name in self.routes:
+            self.reroute(topic)
 
-    def stop_route(self, wanted: Wanted) -> None:
-        """The peer serves `wanted` no more. The frame that said so still goes to its consumers, before any mark."""
-        self.reroute(wanted)
-        self._loop.behind(partial(self._drop_route, wanted, wanted.attempt))
+    def stop_route(self, topic: Topic) -> None:
+        """The peer serves `topic` no more. The frame that said so still goes to its consumers, before any mark."""
+        self.reroute(topic)
+        self._loop.behind(partial(self._drop_route, topic, topic.attempt))
 
-    def cut_route(self, wanted: Wanted) -> None:
+    def cut_route(self, topic: Topic) -> None:
         """We left it: nothing of it is delivered any more."""
-        if self._subscriptions.get(wanted.topic) is wanted:
-            self.routes.pop(wanted.topic, None)
+        if self._subscriptions.get(topic.name) is topic:
+            self.routes.pop(topic.name, None)
 
-    def forget(self, wanted: Wanted) -> None:
+    def forget(self, topic: Topic) -> None:
         """Nobody wants it any more: neither its route nor its bridge may reach whoever wants the topic later."""
-        self.cut_route(wanted)
-        self._bridges.pop(wanted, None)
+        self.cut_route(topic)
+        self._bridges.pop(topic, None)
 
-    def _drop_route(self, wanted: Wanted, attempt: int) -> None:
+    def _drop_route(self, topic: Topic, attempt: int) -> None:
         stopped = (SubscriptionState.BACKING_OFF, SubscriptionState.ENDED)
-        if wanted.attempt == attempt and wanted.state in stopped:
-            self.cut_route(wanted)
+        if topic.attempt == attempt and topic.state in stopped:
+            self.cut_route(topic)
 
-    def _deliver_first(self, wanted: Wanted, publication: Any) -> None:
-        self.write_open_gap(wanted)
-        self.reroute(wanted)
-        if (route := self.routes.get(wanted.topic)) is not None:
+    def _deliver_first(self, topic: Topic, publication: Any) -> None:
+        self.write_open_gap(topic)
+        self.reroute(topic)
+        if (route := self.routes.get(topic.name)) is not None:
             route(publication)
 
     # --- gaps -------------------------------------------------------------------------------------------------------
 
-    def open_gap(self, wanted: Wanted, loss: Loss) -> None:
+    def open_gap(self, topic: Topic, loss: Loss) -> None:
         """Continuity ends where it was last proven; the position from which it can be recovered is kept."""
         if (
-            bridge := self._bridges.pop(wanted, None)
+            bridge := self._bridges.pop(topic, None)
         ) is not None:  # the position stays that of before the hole
             if bridge.held:
                 held, lost_ns = tuple(bridge.held), self._stream.proven_ns()
                 fragment = Fragment(held, bridge.began_ns, lost_ns, loss.reason, loss.detail)
-                wanted.fragments.append(fragment)
+                topic.fragments.append(fragment)
         else:
             protocol = self._stream.protocol
-            position = None if protocol is None else protocol.position(wanted.topic)
-            wanted.position = position or wanted.position
-        wanted.open_gap(self._stream.proven_ns(), loss.reason, loss.detail)
-        for consumer in tuple(wanted.consumers):
+            position = None if protocol is None else protocol.position(topic.name)
+            topic.position = position or topic.position
+        topic.open_gap(self._stream.proven_ns(), loss.reason, loss.detail)
+        for consumer in tuple(topic.consumers):
             self.abandon_seed(consumer, loss.detail or loss.reason)
 
     def write_open_gap(
-        self, wanted: Wanted, *, recovered: int | None = None, reason: str | None = None
+        self, topic: Topic, *, recovered: int | None = None, reason: str | None = None
     ) -> None:
         """Continuity starts again, or all is over: say what lies between, if anything was open.
 
         Where that stays a hole, what came of it live, for bridges that were lost, is delivered between two gaps.
         """
-        gap = wanted.close_gap()
+        gap = topic.close_gap()
         if gap is None:
             return
         since_ns, first_reason, detail = gap
         until_ns = self._loop.now_ns()
-        fragments, wanted.fragments = wanted.fragments, []
+        fragments, topic.fragments = topic.fragments, []
         unfinished = self._bridges.pop(
-            wanted, None
+            topic, None
         )  # where all is over: nothing is missing behind what it holds
         if recovered is not None:
-            self.write(wanted, Reconnected(since_ns=since_ns, until_ns=until_ns, recovered=recovered))
+            self.write(topic, Reconnected(since_ns=since_ns, until_ns=until_ns, recovered=recovered))
             return
         given: Any = reason or first_reason
         for fragment in fragments:
             gap_until_ns = fragment.began_ns
-            self.write(wanted, Gap(reason=given, since_ns=since_ns, until_ns=gap_until_ns, detail=detail))
-            self._deliver_past(wanted, fragment.items)
+            self.write(topic, Gap(reason=given, since_ns=since_ns, until_ns=gap_until_ns, detail=detail))
+            self._deliver_past(topic, fragment.items)
             given = reason or fragment.reason
             since_ns, detail = fragment.lost_ns, fragment.detail
-        self.write(wanted, Gap(reason=given, since_ns=since_ns, until_ns=until_ns, detail=detail))
+        self.write(topic, Gap(reason=given, since_ns=since_ns, until_ns=until_ns, detail=detail))
         if unfinished is not None:
-            self._deliver_past(wanted, unfinished.held)
+            self._deliver_past(topic, unfinished.held)
 
-    def _deliver_past(self, wanted: Wanted, items: Sequence[Any]) -> None:
+    def _deliver_past(self, topic: Topic, items: Sequence[Any]) -> None:
         """Publications and marks that came before whatever is held for the present attempt."""
-        for consumer in tuple(wanted.consumers):
+        for consumer in tuple(topic.consumers):
             self.marks_written += sum(map(is_mark, items))
             consumer.deliver_past(items)
 
-    def announce(self, wanted: Wanted, mark: Mark) -> None:
+    def announce(self, topic: Topic, mark: Mark) -> None:
         """What happens to the subscription itself, for the consumers that asked to be told."""
-        wanted.told = isinstance(mark, Subscribing)  # until an error: the next try is told again
-        for consumer in tuple(wanted.consumers):
+        topic.announced = isinstance(mark, Subscribing)  # until an error: the next try is told again
+        for consumer in tuple(topic.consumers):
             if consumer.delivery.announce:
                 consumer.deliver_mark(mark)
 
-    def announce_loss(self, wanted: Wanted, loss: Loss) -> None:
+    def announce_loss(self, topic: Topic, loss: Loss) -> None:
         """It was confirmed and is no more: told when it is lost, for it is not known when it will be back."""
-        self.announce(wanted, Subscribing(code=loss.code, reason=shown(str(loss))))
+        self.announce(topic, Subscribing(code=loss.code, reason=shown(str(loss))))
 
-    def write(self, wanted: Wanted, mark: Mark) -> None:
+    def write(self, topic: Topic, mark: Mark) -> None:
         """A mark for every consumer of a topic."""
-        for consumer in tuple(wanted.consumers):
+        for consumer in tuple(topic.consumers):
             self.marks_written += 1
             consumer.deliver_mark(mark)
 
@@ -212,23 +212,23 @@ class Continuity:
             logger.warning("%s: undecodable frame no. %d%s: %s", name, self.undecodable, where, text)
         now_ns = self._loop.now_ns()
         mark = Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, detail=event.detail[:200])
-        for wanted in self._subscriptions:
-            if event.topic in (None, wanted.topic) and (wanted.continuous or wanted in self._bridges):
-                self._break(wanted, mark)
+        for topic in self._subscriptions:
+            if event.topic in (None, topic.name) and (topic.continuous or topic in self._bridges):
+                self._break(topic, mark)
 
-    def mark_skipped(self, wanted: Wanted, event: Skipped) -> None:
+    def mark_skipped(self, topic: Topic, event: Skipped) -> None:
         """The venue's own numbering jumped."""
         now_ns = self._loop.now_ns()
         detail = f"expected {event.expected}, got {event.got}"
         mark = Gap(reason="sequence", since_ns=now_ns, until_ns=now_ns, missed=event.missed, detail=detail)
-        self._break(wanted, mark)
+        self._break(topic, mark)
 
-    def _break(self, wanted: Wanted, mark: Mark) -> None:
+    def _break(self, topic: Topic, mark: Mark) -> None:
         """The stream broke in the midst of a live line: say so, and rebuild what has a snapshot."""
-        if (bridge := self._bridges.get(wanted)) is not None:
+        if (bridge := self._bridges.get(topic)) is not None:
             bridge.held.append(mark)  # behind what is held, when that is delivered
             return
-        for consumer in tuple(wanted.consumers):
+        for consumer in tuple(topic.consumers):
             self.marks_written += 1
             if consumer.seeding is None:
                 consumer.deliver_mark(mark)
@@ -240,106 +240,106 @@ class Continuity:
 
     # --- the answer to a subscription -------------------------------------------------------------------------------
 
-    def confirmed(self, wanted: Wanted, answer: Confirmed) -> None:
-        """The peer serves `wanted` from here on: close what is open, by replay, by history, or by saying so."""
-        for consumer in wanted.consumers:
+    def confirmed(self, topic: Topic, answer: Confirmed) -> None:
+        """The peer serves `topic` from here on: close what is open, by replay, by history, or by saying so."""
+        for consumer in topic.consumers:
             if consumer.start is None and not consumer.delivered and not len(consumer.buffer):
                 consumer.start = answer.position
-        bridge = self._bridge_for(wanted, answer)
+        bridge = self._bridge_for(topic, answer)
         if answer.position is not None and bridge is None:
-            wanted.position = answer.position
+            topic.position = answer.position
         if bridge is not None:
             bridge.answer = answer  # announced when it is known how the bridge ended
-            self._bridges[wanted] = bridge
-            self.reroute(wanted)
-            _ = self._loop.spawn(self._fetch_history(wanted, bridge), f"history {wanted.topic}")
+            self._bridges[topic] = bridge
+            self.reroute(topic)
+            _ = self._loop.spawn(self._fetch_history(topic, bridge), f"history {topic.name}")
             return
-        self._announce_confirmed(wanted, answer, recovered=answer.recovered)
+        self._announce_confirmed(topic, answer, recovered=answer.recovered)
         if answer.recovered:
-            self.write_open_gap(wanted, recovered=answer.replayed)
+            self.write_open_gap(topic, recovered=answer.replayed)
         else:
-            self.write_open_gap(wanted, reason="unrecovered" if answer.recovering else None)
-        self._go_live(wanted, proven=answer.recovered)
-        for consumer in wanted.consumers:
+            self.write_open_gap(topic, reason="unrecovered" if answer.recovering else None)
+        self._go_live(topic, proven=answer.recovered)
+        for consumer in topic.consumers:
             consumer.expect(answer.replayed)
 
-    def _announce_confirmed(self, wanted: Wanted, answer: Confirmed, *, recovered: bool) -> None:
+    def _announce_confirmed(self, topic: Topic, answer: Confirmed, *, recovered: bool) -> None:
         mark = Subscribed(was_recovering=answer.recovering, recovered=recovered, reply=answer.reply)
-        self.announce(wanted, mark)
+        self.announce(topic, mark)
 
-    def _bridge_for(self, wanted: Wanted, answer: Confirmed) -> Bridge | None:
-        protocol, since = self._stream.protocol, wanted.position
+    def _bridge_for(self, topic: Topic, answer: Confirmed) -> Bridge | None:
+        protocol, since = self._stream.protocol, topic.position
         if answer.recovered or not answer.recovering or since is None or answer.position is None:
             return None
-        room = MAX_BRIDGED - sum(len(fragment.items) for fragment in wanted.fragments)
+        room = MAX_BRIDGED - sum(len(fragment.items) for fragment in topic.fragments)
         bridge = Bridge(since, answer.position, began_ns=self._loop.now_ns(), room=room)
-        if bridge.next_since is None or protocol is None or protocol.history(wanted.topic, since) is None:
+        if bridge.next_since is None or protocol is None or protocol.history(topic.name, since) is None:
             return None
         return bridge
 
-    async def _fetch_history(self, wanted: Wanted, bridge: Bridge) -> None:
+    async def _fetch_history(self, topic: Topic, bridge: Bridge) -> None:
         """Page the venue's history over the hole, as far as it goes; few topics at a time, for pages are large."""
         try:
             async with self._paging:
-                while (since := bridge.next_since) is not None and self._bridges.get(wanted) is bridge:
-                    page = await self._stream.page(wanted.topic, since)
+                while (since := bridge.next_since) is not None and self._bridges.get(topic) is bridge:
+                    page = await self._stream.page(topic.name, since)
                     bridge.take(page.publications, page.epoch)
         except Exception as error:  # whatever it is, what is held for the bridge must be delivered
             detail = shown(str(error) or type(error).__name__)
-            logger.warning("%s: its history could not be had: %s", wanted.topic, detail)
-        self._loop.enter(partial(self._bridged, wanted, bridge))
+            logger.warning("%s: its history could not be had: %s", topic.name, detail)
+        self._loop.enter(partial(self._bridged, topic, bridge))
 
-    def _bridged(self, wanted: Wanted, bridge: Bridge) -> None:
+    def _bridged(self, topic: Topic, bridge: Bridge) -> None:
         """The pages have come, or will not: deliver what closes the hole, or say that it stands; then what was held."""
-        if self._bridges.get(wanted) is not bridge:
+        if self._bridges.get(topic) is not bridge:
             return  # of an older attempt
-        del self._bridges[wanted]
-        wanted.position = bridge.until
-        self.reroute(wanted)
-        self._announce_confirmed(wanted, bridge.answer, recovered=bridge.complete)
+        del self._bridges[topic]
+        topic.position = bridge.until
+        self.reroute(topic)
+        self._announce_confirmed(topic, bridge.answer, recovered=bridge.complete)
         if bridge.complete:
-            self.write_open_gap(wanted, recovered=len(bridge.publications))
-            self._go_live(wanted, proven=True)
-            self._deliver_all(wanted, bridge.publications)
+            self.write_open_gap(topic, recovered=len(bridge.publications))
+            self._go_live(topic, proven=True)
+            self._deliver_all(topic, bridge.publications)
         else:
-            self.write_open_gap(wanted, reason="unrecovered")
-            self._go_live(wanted, proven=False)
-        self._deliver_all(wanted, bridge.held)
+            self.write_open_gap(topic, reason="unrecovered")
+            self._go_live(topic, proven=False)
+        self._deliver_all(topic, bridge.held)
 
-    def _hold_for_bridge(self, wanted: Wanted, bridge: Bridge, publication: Any) -> None:
+    def _hold_for_bridge(self, topic: Topic, bridge: Bridge, publication: Any) -> None:
         if len(bridge.held) < bridge.room:
             bridge.held.append(publication)
         elif (
             not bridge.overflowed
         ):  # the bridge takes longer than the stream: the hole stays, and a new one opens
             bridge.overflowed = True
-            renew = partial(self._renew, wanted, "the stream outran its history")
+            renew = partial(self._renew, topic, "the stream outran its history")
             self._loop.behind(renew)
 
-    def _deliver_all(self, wanted: Wanted, items: list[Any]) -> None:
-        for consumer in wanted.consumers:
+    def _deliver_all(self, topic: Topic, items: list[Any]) -> None:
+        for consumer in topic.consumers:
             consumer.expect(sum(not is_mark(item) for item in items))
         for item in items:
             if is_mark(item):
-                self._break(wanted, item)
-            elif (route := self.routes.get(wanted.topic)) is not None:
+                self._break(topic, item)
+            elif (route := self.routes.get(topic.name)) is not None:
                 route(item)
 
-    def _go_live(self, wanted: Wanted, *, proven: bool) -> None:
-        for consumer in tuple(wanted.consumers):
+    def _go_live(self, topic: Topic, *, proven: bool) -> None:
+        for consumer in tuple(topic.consumers):
             if consumer.seeding is None:
                 continue
             if proven and consumer.seeded:
                 consumer.release(consumer.seeding.skip())
             else:
                 self.start_seed(consumer)
-        self.reroute(wanted)
+        self.reroute(topic)
 
     # --- snapshots --------------------------------------------------------------------------------------------------
 
-    def hold(self, wanted: Wanted) -> None:
+    def hold(self, topic: Topic) -> None:
         """The topic is about to be asked for: consumers with a snapshot hold what comes."""
-        for consumer in wanted.consumers:
+        for consumer in topic.consumers:
             if consumer.seeding is not None:
                 consumer.hold(self._loop.now_ns())
 
@@ -356,9 +356,9 @@ class Continuity:
         assert hold is not None
         seeding.since = None if protocol is None else protocol.position(subscription.topic)
         self._loop.timers.cancel(("reseed", subscription))
-        wanted = self._subscriptions.get(subscription.topic)
-        if wanted is not None and subscription in wanted.consumers:
-            self.reroute(wanted)
+        topic = self._subscriptions.get(subscription.topic)
+        if topic is not None and subscription in topic.consumers:
+            self.reroute(topic)
         hold.fetch = self._loop.spawn(self._fetch(subscription, hold), f"snapshot {subscription.topic}")
         seconds = subscription.delivery.snapshot_timeout
         late = partial(self._unseeded, subscription, hold, f"no snapshot within {seconds:g} s")
@@ -401,18 +401,18 @@ class Continuity:
             return  # of a hold that is over
         self._loop.timers.cancel(("seed", subscription))
         subscription.release(items)
-        wanted = self._subscriptions.get(subscription.topic)
-        if wanted is None or subscription not in wanted.consumers:
+        topic = self._subscriptions.get(subscription.topic)
+        if topic is None or subscription not in topic.consumers:
             return
-        self.reroute(wanted)
+        self.reroute(topic)
         if seeding.failures:
             policy = self._options.resubscribe
             delay = policy.delay(seeding.failures, fraction=self._options.fraction)
-            self._loop.after(("reseed", subscription), delay, partial(self._reseed, wanted, subscription))
+            self._loop.after(("reseed", subscription), delay, partial(self._reseed, topic, subscription))
 
-    def _reseed(self, wanted: Wanted, subscription: Subscription) -> None:
+    def _reseed(self, topic: Topic, subscription: Subscription) -> None:
         """A failed snapshot is asked for again."""
-        if wanted.state is SubscriptionState.SUBSCRIBED and subscription in wanted.consumers:
+        if topic.state is SubscriptionState.SUBSCRIBED and subscription in topic.consumers:
             self.start_seed(subscription)
 
     def abandon_seed(self, subscription: Subscription, detail: str) -> None:
@@ -430,7 +430,7 @@ class Continuity:
             subscription.release(seeding.skip())  # nothing was delivered yet that this could break
             return
         subscription.release(
-            seeding.fail(hold, self._loop.now_ns(), detail or "the line was lost meanwhile") or []
+            seeding.fail(hold, self._loop.now_ns(), detail or "the connection was lost meanwhile") or []
         )
 
     def drop_hold(self, subscription: Subscription) -> None:

@@ -124,8 +124,8 @@ class Driver:
             Action.CANCEL_TRY: self._cancel_try,
             Action.GREET: self._greet,
             Action.ARM_STABLE: self._arm_stable,
-            Action.RAISE_LINE: self._raise_line,
-            Action.LOWER_LINE: self._lower_line,
+            Action.REPORT_CONNECTED: self._report_connected,
+            Action.REPORT_DISCONNECTED: self._report_disconnected,
             Action.DROP: self._drop,
             Action.DISCARD_TOKEN: self._discard_token,
             Action.ARM_BACKOFF: lambda: self._wait(options.retry, self.machine.waits, logging.WARNING),
@@ -143,7 +143,7 @@ class Driver:
         self.loop.check()
         self.check_usable()
         self.expect_open()
-        if self.line_up:
+        if self.connected:
             return
         waiter = self.loop.future()
         self._up_waiters[waiter] = None
@@ -197,7 +197,7 @@ class Driver:
                 await self.closed.wait()
         except TimeoutError:
             logger.error("%s: the close did not come to its end in time", self.name)
-        await self.handlers.finish(patience)
+        await self.handlers.drain(patience)
         others = [task for task in self.loop.tasks if task not in self.handlers]
         for task in others:
             task.cancel()
@@ -207,10 +207,10 @@ class Driver:
                 logger.warning("%s: %s goes on although it was cancelled", self.name, task.get_name())
         self.loop.stop()
 
-    def want(self, subscription: Subscription, *asked: Any) -> None:
-        """Subscribe, and start the handler's task. `asked`: parameters, position and credentials of `Topics.want`."""
+    def subscribe(self, subscription: Subscription, *asked: Any) -> None:
+        """Subscribe, and start the handler's task. `asked`: parameters, position, credentials (`Topics.subscribe`)."""
         self.loop.check()
-        self.topics.want(subscription, *asked)
+        self.topics.subscribe(subscription, *asked)
         self.handlers.start(subscription)
 
     def check_usable(self) -> None:
@@ -223,9 +223,9 @@ class Driver:
     # --- the connection, as topics and requests see it --------------------------------------------------------------
 
     @property
-    def line_up(self) -> bool:
+    def connected(self) -> bool:
         """True while subscriptions and requests can be sent."""
-        return self.connection is not None and self.connection.raised
+        return self.connection is not None and self.connection.ready
 
     @property
     def protocol(self) -> ClientProtocol | None:
@@ -496,7 +496,7 @@ class Driver:
             self.protocol.refresh(token)
 
     def _refresh_failed(self, generation: int, error: Exception) -> None:
-        if generation != self.generation or not self.line_up:
+        if generation != self.generation or not self.connected:
             return
         logger.warning("%s: no fresh token yet: %s", self.name, shown(error))
         if is_final(error):
@@ -535,23 +535,23 @@ class Driver:
             return
         self.loop.after("served", SERVED_SECONDS, self.machine.served)
 
-    def _raise_line(self) -> None:
+    def _report_connected(self) -> None:
         assert self.connection is not None
-        self.connection.raised = True
+        self.connection.ready = True
         for timer in ("greeting", "first"):
             self.loop.timers.cancel(timer)
         logger.info("%s: connected (connection %d)", self.name, self.generation)
-        self.topics.line_up()
+        self.topics.connected()
         self.connection.flush()
         for waiter in self._up_waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _lower_line(self) -> None:
+    def _report_disconnected(self) -> None:
         if self.connection is not None:
             self.connection.rewind()
         self.requests.lose_all()
-        self.topics.line_down(self._loss)
+        self.topics.disconnected(self._loss)
 
     def _drop(self) -> None:
         connection, self.connection = self.connection, None

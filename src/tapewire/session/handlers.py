@@ -282,86 +282,92 @@ class HandlerTasks:
         if delivery.handler is None or delivery.inline:
             return
         earlier = [
-            pump for pump in self._by_topic.get(subscription.topic, ()) if pump.subscription.buffer.ended
+            handling
+            for handling in self._by_topic.get(subscription.topic, ())
+            if handling.subscription.buffer.ended
         ]
-        for pump in earlier:
-            if pump.subscription.was_left:
-                pump.subscription.drop_backlog()
-        before = [pump.task for pump in earlier if pump.subscription.delivery.handler == delivery.handler]
+        for handling in earlier:
+            if handling.subscription.was_left:
+                handling.subscription.drop_backlog()
+        before = [
+            handling.task
+            for handling in earlier
+            if handling.subscription.delivery.handler == delivery.handler
+        ]
         self._take(_HandlerTask(subscription, self._loop.future()), before)
 
     def excuse_caller(self) -> None:
         """The handler that calls this, in whatever task, closes its own session: it is called no more."""
-        pump = _inside.get()
-        if pump is not None and pump.task in self._by_task and not pump.excused.done():
-            pump.subscription.drop_backlog()
-            pump.excused.set_result(None)
+        handling = _inside.get()
+        if handling is not None and handling.task in self._by_task and not handling.excused.done():
+            handling.subscription.drop_backlog()
+            handling.excused.set_result(None)
 
-    async def finish(self, seconds: float) -> None:
+    async def drain(self, seconds: float) -> None:
         """Let the handlers come to the end of what is buffered; cancel those that are not there in time."""
-        pumps = [pump for pump in self._by_task.values() if not pump.excused.done()]
-        if not pumps:
+        handlings = [handling for handling in self._by_task.values() if not handling.excused.done()]
+        if not handlings:
             return
-        _, waiting = await asyncio.wait([pump.excused for pump in pumps], timeout=seconds)
-        late = [pump for pump in pumps if pump.excused in waiting]
-        for pump in late:
-            topic = pump.subscription.topic
+        _, waiting = await asyncio.wait([handling.excused for handling in handlings], timeout=seconds)
+        late = [handling for handling in handlings if handling.excused in waiting]
+        for handling in late:
+            topic = handling.subscription.topic
             logger.warning("%s: handler of %s did not return in time; cancelled", self._loop.name, topic)
-            pump.subscription.drop_backlog()
-            pump.task.cancel()
+            handling.subscription.drop_backlog()
+            handling.task.cancel()
         if late:
-            _, left = await asyncio.wait([pump.task for pump in late], timeout=LINGER_SECONDS)
+            _, left = await asyncio.wait([handling.task for handling in late], timeout=LINGER_SECONDS)
             for task in left:
                 logger.warning("%s: %s goes on although it was cancelled", self._loop.name, task.get_name())
 
     def release(self, subscription: Subscription) -> _HandlerTask | None:
         """Give up the task that handles `subscription`, for `adopt` of another session."""
-        for pump in self._by_topic.get(subscription.topic, ()):
-            if pump.subscription is subscription:
-                self._forget(pump)
-                pump.task.remove_done_callback(self._done)
-                self._loop.give_up(pump.task)
-                return pump
+        for handling in self._by_topic.get(subscription.topic, ()):
+            if handling.subscription is subscription:
+                self._forget(handling)
+                handling.task.remove_done_callback(self._done)
+                self._loop.give_up(handling.task)
+                return handling
         return None
 
-    def adopt(self, pump: _HandlerTask) -> None:
+    def adopt(self, handling: _HandlerTask) -> None:
         """Take over what `release` of another session gave up."""
-        self._loop.take_over(pump.task)
-        self._remember(pump)
+        self._loop.take_over(handling.task)
+        self._remember(handling)
 
     def __contains__(self, task: object) -> bool:
         return task in self._by_task
 
-    def _take(self, pump: _HandlerTask, before: list[asyncio.Task[None]]) -> None:
-        name = f"handler {pump.subscription.topic}"
-        pump.task = self._loop.spawn(self._run(pump, before), name)
-        if not pump.task.done():
-            self._remember(pump)
+    def _take(self, handling: _HandlerTask, before: list[asyncio.Task[None]]) -> None:
+        name = f"handler {handling.subscription.topic}"
+        handling.task = self._loop.spawn(self._run(handling, before), name)
+        if not handling.task.done():
+            self._remember(handling)
 
-    def _remember(self, pump: _HandlerTask) -> None:
-        self._by_task[pump.task] = pump
-        self._by_topic.setdefault(pump.subscription.topic, []).append(pump)
-        pump.task.add_done_callback(self._done)
+    def _remember(self, handling: _HandlerTask) -> None:
+        self._by_task[handling.task] = handling
+        self._by_topic.setdefault(handling.subscription.topic, []).append(handling)
+        handling.task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        if (pump := self._by_task.get(task)) is not None:
-            self._forget(pump)
-            if not pump.excused.done():
-                pump.excused.set_result(None)
+        if (handling := self._by_task.get(task)) is not None:
+            self._forget(handling)
+            if not handling.excused.done():
+                handling.excused.set_result(None)
 
-    def _forget(self, pump: _HandlerTask) -> None:
-        del self._by_task[pump.task]
-        others = [each for each in self._by_topic[pump.subscription.topic] if each is not pump]
+    def _forget(self, handling: _HandlerTask) -> None:
+        del self._by_task[handling.task]
+        others = [each for each in self._by_topic[handling.subscription.topic] if each is not handling]
         if others:
-            self._by_topic[pump.subscription.topic] = others
+            self._by_topic[handling.subscription.topic] = others
         else:
-            del self._by_topic[pump.subscription.topic]
+            del self._by_topic[handling.subscription.topic]
 
-    async def _run(self, pump: _HandlerTask, before: list[asyncio.Task[None]]) -> None:
-        _inside.set(pump)
+    async def _run(self, handling: _HandlerTask, before: list[asyncio.Task[None]]) -> None:
+        _inside.set(handling)
         if before:
             await asyncio.wait(before)
-        await pump.subscription.runner.run()
+        await handling.subscription.runner.run()
 
 
 def step_coroutine(result: Any) -> tuple[Any, Any] | None:

@@ -69,8 +69,10 @@ class Action(Enum):
     CANCEL_TRY = "cancel try"  # forget the running token request or connect
     GREET = "greet"
     ARM_STABLE = "arm stable timer"
-    RAISE_LINE = "raise line"  # subscriptions may be sent
-    LOWER_LINE = "lower line"  # every subscription and request learns that the connection is gone
+    REPORT_CONNECTED = "report connected"  # subscriptions may be sent
+    REPORT_DISCONNECTED = (
+        "report disconnected"  # every subscription and request learns that the connection is gone
+    )
     DROP = "drop transport"  # abort; its generation ends
     DISCARD_TOKEN = "discard token"
     ARM_BACKOFF = "arm backoff"
@@ -83,7 +85,7 @@ class Action(Enum):
 
 S, On, Do = State, Input, Action
 
-_AFTER_DEFECT = (Do.CANCEL_TRY, Do.LOWER_LINE, Do.DROP, Do.ARM_BACKOFF)
+_AFTER_DEFECT = (Do.CANCEL_TRY, Do.REPORT_DISCONNECTED, Do.DROP, Do.ARM_BACKOFF)
 
 TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] = MappingProxyType(
     {
@@ -115,7 +117,7 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         (S.CONNECTING, On.DEFECT): (S.WAITING, _AFTER_DEFECT),
         #
         (S.GREETING, On.OPEN): (S.GREETING, ()),
-        (S.GREETING, On.READY): (S.UP, (Do.ARM_STABLE, Do.RAISE_LINE)),
+        (S.GREETING, On.READY): (S.UP, (Do.ARM_STABLE, Do.REPORT_CONNECTED)),
         (S.GREETING, On.BROKEN): (S.WAITING, (Do.DROP, Do.ARM_BACKOFF)),
         (S.GREETING, On.UNAUTHORIZED): (S.AUTHORIZING, (Do.DROP, Do.DISCARD_TOKEN, Do.AUTHORIZE)),
         (S.GREETING, On.EXPIRED): (S.WAITING, (Do.DROP, Do.DISCARD_TOKEN, Do.ARM_BACKOFF)),
@@ -128,13 +130,19 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
         #
         (S.UP, On.OPEN): (S.UP, ()),
         (S.UP, On.STABLE): (S.UP, ()),
-        (S.UP, On.BROKEN): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.ARM_BACKOFF)),
-        (S.UP, On.UNAUTHORIZED): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.DISCARD_TOKEN, Do.ARM_BACKOFF)),
-        (S.UP, On.EXPIRED): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.DISCARD_TOKEN, Do.ARM_BACKOFF)),
-        (S.UP, On.REFUSED): (S.FAILED, (Do.LOWER_LINE, Do.DROP, Do.GIVE_UP)),
-        (S.UP, On.SUPERVISED): (S.WAITING, (Do.LOWER_LINE, Do.DROP, Do.DISCARD_TOKEN, Do.RAISE_ALARM)),
-        (S.UP, On.EXHAUSTED): (S.FAILED, (Do.LOWER_LINE, Do.DROP, Do.GIVE_UP)),
-        (S.UP, On.RECONNECT): (S.AUTHORIZING, (Do.LOWER_LINE, Do.DROP, Do.AUTHORIZE)),
+        (S.UP, On.BROKEN): (S.WAITING, (Do.REPORT_DISCONNECTED, Do.DROP, Do.ARM_BACKOFF)),
+        (S.UP, On.UNAUTHORIZED): (
+            S.WAITING,
+            (Do.REPORT_DISCONNECTED, Do.DROP, Do.DISCARD_TOKEN, Do.ARM_BACKOFF),
+        ),
+        (S.UP, On.EXPIRED): (S.WAITING, (Do.REPORT_DISCONNECTED, Do.DROP, Do.DISCARD_TOKEN, Do.ARM_BACKOFF)),
+        (S.UP, On.REFUSED): (S.FAILED, (Do.REPORT_DISCONNECTED, Do.DROP, Do.GIVE_UP)),
+        (S.UP, On.SUPERVISED): (
+            S.WAITING,
+            (Do.REPORT_DISCONNECTED, Do.DROP, Do.DISCARD_TOKEN, Do.RAISE_ALARM),
+        ),
+        (S.UP, On.EXHAUSTED): (S.FAILED, (Do.REPORT_DISCONNECTED, Do.DROP, Do.GIVE_UP)),
+        (S.UP, On.RECONNECT): (S.AUTHORIZING, (Do.REPORT_DISCONNECTED, Do.DROP, Do.AUTHORIZE)),
         (S.UP, On.CLOSE): (S.CLOSING, (Do.LEAVE,)),
         (S.UP, On.DEFECT): (S.WAITING, _AFTER_DEFECT),
         #

@@ -17,7 +17,7 @@ from ..secrets import Secret
 from ..transport import default_connector
 from ..transport.base import Connector, Endpoint
 from .credentials import Credentials
-from .subscriptions import Wanted
+from .subscriptions import Topic
 
 __all__ = ["ErrorHook", "SessionOptions", "Statistics", "SubscriptionStatistics"]
 
@@ -64,7 +64,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_error: ErrorHook | None = None
     on_state: Callable[[str], None] | None = None
     admit: Callable[[], Awaitable[None]] | None = None
-    relocate: Callable[[Wanted], bool] | None = None
+    relocate: Callable[[Topic], bool] | None = None
     errors: Callable[[BaseException], BaseException] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     fraction: RandomFraction = random

@@ -20,7 +20,7 @@ from ..protocols.base import StreamPosition
 from .options import SessionOptions, Statistics
 from .session import Session
 from .subscription import Subscription
-from .subscriptions import Wanted
+from .subscriptions import Topic
 
 __all__ = ["Pool"]
 
@@ -217,8 +217,8 @@ class Pool:
             raise ConfigurationError("max_sessions", self._max_sessions, "more, for so many topics")
         options = self._make_options(len(self._shards) + 1)
 
-        def relocate(wanted: Wanted) -> bool:
-            return self._relocate(shard, wanted)
+        def relocate(topic: Topic) -> bool:
+            return self._relocate(shard, topic)
 
         session = Session(
             msgspec.structs.replace(options, relocate=relocate, admit=self._admit or options.admit)
@@ -239,23 +239,23 @@ class Pool:
         async with self._one_at_a_time:
             await shard.session.open()
 
-    def _relocate(self, shard: _Shard, wanted: Wanted) -> bool:
-        """The venue says that `shard` is full: it takes no more than it has, and `wanted` goes elsewhere.
+    def _relocate(self, shard: _Shard, topic: Topic) -> bool:
+        """The venue says that `shard` is full: it takes no more than it has, and `topic` goes elsewhere.
 
-        One that serves nothing else, and is asked for nothing else, is not full: it is `wanted` that the venue has no
+        One that serves nothing else, and is asked for nothing else, is not full: it is `topic` that the venue has no
         room for, here or anywhere. Nor is one that may ask for nothing more: it is connected anew.
         """
-        if not shard.session.serves_besides(wanted):
+        if not shard.session.serves_besides(topic):
             return False
-        consumers = shard.topics.pop(wanted.topic, set())
+        consumers = shard.topics.pop(topic.name, set())
         shard.capacity = min(shard.capacity, len(shard.topics))
         try:
-            target = self._shard_for(wanted.topic, besides=shard)
+            target = self._shard_for(topic.name, besides=shard)
         except TapewireError:
-            shard.topics[wanted.topic] = consumers
+            shard.topics[topic.name] = consumers
             return False  # nowhere to go: the refusal stands
-        target.topics.setdefault(wanted.topic, set()).update(consumers)
-        self._by_topic[wanted.topic] = target
-        target.session.adopt(shard.session.release(wanted), wanted)
+        target.topics.setdefault(topic.name, set()).update(consumers)
+        self._by_topic[topic.name] = target
+        target.session.adopt(shard.session.release(topic), topic)
         self._start(target)
         return True

@@ -87,7 +87,7 @@ class Sender(Protocol):
         ...
 
     @property
-    def line_up(self) -> bool:
+    def connected(self) -> bool:
         """True while something can be sent."""
         ...
 
@@ -116,7 +116,7 @@ class Requests:
         """Send one command. Raises RequestLost(sent=False) while the line is down, NotSubscribed, SessionClosed."""
         self._loop.check()
         sender = self._sender
-        if not sender.line_up or sender.protocol is None:
+        if not sender.connected or sender.protocol is None:
             sender.check_usable()
             raise RequestLost(command.topic, command.event, sent=False, why="the connection is down")
         ref = sender.protocol.send(command)

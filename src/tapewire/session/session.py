@@ -23,7 +23,7 @@ from .driver import Driver
 from .handlers import HandlerRunner
 from .options import SessionOptions, Statistics
 from .subscription import Delivery, Subscription
-from .subscriptions import Wanted
+from .subscriptions import Topic
 
 __all__ = ["Session"]
 
@@ -58,9 +58,9 @@ class Session:
         """How many topics are wanted now."""
         return len(self._driver.topics.subscriptions)
 
-    def serves_besides(self, wanted: Wanted) -> bool:
+    def serves_besides(self, topic: Topic) -> bool:
         """True if the peer has confirmed another topic, or has yet to answer for one: it may hold the room."""
-        return self._driver.topics.subscriptions.any_asked_for(besides=wanted)
+        return self._driver.topics.subscriptions.any_asked_for(besides=topic)
 
     @property
     def options(self) -> SessionOptions:
@@ -80,7 +80,7 @@ class Session:
     @property
     def connected(self) -> bool:
         """True while the line is up."""
-        return self._driver.line_up
+        return self._driver.connected
 
     async def open(self) -> None:
         """Connect and wait until the line is up.
@@ -193,7 +193,7 @@ class Session:
             strict=options.strict,
             errors=options.errors,
         )
-        self._driver.want(subscription, params, position, credentials)
+        self._driver.subscribe(subscription, params, position, credentials)
         self._subscriptions[subscription] = None
         if len(self._subscriptions) > 2 * len(self._driver.topics.subscriptions) + _ENDED_KEPT:
             self._subscriptions = {
@@ -223,20 +223,20 @@ class Session:
 
     # --- moving a topic to another session (see pool.py) ---
 
-    def release(self, wanted: Wanted) -> Any:
+    def release(self, topic: Topic) -> Any:
         """Give up a topic without telling its consumers; give what this returns to `adopt` of another session."""
         driver = self._driver
-        pumps = [pump for each in wanted.consumers if (pump := driver.handlers.release(each)) is not None]
-        return driver.topics.release(wanted), pumps
+        tasks = [task for each in topic.consumers if (task := driver.handlers.release(each)) is not None]
+        return driver.topics.release(topic), tasks
 
-    def adopt(self, held: Any, wanted: Wanted) -> None:
+    def adopt(self, held: Any, topic: Topic) -> None:
         """Take over a topic with its consumers, their handlers' tasks, parameters, position and open gap."""
-        consumers, pumps = held
+        consumers, tasks = held
         for consumer, _ in consumers:
             self._subscriptions[consumer] = None
-        for pump in pumps:
-            self._driver.handlers.adopt(pump)
-        self._driver.topics.adopt(wanted, consumers)
+        for task in tasks:
+            self._driver.handlers.adopt(task)
+        self._driver.topics.adopt(topic, consumers)
 
     # --- health -----------------------------------------------------------------------------------------------------
 

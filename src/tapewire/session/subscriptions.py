@@ -3,11 +3,12 @@
 Rules:
 
 * This file alone decides whether a topic is asked for again. A protocol reports `confirmed`, `refused`, `interrupted`,
-  `ended`; the line reports `line up` and `line down`; the owner says `want` and `leave`.
+  `ended`; the connection is `connected` or `disconnected`; the owner says
+  `subscribe` and `leave`.
 * Each topic has its own retry: one that is refused never holds up another.
-* `leave` wins every race: after it no input but `want` asks again, and no answer is awaited.
-* A `Wanted` keeps the *current* parameters: what is asked for after a reconnection is what the user wants now.
-* A topic is named by many a `Wanted` in its time, and asked for many times by one. What belongs to one attempt (its
+* `leave` wins every race: after it no input but `subscribe` asks again, and no answer is awaited.
+* A `Topic` keeps the *current* parameters: what is asked for after a reconnection is what the user wants now.
+* A topic is named by many a `Topic` in its time, and asked for many times by one. What belongs to one attempt (its
   token, its snapshot, its timers) carries that attempt's number or the record itself, never the topic's name alone.
 
 The diagram in docs/states.md is made from this table; a test compares them.
@@ -35,7 +36,7 @@ __all__ = [
     "SubscriptionInput",
     "SubscriptionState",
     "Subscriptions",
-    "Wanted",
+    "Topic",
 ]
 
 
@@ -43,7 +44,7 @@ class SubscriptionState(Enum):
     """Where a subscription stands."""
 
     UNSUBSCRIBED = "unsubscribed"  # not wanted
-    WAITING = "waiting"  # wanted; the line is down
+    WAITING = "waiting"  # wanted; there is no connection
     SUBSCRIBING = "subscribing"  # asked for; no answer yet
     SUBSCRIBED = "subscribed"  # confirmed
     BACKING_OFF = "backing off"  # wanted; the peer refused or interrupted it; its own retry is pending
@@ -53,10 +54,10 @@ class SubscriptionState(Enum):
 class SubscriptionInput(Enum):
     """What can happen to it."""
 
-    WANT = "want"
+    SUBSCRIBE = "subscribe"
     LEAVE = "leave"
-    LINE_UP = "line up"
-    LINE_DOWN = "line down"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
     CONFIRMED = "confirmed"
     REFUSED = "refused"  # may be granted later
     REJECTED = "rejected"  # asking again unchanged cannot help
@@ -85,7 +86,7 @@ class SubscriptionAction(Enum):
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """Why a topic is not served: the fact that `line down`, `interrupted`, `refused`, `timed out` and `renew` carry."""
+    """Why a topic is not served: what `disconnected`, `interrupted`, `refused`, `timed out` and `renew` carry."""
 
     reason: GapReason
     detail: str = ""
@@ -115,54 +116,60 @@ TABLE: MappingProxyType[
     tuple[SubscriptionState, SubscriptionInput], tuple[SubscriptionState, tuple[SubscriptionAction, ...]]
 ] = MappingProxyType(
     {
-        (S.UNSUBSCRIBED, On.WANT): (S.WAITING, ()),
+        (S.UNSUBSCRIBED, On.SUBSCRIBE): (S.WAITING, ()),
         #
-        (S.WAITING, On.WANT): (S.WAITING, ()),
-        (S.WAITING, On.LINE_UP): (S.SUBSCRIBING, _ASK),
-        (S.WAITING, On.LINE_DOWN): (S.WAITING, ()),
+        (S.WAITING, On.SUBSCRIBE): (S.WAITING, ()),
+        (S.WAITING, On.CONNECTED): (S.SUBSCRIBING, _ASK),
+        (S.WAITING, On.DISCONNECTED): (S.WAITING, ()),
         (S.WAITING, On.RENEW): (S.WAITING, ()),
         (S.WAITING, On.LEAVE): (S.UNSUBSCRIBED, ()),
         #
-        (S.SUBSCRIBING, On.WANT): (S.SUBSCRIBING, ()),
+        (S.SUBSCRIBING, On.SUBSCRIBE): (S.SUBSCRIBING, ()),
         (S.SUBSCRIBING, On.CONFIRMED): (S.SUBSCRIBED, (Do.DISARM, Do.ANNOUNCE)),
         (S.SUBSCRIBING, On.REFUSED): (S.BACKING_OFF, (Do.DISARM, *_LOST_AT_PEER)),
         (S.SUBSCRIBING, On.REJECTED): (S.ENDED, (Do.DISARM, *_OVER)),
         (S.SUBSCRIBING, On.INTERRUPTED): (S.BACKING_OFF, (Do.DISARM, *_LOST_AT_PEER)),
         (S.SUBSCRIBING, On.ENDED): (S.ENDED, (Do.DISARM, *_OVER)),
         (S.SUBSCRIBING, On.TIMED_OUT): (S.BACKING_OFF, (Do.UNSUBSCRIBE, *_LOST_AT_PEER)),
-        (S.SUBSCRIBING, On.LINE_DOWN): (S.WAITING, (Do.DISARM, Do.OPEN_GAP)),
+        (S.SUBSCRIBING, On.DISCONNECTED): (S.WAITING, (Do.DISARM, Do.OPEN_GAP)),
         (S.SUBSCRIBING, On.RENEW): (S.SUBSCRIBING, ()),  # it is being asked for anew already
         (S.SUBSCRIBING, On.LEAVE): (S.UNSUBSCRIBED, (Do.DISARM, Do.UNSUBSCRIBE, Do.FAIL_REQUESTS)),
         #
-        (S.SUBSCRIBED, On.WANT): (S.SUBSCRIBED, ()),
+        (S.SUBSCRIBED, On.SUBSCRIBE): (S.SUBSCRIBED, ()),
         (S.SUBSCRIBED, On.CONFIRMED): (S.SUBSCRIBED, (Do.ANNOUNCE,)),
         (S.SUBSCRIBED, On.INTERRUPTED): (S.BACKING_OFF, (Do.TELL_LOSS, *_LOST_AT_PEER)),
         (S.SUBSCRIBED, On.ENDED): (S.ENDED, _OVER),
         (S.SUBSCRIBED, On.UNAUTHORIZED): (S.ENDED, (Do.UNSUBSCRIBE, *_OVER)),
-        (S.SUBSCRIBED, On.LINE_DOWN): (S.WAITING, (Do.OPEN_GAP, Do.TELL_LOSS)),
+        (S.SUBSCRIBED, On.DISCONNECTED): (S.WAITING, (Do.OPEN_GAP, Do.TELL_LOSS)),
         (S.SUBSCRIBED, On.RENEW): (
             S.SUBSCRIBING,
             (Do.OPEN_GAP, Do.TELL_LOSS, Do.UNSUBSCRIBE, Do.FAIL_REQUESTS, *_ASK),
         ),
         (S.SUBSCRIBED, On.LEAVE): (S.UNSUBSCRIBED, (Do.UNSUBSCRIBE, Do.FAIL_REQUESTS)),
         #
-        (S.BACKING_OFF, On.WANT): (S.BACKING_OFF, ()),
+        (S.BACKING_OFF, On.SUBSCRIBE): (S.BACKING_OFF, ()),
         (S.BACKING_OFF, On.RETRY_DUE): (S.SUBSCRIBING, _ASK),
-        (S.BACKING_OFF, On.LINE_DOWN): (S.WAITING, (Do.DISARM,)),
+        (S.BACKING_OFF, On.DISCONNECTED): (S.WAITING, (Do.DISARM,)),
         (S.BACKING_OFF, On.RENEW): (S.BACKING_OFF, ()),
         (S.BACKING_OFF, On.LEAVE): (S.UNSUBSCRIBED, (Do.DISARM,)),
         # Over, but for what its read still has to tell: nothing asks again, whatever comes meanwhile.
         **{(S.ENDED, received): (S.ENDED, ()) for received in On if received is not On.LEAVE},
         (S.ENDED, On.LEAVE): (S.UNSUBSCRIBED, ()),
-        **{(S.UNSUBSCRIBED, received): (S.UNSUBSCRIBED, ()) for received in On if received is not On.WANT},
+        **{
+            (S.UNSUBSCRIBED, received): (S.UNSUBSCRIBED, ())
+            for received in On
+            if received is not On.SUBSCRIBE
+        },
     }
 )
 
 
-class Wanted:
+class Topic:
     """One topic that somebody wants: our intent beside the peer's confirmation."""
 
     __slots__ = (
+        "announced",
+        "asked_at",
         "asking",
         "attempt",
         "confirmed_at",
@@ -175,19 +182,17 @@ class Wanted:
         "gap_detail",
         "gap_reason",
         "gap_since_ns",
+        "name",
         "params",
         "position",
         "refusals",
         "renewals",
         "reply",
         "state",
-        "told",
-        "topic",
-        "wanted_at",
     )
 
-    def __init__(self, topic: str, params: Any = None, position: StreamPosition | None = None) -> None:
-        self.topic = topic
+    def __init__(self, name: str, params: Any = None, position: StreamPosition | None = None) -> None:
+        self.name = name
         self.params = params
         self.position = position
         self.credentials: Any = None
@@ -206,9 +211,9 @@ class Wanted:
         self.confirmed_once = False
         self.confirmed_at: float | None = None
         """When it was confirmed last, until that is lost."""
-        self.told = False
+        self.announced = False
         """True while consumers that asked to be told know that it is being asked for."""
-        self.wanted_at = 0.0
+        self.asked_at = 0.0
         """When it was wanted first, by the loop's clock."""
         self.refusals = 0
         """Refusals, interruptions and missing answers since it was last served for a while: its own retry's count."""
@@ -263,43 +268,43 @@ class Wanted:
         return gap
 
     def __repr__(self) -> str:
-        return f"<Wanted {self.topic} {self.state.value} consumers={len(self.consumers)}>"
+        return f"<Topic {self.name} {self.state.value} consumers={len(self.consumers)}>"
 
 
 class Subscriptions:
     """All that is wanted of one session, by topic."""
 
     def __init__(self) -> None:
-        self._wanted: dict[str, Wanted] = {}
+        self._topics: dict[str, Topic] = {}
 
-    def get(self, topic: str) -> Wanted | None:
-        return self._wanted.get(topic)
+    def get(self, name: str) -> Topic | None:
+        return self._topics.get(name)
 
-    def add(self, topic: str, params: Any, position: StreamPosition | None) -> Wanted:
-        """The record of `topic`, made if there is none. Its parameters are those of the first who wanted it."""
-        wanted = self._wanted.get(topic)
-        if wanted is None:
-            wanted = self._wanted[topic] = Wanted(topic, params, position)
-        return wanted
+    def add(self, name: str, params: Any, position: StreamPosition | None) -> Topic:
+        """The record of `name`, made if there is none. Its parameters are those of the first who wanted it."""
+        topic = self._topics.get(name)
+        if topic is None:
+            topic = self._topics[name] = Topic(name, params, position)
+        return topic
 
-    def discard(self, wanted: Wanted) -> None:
+    def discard(self, topic: Topic) -> None:
         """Forget it, and not a later record of the same topic."""
-        if self._wanted.get(wanted.topic) is wanted:
-            del self._wanted[wanted.topic]
+        if self._topics.get(topic.name) is topic:
+            del self._topics[topic.name]
 
     def confirmed(self) -> int:
         """How many the peer has confirmed."""
-        return sum(wanted.state is SubscriptionState.SUBSCRIBED for wanted in self._wanted.values())
+        return sum(topic.state is SubscriptionState.SUBSCRIBED for topic in self._topics.values())
 
-    def any_asked_for(self, *, besides: Wanted) -> bool:
+    def any_asked_for(self, *, besides: Topic) -> bool:
         """True if the peer has confirmed another topic than `besides`, or is asked for one."""
         return any(
-            wanted is not besides and wanted.state in (S.SUBSCRIBING, S.SUBSCRIBED)
-            for wanted in self._wanted.values()
+            topic is not besides and topic.state in (S.SUBSCRIBING, S.SUBSCRIBED)
+            for topic in self._topics.values()
         )
 
-    def __iter__(self) -> Iterator[Wanted]:
-        return iter(tuple(self._wanted.values()))
+    def __iter__(self) -> Iterator[Topic]:
+        return iter(tuple(self._topics.values()))
 
     def __len__(self) -> int:
-        return len(self._wanted)
+        return len(self._topics)

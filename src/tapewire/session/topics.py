@@ -40,11 +40,11 @@ from .credentials import Credentials, is_final, renewal_after
 from .loop import Loop
 from .options import SessionOptions
 from .subscription import Subscription
-from .subscriptions import End, Loss, Subscriptions, SubscriptionState, Wanted
+from .subscriptions import End, Loss, Subscriptions, SubscriptionState, Topic
 from .subscriptions import SubscriptionAction as Do
 from .subscriptions import SubscriptionInput as On
 
-__all__ = ["Line", "Topics", "Waiters"]
+__all__ = ["ConnectionOwner", "Topics", "Waiters"]
 
 logger = logging.getLogger("tapewire.session")
 
@@ -64,11 +64,11 @@ _PUBLIC_STATE = {
 }
 
 
-class Line(Stream, Protocol):
+class ConnectionOwner(Stream, Protocol):
     """What topics ask of whoever owns the connection."""
 
     @property
-    def line_up(self) -> bool:
+    def connected(self) -> bool:
         """True while subscriptions can be sent."""
         ...
 
@@ -104,11 +104,11 @@ class Line(Stream, Protocol):
 class Topics:
     """The consumers of one session and the routes to them."""
 
-    def __init__(self, line: Line, loop: Loop, options: SessionOptions) -> None:
+    def __init__(self, connection: ConnectionOwner, loop: Loop, options: SessionOptions) -> None:
         self.subscriptions = Subscriptions()
-        self.continuity = Continuity(line, loop, options, self.subscriptions, self._renew)
+        self.continuity = Continuity(connection, loop, options, self.subscriptions, self._renew)
         self.routes = self.continuity.routes
-        self._line = line
+        self._connection = connection
         self._loop = loop
         self._options = options
         self._waiters = Waiters(loop.future)
@@ -119,37 +119,37 @@ class Topics:
         self._attempts = count(1)
         self._over = False
         self._failure: BaseException | None = None
-        self._perform: dict[Do, Callable[[Wanted, Any], None]] = {
-            Do.SUBSCRIBE: self._subscribe,
-            Do.UNSUBSCRIBE: self._unsubscribe,
-            Do.ARM_DEADLINE: lambda wanted, _: self._arm_deadline(wanted),
+        self._perform: dict[Do, Callable[[Topic, Any], None]] = {
+            Do.SUBSCRIBE: self._send_subscribe,
+            Do.UNSUBSCRIBE: self._send_unsubscribe,
+            Do.ARM_DEADLINE: lambda topic, _: self._arm_deadline(topic),
             Do.ARM_RETRY: self._arm_retry,
-            Do.DISARM: lambda wanted, _: self._disarm(wanted),
+            Do.DISARM: lambda topic, _: self._disarm(topic),
             Do.ANNOUNCE: self._announce,
             Do.OPEN_GAP: self.continuity.open_gap,
-            Do.STOP_ROUTE: lambda wanted, _: self.continuity.stop_route(wanted),
+            Do.STOP_ROUTE: lambda topic, _: self.continuity.stop_route(topic),
             Do.TELL_LOSS: self._tell_loss,
-            Do.FAIL_REQUESTS: lambda wanted, _: line.fail_requests(wanted.topic),
+            Do.FAIL_REQUESTS: lambda topic, _: connection.fail_requests(topic.name),
             Do.END: self._end,
         }
 
     # --- owners -----------------------------------------------------------------------------------------------------
 
-    def want(
+    def subscribe(
         self,
         subscription: Subscription,
         params: Any,
         position: StreamPosition | None,
         credentials: Credentials | None = None,
     ) -> None:
-        """A consumer wants its topic: asked for now, or as soon as the line is up.
+        """A consumer wants its topic: asked for now, or as soon as there is a connection.
 
         Raises ConfigurationError where it does not fit those who want it already.
         """
         self._check_fits(subscription, params, position, credentials)
-        self._loop.enter(partial(self._want, subscription, params, position, credentials), soon=True)
+        self._loop.enter(partial(self._subscribe, subscription, params, position, credentials), soon=True)
 
-    def _want(
+    def _subscribe(
         self,
         subscription: Subscription,
         params: Any,
@@ -161,23 +161,23 @@ class Topics:
             subscription.finish(self._failure)
             self._waiters.refuse(subscription, self._failure or SessionClosed())
             return
-        wanted = self.subscriptions.add(subscription.topic, params, position)
-        wanted.credentials = wanted.credentials or credentials
-        wanted.consumers.append(subscription)
-        if subscription.delivery.announce and wanted.state is not SubscriptionState.SUBSCRIBED:
+        topic = self.subscriptions.add(subscription.topic, params, position)
+        topic.credentials = topic.credentials or credentials
+        topic.consumers.append(subscription)
+        if subscription.delivery.announce and topic.state is not SubscriptionState.SUBSCRIBED:
             subscription.deliver_mark(Subscribing())
-        if wanted.state is SubscriptionState.UNSUBSCRIBED:
-            wanted.told, wanted.wanted_at = True, self._loop.now()
+        if topic.state is SubscriptionState.UNSUBSCRIBED:
+            topic.announced, topic.asked_at = True, self._loop.now()
             if position is not None:
                 subscription.start = position
-                wanted.resume(self._loop.now_ns())
-            self._feed(wanted, On.WANT)
-            if self._line.line_up:
-                self._feed(wanted, On.LINE_UP)
-        elif wanted.state is SubscriptionState.SUBSCRIBED:
+                topic.resume(self._loop.now_ns())
+            self._feed(topic, On.SUBSCRIBE)
+            if self._connection.connected:
+                self._feed(topic, On.CONNECTED)
+        elif topic.state is SubscriptionState.SUBSCRIBED:
             if subscription.seeding is not None:
                 self.continuity.start_seed(subscription)
-            self.continuity.reroute(wanted)
+            self.continuity.reroute(topic)
 
     def leave(self, subscription: Subscription) -> None:
         """A consumer leaves: nothing more is delivered to it. The last one of a topic takes the topic with it."""
@@ -191,56 +191,56 @@ class Topics:
         self._loop.enter(partial(self._leave, subscription))
 
     def _leave(self, subscription: Subscription) -> None:
-        wanted = self.wanted_by(subscription)
-        if wanted is None:
+        topic = self.topic_of(subscription)
+        if topic is None:
             return
-        wanted.consumers.remove(subscription)
+        topic.consumers.remove(subscription)
         self.continuity.drop_hold(subscription)
-        if wanted.consumers:
-            self.continuity.change_route(wanted)
+        if topic.consumers:
+            self.continuity.change_route(topic)
             return
-        self.continuity.forget(wanted)
-        self._feed(wanted, On.LEAVE)
-        self.subscriptions.discard(wanted)
+        self.continuity.forget(topic)
+        self._feed(topic, On.LEAVE)
+        self.subscriptions.discard(topic)
 
     def fail(self, subscription: Subscription, error: BaseException) -> None:
         """A consumer ends with an error of its own: its buffer overflowed, or its handler raised in strict mode."""
         if subscription.delivery.announce and not subscription.buffer.ended:
             subscription.deliver_mark(Unsubscribed(reason=shown(error)))
         subscription.finish(error)
-        self._line.report_failure(error)
+        self._connection.report_failure(error)
         self._loop.behind(partial(self.leave, subscription))
 
-    def release(self, wanted: Wanted) -> list[tuple[Subscription, list[asyncio.Future[Any]]]]:
+    def release(self, topic: Topic) -> list[tuple[Subscription, list[asyncio.Future[Any]]]]:
         """Give up a topic with its consumers and those who wait, for `adopt` of another session. Nobody is told."""
-        self.continuity.forget(wanted)
-        self._disarm(wanted)
-        wanted.asking = False
-        self._line.fail_requests(wanted.topic)
-        self.subscriptions.discard(wanted)
-        for consumer in wanted.consumers:
+        self.continuity.forget(topic)
+        self._disarm(topic)
+        topic.asking = False
+        self._connection.fail_requests(topic.name)
+        self.subscriptions.discard(topic)
+        for consumer in topic.consumers:
             self.continuity.abandon_seed(consumer, "moved to another connection")
             self._part(consumer)
-        return [(consumer, self._waiters.take(consumer)) for consumer in wanted.consumers]
+        return [(consumer, self._waiters.take(consumer)) for consumer in topic.consumers]
 
-    def adopt(self, wanted: Wanted, held: list[tuple[Subscription, list[asyncio.Future[Any]]]]) -> None:
+    def adopt(self, topic: Topic, held: list[tuple[Subscription, list[asyncio.Future[Any]]]]) -> None:
         """Take a topic that `release` of another session gave up: its parameters, position and open gap go on here."""
         for consumer, _ in held:
             consumer.move_to(self)
             consumer.pending = True
             self._by_blocking[consumer.delivery.policy == "block"].add(consumer)
-        self._loop.enter(partial(self._adopt, wanted, held), soon=True)
+        self._loop.enter(partial(self._adopt, topic, held), soon=True)
 
-    def _adopt(self, wanted: Wanted, held: list[tuple[Subscription, list[asyncio.Future[Any]]]]) -> None:
-        moved = self.subscriptions.add(wanted.topic, wanted.params, wanted.position)
-        moved.credentials, moved.fresh = wanted.credentials, wanted.fresh
-        moved.refusals = wanted.refusals
+    def _adopt(self, topic: Topic, held: list[tuple[Subscription, list[asyncio.Future[Any]]]]) -> None:
+        moved = self.subscriptions.add(topic.name, topic.params, topic.position)
+        moved.credentials, moved.fresh = topic.credentials, topic.fresh
+        moved.refusals = topic.refusals
         moved.gap_since_ns, moved.gap_reason, moved.gap_detail = (
-            wanted.gap_since_ns,
-            wanted.gap_reason,
-            wanted.gap_detail,
+            topic.gap_since_ns,
+            topic.gap_reason,
+            topic.gap_detail,
         )
-        moved.fragments = wanted.fragments
+        moved.fragments = topic.fragments
         for consumer, waiters in held:
             consumer.pending = False
             self._waiters.put(consumer, waiters)
@@ -252,98 +252,98 @@ class Topics:
         if self._over:
             self._finish_topic(moved, self._failure)
             return
-        self._feed(moved, On.WANT)
-        if self._line.line_up:
-            self._feed(moved, On.LINE_UP)
+        self._feed(moved, On.SUBSCRIBE)
+        if self._connection.connected:
+            self._feed(moved, On.CONNECTED)
 
     async def confirmation(self, subscription: Subscription) -> Any:
         """Wait for the peer's word on it; see `Subscription.confirmed`."""
         self._loop.check()
-        wanted = self.wanted_by(subscription)
-        if wanted is None and not subscription.pending:
+        topic = self.topic_of(subscription)
+        if topic is None and not subscription.pending:
             raise subscription.error or (
                 SubscriptionEnded(subscription.topic, subscription.ended_reason)
                 if subscription.ended_reason is not None
                 else NotSubscribed(subscription.topic)
             )
-        if wanted is not None and wanted.state is SubscriptionState.SUBSCRIBED:
-            return wanted.reply
+        if topic is not None and topic.state is SubscriptionState.SUBSCRIBED:
+            return topic.reply
         self.wait_to_open(f"confirmed() of {subscription.topic}")
         return await self._waiters.wait(subscription)
 
     def anybody_waits(self) -> bool:
         """True if somebody waits for the peer's word on a topic, or iterates one."""
-        consumers = [consumer for wanted in self.subscriptions for consumer in wanted.consumers]
+        consumers = [consumer for topic in self.subscriptions for consumer in topic.consumers]
         return any(self._waiters.any_for(each) or each.is_iterated for each in consumers)
 
-    def wanted_by(self, subscription: Subscription) -> Wanted | None:
+    def topic_of(self, subscription: Subscription) -> Topic | None:
         """The record that it is a consumer of."""
-        wanted = self.subscriptions.get(subscription.topic)
-        return wanted if wanted is not None and subscription in wanted.consumers else None
+        topic = self.subscriptions.get(subscription.topic)
+        return topic if topic is not None and subscription in topic.consumers else None
 
     def public_state(self, subscription: Subscription) -> str:
-        wanted = self.wanted_by(subscription)
-        if wanted is None or subscription.buffer.ended:
+        topic = self.topic_of(subscription)
+        if topic is None or subscription.buffer.ended:
             pending = subscription.pending and not subscription.buffer.ended
             return "subscribing" if pending else "unsubscribed"
-        return _PUBLIC_STATE[wanted.state]
+        return _PUBLIC_STATE[topic.state]
 
     def reroute(self, subscription: Subscription) -> None:
         """Where it takes its publications has changed."""
-        if (wanted := self.wanted_by(subscription)) is not None:
-            self.continuity.change_route(wanted)
+        if (topic := self.topic_of(subscription)) is not None:
+            self.continuity.change_route(topic)
 
-    def params(self, topic: str) -> Any:
-        wanted = self.subscriptions.get(topic)
-        return None if wanted is None else wanted.params
+    def params(self, name: str) -> Any:
+        topic = self.subscriptions.get(name)
+        return None if topic is None else topic.params
 
-    def set_params(self, topic: str, params: Any) -> None:
-        wanted = self.subscriptions.get(topic)
-        if wanted is None:
-            raise NotSubscribed(topic)
-        wanted.params = params
+    def set_params(self, name: str, params: Any) -> None:
+        topic = self.subscriptions.get(name)
+        if topic is None:
+            raise NotSubscribed(name)
+        topic.params = params
 
-    # --- the line ---------------------------------------------------------------------------------------------------
+    # --- the connection -----------------------------------------------------------------------------------------------
 
-    def line_up(self) -> None:
+    def connected(self) -> None:
         """Ask for everything that is wanted: all of it is written before anything that comes is dispatched."""
-        for wanted in self.subscriptions:
-            self._feed(wanted, On.LINE_UP)
+        for topic in self.subscriptions:
+            self._feed(topic, On.CONNECTED)
 
-    def line_down(self, detail: str) -> None:
+    def disconnected(self, detail: str) -> None:
         """The connection is gone: every topic's continuity ends where it was last proven."""
         self.routes.clear()
         loss = Loss("connection lost", detail)
-        for wanted in self.subscriptions:
+        for topic in self.subscriptions:
             try:
-                self._feed(wanted, On.LINE_DOWN, loss)
+                self._feed(topic, On.DISCONNECTED, loss)
             except Exception:  # one topic's trouble is not that of the others, and none may stay as it was
-                logger.exception("%s: %s could not be lowered", self._options.name, wanted.topic)
-                wanted.state = SubscriptionState.WAITING
-                self._disarm(wanted)
+                logger.exception("%s: %s could not be told of the loss", self._options.name, topic.name)
+                topic.state = SubscriptionState.WAITING
+                self._disarm(topic)
 
     def leave_all(self) -> None:
         """Leave every topic at the peer; the consumers are finished by `finish`."""
         self.routes.clear()
-        for wanted in self.subscriptions:
-            self._feed(wanted, On.LEAVE)
+        for topic in self.subscriptions:
+            self._feed(topic, On.LEAVE)
 
     def finish(self, error: BaseException | None) -> None:
         """The session is over: nothing more comes to anybody."""
         self._over, self._failure = True, self._failure or error
         self.routes.clear()
-        for wanted in self.subscriptions:
-            self._finish_topic(wanted, error)
+        for topic in self.subscriptions:
+            self._finish_topic(topic, error)
         self._waiters.refuse_all(error or SessionClosed("the session was closed while it was waited for"))
 
-    def _finish_topic(self, wanted: Wanted, error: BaseException | None) -> None:
-        self.continuity.write_open_gap(wanted)
-        for consumer in tuple(wanted.consumers):
+    def _finish_topic(self, topic: Topic, error: BaseException | None) -> None:
+        self.continuity.write_open_gap(topic)
+        for consumer in tuple(topic.consumers):
             self.continuity.abandon_seed(consumer, "the session ended")
             self._part(consumer)
             consumer.finish(error)
-        self._disarm(wanted)
-        self.subscriptions.discard(wanted)
+        self._disarm(topic)
+        self.subscriptions.discard(topic)
 
     # --- what the peer said -----------------------------------------------------------------------------------------
 
@@ -352,133 +352,131 @@ class Topics:
         if isinstance(event, Undecodable):
             self.continuity.mark_undecodable(event)
             return
-        wanted = self.subscriptions.get(event.topic)
-        if wanted is None:
+        topic = self.subscriptions.get(event.topic)
+        if topic is None:
             return  # left meanwhile
         if isinstance(event, Confirmed):
-            wanted.reply = event.reply
-            wanted.confirmed_once = True
-            self._feed(wanted, On.CONFIRMED, event)
+            topic.reply = event.reply
+            topic.confirmed_once = True
+            self._feed(topic, On.CONFIRMED, event)
         elif isinstance(event, Refused):
-            self._refused(wanted, event)
+            self._refused(topic, event)
         elif isinstance(event, Skipped):
-            self.continuity.mark_skipped(wanted, event)
+            self.continuity.mark_skipped(topic, event)
         elif isinstance(event, Interrupted):
-            wanted.fresh = wanted.fresh or event.unauthorized
-            self._feed(wanted, On.INTERRUPTED, Loss("interrupted", event.reason, event.code))
+            topic.fresh = topic.fresh or event.unauthorized
+            self._feed(topic, On.INTERRUPTED, Loss("interrupted", event.reason, event.code))
         else:
-            self._feed(wanted, On.ENDED, End(event.reason, event.code))
+            self._feed(topic, On.ENDED, End(event.reason, event.code))
 
-    def _refused(self, wanted: Wanted, event: Refused) -> None:
+    def _refused(self, topic: Topic, event: Refused) -> None:
         error = SubscriptionRefused(
             event.topic, event.reason, code=event.code, reply=event.reply, retryable=event.retryable
         )
         relocate = self._options.relocate
         if event.full and relocate is not None:
             loss = Loss("interrupted", event.reason, event.code)
-            self.continuity.open_gap(wanted, loss)  # here, for what was delivered of it goes with it
-            if relocate(wanted):
+            self.continuity.open_gap(topic, loss)  # here, for what was delivered of it goes with it
+            if relocate(topic):
                 return
-        if event.spent and not self.subscriptions.any_asked_for(besides=wanted):
-            self._line.replace(event.reason)  # nobody loses by it, and a new connection counts anew
+        if event.spent and not self.subscriptions.any_asked_for(besides=topic):
+            self._connection.replace(event.reason)  # nobody loses by it, and a new connection counts anew
         if event.retryable:
-            wanted.fresh = wanted.fresh or event.unauthorized
-            self._feed(wanted, On.REFUSED, Loss("interrupted", event.reason, event.code))
-            self.announce_error(wanted, event.reason, event.code)
-            self._loop.behind(partial(self._tell_refusal, wanted, error, full=event.full))
+            topic.fresh = topic.fresh or event.unauthorized
+            self._feed(topic, On.REFUSED, Loss("interrupted", event.reason, event.code))
+            self.announce_error(topic, event.reason, event.code)
+            self._loop.behind(partial(self._tell_refusal, topic, error, full=event.full))
         else:
-            self._feed(wanted, On.REJECTED, End(event.reason, event.code, error))
+            self._feed(topic, On.REJECTED, End(event.reason, event.code, error))
 
     # --- the topic's own token ---------------------------------------------------------------------------------------
 
     def expect(self, event: CredentialsExpiring) -> None:
         """A topic's token ends in so many seconds."""
-        wanted = self.subscriptions.get(event.topic or "")
-        if wanted is not None and wanted.credentials is not None:
-            wanted.renewals = 0
-            self._renew_token_after(wanted, renewal_after(event.seconds, self._options.fraction))
+        topic = self.subscriptions.get(event.topic or "")
+        if topic is not None and topic.credentials is not None:
+            topic.renewals = 0
+            self._renew_token_after(topic, renewal_after(event.seconds, self._options.fraction))
             if event.reason:
-                self.announce_error(wanted, event.reason, event.code)
+                self.announce_error(topic, event.reason, event.code)
 
     def distrust(self) -> None:
         """The connection's token was not accepted (any more): no topic's is believed either."""
-        for wanted in self.subscriptions:
-            wanted.fresh = True
+        for topic in self.subscriptions:
+            topic.fresh = True
 
-    async def _authorize(self, wanted: Wanted, attempt: int) -> None:
+    async def _authorize(self, topic: Topic, attempt: int) -> None:
         """Fetch the token of a topic that is to be asked for, and ask for it with that."""
-        token, error = await self._token_of(wanted, fresh=wanted.fresh)
-        self._loop.enter(partial(self._authorized, wanted, attempt, token, error))
+        token, error = await self._token_of(topic, fresh=topic.fresh)
+        self._loop.enter(partial(self._authorized, topic, attempt, token, error))
 
-    def _authorized(
-        self, wanted: Wanted, attempt: int, token: Secret | None, error: Exception | None
-    ) -> None:
-        if not wanted.asking or wanted.attempt != attempt:
+    def _authorized(self, topic: Topic, attempt: int, token: Secret | None, error: Exception | None) -> None:
+        if not topic.asking or topic.attempt != attempt:
             return  # of an older attempt
-        wanted.asking = False
+        topic.asking = False
         if token is not None:
-            self._ask(wanted, token)
-            self._arm_deadline(wanted)
+            self._ask(topic, token)
+            self._arm_deadline(topic)
         elif is_final(error):
-            self._feed(wanted, On.REJECTED, End(shown(error), UNAUTHORIZED, error))
+            self._feed(topic, On.REJECTED, End(shown(error), UNAUTHORIZED, error))
         else:
             reason = shown(error)
-            self._feed(wanted, On.REFUSED, Loss("interrupted", reason))
-            self.announce_error(wanted, reason)
+            self._feed(topic, On.REFUSED, Loss("interrupted", reason))
+            self.announce_error(topic, reason)
 
-    def _renew_token_after(self, wanted: Wanted, seconds: float) -> None:
-        renew = partial(self._start_renewal, wanted, wanted.attempt)
-        self._loop.after(("renew", wanted), seconds, renew)
+    def _renew_token_after(self, topic: Topic, seconds: float) -> None:
+        renew = partial(self._start_renewal, topic, topic.attempt)
+        self._loop.after(("renew", topic), seconds, renew)
 
-    def _start_renewal(self, wanted: Wanted, attempt: int) -> None:
-        if wanted.attempt == attempt and wanted.state is SubscriptionState.SUBSCRIBED:
-            wanted.asking = True
-            _ = self._loop.spawn(self._renew_token(wanted, attempt), f"renewal {wanted.topic}")
+    def _start_renewal(self, topic: Topic, attempt: int) -> None:
+        if topic.attempt == attempt and topic.state is SubscriptionState.SUBSCRIBED:
+            topic.asking = True
+            _ = self._loop.spawn(self._renew_token(topic, attempt), f"renewal {topic.name}")
 
-    async def _renew_token(self, wanted: Wanted, attempt: int) -> None:
+    async def _renew_token(self, topic: Topic, attempt: int) -> None:
         """Fetch a fresh token for a confirmed topic, and give it to the peer."""
-        token, error = await self._token_of(wanted, fresh=True)
-        self._loop.enter(partial(self._token_renewed, wanted, attempt, token, error))
+        token, error = await self._token_of(topic, fresh=True)
+        self._loop.enter(partial(self._token_renewed, topic, attempt, token, error))
 
     def _token_renewed(
-        self, wanted: Wanted, attempt: int, token: Secret | None, error: Exception | None
+        self, topic: Topic, attempt: int, token: Secret | None, error: Exception | None
     ) -> None:
-        if not wanted.asking or wanted.attempt != attempt:
+        if not topic.asking or topic.attempt != attempt:
             return  # it was interrupted meanwhile, or left
-        wanted.asking = False
+        topic.asking = False
         if token is not None:
-            if (protocol := self._line.protocol) is not None:
-                protocol.refresh(token, wanted.topic)
+            if (protocol := self._connection.protocol) is not None:
+                protocol.refresh(token, topic.name)
         elif is_final(error):
-            self._feed(wanted, On.UNAUTHORIZED, End(shown(error), UNAUTHORIZED, error))
+            self._feed(topic, On.UNAUTHORIZED, End(shown(error), UNAUTHORIZED, error))
         else:
-            wanted.renewals += 1
-            self.announce_error(wanted, str(error))
-            delay = self._options.resubscribe.delay(wanted.renewals, fraction=self._options.fraction)
-            self._renew_token_after(wanted, delay)
+            topic.renewals += 1
+            self.announce_error(topic, str(error))
+            delay = self._options.resubscribe.delay(topic.renewals, fraction=self._options.fraction)
+            self._renew_token_after(topic, delay)
 
-    async def _token_of(self, wanted: Wanted, *, fresh: bool) -> tuple[Secret | None, Exception | None]:
+    async def _token_of(self, topic: Topic, *, fresh: bool) -> tuple[Secret | None, Exception | None]:
         try:
-            return await wanted.credentials.token(fresh=fresh), None
+            return await topic.credentials.token(fresh=fresh), None
         except Exception as error:
-            logger.warning("%s: no token for it: %s", wanted.topic, shown(error))
+            logger.warning("%s: no token for it: %s", topic.name, shown(error))
             return None, error
 
-    def announce_error(self, wanted: Wanted, reason: str, code: int | None = None) -> None:
+    def announce_error(self, topic: Topic, reason: str, code: int | None = None) -> None:
         """Something about it failed and is tried again."""
-        self.continuity.announce(wanted, Errored(code=code, reason=shown(reason)))
+        self.continuity.announce(topic, Errored(code=code, reason=shown(reason)))
 
     # --- timers -----------------------------------------------------------------------------------------------------
 
-    def _handle_deadline(self, wanted: Wanted) -> None:
+    def _handle_deadline(self, topic: Topic) -> None:
         """The peer has not answered in time."""
-        protocol = self._line.protocol
-        if wanted.asking or (protocol is not None and protocol.queued(wanted.topic)):
-            self._arm_deadline(wanted)  # it has not gone out yet
+        protocol = self._connection.protocol
+        if topic.asking or (protocol is not None and protocol.queued(topic.name)):
+            self._arm_deadline(topic)  # it has not gone out yet
             return
-        logger.warning("%s: no answer to the subscription within its deadline; asking again", wanted.topic)
-        self._feed(wanted, On.TIMED_OUT, Loss("interrupted", "no answer"))
-        self.announce_error(wanted, "no answer to the subscription within its deadline")
+        logger.warning("%s: no answer to the subscription within its deadline; asking again", topic.name)
+        self._feed(topic, On.TIMED_OUT, Loss("interrupted", "no answer"))
+        self.announce_error(topic, "no answer to the subscription within its deadline")
 
     # --- what consumers ask for -------------------------------------------------------------------------------------
 
@@ -487,19 +485,19 @@ class Topics:
         self._loop.enter(partial(self._rebuild, subscription, why))
 
     def _rebuild(self, subscription: Subscription, why: str) -> None:
-        wanted = self.wanted_by(subscription)
-        if wanted is None:
+        topic = self.topic_of(subscription)
+        if topic is None:
             return
         if subscription.seeding is None:
-            self._renew(wanted, why)
-        elif subscription.seeding.hold is None and wanted.state is SubscriptionState.SUBSCRIBED:
+            self._renew(topic, why)
+        elif subscription.seeding.hold is None and topic.state is SubscriptionState.SUBSCRIBED:
             self.continuity.start_seed(subscription)
 
     def block(self, subscription: Subscription) -> None:
-        self._line.block(subscription)
+        self._connection.block(subscription)
 
     def relieve(self, subscription: Subscription) -> None:
-        self._line.relieve(subscription)
+        self._connection.relieve(subscription)
 
     def check_loop(self) -> None:
         """Raise WrongLoop unless this is called from the session's own event loop."""
@@ -508,7 +506,7 @@ class Topics:
     def wait_to_open(self, who: str) -> None:
         """`who` is about to wait for something to come. Raises WrongLoop."""
         self._loop.check()
-        self._line.wait_to_open(who)
+        self._connection.wait_to_open(who)
 
     def expect_end(self, subscription: Subscription) -> None:
         """It ended with an error: what is buffered comes first, but not for ever."""
@@ -533,124 +531,124 @@ class Topics:
 
     # --- the table --------------------------------------------------------------------------------------------------
 
-    def _feed(self, wanted: Wanted, received: On, fact: Loss | End | Confirmed | None = None) -> None:
-        before = wanted.state
-        actions = wanted.handle(received)
-        if wanted.state is not before:
-            self._loop.timers.cancel(("renew", wanted))  # the token of a subscription that is no more
+    def _feed(self, topic: Topic, received: On, fact: Loss | End | Confirmed | None = None) -> None:
+        before = topic.state
+        actions = topic.handle(received)
+        if topic.state is not before:
+            self._loop.timers.cancel(("renew", topic))  # the token of a subscription that is no more
         for action in actions:
-            self._perform[action](wanted, fact)
+            self._perform[action](topic, fact)
 
-    def _subscribe(self, wanted: Wanted, fact: Any) -> None:
-        wanted.attempt = next(self._attempts)
-        if not wanted.told:
-            self.continuity.announce(wanted, Subscribing(reason=wanted.gap_reason))
-        if wanted.credentials is None:
-            self._ask(wanted)
+    def _send_subscribe(self, topic: Topic, fact: Any) -> None:
+        topic.attempt = next(self._attempts)
+        if not topic.announced:
+            self.continuity.announce(topic, Subscribing(reason=topic.gap_reason))
+        if topic.credentials is None:
+            self._ask(topic)
         else:
-            wanted.asking = True
-            authorizing = self._authorize(wanted, wanted.attempt)
-            _ = self._loop.spawn(authorizing, f"token {wanted.topic}")
+            topic.asking = True
+            authorizing = self._authorize(topic, topic.attempt)
+            _ = self._loop.spawn(authorizing, f"token {topic.name}")
 
-    def _ask(self, wanted: Wanted, token: Secret | None = None) -> None:
-        protocol = self._line.protocol
+    def _ask(self, topic: Topic, token: Secret | None = None) -> None:
+        protocol = self._connection.protocol
         assert protocol is not None
-        self.continuity.hold(wanted)
+        self.continuity.hold(topic)
         try:
-            params = wanted.params if token is None else protocol.with_token(wanted.params, token)
-            protocol.subscribe(wanted.topic, params, wanted.position)
+            params = topic.params if token is None else protocol.with_token(topic.params, token)
+            protocol.subscribe(topic.name, params, topic.position)
         except Exception as error:  # no peer can be asked this, and asking again is no better: it ends alone
             if not isinstance(error, TapewireError):
-                logger.exception("%s: it cannot be asked for", wanted.topic)
-            self._loop.behind(partial(self._reject, wanted, wanted.attempt, error))
+                logger.exception("%s: it cannot be asked for", topic.name)
+            self._loop.behind(partial(self._reject, topic, topic.attempt, error))
             return
-        self._loop.behind(partial(self.continuity.route_anew, wanted, wanted.attempt))
+        self._loop.behind(partial(self.continuity.route_anew, topic, topic.attempt))
 
-    def _reject(self, wanted: Wanted, attempt: int, error: Exception) -> None:
-        if wanted.state is SubscriptionState.SUBSCRIBING and wanted.attempt == attempt:
-            self._feed(wanted, On.REJECTED, End(str(error), error=error))
+    def _reject(self, topic: Topic, attempt: int, error: Exception) -> None:
+        if topic.state is SubscriptionState.SUBSCRIBING and topic.attempt == attempt:
+            self._feed(topic, On.REJECTED, End(str(error), error=error))
 
-    def _unsubscribe(self, wanted: Wanted, fact: Any) -> None:
-        self.continuity.cut_route(wanted)
-        if self._line.protocol is not None:
-            self._line.protocol.unsubscribe(wanted.topic)
+    def _send_unsubscribe(self, topic: Topic, fact: Any) -> None:
+        self.continuity.cut_route(topic)
+        if self._connection.protocol is not None:
+            self._connection.protocol.unsubscribe(topic.name)
 
-    def _tell_loss(self, wanted: Wanted, loss: Loss) -> None:
-        tell = partial(self.continuity.announce_loss, wanted, loss)
-        if wanted.state is SubscriptionState.BACKING_OFF:
+    def _tell_loss(self, topic: Topic, loss: Loss) -> None:
+        tell = partial(self.continuity.announce_loss, topic, loss)
+        if topic.state is SubscriptionState.BACKING_OFF:
             self._loop.behind(tell)  # behind the frame that brought it
         else:
             tell()
 
-    def _arm_deadline(self, wanted: Wanted) -> None:
-        due = partial(self._handle_deadline, wanted)
-        self._loop.after(("deadline", wanted), self._options.subscribe_timeout, due)
+    def _arm_deadline(self, topic: Topic) -> None:
+        due = partial(self._handle_deadline, topic)
+        self._loop.after(("deadline", topic), self._options.subscribe_timeout, due)
 
-    def _arm_retry(self, wanted: Wanted, loss: Loss) -> None:
+    def _arm_retry(self, topic: Topic, loss: Loss) -> None:
         options = self._options
-        wanted.lost(self._loop.now(), options.stable_after)
-        delay = options.resubscribe.delay(wanted.refusals, fraction=options.fraction)
-        self._loop.after(("retry", wanted), delay, partial(self._feed, wanted, On.RETRY_DUE))
+        topic.lost(self._loop.now(), options.stable_after)
+        delay = options.resubscribe.delay(topic.refusals, fraction=options.fraction)
+        self._loop.after(("retry", topic), delay, partial(self._feed, topic, On.RETRY_DUE))
 
-    def _disarm(self, wanted: Wanted) -> None:
+    def _disarm(self, topic: Topic) -> None:
         for timer in ("deadline", "retry", "renew"):
-            self._loop.timers.cancel((timer, wanted))
+            self._loop.timers.cancel((timer, topic))
 
-    def _announce(self, wanted: Wanted, answer: Confirmed) -> None:
-        wanted.confirmed_at = self._loop.now()
-        for consumer in tuple(wanted.consumers):
+    def _announce(self, topic: Topic, answer: Confirmed) -> None:
+        topic.confirmed_at = self._loop.now()
+        for consumer in tuple(topic.consumers):
             self._waiters.settle(consumer, answer.reply)
-        self.continuity.confirmed(wanted, answer)
+        self.continuity.confirmed(topic, answer)
 
-    def _end(self, wanted: Wanted, end: End) -> None:
+    def _end(self, topic: Topic, end: End) -> None:
         # An iteration ends, and who asked for announcements is told; a handler would just hear no more.
         unheard = any(
-            each.delivery.handler is not None and not each.delivery.announce for each in wanted.consumers
+            each.delivery.handler is not None and not each.delivery.announce for each in topic.consumers
         )
         log = logger.warning if unheard or end.error is not None else logger.info
-        log("%s", shown(_named(wanted.topic, end.error or SubscriptionEnded(wanted.topic, end.reason))))
-        self._loop.behind(partial(self._finish_ended, wanted, end))
+        log("%s", shown(_named(topic.name, end.error or SubscriptionEnded(topic.name, end.reason))))
+        self._loop.behind(partial(self._finish_ended, topic, end))
 
-    def _finish_ended(self, wanted: Wanted, end: End) -> None:
-        self.continuity.write_open_gap(wanted)
-        self.continuity.forget(wanted)
-        self.continuity.announce(wanted, Unsubscribed(code=end.code, reason=end.reason))
-        self.subscriptions.discard(wanted)
-        for consumer in tuple(wanted.consumers):
+    def _finish_ended(self, topic: Topic, end: End) -> None:
+        self.continuity.write_open_gap(topic)
+        self.continuity.forget(topic)
+        self.continuity.announce(topic, Unsubscribed(code=end.code, reason=end.reason))
+        self.subscriptions.discard(topic)
+        for consumer in tuple(topic.consumers):
             waited = self._waiters.any_for(consumer)
             self.continuity.abandon_seed(consumer, end.reason)
             self._part(consumer)
             consumer.finish(end.error, end.reason)
-            self._waiters.refuse(consumer, end.error or SubscriptionEnded(wanted.topic, end.reason))
+            self._waiters.refuse(consumer, end.error or SubscriptionEnded(topic.name, end.reason))
             if end.error is not None and not waited:
-                self._line.report_failure(end.error)
+                self._connection.report_failure(end.error)
 
-    def _tell_refusal(self, wanted: Wanted, error: SubscriptionRefused, *, full: bool) -> None:
+    def _tell_refusal(self, topic: Topic, error: SubscriptionRefused, *, full: bool) -> None:
         """A first refusal is raised to whoever waits for it, and then it is theirs to ask again.
 
         Not to one that asked for announcements: it is told so by `Errored`, and goes on waiting. Nor, for as long as an
         answer may take, where the connection is full: a server frees a place a moment after it was left. Any other is
         asked again by us, perhaps for long: the log, `last_error` and `on_error` say why nothing comes.
         """
-        patient = full and self._loop.now() - wanted.wanted_at < self._options.subscribe_timeout
-        for consumer in tuple(wanted.consumers):
-            if patient or wanted.confirmed_once or consumer.delivery.announce:
+        patient = full and self._loop.now() - topic.asked_at < self._options.subscribe_timeout
+        for consumer in tuple(topic.consumers):
+            if patient or topic.confirmed_once or consumer.delivery.announce:
                 continue  # whoever waits, waits for a topic that they have, or was told by `Errored`
             if self._waiters.any_for(consumer):
                 self._waiters.refuse(consumer, error)
                 self.leave(consumer)
-        if all(consumer.buffer.ended for consumer in wanted.consumers):
+        if all(consumer.buffer.ended for consumer in topic.consumers):
             return
-        self._line.note(error)
-        if is_worth_a_line(wanted.refusals, 3):
-            text = shown(_named(wanted.topic, error))
-            logger.warning("%s; asking again (refusal no. %d)", text, wanted.refusals)
-        for consumer in tuple(wanted.consumers):
+        self._connection.note(error)
+        if is_worth_a_line(topic.refusals, 3):
+            text = shown(_named(topic.name, error))
+            logger.warning("%s; asking again (refusal no. %d)", text, topic.refusals)
+        for consumer in tuple(topic.consumers):
             consumer.runner.tell_soon(error)
 
-    def _renew(self, wanted: Wanted, why: str) -> None:
+    def _renew(self, topic: Topic, why: str) -> None:
         """Subscribe anew for a fresh start, although it is confirmed."""
-        self._feed(wanted, On.RENEW, Loss("interrupted", why))
+        self._feed(topic, On.RENEW, Loss("interrupted", why))
 
     def _check_fits(
         self,
@@ -659,13 +657,13 @@ class Topics:
         position: StreamPosition | None,
         credentials: Credentials | None,
     ) -> None:
-        wanted = self.subscriptions.get(subscription.topic)
+        topic = self.subscriptions.get(subscription.topic)
         # Who is about to leave has no say: their turn may still be to come.
-        if wanted is not None and any(not consumer.buffer.ended for consumer in wanted.consumers):
+        if topic is not None and any(not consumer.buffer.ended for consumer in topic.consumers):
             first = f"those of the first subscription to {subscription.topic!r}, or none"
-            if params is not None and params != wanted.params:
+            if params is not None and params != topic.params:
                 raise ConfigurationError("params", params, first)
-            if credentials not in (None, wanted.credentials):
+            if credentials not in (None, topic.credentials):
                 raise ConfigurationError("credentials", credentials, first)
             if position is not None:
                 allowed = f"none where {subscription.topic!r} is subscribed to already: its stream goes on from there"
