@@ -98,13 +98,11 @@ class Sandbox:
         self.admin_token = Secret(secrets_module.token_urlsafe(24))
         self.rate = rate
         self.max_connections = max_connections
-        self.max_outgoing = max_outgoing
-        self.slow_timeout = slow_timeout
+        self.max_outgoing, self.slow_timeout = max_outgoing, slow_timeout
         self.seed = seed
         self.slow_consumers = self.refused = 0
         self._host, self._port = host, port
-        self._narrate = narrate
-        self._activity = activity
+        self._narrate, self._activity = narrate, activity
         context = self._context = FaceContext(
             ledger=self.ledger, carriage=self.carriage, faults=self.faults, clock=self.clock, seed=seed,
             market_life=market_life,
@@ -144,7 +142,7 @@ class Sandbox:
         return found
 
     def inject(self, fault: str, /, **params: Any) -> Injected:
-        """Order a fault by name; see `tapewire.sandbox.core.faults.FAULTS`. Call it on the sandbox's event loop.
+        """Order a fault by name; see `tapewire.sandbox.FAULTS`. Call it on the sandbox's event loop.
 
         Raises ConfigurationError for an unknown name or parameter, listing what is allowed.
         """
