@@ -85,7 +85,7 @@ def buffered_marks(subscription):
     return [item for item in items if is_mark(item)]
 
 
-async def test_an_end_and_the_end_of_the_connection_in_one_read_leave_a_session_that_goes_on(clock):
+async def test_an_end_and_the_end_of_the_connection_in_one_read_leave_a_session_that_goes_on(clock, caplog):
     async with numbered_line(clock) as (session, peer):
         ended, other = session.subscribe("ended", RECOVERABLE), session.subscribe("other", RECOVERABLE)
         await ended.confirmed()
@@ -101,6 +101,7 @@ async def test_an_end_and_the_end_of_the_connection_in_one_read_leave_a_session_
         assert buffered(other)[-1] == 1
         with pytest.raises(SubscriptionEnded):
             await anext(ended)
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_an_overflow_of_policy_resync_in_the_read_that_ends_the_connection_is_survived(clock):

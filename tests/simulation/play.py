@@ -137,14 +137,18 @@ class _Run:
 
     def _endpoint(self, token: Secret | None) -> Endpoint:
         self.venue.count("a connection")
+        self._maybe_raise("the endpoint")
         return self.venue.endpoint(token)
 
     def _protocol(self, token: Secret | None) -> ClientProtocol:
+        self._maybe_raise("the protocol factory")
+        return self.venue.protocol(token)
+
+    def _maybe_raise(self, who: str) -> None:
         if self.bad_factory and self.world.likely(0.1) and not self.user.calm:
-            self.world.note("the protocol factory raises")
+            self.world.note(f"{who} raises")
             self.user.may_fail = True
             raise boom(self.world.chance, Boom, TypeError, asyncio.CancelledError)
-        return self.venue.protocol(token)
 
     async def _admit(self) -> None:
         if not self.user.calm:
@@ -371,6 +375,13 @@ class _Run:
 
     async def _close(self) -> None:
         world, user = self.world, self.user
+        if world.likely(0.3):
+            world.note("--- async handlers are stuck")
+            user.stuck = True
+            for topic in self.venue.topics:
+                self.venue.publish(topic)
+            self.venue.flush()
+            await asyncio.sleep(0.5)
         began = world.now
         bound = STUBBORN_CLOSE_SECONDS if self.manner.stubborn else CLOSE_SECONDS
         world.note("--- close")

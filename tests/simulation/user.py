@@ -202,6 +202,8 @@ class Consumer:
                 await self.user.pause(stubborn=world.likely(manner.stubborn))
             if world.likely(manner.mischief) and not self.user.calm:
                 await self.user.call_and_wait(self)
+            if self.user.stuck:
+                await self.user.hold_up()
             self._misbehave(item)
         finally:
             self.running -= 1
@@ -333,6 +335,8 @@ class User:
         self.credentials: dict[str, Credentials] = {}
         """By topic, where topics have tokens of their own."""
         self.calm = False
+        self.stuck = False
+        """True once async handlers come to no end any more."""
         self.closing = False
         self.strict = False
         self.may_fail = False
@@ -358,6 +362,16 @@ class User:
                 raise
             self.world.note("a function swallows its cancellation")
             await asyncio.sleep(self.world.chance.choice([0.1, 30.0]))
+
+    async def hold_up(self) -> None:
+        """Wait for ever, as a handler does that is stuck when the session closes; some swallow the first cancel."""
+        try:
+            await asyncio.sleep(1e9)
+        except asyncio.CancelledError:
+            if not self.world.likely(0.3):
+                raise
+            self.world.note("a function swallows its cancellation")
+            await asyncio.sleep(0.1)
 
     def release(self) -> None:
         """From now on every function is quick and good."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from tapewire.protocols.base import Binary, ClientProtocol, Command
-from tapewire.protocols.phoenix import Frame, JoinRequested, PhoenixClient, Push, PushReceived
+from tapewire.protocols.phoenix import Frame, JoinRequested, PhoenixClient, Push, PushReceived, Version
 from tapewire.secrets import Secret
 from tapewire.testing import PhoenixPeer
 from tapewire.testing.peer import PhoenixPeerConnection
@@ -16,7 +16,7 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.venues.venue import FULL, LATER, LIMIT, NEVER, Venue
 from tests.simulation.world import World
 
-__all__ = ["PhoenixVenue"]
+__all__ = ["PhoenixV1Venue", "PhoenixVenue"]
 
 
 class _Numbered(msgspec.Struct):
@@ -32,6 +32,8 @@ class PhoenixVenue(Venue):
     """See the head of this file."""
 
     close_codes: ClassVar[tuple[int, ...]] = (1000, 1001, 1006, 1011, 1012)
+    version: ClassVar[Version] = "2.0.0"
+    broken: ClassVar[str] = '[null,null,"%s","tick",{"n":'
 
     def __init__(self, world: World, ledger: Ledger, *, limited: bool = False) -> None:
         super().__init__(world, ledger, limited=limited)
@@ -44,10 +46,10 @@ class PhoenixVenue(Venue):
         return self._peer
 
     def protocol(self, token: Secret | None) -> ClientProtocol:
-        return PhoenixClient()
+        return PhoenixClient(version=self.version)
 
     def endpoint(self, token: Secret | None) -> Endpoint:
-        return Endpoint(url="ws://venue.test/socket/websocket?vsn=2.0.0")
+        return Endpoint(url=f"ws://venue.test/socket/websocket?vsn={self.version}")
 
     def command(self, topic: str) -> Command | None:
         return Push(topic, "ask", {})
@@ -69,7 +71,7 @@ class PhoenixVenue(Venue):
         number = self.ledger.next(topic)
         self.world.note(f"venue: publishes {topic} {number}, garbled")
         for connection in self._joined(topic):
-            connection.server.forward(f'[null,null,"{topic}","tick",{{"n":'.encode())
+            connection.server.forward((self.broken % topic).encode())
 
     def interrupt(self, topic: str) -> None:
         for connection in self._joined(topic):
@@ -97,3 +99,10 @@ class PhoenixVenue(Venue):
     def _pushed(self, peer: PhoenixPeer, connection: PhoenixPeerConnection, push: PushReceived) -> None:
         if self.world.likely(0.7):
             connection.server.reply(push, self.world.chance.choice(["ok", "ok", "error"]), {"said": 1})
+
+
+class PhoenixV1Venue(PhoenixVenue):
+    """The same on the first version of the wire: no frame names its join."""
+
+    version: ClassVar[Version] = "1.0.0"
+    broken: ClassVar[str] = '{"topic":"%s","event":"tick","ref":null,"payload":{"n":'
