@@ -6,7 +6,7 @@
     +-- ConfigurationError         an argument is wrong: names it and what is allowed (also a ValueError)
     +-- MissingExtra               a part whose dependencies are not installed: names the command (also an ImportError)
     +-- WrongLoop                  used from another event loop than the one it belongs to (also a RuntimeError)
-    +-- LineError                  something about the line to the venue
+    +-- ConnectionFailure          something about the connection to the venue
     |   +-- ConnectFailed          no connection: host and cause
     |   +-- HandshakeRefused       the venue answered the upgrade with an HTTP status
     |   +-- ConnectionLost         a connection ended: close code and reason
@@ -49,13 +49,13 @@ __all__ = [
     "BufferOverflow",
     "ConfigurationError",
     "ConnectFailed",
+    "ConnectionFailure",
     "ConnectionLost",
     "CredentialsError",
     "CredentialsRefused",
     "GaveUp",
     "HandshakeRefused",
     "HttpError",
-    "LineError",
     "MissingExtra",
     "NeverConnected",
     "NotSubscribed",
@@ -151,11 +151,11 @@ class WrongLoop(TapewireError, RuntimeError):
         )
 
 
-class LineError(TapewireError):
+class ConnectionFailure(TapewireError):
     """Something about the line to the venue."""
 
 
-class ConnectFailed(LineError):
+class ConnectFailed(ConnectionFailure):
     """No connection could be made to `host`, for `cause`."""
 
     def __init__(self, host: str, cause: str, *, retryable: bool = True) -> None:
@@ -170,7 +170,7 @@ class ConnectFailed(LineError):
         return self._retryable
 
 
-class HandshakeRefused(LineError):
+class HandshakeRefused(ConnectionFailure):
     """The venue answered the WebSocket upgrade with `status`; `retry_after` is in seconds where it gave one."""
 
     def __init__(self, host: str, status: int, retry_after: float | None = None) -> None:
@@ -190,7 +190,7 @@ class HandshakeRefused(LineError):
         return is_transient(self.status)
 
 
-class ConnectionLost(LineError):
+class ConnectionLost(ConnectionFailure):
     """A connection ended. `code` is the WebSocket close code, 1006 where there was no close frame.
 
     `ours`: this side ended it, because the peer broke a rule; `code` is then our word and not the peer's.
@@ -207,7 +207,7 @@ class ConnectionLost(LineError):
         return True
 
 
-class GaveUp(LineError):
+class GaveUp(ConnectionFailure):
     """The session stopped trying. `attempts` counts this outage; `last` is the last failure (also `__cause__`)."""
 
     def __init__(self, attempts: int, last: BaseException | None) -> None:
@@ -228,7 +228,7 @@ class NeverConnected(GaveUp):
         )
 
 
-class SessionClosed(LineError):
+class SessionClosed(ConnectionFailure):
     """The session was closed by its owner."""
 
     def __init__(self, text: str = "the session is closed") -> None:

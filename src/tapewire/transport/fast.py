@@ -83,7 +83,7 @@ class FastTransport(asyncio.BufferedProtocol):
         self._room = self._view[:READ_BUFFER]
         self._filled = 0
         self._needed = 0
-        self._owed = 0
+        self._core_bytes = 0
         self._fragments: list[bytes] = []
         self._fragments_are_text = False
         self._pings = self._pongs = 0
@@ -91,14 +91,14 @@ class FastTransport(asyncio.BufferedProtocol):
         self._is_open = False
         self._started = False
         self._paused = False
-        self._mute = False
-        self._deaf = False
+        self._discard_messages = False
+        self._ignore_input = False
         self._failed = False
         self._told = False
         self._aborted = ""
-        self._decided: asyncio.TimerHandle | None = None
-        self._shaken: asyncio.Future[None] = self._loop.create_future()
-        self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._linger_timer: asyncio.TimerHandle | None = None
+        self._handshake: asyncio.Future[None] = self._loop.create_future()
+        self._closed: asyncio.Future[None] = self._loop.create_future()
 
     # ------------------------------------------------------------------ what the session calls
 
@@ -142,26 +142,26 @@ class FastTransport(asyncio.BufferedProtocol):
         code, reason = checked_close(code, reason)
         if self._core.state is State.OPEN and not self._aborted:
             # A paused line must still end: the answer to the close is read, the messages before it are not delivered.
-            self._mute = self._paused
+            self._discard_messages = self._paused
             self.resume_reading()
             self._core.send_close(code, reason)
             self._write()
         try:
             async with asyncio.timeout(timeout):
-                await asyncio.shield(self._gone)
+                await asyncio.shield(self._closed)
         except TimeoutError:
             self._abort("the peer did not answer the close")
-            await asyncio.shield(self._gone)
+            await asyncio.shield(self._closed)
 
     def abort(self) -> None:
         """Drop the connection at once, without a close frame."""
-        if self._told and not self._gone.done():
+        if self._told and not self._closed.done():
             self._socket.close()  # our answer to the peer's close may still be in its buffer
         else:
             self._abort("aborted")
 
     def __repr__(self) -> str:
-        return f"<FastTransport {self._endpoint.host} {'ended' if self._gone.done() else 'open'}>"
+        return f"<FastTransport {self._endpoint.host} {'ended' if self._closed.done() else 'open'}>"
 
     # ------------------------------------------------------------------ opening
 
@@ -171,16 +171,16 @@ class FastTransport(asyncio.BufferedProtocol):
         await open_stream(self, self._endpoint, self._uri.host, self._uri.port)
         self._core.send_request(request)
         self._write()
-        await self._shaken
-        if self._gone.done():
+        await self._handshake
+        if self._closed.done():
             raise EOFError
         self._is_open = True
 
     def _abandon(self) -> None:
         """The connection was never handed over: end it and tell nobody."""
-        self._deaf = True
-        if not self._shaken.cancel() and not self._shaken.cancelled():
-            self._shaken.exception()  # seen: asyncio would report it as forgotten
+        self._ignore_input = True
+        if not self._handshake.cancel() and not self._handshake.cancelled():
+            self._handshake.exception()  # seen: asyncio would report it as forgotten
         if self._socket is not None:
             self._socket.abort()
 
@@ -191,7 +191,7 @@ class FastTransport(asyncio.BufferedProtocol):
 
     def _start(self) -> None:
         """connect() has returned: what came with the handshake, and whatever follows, may be delivered."""
-        if not (self._started or self._paused or self._deaf):
+        if not (self._started or self._paused or self._ignore_input):
             self._started = True
             if self._filled:
                 self._take_read()
@@ -214,17 +214,17 @@ class FastTransport(asyncio.BufferedProtocol):
         self._write()
         if core.handshake_exc is not None:
             self._fail_handshake(core.handshake_exc)
-        elif core.state is State.OPEN and not self._shaken.done():
+        elif core.state is State.OPEN and not self._handshake.done():
             core.events_received()
             self._filled = len(data)
             self._buffer[: self._filled] = data
             self._socket.pause_reading()
-            self._shaken.set_result(None)
+            self._handshake.set_result(None)
 
     def _fail_handshake(self, error: BaseException) -> None:
-        self._deaf = True
-        if not self._shaken.done():
-            self._shaken.set_exception(error)
+        self._ignore_input = True
+        if not self._handshake.done():
+            self._handshake.set_exception(error)
 
     # ------------------------------------------------------------------ asyncio's protocol
 
@@ -242,7 +242,7 @@ class FastTransport(asyncio.BufferedProtocol):
         self._filled += nbytes
         if self._filled < self._needed:
             return
-        if self._deaf:
+        if self._ignore_input:
             self._filled = 0
         elif self._started:
             self._take_read()
@@ -255,7 +255,7 @@ class FastTransport(asyncio.BufferedProtocol):
         if self._core.handshake_exc is not None:
             self._fail_handshake(self._core.handshake_exc)
         if self._is_open:
-            self._deaf = True
+            self._ignore_input = True
             self._tell(None)
         self._socket.abort()
 
@@ -263,11 +263,11 @@ class FastTransport(asyncio.BufferedProtocol):
         """The socket is gone."""
         core = self._core
         core.receive_eof()
-        if self._decided is not None:
-            self._decided.cancel()
-        self._deaf = True
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+        self._ignore_input = True
         self._loop_end.forget()
-        self._gone.set_result(None)
+        self._closed.set_result(None)
         if not self._is_open:
             self._fail_handshake(exc or core.handshake_exc or EOFError())
             return
@@ -302,26 +302,26 @@ class FastTransport(asyncio.BufferedProtocol):
         self._filled = left = end - position
         if left:
             self._buffer[:left] = data[position:end]
-        if payloads and not self._mute:
+        if payloads and not self._discard_messages:
             self._receiver.received(payloads)
         while self._pongs and not self._aborted:
             self._pongs -= 1
             self._receiver.ponged()
-        if self._decided is not None and not self._aborted:
+        if self._linger_timer is not None and not self._aborted:
             self._tell(None)
 
     def _cut(self, data: bytes, end: int, payloads: list[Payload]) -> int:
         """Take what is complete in `data[:end]`; return where the rest begins, which stays in the buffer."""
         position = 0
         while True:
-            if self._owed:
-                piece = min(self._owed, end - position)
-                self._owed -= piece
+            if self._core_bytes:
+                piece = min(self._core_bytes, end - position)
+                self._core_bytes -= piece
                 self._give_to_core(data[position : position + piece], payloads)
                 position += piece
             elif not self._fragments:
                 position = cut_frames(data, position, end, self._max_size, payloads)
-            if self._deaf:
+            if self._ignore_input:
                 return end
             measured = measure(data, position, end)
             if measured is None:
@@ -333,7 +333,7 @@ class FastTransport(asyncio.BufferedProtocol):
                     self._needed = size
                     return position
             else:
-                self._owed = size
+                self._core_bytes = size
 
     def _give_to_core(self, data: bytes, payloads: list[Payload]) -> None:
         core = self._core
@@ -342,7 +342,7 @@ class FastTransport(asyncio.BufferedProtocol):
         if core.parser_exc is not None or core.close_rcvd is not None:
             # Once we have said why we close ourselves, no fault of the peer changes that.
             self._failed = core.parser_exc is not None and was_open
-            self._deaf = True
+            self._ignore_input = True
         for frame in core.events_received():
             if isinstance(frame, Frame):
                 if frame.opcode is Opcode.PONG:
@@ -375,7 +375,7 @@ class FastTransport(asyncio.BufferedProtocol):
     def _fail(self, code: int, reason: str) -> None:
         """The peer broke the protocol in a way that the core leaves to its caller."""
         self._failed = self._core.state is State.OPEN
-        self._deaf = True
+        self._ignore_input = True
         self._core.fail(code, reason)
         self._write()
 
@@ -386,12 +386,14 @@ class FastTransport(asyncio.BufferedProtocol):
             self._socket.write(data)
             if self._socket.get_write_buffer_size() > self._endpoint.send_buffer:
                 self._abort("the peer does not read: the send buffer is full")
-        if self._deaf and self._decided is None and core.close_expected():
+        if self._ignore_input and self._linger_timer is None and core.close_expected():
             # Both sides know; a peer that does not let go of the socket is not waited for.
-            self._decided = self._loop.call_later(LINGER, self._abort, "the peer did not end the connection")
+            self._linger_timer = self._loop.call_later(
+                LINGER, self._abort, "the peer did not end the connection"
+            )
 
     def _abort(self, reason: str) -> None:
-        if not self._aborted and not self._gone.done():
+        if not self._aborted and not self._closed.done():
             self._aborted = reason
-            self._mute = self._deaf = True
+            self._discard_messages = self._ignore_input = True
             self._socket.abort()

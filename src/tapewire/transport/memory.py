@@ -57,9 +57,9 @@ class MemoryTransport:
         self._paused = False
         self._ended = False
         self._lost: ConnectionLost | None = None
-        self._gone = asyncio.Event()
+        self._closed = asyncio.Event()
         self._closing = False
-        self._mute = False
+        self._discard_messages = False
         # Nothing is delivered before connect() has returned: the network resumes it then.
         self._incoming = Link(faults, self._read, self._controlled, paused=True)
 
@@ -95,15 +95,15 @@ class MemoryTransport:
         if not self._ended and not self._closing:
             self._closing = True
             # A paused line must still end: the answer to the close is read, the messages before it are not delivered.
-            self._mute = self._paused
+            self._discard_messages = self._paused
             self._incoming.resume()
             self._peer._incoming.control(_Close(code, reason))
         try:
             async with asyncio.timeout(timeout):
-                await self._gone.wait()
+                await self._closed.wait()
         except TimeoutError:
             self._abort("the peer did not answer the close")
-            await self._gone.wait()
+            await self._closed.wait()
 
     def abort(self) -> None:
         """Drop the connection at once, without a close frame."""
@@ -122,7 +122,7 @@ class MemoryTransport:
             self._end(ConnectionLost(reason))
 
     def _read(self, payloads: list[Payload]) -> None:
-        if self._mute:
+        if self._discard_messages:
             return
         for index, payload in enumerate(payloads):
             fault = self._fault_of(payload)
@@ -167,7 +167,7 @@ class MemoryTransport:
         asyncio.get_running_loop().call_soon(self._tell, lost)
 
     def _tell(self, lost: ConnectionLost) -> None:
-        self._gone.set()
+        self._closed.set()
         self._receiver.lost(lost)
 
 

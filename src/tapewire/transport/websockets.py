@@ -140,7 +140,7 @@ class WebsocketsTransport:
         self._may_read.set()
         self._aborted = ""
         self._closing = False
-        self._mute = False
+        self._discard_messages = False
         self._waits = self._woken = False
         self._batch: list[Payload] = []
         self._ended = asyncio.Event()
@@ -182,7 +182,7 @@ class WebsocketsTransport:
         if not self._closing:
             self._closing = True
             # A paused line must still end: the answer to the close is read, the messages before it are not delivered.
-            self._mute = not self._may_read.is_set()
+            self._discard_messages = not self._may_read.is_set()
             self._may_read.set()
         try:
             async with asyncio.timeout(timeout):
@@ -257,7 +257,7 @@ class WebsocketsTransport:
 
     def _flush(self) -> None:
         payloads, self._batch = self._batch, []
-        if payloads and not self._aborted and not self._mute:
+        if payloads and not self._aborted and not self._discard_messages:
             self._receiver.received(payloads)
 
     def _before_waiting(self) -> None:

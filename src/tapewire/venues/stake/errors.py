@@ -26,9 +26,9 @@ import msgspec
 
 from ...errors import (
     ConfigurationError,
+    ConnectionFailure,
     CredentialsError,
     HttpError,
-    LineError,
     RequestError,
     RequestRefused,
     SessionClosed,
@@ -222,7 +222,7 @@ ERRORS = ErrorMap(
         RequestRefused: ValidationError,
         RequestError: NetworkError,
         SessionClosed: StakeAPIError,
-        LineError: NetworkError,
+        ConnectionFailure: NetworkError,
     },
     hints={403: _BROWSER_SESSION},
     facts=_facts,

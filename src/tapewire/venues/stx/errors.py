@@ -29,10 +29,10 @@ import msgspec
 
 from ...errors import (
     ConfigurationError,
+    ConnectionFailure,
     CredentialsError,
     CredentialsRefused,
     HttpError,
-    LineError,
     RequestError,
     RequestRefused,
     SessionClosed,
@@ -259,7 +259,7 @@ ERRORS = ErrorMap(
         RequestRefused: STXChannelException,
         RequestError: STXTransportException,
         SessionClosed: STXException,
-        LineError: STXTransportException,
+        ConnectionFailure: STXTransportException,
     },
     facts=_facts,
 )

@@ -8,7 +8,7 @@
     +-- SXBetRequestError          other 4xx: what was asked for is wrong
     |   +-- SXBetInvalidParameter  an argument of ours: named before anything is sent (a ConfigurationError)
     |   +-- UnknownMarket          no market has that hash; .market_hash
-    +-- NotConnected               the client was never connected (also a LineError)
+    +-- NotConnected               the client was never connected (also a ConnectionFailure)
     +-- SXBetRateLimitError        429; .retry_after in seconds
     +-- SXBetServerError           5xx
     |   +-- SXBetAnswerError       an answer that cannot be read; .fault says where (an UnreadableAnswer)
@@ -27,10 +27,10 @@ import msgspec
 
 from ...errors import (
     ConfigurationError,
+    ConnectionFailure,
     CredentialsError,
     CredentialsRefused,
     HttpError,
-    LineError,
     RequestError,
     RequestRefused,
     SessionClosed,
@@ -121,7 +121,7 @@ class UnknownMarket(SXBetRequestError):
         self.market_hash = market_hash
 
 
-class NotConnected(SXBetError, LineError):
+class NotConnected(SXBetError, ConnectionFailure):
     """The client was never connected, so nothing would come."""
 
     def __init__(self) -> None:
@@ -223,7 +223,7 @@ ERRORS = ErrorMap(
         RequestRefused: SXBetRequestError,
         RequestError: SXBetTransportError,
         SessionClosed: SXBetError,
-        LineError: SXBetTransportError,
+        ConnectionFailure: SXBetTransportError,
         UndecodableFrame: SXBetServerError,
     },
     facts=_facts,

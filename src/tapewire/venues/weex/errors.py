@@ -27,9 +27,9 @@ import msgspec
 
 from ...errors import (
     ConfigurationError,
+    ConnectionFailure,
     CredentialsError,
     HttpError,
-    LineError,
     RequestError,
     SessionClosed,
     SubscriptionRefused,
@@ -208,7 +208,7 @@ ERRORS = ErrorMap(
         SubscriptionRefused: WEEXRequestError,
         RequestError: WEEXNetworkError,
         SessionClosed: WEEXError,
-        LineError: WEEXNetworkError,
+        ConnectionFailure: WEEXNetworkError,
     },
     facts=_facts,
 )
