@@ -1,9 +1,11 @@
+import gc
 import os
 import tracemalloc
 
 import pytest
 
 from scripts.soak import Footprint, busy_neighbours, main, soak
+from tapewire.sandbox import Sandbox
 
 
 @pytest.fixture
@@ -18,6 +20,16 @@ async def test_rounds_follow_each_other_in_one_process_and_leave_nothing_behind(
     assert await soak(["stake"], rounds=3, seconds=1.5, say=lines.append) == []
     assert [line.split(":")[0] for line in lines] == ["round 1", "round 2", "round 3"]
     assert all(" 0 unexplained losses" in line for line in lines)
+
+
+async def test_what_a_round_played_is_gone_when_memory_is_measured(traced):
+    left = []
+
+    def say(line):
+        left.extend(each for each in gc.get_objects() if isinstance(each, Sandbox))
+
+    await soak(["stx"], rounds=2, seconds=1, say=say)
+    assert left == []
 
 
 @pytest.mark.parametrize(
