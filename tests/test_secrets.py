@@ -153,6 +153,24 @@ def test_a_secret_that_begins_like_another_leaves_no_rest():
     del shorter, longer
 
 
+@pytest.mark.parametrize(
+    ("living", "text"),
+    [
+        ("token", "token=undeclared-1"),
+        ("oken", '{"access_token": "undeclared-1"}'),
+        ("Bearer", "Authorization: Bearer undeclared-1"),
+        ("Author", "Authorization: undeclared-1"),
+        ("cookie", "cookie: undeclared-1"),
+        ("eyJh", "eyJhbGciOi.eyJzdWIi.undeclared-1"),
+        ("wss://", "wss://undeclared-1@venue.test"),
+    ],
+)
+def test_a_living_secret_that_is_a_word_marking_others_hides_none_of_them(living, text):
+    secret = Secret(living)
+    assert "undeclared" not in redact(text)
+    del secret
+
+
 def test_one_of_two_equal_secrets_may_go_and_the_other_is_still_redacted():
     first = Secret("the same token twice")
     second = Secret("the same token twice")

@@ -11,6 +11,7 @@ import hmac
 import logging
 import re
 import weakref
+from collections.abc import Iterator
 from typing import NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -32,15 +33,12 @@ _IS = rf"(?:(?:{_QUOTE})?\s*[=:]\s*|{_QUOTE}\s*,\s*)(?:b(?={_QUOTE}))?"
 _QUOTED = (  # a text that was cut off has no closing quote; one inside another text has backslashes before its quotes
     r"""\\+"[^"]*"?|\\+'[^']*'?|"(?:[^"\\]|\\.)*\\?"?|'(?:[^'\\]|\\.)*\\?'?"""
 )
-_PATTERNS = (
-    (re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"), MASK),
-    (re.compile(r"(://)[^/\s@\"']+@"), rf"\1{MASK}@"),
-    (re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+"), rf"\1{MASK}"),
-    (
-        re.compile(rf"(?i)(\b(?:authorization|cookie){_IS})({_QUOTED}|[^\r\n\"')}}\]]+)"),
-        rf"\1{MASK}",
-    ),
-    (re.compile(rf"(?i)({_WORDS}{_IS})({_QUOTED}|(?!bearer\s)[^\s&\"',;)}}\]]+)"), rf"\1{MASK}"),
+_PATTERNS = (  # each with the group `secret`, which is what is masked
+    re.compile(r"(?P<secret>eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*)"),
+    re.compile(r"://(?P<secret>[^/\s@\"']+)@"),
+    re.compile(r"(?i)\bbearer\s+(?P<secret>[^\s\"',;]+)"),
+    re.compile(rf"(?i)\b(?:authorization|cookie){_IS}(?P<secret>{_QUOTED}|[^\r\n\"')}}\]]+)"),
+    re.compile(rf"(?i){_WORDS}{_IS}(?P<secret>{_QUOTED}|(?!bearer\s)[^\s&\"',;)}}\]]+)"),
 )
 
 
@@ -84,16 +82,26 @@ class Secret:
 
 def redact(text: str) -> str:
     """`text` without any living `Secret` and without whatever looks like a token, key or password."""
-    values = {secret.reveal() for secret in _known.values()}
-    for value in sorted(
-        values, key=len, reverse=True
-    ):  # the longer first: one may be the beginning of another
-        for written in (value, quote(value, safe="")):
-            if written in text:
-                text = text.replace(written, MASK)
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
-    return text
+    kept, end = [], 0
+    for start, stop in sorted(
+        _secret_spans(text)
+    ):  # all of the text as it is: no mask hides what marks a secret
+        if start > end or not kept:
+            kept.append(text[end:start])
+        end = max(end, stop)
+    return MASK.join([*kept, text[end:]])
+
+
+def _secret_spans(text: str) -> Iterator[tuple[int, int]]:
+    for value in {secret.reveal() for secret in _known.values()}:
+        for written in {value, quote(value, safe="")}:
+            start = text.find(written)
+            while start >= 0:
+                yield start, start + len(written)
+                start = text.find(written, start + 1)
+    for pattern in _PATTERNS:
+        for found in pattern.finditer(text):
+            yield found.span("secret")
 
 
 def redact_url(url: str) -> str:
