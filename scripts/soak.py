@@ -95,7 +95,8 @@ async def soak(
         report = await run_demo(venues, seconds=seconds, seed=seed + number)
         number += 1
         wrong = _findings(report)
-        await asyncio.sleep(0)  # until then the loop holds the round's last tasks, and they all that was played
+        # Until its next turn the loop holds the round's last tasks, and they all that was played.
+        await asyncio.sleep(0)
         footprint = Footprint.now()
         if number == WARM_ROUNDS:
             warm = footprint

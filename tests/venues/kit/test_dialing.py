@@ -188,6 +188,42 @@ async def test_a_socket_takes_a_connector_and_a_transport_of_ones_own(venue: One
     assert bool(transport.asked) is (venue in (STX_, SXBET))  # whose sockets sign in over HTTP
 
 
+MISTAKE = TypeError("takes no such argument")
+
+
+class MistakenConnector(Refusing):
+    async def connect(self, endpoint: Endpoint, receiver: Receiver) -> Transport:
+        raise MISTAKE
+
+
+class MistakenTransport(Answering):
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        raise MISTAKE
+
+
+def mistaken_provider() -> str:
+    raise MISTAKE
+
+
+@pytest.mark.parametrize(
+    ("venue", "given"),
+    [
+        *((venue, {"connector": MistakenConnector(), "http_transport": Answering()}) for venue in VENUES),
+        *((venue, {"http_transport": MistakenTransport()}) for venue in (STX_, SXBET)),  # they sign in
+        (SXBET, {"get_token": mistaken_provider, "api_key": None}),
+    ],
+    ids=lambda each: each.name if isinstance(each, OneVenue) else next(iter(each)),
+)
+async def test_a_mistake_in_a_part_of_ones_own_ends_the_first_attempt_though_tries_have_no_end(
+    venue: OneVenue, given: dict[str, Any]
+) -> None:
+    made = made_for(venue, "streaming", **({TRIES[venue.name]: RetryPolicy(None)} | given))
+    with pytest.raises(TypeError) as raised:
+        await asyncio.wait_for(getattr(made, venue.open)(), 10)
+    assert raised.value is MISTAKE
+    await close(made)
+
+
 @each
 async def test_a_client_takes_a_transport_of_ones_own(venue: OneVenue) -> None:
     transport = Answering()
