@@ -82,7 +82,8 @@ class Secret:
 
 def redact(text: str) -> str:
     """`text` without any living `Secret` and without whatever looks like a token, key or password."""
-    kept, end = [], 0
+    kept: list[str] = []
+    end = 0
     for start, stop in sorted(
         _secret_spans(text)
     ):  # all of the text as it is: no mask hides what marks a secret
