@@ -76,12 +76,13 @@ class Timers:
         self._serial += 1
         self._when[key] = (when, self._serial, call)
         heapq.heappush(self._heap, (when, self._serial, key))
-        self._compact()
+        if len(self._heap) > 2 * len(self._when) + _SLACK:
+            self._compact()
 
     def cancel(self, key: Hashable) -> None:
         """Forget `key`, if it is known."""
-        self._when.pop(key, None)
-        self._compact()
+        if self._when.pop(key, None) is not None and len(self._heap) > 2 * len(self._when) + _SLACK:
+            self._compact()
 
     def next(self) -> float | None:
         """The earliest deadline, or None."""
@@ -94,14 +95,14 @@ class Timers:
         while True:
             self._skip_stale()
             if not self._heap or self._heap[0][0] > now:
-                self._compact()
+                if len(self._heap) > 2 * len(self._when) + _SLACK:
+                    self._compact()
                 return due
             due.append(self._when.pop(heapq.heappop(self._heap)[2])[2])
 
     def _compact(self) -> None:
-        if len(self._heap) > 2 * len(self._when) + _SLACK:
-            self._heap = [(at, serial, living) for living, (at, serial, _) in self._when.items()]
-            heapq.heapify(self._heap)
+        self._heap = [(at, serial, living) for living, (at, serial, _) in self._when.items()]
+        heapq.heapify(self._heap)
 
     def _skip_stale(self) -> None:
         heap = self._heap
@@ -165,8 +166,11 @@ class Loop:
 
     def check(self) -> None:
         """Raise WrongLoop unless this is called from the event loop that the session belongs to."""
-        if _running_loop() is not self._loop:
-            raise WrongLoop(self.name)
+        running = _running_loop()
+        if running is not self._home:
+            if running is None or self._home is not None:
+                raise WrongLoop(self.name)
+            self._home = running
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:
@@ -301,9 +305,12 @@ class Loop:
         self.rearm_before(when)
 
     def rearm_before(self, deadline: float) -> None:
-        """Set the timer anew if it would fire after `deadline`."""
-        if self._timer is None or self._due_at > deadline:
-            self.rearm()
+        """Set the timer anew if it would fire after `deadline`. Without a timer nothing else is due."""
+        if self._timer is None:
+            self._set_timer(deadline)
+        elif self._due_at > deadline and not self._draining:
+            self._timer.cancel()
+            self._set_timer(deadline)
 
     def rearm(self) -> None:
         """Set the timer to the earliest deadline; an earlier one that is already set may stay."""

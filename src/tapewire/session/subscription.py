@@ -51,6 +51,19 @@ Handler: TypeAlias = Callable[[Any], Any]
 MarkHandler: TypeAlias = Callable[[Mark], Any]
 
 
+_FUNCTIONS = {
+    "handler": (1, False, False),
+    "on_mark": (1, False, True),
+    "on_snapshot": (1, False, True),
+    "on_error": (2, False, False),
+    "key": (1, True, False),
+    "decode": (1, True, False),
+    "snapshot": (0, False, False),
+    "reconcile": (2, True, False),
+}
+"""The functions of a `Delivery`: how many arguments one takes, if it must be plain, if it needs a handler beside it."""
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """How publications reach one consumer. Every field has a default that suits market data.
 
@@ -88,19 +101,19 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_timeout: float = 10.0
 
     def __post_init__(self) -> None:
+        given = [name for name in _FUNCTIONS if getattr(self, name) is not None]
         if self.inline and (self.handler is None or inspect.iscoroutinefunction(self.handler)):
             raise ConfigurationError("inline", True, "only with a plain (not async) function as handler")
-        check_function("handler", self.handler, 1)
-        for name, function in (("on_mark", self.on_mark), ("on_snapshot", self.on_snapshot)):
-            if function is not None and self.handler is None:
+        for name in given:
+            takes, plain, of_handler = _FUNCTIONS[name]
+            function = getattr(self, name)
+            if of_handler and self.handler is None:
                 allowed = "only with a handler: who iterates finds the marks among its items"
                 raise ConfigurationError(name, function, allowed)
-            check_function(name, function, 1, plain=self.inline, why_plain=" where inline is")
-        check_function("on_error", self.on_error, 2)
-        check_function("key", self.key, 1, plain=True)
-        check_function("decode", self.decode, 1, plain=True)
-        check_function("snapshot", self.snapshot, 0)
-        check_function("reconcile", self.reconcile, 2, plain=True)
+            if of_handler:
+                check_function(name, function, takes, plain=self.inline, why_plain=" where inline is")
+            else:
+                check_function(name, function, takes, plain=plain)
         check_seconds("snapshot_timeout", self.snapshot_timeout)
 
 
