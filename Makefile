@@ -10,13 +10,15 @@ ARGS ?=
 # uv brings its own certificates; use the system's instead, as pip does, so that both work behind a company's proxy.
 export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Hundreds of tests start a Python: none of them compiles again what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 UV = $(or $(shell command -v uv 2>/dev/null),$(wildcard $(BIN)/uv))
 DROP_INS = $(patsubst %/pyproject.toml,%,$(wildcard drop_in/*/pyproject.toml))
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format test-real test-versions faults bench soak simulate mutants lock clean
+.PHONY: help install demo test check check-mypy check-rest format test-real test-versions faults bench soak simulate mutants lock clean
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -31,12 +33,17 @@ test: check ## check, then every test that needs no real server, the wheel's amo
 	$(BIN)/pytest -n auto $(ARGS)
 
 check: $(INSTALLED) ## lint, format, types, floors
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+	@$(MAKE) --no-print-directory -j 2 check-mypy check-rest
+
+check-mypy: $(INSTALLED) # beside the rest: each takes as long as the other
 	$(BIN)/mypy src $(wildcard drop_in)
 	$(BIN)/mypy --explicit-package-bases examples tests/typed
-	$(BIN)/basedpyright
+
+check-rest: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/basedpyright
 
 format: $(INSTALLED) ## let ruff put right what it can
 	$(BIN)/ruff check --fix
