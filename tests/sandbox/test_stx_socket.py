@@ -44,7 +44,8 @@ async def test_filters_change_mid_stream_and_their_effect_is_that_of_the_pure_fu
         sandbox.step(60)
         entries = sandbox.ledger.since("markets", before)
         chosen = [
-            select(entry.event, entry.payload, selection, sandbox.faces["stx"].rules) for entry in entries
+            select(entry.event, entry.payload, selection, sandbox.faces["stx"].messages.rules)
+            for entry in entries
         ]
         expected = [payload for payload in chosen if payload is not None]
         assert 0 < len(expected) < len(entries)

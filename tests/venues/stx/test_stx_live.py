@@ -56,7 +56,7 @@ def told(heard, event):
 
 
 def rules(sandbox):
-    return sandbox.faces["stx"].rules
+    return sandbox.faces["stx"].messages.rules
 
 
 # Channels.

@@ -8,10 +8,10 @@ that a topic does not know crashes it, as on a real server.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any, Protocol
 
 import msgspec
-from msgspec import Raw
 
 from ....protocols.base import Binary, Failed, Payload
 from ....protocols.phoenix import (
@@ -21,20 +21,18 @@ from ....protocols.phoenix import (
     PushReceived,
     ServerRequest,
     Version,
-    encode_broadcast,
 )
+from ...core.faults import Injected
 from ...core.ledger import Entry
 from ...face import MessageKind, Socket
+from ...play import JoinGate, Venue
 from .credentials import StxUser
 from .filters import MarketSelection, select
+from .messages import MARKET_INFO, MARKETS, StxMessages
+from .presence import Presence
 
-if TYPE_CHECKING:
-    from .face import StxFace
+__all__ = ["PING_TIMEOUT", "SCOPED", "StxSocket"]
 
-__all__ = ["MARKETS", "MARKET_INFO", "PING_TIMEOUT", "SCOPED", "StxSocket"]
-
-MARKETS = "markets"
-MARKET_INFO = "market_info"
 SCOPED = frozenset(
     {"active_orders", "active_trades", "active_positions", "active_settlements", "portfolio", "user_info"}
 )
@@ -44,41 +42,33 @@ PING_TIMEOUT = 10_000
 
 PING_RANGE = (5_000, 20_000)
 
-MAX_HELD_BACK = 10_000
-"""Messages that may wait behind a slow join."""
+
+class StxVenue(Venue["StxSocket"], Protocol):
+    """What a socket needs of the face."""
+
+    messages: StxMessages
+    presence: Presence
+
+    def cancel_all(self, uid: str) -> None:
+        """Cancel every open order of an account."""
+        ...
 
 
 class StxSocket:
-    """A `SocketHandler`. The face calls `publish` for the topics in `joined`."""
+    """A `SocketHandler`, and a `TopicListener` of what it has joined. Its dialect is the serializer's version."""
 
     def __init__(
-        self, face: StxFace, socket: Socket, user: StxUser, version: Version, max_channels: int | None
+        self, venue: StxVenue, socket: Socket, user: StxUser, version: Version, max_channels: int
     ) -> None:
-        self.user = user
-        self._face = face
+        self.gate = JoinGate(venue.context, venue.name, socket)
+        self.dialect: Version = version
+        self._user = user
+        self._venue = venue
         self._socket = socket
-        self._server = (
-            PhoenixServer(version)
-            if max_channels is None
-            else PhoenixServer(version, max_channels=max_channels)
-        )
-        self.presences: dict[str, dict[str, Any]] = {}
-        """How Phoenix's Presence words this socket, by the uid whose topic it has joined."""
+        self._server = PhoenixServer(version, max_channels=max_channels)
         self._selections: dict[str, MarketSelection] = {}
         self._ping_ms: dict[str, int] = {}
         self._ping_deadlines: dict[str, float] = {}
-        self._held_back: list[tuple[list[Payload], MessageKind, Entry | None]] | None = None
-        self.is_lost = False
-
-    @property
-    def number(self) -> int:
-        """The connection's."""
-        return self._socket.number
-
-    @property
-    def joined(self) -> frozenset[str]:
-        """The topics joined now."""
-        return self._server.joined
 
     # What the client sends.
 
@@ -94,18 +84,19 @@ class StxSocket:
 
     def lost(self) -> None:
         """The connection is over."""
-        self.is_lost = True
+        self.gate.is_over = True
         for topic in list(self._server.joined):
             self._forget(topic)
+        self._venue.forget(self)
 
     def _answer(self, request: ServerRequest) -> None:
         if isinstance(request, JoinRequested):
-            self._consider(request)
+            self.gate.consider({request.topic: request.topic}, partial(self._decide, request))
         elif isinstance(request, PushReceived):
             self._take_push(request)
         elif isinstance(request, LeaveRequested):
             self._forget(request.topic)
-            late = self._face.context.faults.meet("late_places", self._face.context.clock.time_ns())
+            late = self._venue.context.meet("late_places")
             if late is not None:
                 self._server.places_held += 1
                 self._socket.later(late.params["seconds"], self._free_place)
@@ -115,34 +106,14 @@ class StxSocket:
     def _free_place(self) -> None:
         self._server.places_held -= 1
 
-    def _consider(self, join: JoinRequested) -> None:
-        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
-        slow = faults.meet("slow_join", now_ns, topic=join.topic)
-        if slow is None:
-            self._decide(join)
-            return
-        seconds = slow.params["seconds"]
-        self._held_back = []
-        self._socket.later(seconds, self._decide_at_last, join)
-        self._socket.stall(seconds)
-
-    def _decide_at_last(self, join: JoinRequested) -> None:
-        held, self._held_back = self._held_back or [], None
-        if self.is_lost:
-            return
-        self._decide(join)
+    def _decide(self, join: JoinRequested, refusal: Injected | None) -> None:
+        if refusal is not None:
+            self._refuse(join, {"reason": refusal.params["reason"]})
+        else:
+            self._join(join)
         self._send()
-        for payloads, kind, entry in held:
-            self._socket.send(payloads, kind, entry)
 
-    def _decide(self, join: JoinRequested) -> None:
-        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
-        if faults.meet("ignore_join", now_ns, topic=join.topic):
-            return
-        refused = self._face.context.refuses_join(self._face.name, join.topic)
-        if refused is not None:
-            self._refuse(join, {"reason": refused.params["reason"]})
-            return
+    def _join(self, join: JoinRequested) -> None:
         name, _, uid = join.topic.partition(":")
         if join.topic == MARKETS:
             selection = MarketSelection.of(join.payload)
@@ -152,7 +123,7 @@ class StxSocket:
             self._accept(join, {})
         elif name not in SCOPED or not uid:
             self._refuse(join, {"reason": "unmatched topic"})
-        elif uid != self.user.uid and not self.user.admin:
+        elif uid != self._user.uid and not self._user.admin:
             self._refuse(join, {"reason": "unauthorized"})
         else:
             self._join_scoped(join, name, uid)
@@ -173,16 +144,17 @@ class StxSocket:
         if response:
             self._ping_ms[join.topic] = response["ping_timeout"]
             self._set_ping_deadline(join.topic)
-        snapshot = self._face.snapshot(name, uid)
+        snapshot = self._venue.messages.snapshot(name, uid)
         if snapshot is not None:
             self._server.push(join.topic, *snapshot)
         if name == "user_info":
-            self._server.push(join.topic, "presence_state", self._face.presences(uid, self))
-            self._face.tell_presence(uid, self, joined=True)
+            presence, number = self._venue.presence, self.gate.number
+            self._server.push(join.topic, "presence_state", presence.state(uid, number))
+            presence.come(uid, self._user, number)
 
     def _accept(self, join: JoinRequested, response: Any) -> None:
         if self._server.accept(join, response):
-            self._face.subscribed(join.topic, self)
+            self._venue.topics.join(join.topic, self)
 
     def _refuse(self, join: JoinRequested, response: Any) -> None:
         self._server.refuse(join, response)
@@ -206,24 +178,17 @@ class StxSocket:
 
     # What the face has for the client.
 
-    def publish(self, entry: Entry, encoded: Payload | None) -> None:
+    def publish(self, entry: Entry, encoded: Payload) -> None:
         """A publication of a joined topic: as a broadcast to those without a filter, as their own push to others."""
         selection = self._selections.get(entry.topic)
         if selection is None or selection.is_everything:
-            self._server.forward(
-                encoded or encode_broadcast(entry.topic, entry.event, Raw(entry.body), self._server.version)
-            )
+            self._server.forward(encoded)
         else:
-            chosen = select(entry.event, entry.payload, selection, self._face.rules)
+            chosen = select(entry.event, entry.payload, selection, self._venue.messages.rules)
             if chosen is None:
                 return
             self._server.push(entry.topic, entry.event, chosen)
         self._send("publication", entry)
-
-    @property
-    def speaks_v2(self) -> bool:
-        """True if the broadcast that was encoded for V2 sockets can be forwarded here."""
-        return self._server.version == "2.0.0"
 
     def end(self, topic: str, *, crashed: bool) -> None:
         """The topic's process crashes, or stops."""
@@ -237,30 +202,22 @@ class StxSocket:
         for topic, deadline in list(self._ping_deadlines.items()):
             if now >= deadline:
                 del self._ping_deadlines[topic]
-                self._face.cancel_all(topic.partition(":")[2])
+                self._venue.cancel_all(topic.partition(":")[2])
 
     def _set_ping_deadline(self, topic: str) -> None:
         self._ping_deadlines[topic] = asyncio.get_running_loop().time() + self._ping_ms[topic] / 1000
 
     def _forget(self, topic: str) -> None:
-        was_there = self._face.unsubscribed(topic, self)
-        if was_there and topic.startswith("user_info:"):
-            self._face.tell_presence(topic.partition(":")[2], self, joined=False)
+        name, _, uid = topic.partition(":")
+        if self._venue.topics.leave(topic, self) and name == "user_info":
+            self._venue.presence.go(uid, self.gate.number)
         self._selections.pop(topic, None)
         self._ping_deadlines.pop(topic, None)
         if self._ping_ms.pop(topic, None) is not None:
-            self._face.cancel_all(topic.partition(":")[2])
+            self._venue.cancel_all(uid)
 
     def _send(self, kind: MessageKind = "control", entry: Entry | None = None) -> None:
-        payloads = self._server.data_to_send()
-        if not payloads:
-            return
-        if self._held_back is None:
-            self._socket.send(payloads, kind, entry)
-        else:
-            self._held_back.append((payloads, kind, entry))
-            if len(self._held_back) > MAX_HELD_BACK:
-                self._socket.close(1011, "too much waits behind a slow join")
+        self.gate.send(self._server.data_to_send(), kind, entry)
 
 
 def _is_heartbeat(payload: Payload) -> bool:

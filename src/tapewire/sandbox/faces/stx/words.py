@@ -9,19 +9,19 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from ...core.accounts import Account
 from ...core.events import Fill, Position, Settlement
 from ...core.exchange import Market
 from ...core.matching import Order, Side
+from ...core.times import iso
+from ..teams import two_teams
 from .filters import RULES
 
 __all__ = [
     "ORDER_STATUSES",
     "book_side",
-    "iso",
     "market_facts",
     "market_fields",
     "order_record",
@@ -41,32 +41,13 @@ ORDER_STATUSES: Mapping[str, str] = {
     "rejected": "REJECTED",
 }
 
-_TOWNS = (
-    "Alderby",
-    "Brackwater",
-    "Corran",
-    "Dunmere",
-    "Eastfold",
-    "Fenwick Bay",
-    "Galloway Point",
-    "Harrowgate",
-)
-_TEAMS = ("Anchors", "Beacons", "Cormorants", "Drovers", "Foxes", "Harriers", "Kestrels", "Millers")
 _SPORTS = (("Soccer", "Northern League"), ("Basketball", "Coastal Cup"), ("Hockey", "Lakes Conference"))
 _FIRST_DAY = datetime(2026, 1, 3, 18, tzinfo=UTC)
 
 
-@lru_cache(maxsize=4096)  # a trade is told again with each of the fourteen that follow it
-def iso(at_ns: int) -> str:
-    """ISO 8601 in UTC, with microseconds."""
-    seconds, rest = divmod(at_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def market_facts(number: int, chance: random.Random) -> dict[str, str]:
     """The words of a new market."""
-    home, away = (f"{town} {chance.choice(_TEAMS)}" for town in chance.sample(_TOWNS, 2))
+    home, away = two_teams(chance)
     sport, competition = chance.choice(_SPORTS)
     rule = RULES[number % len(RULES)]
     line = chance.randint(1, 9)

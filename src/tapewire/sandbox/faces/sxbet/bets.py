@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ...core.events import Event, Fill, Filled
+from ...core.times import iso
 from .units import BASE_TOKEN, ODDS_SCALE, PAYOUT, UNITS_PER_TICK, address_of, derived_hash, odds_of
-from .words import iso
 
 __all__ = ["Bet", "Tape", "TradeStatus", "bets_in"]
 
@@ -128,7 +128,7 @@ class Bet(msgspec.Struct, kw_only=True):
             "fillHash": self.fill_hash,
             "gameLabel": self.words["game"],
             "sportXeventId": self.event_id,
-            "gameTime": iso(int(self.words["game_time"]) * 1_000_000_000),
+            "gameTime": iso(int(self.words["game_time"]) * 1_000_000_000, digits=3),
             "leagueLabel": self.words["league"],
             "bettingOutcomeLabel": self.words["one" if self.backs_outcome_one else "two"],
             "bettingOutcome": 1 if self.backs_outcome_one else 2,
@@ -144,7 +144,7 @@ class Bet(msgspec.Struct, kw_only=True):
             "totalStake": str(self.stake),
             "totalReturn": str(self.contracts * 10**6),
             "weightedAverageOdds": str(self.odds),
-            "betTime": iso(self.placed_at_ns),
+            "betTime": iso(self.placed_at_ns, digits=3),
             "isParlay": False,
         }
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from ...core.events import Settlement
 from ...core.exchange import Market
+from ...core.times import iso
+from ..teams import two_teams
 from .units import BASE_TOKEN, UNITS_PER_TICK, address_of, side_levels
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "best_levels",
     "best_odds_row",
     "fixture_record",
-    "iso",
     "live_score",
     "market_record",
     "outcome_of",
@@ -38,17 +37,6 @@ _GROUPS = {MONEYLINE: "game-lines", SPREAD: "game-lines", TOTAL: "game-lines"}
 
 _SPORTS = (("5", "Soccer", "29", "Northern League"), ("1", "Basketball", "1", "Coastal Cup"),
            ("2", "Hockey", "2", "Lakes Conference"))  # fmt: skip
-_TOWNS = (
-    "Alderby",
-    "Brackwater",
-    "Corran",
-    "Dunmere",
-    "Eastfold",
-    "Fenwick Bay",
-    "Galloway Point",
-    "Harrowgate",
-)
-_TEAMS = ("Anchors", "Beacons", "Cormorants", "Drovers", "Foxes", "Harriers", "Kestrels", "Millers")
 _FIRST_GAME = 1767463200
 
 OUTCOMES = {0: 1, 1: 2, None: 0}
@@ -65,7 +53,7 @@ class EventWords:
         """The words of market `number`."""
         event, kind = divmod(number, len(_TYPES))
         if not kind or not self._event:
-            home, away = (f"{town} {chance.choice(_TEAMS)}" for town in chance.sample(_TOWNS, 2))
+            home, away = two_teams(chance)
             sport_id, sport, league_id, league = chance.choice(_SPORTS)
             self._event = {
                 "event_id": f"L{7_000_001 + event}", "game": f"{home} vs {away}", "home": home, "away": away,
@@ -83,13 +71,6 @@ class EventWords:
         one, two = outcomes[of_type]
         lined = "" if of_type == MONEYLINE else f"-{line}" if of_type == SPREAD else line
         return {**words, "number": str(number), "type": of_type, "line": lined, "one": one, "two": two}
-
-
-@lru_cache(maxsize=4096)
-def iso(at_ns: int) -> str:
-    """ISO 8601 in UTC, with milliseconds."""
-    moment = datetime.fromtimestamp(at_ns // 1_000_000_000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ns // 1_000_000 % 1000:03d}Z"
 
 
 def outcome_of(market: Market) -> int | None:
@@ -154,7 +135,7 @@ def fixture_record(words: Mapping[str, str], status: int) -> dict[str, Any]:
     return {
         "participantOneName": words["home"],
         "participantTwoName": words["away"],
-        "startDate": iso(int(words["game_time"]) * 1_000_000_000),
+        "startDate": iso(int(words["game_time"]) * 1_000_000_000, digits=3),
         "status": status,
         "leagueId": int(words["league_id"]),
         "leagueLabel": words["league"],
@@ -201,7 +182,7 @@ def refund_record(account: str, settlement: Settlement) -> dict[str, Any]:
         "amount": f"{amount:.6f}",
         "bettor": bettor,
         "baseToken": BASE_TOKEN,
-        "createdAt": iso(settlement.at_ns),
+        "createdAt": iso(settlement.at_ns, digits=3),
         "marketHash": settlement.market_id,
         "fillOrderHash": settlement.settlement_id,
     }
