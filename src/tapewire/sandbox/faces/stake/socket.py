@@ -8,9 +8,12 @@ is closed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
 
 import msgspec
+from graphql import GraphQLError
 
 from ....protocols.base import Binary, Failed, Payload
 from ....protocols.graphql_ws import (
@@ -20,14 +23,13 @@ from ....protocols.graphql_ws import (
     ServerRequest,
     SubscribeReceived,
 )
+from ...core.faults import Injected
 from ...core.ledger import Entry
 from ...face import MessageKind, Socket
-from .schema import Prepared, prepare
+from ...play import JoinGate, Venue
+from ..graphql import Operation
 
-if TYPE_CHECKING:
-    from .face import StakeFace
-
-__all__ = ["GraphQLSocket", "PageSocket", "StakeSocket"]
+__all__ = ["GraphQLSocket", "PageSocket"]
 
 MAX_CHANNELS = 1_000
 """Channels on one socket of the page."""
@@ -35,38 +37,28 @@ MAX_CHANNELS = 1_000
 _ROUNDS = {"crash": "MultiplayerCrash", "slide": "MultiplayerSlide"}
 
 
-class StakeSocket(Protocol):
-    """What the face knows of either socket."""
+class StakeVenue(Venue["PageSocket | GraphQLSocket"], Protocol):
+    """What a socket needs of the face."""
 
-    is_lost: bool
-
-    @property
-    def number(self) -> int:
-        """The connection's."""
+    def account_of(self, token: str) -> str | None:
+        """The account of a token; None for one that is refused."""
         ...
 
-    def publish(self, key: str, entry: Entry, encoded: bytes) -> None:
-        """A publication of a topic that it listens to; `encoded` is the page's frame."""
-        ...
-
-    def end(self, key: str, *, crashed: bool) -> None:
-        """The topic crashes or is closed."""
+    def key_of(self, channel: str, account: str | None) -> str | None:
+        """The ledger's topic of a channel; None where there is no such channel, or not without an account."""
         ...
 
 
 class PageSocket:
-    """A `SocketHandler` for the page's wire."""
+    """A `SocketHandler`, and a `TopicListener`, for the page's wire."""
 
-    def __init__(self, face: StakeFace, socket: Socket, account: str) -> None:
-        self._face = face
-        self._socket = socket
+    dialect = "page"
+
+    def __init__(self, venue: StakeVenue, socket: Socket, account: str) -> None:
+        self.gate = JoinGate(venue.context, venue.name, socket)
+        self._venue = venue
         self._account = account
         self._channels: dict[str, str] = {}  # by the topic's key
-        self.is_lost = False
-
-    @property
-    def number(self) -> int:
-        return self._socket.number
 
     def received(self, payload: Payload) -> None:
         """One message."""
@@ -81,34 +73,39 @@ class PageSocket:
         if kind == "subscribe" and isinstance(channel, str):
             self._subscribe(channel)
         elif kind == "unsubscribe" and isinstance(channel, str):
-            key = self._face.key_of(channel, self._account)
+            key = self._venue.key_of(channel, self._account)
             if key is not None and self._channels.pop(key, None) is not None:
-                self._face.unsubscribed(key, self)
+                self._venue.topics.leave(key, self)
         else:
             self._say({"type": "error", "message": "allowed: subscribe and unsubscribe, with a channel"})
 
     def lost(self) -> None:
         """The connection is over."""
-        self.is_lost = True
+        self.gate.is_over = True
         for key in self._channels:
-            self._face.unsubscribed(key, self)
+            self._venue.topics.leave(key, self)
+        self._venue.forget(self)
 
-    def publish(self, key: str, entry: Entry, encoded: bytes) -> None:
-        self._socket.send([encoded], "publication", entry)
+    def publish(self, entry: Entry, encoded: bytes) -> None:
+        self.gate.send([encoded], "publication", entry)
+
+    def tick(self, now: float) -> None:
+        """It has no deadlines."""
 
     def end(self, key: str, *, crashed: bool) -> None:
         channel = self._channels.pop(key)
-        self._face.unsubscribed(key, self)
+        self._venue.topics.leave(key, self)
         if crashed:
             self._say({"type": "interrupted", "channel": channel, "message": "the channel crashed"})
         else:
             self._say({"type": "unsubscribed", "channel": channel})
 
     def _subscribe(self, channel: str) -> None:
-        refusal = self._face.refusal_of(channel, self._account)
-        if refusal == "":
-            return
-        key = self._face.key_of(channel, self._account)
+        key = self._venue.key_of(channel, self._account)
+        self.gate.consider({channel: key or channel}, partial(self._decide, channel, key))
+
+    def _decide(self, channel: str, key: str | None, order: Injected | None) -> None:
+        refusal = None if order is None else order.params["reason"]
         if refusal is None and key is None:
             refusal = "no such channel"
         elif refusal is None and len(self._channels) >= MAX_CHANNELS:
@@ -117,27 +114,38 @@ class PageSocket:
             self._say({"type": "error", "channel": channel, "message": refusal})
             return
         self._channels[key] = channel
-        self._face.subscribed(key, self)
+        self._venue.topics.join(key, self)
 
     def _say(self, message: dict[str, Any]) -> None:
-        self._socket.send([msgspec.json.encode(message)])
+        self.gate.send([msgspec.json.encode(message)])
 
 
 class GraphQLSocket:
-    """A `SocketHandler` for `graphql-transport-ws`. `speaks_it`: the client offered the subprotocol."""
+    """The same for `graphql-transport-ws`. `speaks_it`: the client offered the subprotocol.
 
-    def __init__(self, face: StakeFace, socket: Socket, now: float, *, speaks_it: bool) -> None:
-        self._face = face
+    `prepare` checks a document; the client has `init_timeout` seconds from `now` to initialise.
+    """
+
+    dialect = "graphql"
+
+    def __init__(
+        self,
+        venue: StakeVenue,
+        socket: Socket,
+        prepare: Callable[[str, Any, str | None], Operation | list[GraphQLError]],
+        now: float,
+        *,
+        init_timeout: float,
+        speaks_it: bool,
+    ) -> None:
+        self.gate = JoinGate(venue.context, venue.name, socket)
+        self._venue = venue
         self._socket = socket
-        self._server = GraphQLServer(now, init_timeout=face.init_timeout)
+        self._prepare = prepare
+        self._server = GraphQLServer(now, init_timeout=init_timeout)
         self._account: str | None = None
-        self._running: dict[str, tuple[str, Prepared]] = {}  # topic's key and operation, by id
+        self._running: dict[str, tuple[str, Operation]] = {}  # topic's key and operation, by id
         self._speaks_it = speaks_it
-        self.is_lost = False
-
-    @property
-    def number(self) -> int:
-        return self._socket.number
 
     def received(self, payload: Payload) -> None:
         """One message."""
@@ -152,17 +160,16 @@ class GraphQLSocket:
 
     def lost(self) -> None:
         """The connection is over."""
-        self.is_lost = True
-        self._face.started(self)
+        self.gate.is_over = True
         for key, _ in self._running.values():
-            self._face.unsubscribed(key, self)
+            self._venue.topics.leave(key, self)
+        self._venue.forget(self)
 
-    def publish(self, key: str, entry: Entry, encoded: bytes) -> None:
-        payload = entry.payload
-        for one, (wanted, prepared) in list(self._running.items()):
-            root = _root_of(prepared.field, payload) if wanted == key else None
+    def publish(self, entry: Entry, payload: dict[str, Any]) -> None:
+        for one, (key, operation) in list(self._running.items()):
+            root = _root_of(operation.field, payload) if key == entry.topic else None
             if root is not None:
-                self._server.next(one, prepared.answer(root))
+                self._server.next(one, operation.answer(root))
         self._send("publication", entry)
 
     def end(self, key: str, *, crashed: bool) -> None:
@@ -193,50 +200,55 @@ class GraphQLSocket:
     def _initialise(self, payload: Any) -> None:
         token = payload.get("accessToken") if isinstance(payload, dict) else None
         if token:
-            self._account = self._face.account_of(str(token))
+            self._account = self._venue.account_of(str(token))
             if self._account is None:
                 self._socket.close(4403, "Forbidden")
                 return
         self._server.accept()
-        self._face.started(self)
 
     def _subscribe(self, request: SubscribeReceived) -> None:
-        operation = request.operation
-        prepared = prepare(operation.query, operation.variables, operation.operation_name)
-        if isinstance(prepared, list):
-            self._server.error(request.id, [dict(error.formatted) for error in prepared])
+        document = request.operation
+        operation = self._prepare(document.query, document.variables, document.operation_name)
+        if isinstance(operation, list):
+            self._server.error(request.id, [dict(error.formatted) for error in operation])
             return
-        channel = _channel_of(prepared)
-        key = self._face.key_of(channel, self._account) if channel else None
-        refusal = self._face.refusal_of(channel or "", self._account)
+        channel = _channel_of(operation) or ""
+        key = self._venue.key_of(channel, self._account)
+        self.gate.consider(
+            {channel: key or channel}, partial(self._decide, request.id, operation, key, channel)
+        )
+
+    def _decide(
+        self, one: str, operation: Operation, key: str | None, channel: str, order: Injected | None
+    ) -> None:
+        refusal = None if order is None else order.params["reason"]
         if refusal is None and key is None:
-            refusal = "unauthorized" if channel and channel.startswith("user:") else "nothing of that name"
-        if refusal:
-            self._server.error(request.id, [{"message": refusal}])
-        if refusal is None and key is not None:
-            self._running[request.id] = key, prepared
-            self._face.subscribed(key, self)
+            refusal = "unauthorized" if channel.startswith("user:") else "nothing of that name"
+        if refusal is not None or key is None:
+            self._server.error(one, [{"message": refusal}])
+        else:
+            self._running[one] = key, operation
+            self._venue.topics.join(key, self)
+        self._send()
 
     def _forget(self, one: str) -> None:
         key, _ = self._running.pop(one, ("", None))
         if key and all(key != other for other, _ in self._running.values()):
-            self._face.unsubscribed(key, self)
+            self._venue.topics.leave(key, self)
 
     def _send(self, kind: MessageKind = "control", entry: Entry | None = None) -> None:
-        payloads = self._server.data_to_send()
-        if payloads:
-            self._socket.send(payloads, kind, entry)
+        self.gate.send(self._server.data_to_send(), kind, entry)
 
 
-def _channel_of(prepared: Prepared) -> str | None:
+def _channel_of(operation: Operation) -> str | None:
     """The page's channel that feeds a subscription."""
-    if prepared.field in _ROUNDS:
-        return f"game:{prepared.field}"
-    if prepared.field == "chatMessages":
-        return f"chat:{prepared.arguments.get('chatId')}"
-    if prepared.field in ("availableBalances", "vaultBalances"):
+    if operation.field in _ROUNDS:
+        return f"game:{operation.field}"
+    if operation.field == "chatMessages":
+        return f"chat:{operation.arguments.get('chatId')}"
+    if operation.field in ("availableBalances", "vaultBalances"):
         return "user:balances"
-    return "bets" if prepared.field == "houseBets" else None
+    return "bets" if operation.field == "houseBets" else None
 
 
 def _root_of(field: str, payload: dict[str, Any]) -> dict[str, Any] | None:

@@ -10,16 +10,15 @@ import random
 import uuid
 from collections import deque
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
-
-import msgspec
 
 from ...core.events import Event
 from ...core.exchange import Exchange
 from ...core.flow import Flow, FlowSettings
+from ...core.times import Stamps, iso
+from ...play import Message
 
-__all__ = ["CHAT_ROOMS", "FIXTURES", "GAMES", "ROUND_GAMES", "Happening", "StakeFlow", "iso"]
+__all__ = ["CHAT_ROOMS", "FIXTURES", "GAMES", "ROUND_GAMES", "StakeFlow"]
 
 ROUND_GAMES = ("crash", "slide")
 """Games whose rounds everybody shares."""
@@ -54,13 +53,6 @@ _LINES = (
 _COUNTDOWN = 3
 
 
-class Happening(msgspec.Struct, frozen=True):
-    """One thing to publish on `channel`."""
-
-    channel: str
-    payload: dict[str, Any]
-
-
 class _Round:
     """A shared game: counts down, rises, ends, and begins again; one stage a step."""
 
@@ -78,9 +70,9 @@ class _Round:
 
     def step(self) -> dict[str, Any]:
         """The round's next state, as its channel words it."""
-        told: dict[str, Any]
+        state: dict[str, Any]
         if self.ticks < 0:
-            told = {
+            state = {
                 "status": "starting",
                 "multiplier": None,
                 "nextRoundIn": -self.ticks * 1000,
@@ -89,17 +81,17 @@ class _Round:
         else:
             multiplier = round(1.06**self.ticks, 2)
             over = multiplier >= self.end
-            told = {
+            state = {
                 "status": "crash" if over else "in_progress",
                 "multiplier": self.end if over else multiplier,
                 "nextRoundIn": None,
                 "crashpoint": self.end if over else None,
             }
-        told |= {"id": self.round_id, "elapsed": max(0, self.ticks) * 100}
+        state |= {"id": self.round_id, "elapsed": max(0, self.ticks) * 100}
         self.ticks += 1
-        if told["status"] == "crash":
+        if state["status"] == "crash":
             self._begin()
-        return told
+        return state
 
 
 class StakeFlow(Flow):
@@ -109,10 +101,10 @@ class StakeFlow(Flow):
         settings = FlowSettings(markets=len(FIXTURES), churn_every=0)
         self._free = deque(FIXTURES)
         super().__init__(exchange, lambda *_: {"event_id": self._free.popleft()}, seed, settings)
-        self.happened: deque[Happening] = deque(maxlen=MAX_HAPPENED)
+        self.happened: deque[Message] = deque(maxlen=MAX_HAPPENED)
         self.scores = {event_id: [0, 0] for event_id in FIXTURES}
         self._tables = random.Random(f"tables-{seed}")
-        self._last_us = 0
+        self._stamps = Stamps(1_000)
         self._bets = 0
         self._rounds = [_Round(game, self._tables, self.new_id) for game in ROUND_GAMES]
 
@@ -122,8 +114,7 @@ class StakeFlow(Flow):
 
     def stamp(self, now_ns: int) -> str:
         """The time, never the same twice: no two publications say the same."""
-        self._last_us = max(now_ns // 1000, self._last_us + 1)
-        return iso(self._last_us)
+        return iso(self._stamps.next(now_ns) * 1000)
 
     def step(self, now_ns: int) -> list[Event]:
         """One thing happens: at a fixture's market, at a shared round, at somebody's own table, or in the chat."""
@@ -151,7 +142,7 @@ class StakeFlow(Flow):
         return super().replace_market(market_id, now_ns)
 
     def _happen(self, channel: str, payload: dict[str, Any]) -> None:
-        self.happened.append(Happening(channel, payload))
+        self.happened.append(Message(channel, "update", payload))
 
     def _bet(self, now_ns: int) -> None:
         chance = self._tables
@@ -207,9 +198,3 @@ class StakeFlow(Flow):
             "odds": odds,
             "timestamp": self.stamp(now_ns),
         }
-
-
-def iso(microseconds: int) -> str:
-    """Microseconds since 1970 as the venue's JSON writes a time."""
-    seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06}Z"

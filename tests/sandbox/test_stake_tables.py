@@ -8,7 +8,8 @@ import pytest
 
 from tapewire.sandbox import Sandbox
 from tapewire.sandbox.core.exchange import Exchange
-from tapewire.sandbox.faces.stake.tables import FIXTURES, GAMES, StakeFlow, iso
+from tapewire.sandbox.core.times import iso
+from tapewire.sandbox.faces.stake.tables import FIXTURES, GAMES, StakeFlow
 
 
 def played(seed, steps=2000):
@@ -18,8 +19,8 @@ def played(seed, steps=2000):
     for number in range(steps):
         flow.step(number * 1_000_000)
         while flow.happened:
-            happening = flow.happened.popleft()
-            told[happening.channel].append(happening.payload)
+            message = flow.happened.popleft()
+            told[message.topic].append(message.payload)
     return told
 
 
@@ -73,4 +74,4 @@ async def test_fixtures_go_on_when_one_ends_and_no_two_publications_are_the_same
 
 
 def test_a_time_is_written_with_microseconds():
-    assert iso(1_700_000_000_000_001) == "2023-11-14T22:13:20.000001Z"
+    assert iso(1_700_000_000_000_001_000) == "2023-11-14T22:13:20.000001Z"
