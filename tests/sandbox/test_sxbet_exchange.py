@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -198,18 +199,20 @@ def test_both_channels_of_an_order_update_carry_one_message_id():
     class Listener:
         def __init__(self):
             self.heard = []
+            self.gate = SimpleNamespace(number=1, is_over=False)
+            self.dialect = "json"
 
-        def publish(self, channel, publication, entry):
-            self.heard.append((channel, publication.tags["messageId"], bytes(publication.data)))
+        def publish(self, entry, publication):
+            self.heard.append((entry.topic, publication.tags["messageId"], bytes(publication.data)))
 
-        def end(self, channel, code):
+        def end(self, topic, *, crashed):
             raise AssertionError
 
     face, listener = face_of(), Listener()
     market = next(iter(face.exchange.markets.values()))
     own, event = f"order_book:market_{market.market_id}", f"order_book:event_{market.facts['event_id']}"
     for channel in (own, event):
-        face.channels.join(channel, listener)
+        face.topics.join(channel, listener)
     place(face, MAKER, market.market_id, "buy", 1, 1)
     [(_, *one), (_, *other)] = listener.heard
     assert one == other

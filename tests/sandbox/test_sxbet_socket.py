@@ -24,7 +24,7 @@ def publish(sandbox, channel, count, start=0, wide=0):
     for number in range(start, start + count):
         entry = sandbox.ledger.append("sxbet", channel, "publication", {"n": number, "x": "x" * wide}, 0)
         now = sandbox.clock.time_ns() / 1e9
-        face.channels.publish(entry, f"m{number}", now)
+        face.push(entry, f"m{number}", now)
 
 
 class Wall:
@@ -117,9 +117,9 @@ async def test_a_client_may_ask_to_be_refused_rather_than_unrecovered():
 )
 async def test_each_namespace_keeps_as_much_as_the_venue_says(channel, cap):
     async with venue(markets=1) as (sandbox, wire):
-        face_of(sandbox).channels.prune(None, 0)
+        face_of(sandbox).histories.prune(None, 0)
         publish(sandbox, channel, cap + 1)
-        history = face_of(sandbox).channels.history_of(channel)
+        history = face_of(sandbox).histories.history_of(channel)
         assert len(history) == cap
         assert (await wire.subscribe(channel))["subscribe"]["recoverable"]
 
@@ -259,7 +259,7 @@ async def test_a_client_that_does_not_read_is_slow_after_a_megabyte():
         big = sandbox.ledger.append("sxbet", "best_odds:global", "publication", "x" * 65_536, 0)
         sent = 0
         while not sandbox.slow_consumers:  # nothing is read meanwhile: the client lives on this same loop
-            face_of(sandbox).channels.publish(big, "m", 0)
+            face_of(sandbox).push(big, "m", 0)
             sent += len(big.body)
             assert sent < 2**26
         assert sent > 2**20
@@ -273,7 +273,7 @@ async def test_a_slow_reader_comes_to_the_close_frame_that_says_so():
         big = sandbox.ledger.append("sxbet", "best_odds:global", "publication", "x" * 65_536, 0)
         sent = 0
         while not sandbox.slow_consumers:
-            face_of(sandbox).channels.publish(big, "m", 0)
+            face_of(sandbox).push(big, "m", 0)
             sent += len(big.body)
             assert sent < 2**26
         connection = ServerConnectionBytes()
@@ -327,7 +327,7 @@ async def slow_subscriber(sandbox, channel):
         text = f'{{"id":{number},{command}}}'.encode()
         head = bytes([0x81, 0x80 | 126]) + len(text).to_bytes(2) + bytes(4)  # masked with zeros
         writer.write(head + text)
-    await until(lambda: channel in list(face_of(sandbox).channels.subscribed()))
+    await until(lambda: channel in face_of(sandbox).joined_topics())
     return reader, writer
 
 
@@ -342,8 +342,8 @@ async def test_whoever_is_gone_is_forgotten():
     async with sandbox_of() as sandbox:
         async with greeted(sandbox) as wire:
             await wire.subscribe(TRADES)
-            assert list(face_of(sandbox).channels.subscribed()) == [TRADES]
-        await until(lambda: not list(face_of(sandbox).channels.subscribed()))
+            assert face_of(sandbox).joined_topics() == [TRADES]
+        await until(lambda: not face_of(sandbox).joined_topics())
         sandbox.step(30)
 
 

@@ -31,9 +31,10 @@ class JoinGate:
     """The way out of one socket's handler, and what faults make of the joins that it asks about.
 
     While a join takes long nothing but heartbeats goes out: what else is sent waits, and follows the join's answer.
-    What the client sends meanwhile waits in the socket; a handler that must go on reading gives `resume`, which is
-    called when the join is over. `overflow` is called when too much waits; by default the socket is closed (1011).
-    A handler sets `is_over` when it is done with the socket.
+    `flush` sends what a decision that came late has left to be said. What the client sends meanwhile waits in the
+    socket; a handler that must go on reading gives `resume`, which is called when the join is over. `overflow` is
+    called when too much waits; by default the socket is closed (1011). A handler sets `is_over` when it is done with
+    the socket.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class JoinGate:
         venue: str,
         socket: Socket,
         *,
+        flush: Callable[[], None] = lambda: None,
         resume: Callable[[], None] | None = None,
         overflow: Callable[[], None] | None = None,
     ) -> None:
@@ -50,6 +52,7 @@ class JoinGate:
         self._context = context
         self._venue = venue
         self._socket = socket
+        self._flush = flush
         self._resume = resume
         self._overflow = overflow or partial(socket.close, 1011, "too much waits behind a slow join")
         self._held: list[tuple[Sequence[Payload], MessageKind, Entry | None]] | None = None
@@ -75,8 +78,7 @@ class JoinGate:
     def consider(self, topics: Mapping[str, str], decide: Callable[[Injected | None], None]) -> None:
         """A join of topics, each with its name in the ledger: `decide(refusal)` now, later, or never.
 
-        `decide` is given the order that refuses the join, or None where the venue's own rules decide; it must send
-        its answer.
+        `decide` is given the order that refuses the join, or None where the venue's own rules decide.
         """
         slow = next(filter(None, (self._context.meet("slow_join", topic=topic) for topic in topics)), None)
         if slow is None:
@@ -100,6 +102,7 @@ class JoinGate:
         if self.is_over:
             return
         self._decide(topics, decide)
+        self._flush()
         for payloads, kind, entry in held:
             self.send(payloads, kind, entry)
         if self._resume is not None:

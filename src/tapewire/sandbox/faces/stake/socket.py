@@ -138,7 +138,7 @@ class GraphQLSocket:
         init_timeout: float,
         speaks_it: bool,
     ) -> None:
-        self.gate = JoinGate(venue.context, venue.name, socket)
+        self.gate = JoinGate(venue.context, venue.name, socket, flush=self._send)
         self._venue = venue
         self._socket = socket
         self._prepare = prepare
@@ -229,7 +229,6 @@ class GraphQLSocket:
         else:
             self._running[one] = key, operation
             self._venue.topics.join(key, self)
-        self._send()
 
     def _forget(self, one: str) -> None:
         key, _ = self._running.pop(one, ("", None))

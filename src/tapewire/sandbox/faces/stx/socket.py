@@ -60,7 +60,7 @@ class StxSocket:
     def __init__(
         self, venue: StxVenue, socket: Socket, user: StxUser, version: Version, max_channels: int
     ) -> None:
-        self.gate = JoinGate(venue.context, venue.name, socket)
+        self.gate = JoinGate(venue.context, venue.name, socket, flush=self._send)
         self.dialect: Version = version
         self._user = user
         self._venue = venue
@@ -111,7 +111,6 @@ class StxSocket:
             self._refuse(join, {"reason": refusal.params["reason"]})
         else:
             self._join(join)
-        self._send()
 
     def _join(self, join: JoinRequested) -> None:
         name, _, uid = join.topic.partition(":")

@@ -11,18 +11,20 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from ....errors import ConfigurationError
 from ...core.events import Event
-from ...core.exchange import Market
 from ...core.flow import HOUSE, Flow, FlowSettings
-from ...core.matching import Side
+from ...core.ledger import Entry
 from ...face import FaceContext, Route, Socket, SocketHandler
 from ...net.http import Request, Response
+from ...play import TopicFace
 from .bets import Tape
-from .channels import WINDOW, Channels
 from .credentials import TOKEN_LIFETIME, SxBetKeys, Verdict
+from .histories import WINDOW, Histories
 from .limits import CallLimits
-from .messages import News, Words
+from .messages import Published, SxBetMessages
 from .orders import MakerOrders
 from .rest import SxBetRest
 from .socket import SocketSettings, SxBetSocket
@@ -38,7 +40,7 @@ MAX_LISTENING = 1000
 _OWN_CHANNELS = ("active_orders:", "ce_refunds:", "account:orders_v3_#", "account:fills_v3_#")
 
 
-class SxBetFace:
+class SxBetFace(TopicFace[SxBetSocket]):
     """The played venue. Times in seconds; `history_window` is how long publications can be replayed.
 
     `call_limits=False` counts no calls. The other arguments are those of `FlowSettings`, `SocketSettings`, `SxBetKeys`.
@@ -67,7 +69,7 @@ class SxBetFace:
         except TypeError:
             allowed = [*SocketSettings.__struct_fields__, "markets", "churn_every", "token_lifetime"]
             raise ConfigurationError("settings", sorted(socket), allowed) from None
-        self.context = context
+        super().__init__(context)
         seed = f"{self.name}-{context.seed}"
         self.exchange: HashedExchange = HashedExchange(seed)
         # Every fill has two sides on the wire, so the house's orders and fills must be heard of too.
@@ -79,13 +81,15 @@ class SxBetFace:
             self.exchange.accounts[name].watched = True
         self.orders = MakerOrders()
         self.tape = Tape()
-        self.channels = Channels(history_window)
+        self.histories = Histories(history_window, lost=lambda channel: self.end_topic(channel, crashed=True))
         self._keys = SxBetKeys(token_lifetime)
-        self._words = Words(seed)
+        published = Published(seed)
+        self._messages = SxBetMessages(self.exchange, self.orders, self.tape, published)
         self._message_ids = random.Random(f"messages-{seed}")
-        self._sockets: set[SxBetSocket] = set()
-        rest = SxBetRest(self, CallLimits() if call_limits else None)
-        self.routes: Mapping[tuple[str, str], Route] = rest.routes
+        limits = CallLimits() if call_limits else None
+        self.routes: Mapping[tuple[str, str], Route] = SxBetRest(
+            self.exchange, self.orders, self.tape, published, self, limits, context.clock
+        ).routes
 
     def environment(self, url: str) -> dict[str, str]:
         """The variable that leads the SDK here. Any API key will do."""
@@ -100,21 +104,11 @@ class SxBetFace:
             raise ConfigurationError("market_hash", market_hash, list(self.exchange.markets))
         return book_levels(market)
 
-    def whole_book(self, market: Market) -> dict[str, Any]:
-        """The later generation's book of a market."""
-        return self._words.whole_book(market)
-
-    def best_odds(self, market: Market, side: Side) -> dict[str, Any]:
-        """The best odds of those who back one outcome, and since when."""
-        return self._words.best_odds(market, side)
-
     # HTTP
 
     def admits(self, api_key: str) -> bool:
         """True if the key opens an account now."""
-        if self.context.faults.meet("refuse_tokens", self.context.clock.time_ns()):
-            return False
-        return self._keys.is_good(api_key)
+        return not self.context.meet("refuse_tokens") and self._keys.is_good(api_key)
 
     def token_for(self, api_key: str) -> str:
         """A token for the realtime server."""
@@ -128,29 +122,23 @@ class SxBetFace:
         wants = {offered, request.query.get("format", ""), request.query.get("cf_protocol", "")}
         if wants & {"protobuf", "centrifuge-protobuf"}:
             return Response.error(400, "the sandbox speaks JSON only")
-        limit = self.context.faults.meet("channel_limit", self.context.clock.time_ns())
         socket.limit_outgoing(OUTBOUND_QUEUE)
-        handler = SxBetSocket(self, socket, self._socket_settings, limit.params["count"] if limit else None)
-        self._sockets.add(handler)
-        return handler
+        settings = self._socket_settings
+        limit = self.context.channel_limit(settings.channel_limit)
+        return self.opened(SxBetSocket(self, socket, msgspec.structs.replace(settings, channel_limit=limit)))
 
     def judge(self, token: str) -> Verdict:
         """Whether a token is good now."""
-        now_ns = self.context.clock.time_ns()
-        if self.context.faults.meet("refuse_tokens", now_ns):
+        if self.context.meet("refuse_tokens"):
             return "invalid"
-        return self._keys.judge(token, now_ns / 1e9)
-
-    def forget(self, socket: SxBetSocket) -> None:
-        """A socket is over."""
-        self._sockets.discard(socket)
+        return self._keys.judge(token, self.context.clock.time_ns() / 1e9)
 
     def listening_accounts(self) -> list[str]:
         """The wallets whose own channels somebody listens to; never the house's."""
         house = {address_of(name) for name in HOUSE}
         wallets = {
             channel.removeprefix(start)
-            for channel in self.channels.subscribed()
+            for channel in self.topics
             for start in _OWN_CHANNELS
             if channel.startswith(start)
         }
@@ -158,15 +146,10 @@ class SxBetFace:
             :MAX_LISTENING
         ]
 
-    def joined_topics(self) -> list[str]:
-        """The topics that somebody has joined."""
-        return list(self.channels.subscribed())
-
     def tick(self, now: float, now_ns: int) -> None:
         """Pings, pongs, tokens that run out; histories that are too old."""
-        self.channels.expire(now_ns / 1e9)
-        for socket in tuple(self._sockets):
-            socket.tick(now)
+        self.histories.expire(now_ns / 1e9)
+        super().tick(now, now_ns)
 
     # Faults
 
@@ -174,23 +157,19 @@ class SxBetFace:
         """Every token given so far is expired; open connections go on until their time to live is over."""
         return self._keys.expire_all()
 
-    def end_topic(self, topic: str, *, crashed: bool) -> int:
-        """Unsubscribe whoever listens: crashed, they are expected back."""
-        return self.channels.end(topic, 2500 if crashed else 2000)
-
     def prune_history(self, topic: str | None, keep: int) -> int:
         """Forget what could be recovered."""
-        return self.channels.prune(topic, keep)
+        return self.histories.prune(topic, keep)
 
     def restart_history(self, topic: str | None) -> int:
-        """Another epoch."""
-        return self.channels.restart(topic)
+        """Another epoch: who listens has lost its place."""
+        return self.histories.restart(topic)
 
     def lose_place(self, topic: str | None) -> int:
         """Insufficient state: unsubscribe (2500) from a channel, or disconnect (3010)."""
         if topic is not None:
-            return self.channels.end(topic, 2500)
-        sockets = tuple(self._sockets)
+            return self.end_topic(topic, crashed=True)
+        sockets = list(self.sockets)
         for socket in sockets:
             socket.disconnect(3010)
         return len(sockets)
@@ -198,10 +177,14 @@ class SxBetFace:
     # Publishing
 
     def publish(self, events: Sequence[Event], now_ns: int) -> None:
-        """Tell what happened, in order; what is told twice (to a market's and its event's channel) has one id."""
-        news = News(self.exchange, self.orders, self.tape, self._words, now_ns)
-        for told in news.of(events):
+        """Publish what happened, in order; what two channels carry (a market's and its event's) has one id."""
+        for message in self._messages.of(events, now_ns):
             message_id = f"{self._message_ids.getrandbits(128):032x}"
-            for channel in told.channels:
-                entry = self.context.ledger.append(self.name, channel, "publication", told.payload, now_ns)
-                self.channels.publish(entry, message_id, now_ns / 1e9)
+            for channel in message.channels:
+                entry = self.context.ledger.append(self.name, channel, "publication", message.payload, now_ns)
+                self.push(entry, message_id, now_ns / 1e9)
+
+    def push(self, entry: Entry, message_id: str, now: float) -> None:
+        """Number and keep an entry of the ledger where that is done, and push it to whoever listens."""
+        publication = self.histories.add(entry, message_id, now)
+        self.fan_out(entry, lambda _: publication)

@@ -1,9 +1,9 @@
-"""What is told of what happened at the exchange: which payloads on which channels, in which order. Pure.
+"""What the played SX Bet publishes of what happened: which payloads on which channels, in which order. Pure.
 
-One call of `News.of` is one message for each channel concerned: what was pending is confirmed first, then the new
-events are told. Order updates of a market go to its own and its event's channel alike. Every payload says something
-that no other of its channel says: `updateTime` and `updatedAt` grow for each order and each outcome, `version` for each
-book, a score's minute for each event.
+What was pending is confirmed first, then the new events are told, in one message for each channel concerned. Order
+updates of a market go to its own and its event's channel alike. Every payload says something that no other of its
+channel says: `updateTime` and `updatedAt` grow for each order and each outcome, `version` for each book, a score's
+minute for each event.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .words import (
     refund_record,
 )
 
-__all__ = ["News", "Told", "Words"]
+__all__ = ["Message", "Published", "SxBetMessages"]
 
 MAX_REMEMBERED = 5000
 """Markets and events of which versions and scores are remembered."""
@@ -44,18 +44,18 @@ PARLAY_EVERY = 25
 VERSION_DIGITS = 23
 
 
-class Told(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True):
     """One message, and the channels that carry it."""
 
     channels: tuple[str, ...]
     payload: Any
 
 
-class Words:
-    """What must be remembered between two messages: versions, best odds, scores."""
+class Published:
+    """What was published last, as far as the next message goes on from it: versions, best odds, scores."""
 
     def __init__(self, seed: str) -> None:
-        self._chance = random.Random(f"news-{seed}")
+        self._chance = random.Random(f"news-{seed}")  # the name decides what is drawn
         self._versions: OrderedDict[str, int] = OrderedDict()
         self._best: OrderedDict[tuple[str, Side], tuple[int | None, int]] = OrderedDict()
         self._scores: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
@@ -96,7 +96,7 @@ class Words:
             _remember(self._best, key, (odds, max(now_ms, updated_ms + 1)))
             yield best_odds_row(market, outcome_one=side == "buy", odds=odds, updated_ms=self._best[key][1])
 
-    def by_the_way(self, markets: Sequence[Market]) -> Iterator[Told]:
+    def by_the_way(self, markets: Sequence[Market]) -> Iterator[Message]:
         """Scores, and requests for parlays: every so often."""
         self._calls += 1
         if not self._calls % SCORE_EVERY and markets:
@@ -105,45 +105,43 @@ class Words:
             scorer = self._chance.randrange(20)
             score = (minute + 1, one + (scorer == 0), two + (scorer == 1))
             _remember(self._scores, words["event_id"], score)
-            yield Told(("fixtures:live_scores",), live_score(words, score[0], score[1:]))
+            yield Message(("fixtures:live_scores",), live_score(words, score[0], score[1:]))
         if not self._calls % PARLAY_EVERY and len(markets) > 1:
             legs = [
                 (market.market_id, self._chance.random() < 0.5) for market in self._chance.sample(markets, 2)
             ]
             size = self._chance.choice((None, 10_000_000, 100_000_000))
             parlay = parlay_request(derived_hash("parlay", str(self._calls)), legs, size)
-            yield Told(("parlay_markets:global",), parlay)
+            yield Message(("parlay_markets:global",), parlay)
 
     def _version(self, market: Market) -> str:
         return f"{self._versions.get(market.market_id, 0):0{VERSION_DIGITS}d}"
 
 
-class News:
-    """The messages of one moment."""
+class SxBetMessages:
+    """The messages of one exchange."""
 
-    def __init__(
-        self, exchange: Exchange, orders: MakerOrders, tape: Tape, words: Words, now_ns: int
-    ) -> None:
+    def __init__(self, exchange: Exchange, orders: MakerOrders, tape: Tape, published: Published) -> None:
         self._exchange = exchange
         self._orders = orders
         self._tape = tape
-        self._words = words
-        self._now_ms = now_ns // 1_000_000
+        self._published = published
 
-    def of(self, events: Sequence[Event]) -> list[Told]:
-        """What is told of `events`, in order."""
+    def of(self, events: Sequence[Event], now_ns: int) -> list[Message]:
+        """What is published of `events`, in order."""
+        now_ms = now_ns // 1_000_000
         confirmed = self._tape.confirm()
         placed = [self._place(fills) for fills in bets_in(events)]
         return [
             *self._listed(events),
-            *self._order_updates(events),
-            *self._books(events),
-            *self._told_bets(confirmed),
-            *self._told_bets(placed),
+            *self._order_updates(events, now_ms),
+            *self._books(events, now_ms),
+            *self._bets(confirmed),
+            *self._bets(placed),
             *self._public_bets(placed),
             *self._ended(events),
             *self._refunds(events),
-            *self._words.by_the_way(list(self._exchange.markets.values())),
+            *self._published.by_the_way(list(self._exchange.markets.values())),
         ]
 
     def _market(self, market_id: str) -> Market:
@@ -155,29 +153,29 @@ class News:
         market = self._market(fills[0][1].fill.market_id)
         return self._tape.place(fills, market.facts["event_id"], dict(market.facts))
 
-    def _listed(self, events: Iterable[Event]) -> Iterator[Told]:
+    def _listed(self, events: Iterable[Event]) -> Iterator[Message]:
         created = [self._market(event.market_id) for event in events if isinstance(event, MarketCreated)]
         if created:
-            yield Told(("markets:global",), [market_record(market) for market in created])
+            yield Message(("markets:global",), [market_record(market) for market in created])
         for market in created:
             words = market.facts
             if int(words["number"]) % 3 == 0:
-                yield Told(("fixtures:global",), fixture_record(words, 2))
+                yield Message(("fixtures:global",), fixture_record(words, 2))
             if words["line"]:
                 line = {
                     "marketHash": market.market_id,
                     "marketType": int(words["type"]),
                     "sportXEventId": words["event_id"],
                 }
-                yield Told(("main_line:global",), line)
+                yield Message(("main_line:global",), line)
 
-    def _order_updates(self, events: Iterable[Event]) -> Iterator[Told]:
-        updates = self._orders.confirm(self._now_ms)
+    def _order_updates(self, events: Iterable[Event], now_ms: int) -> Iterator[Message]:
+        updates = self._orders.confirm(now_ms)
         for event in events:
             if isinstance(event, OrderChanged):
                 market = self._exchange.find_market(event.order.market_id)
                 event_id = market.facts["event_id"] if market else ""
-                changed = self._orders.changed(event.order, event_id, self._now_ms)
+                changed = self._orders.changed(event.order, event_id, now_ms)
                 updates += [] if changed is None else [changed]
         by_market: dict[tuple[str, str], list[dict[str, Any]]] = {}
         by_maker: dict[str, list[dict[str, Any]]] = {}
@@ -186,56 +184,56 @@ class News:
             by_market.setdefault((update.order.market_id, update.event_id), []).append(row)
             by_maker.setdefault(row["maker"], []).append(row)
         for (market_id, event_id), rows in by_market.items():
-            yield Told((f"order_book:market_{market_id}", f"order_book:event_{event_id}"), rows)
+            yield Message((f"order_book:market_{market_id}", f"order_book:event_{event_id}"), rows)
         for maker, rows in by_maker.items():
-            yield Told((f"active_orders:{maker}",), rows)
+            yield Message((f"active_orders:{maker}",), rows)
             for row in rows:
-                yield Told((f"account:orders_v3_#{maker}",), {"order": row})
+                yield Message((f"account:orders_v3_#{maker}",), {"order": row})
 
-    def _books(self, events: Iterable[Event]) -> Iterator[Told]:
+    def _books(self, events: Iterable[Event], now_ms: int) -> Iterator[Message]:
         changed = dict.fromkeys(event.market_id for event in events if isinstance(event, BookChanged))
         markets = [self._market(market_id) for market_id in changed]
-        odds = [row for market in markets for row in self._words.changed_odds(market, self._now_ms)]
+        odds = [row for market in markets for row in self._published.changed_odds(market, now_ms)]
         for market in markets:
-            book = self._words.next_book(market)
-            yield Told(
+            book = self._published.next_book(market)
+            yield Message(
                 (f"orderbook_v3:{market.market_id}", f"orderbook_v3_event:{market.facts['event_id']}"), book
             )
         if odds:
-            yield Told(("best_odds:global",), odds)
+            yield Message(("best_odds:global",), odds)
             moved = dict.fromkeys(row["marketHash"] for row in odds)
-            yield Told(
+            yield Message(
                 ("best_odds_v3:global",),
-                [self._words.best_levels(self._market(market_id)) for market_id in moved],
+                [self._published.best_levels(self._market(market_id)) for market_id in moved],
             )
 
-    def _told_bets(self, bets: Iterable[Bet]) -> Iterator[Told]:
+    def _bets(self, bets: Iterable[Bet]) -> Iterator[Message]:
         for bet in bets:
             for row in bet.trades():
-                yield Told(("recent_trades:global",), row)
-            yield Told(("recent_trades_consolidated:global",), bet.consolidated())
+                yield Message(("recent_trades:global",), row)
+            yield Message(("recent_trades_consolidated:global",), bet.consolidated())
 
-    def _public_bets(self, bets: Iterable[Bet]) -> Iterator[Told]:
+    def _public_bets(self, bets: Iterable[Bet]) -> Iterator[Message]:
         for bet in bets:
-            yield Told(("recent_trades_v3:global",), {"trade": bet.public()})
+            yield Message(("recent_trades_v3:global",), {"trade": bet.public()})
 
-    def _ended(self, events: Iterable[Event]) -> Iterator[Told]:
+    def _ended(self, events: Iterable[Event]) -> Iterator[Message]:
         ended = [event for event in events if isinstance(event, MarketClosed)]
         if ended:
             records = [market_record(self._market(event.market_id)) for event in ended]
-            yield Told(("markets:global",), records)
+            yield Message(("markets:global",), records)
         for event in ended:
-            yield from self._told_bets(self._tape.settle(event.market_id, OUTCOMES[event.outcome]))
+            yield from self._bets(self._tape.settle(event.market_id, OUTCOMES[event.outcome]))
             words = self._market(event.market_id).facts
             going_on = (market.facts["event_id"] for market in self._exchange.markets.values())
             if words["event_id"] not in going_on:
-                yield Told(("fixtures:global",), fixture_record(words, 3))
+                yield Message(("fixtures:global",), fixture_record(words, 3))
 
-    def _refunds(self, events: Iterable[Event]) -> Iterator[Told]:
+    def _refunds(self, events: Iterable[Event]) -> Iterator[Message]:
         for event in events:
             if isinstance(event, Settled) and event.settlement.kind == "voided":
                 refund = refund_record(event.account, event.settlement)
-                yield Told((f"ce_refunds:{address_of(event.account)}",), [refund])
+                yield Message((f"ce_refunds:{address_of(event.account)}",), [refund])
 
 
 def _remember(memory: OrderedDict[Any, Any], key: Any, value: Any) -> None:

@@ -102,23 +102,23 @@ class MakerOrders:
         known.order = order
         if known.pending:
             self._pending[order.order_id] = None
-        return self._told(known, now_ms)
+        return self._updated(known, now_ms)
 
     def confirm(self, now_ms: int) -> list[MakerOrder]:
         """What was pending is filled: the orders to be told of, in the order in which they were hit."""
         pending, self._pending = self._pending, {}
-        told = []
+        updates = []
         for order_id in pending:
             known = self._known[order_id]
             known.confirmed = known.order.filled
-            told.append(self._told(known, now_ms))
-        return told
+            updates.append(self._updated(known, now_ms))
+        return updates
 
     def active(self) -> Iterator[MakerOrder]:
         """The orders that can be taken now."""
         return (known for known in self._known.values() if known.status == "ACTIVE")
 
-    def _told(self, known: MakerOrder, now_ms: int) -> MakerOrder:
+    def _updated(self, known: MakerOrder, now_ms: int) -> MakerOrder:
         known.updated_ms = max(now_ms, known.updated_ms + 1)
         if known.order.status != "open" and not known.pending:
             self._known.pop(known.order.order_id, None)

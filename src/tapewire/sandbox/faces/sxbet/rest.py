@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
+from ....clock import Clock
 from ....errors import TapewireError
+from ...core.exchange import Exchange
 from ...face import Route
 from ...net.http import Request, Response
-from .bets import Bet
+from .bets import Bet, Tape
 from .limits import CallLimits
+from .messages import Published
+from .orders import MakerOrders
 from .units import BASE_TOKEN
 from .words import best_levels, fixture_record, market_record, sports
-
-if TYPE_CHECKING:
-    from .face import SxBetFace
 
 __all__ = ["ApiRefusal", "SxBetRest"]
 
@@ -43,12 +44,38 @@ class ApiRefusal(TapewireError):
         super().__init__(f"HTTP {status}: {word}")
 
 
+class TokenIssuer(Protocol):
+    """Who gives tokens for API keys."""
+
+    def admits(self, api_key: str) -> bool:
+        """True if the key opens an account now."""
+        ...
+
+    def token_for(self, api_key: str) -> str:
+        """A token for the realtime server."""
+        ...
+
+
 class SxBetRest:
     """The routes. With `limits` None calls are not counted."""
 
-    def __init__(self, face: SxBetFace, limits: CallLimits | None) -> None:
-        self._face = face
+    def __init__(
+        self,
+        exchange: Exchange,
+        orders: MakerOrders,
+        tape: Tape,
+        published: Published,
+        tokens: TokenIssuer,
+        limits: CallLimits | None,
+        clock: Clock,
+    ) -> None:
+        self._exchange = exchange
+        self._makers = orders
+        self._tape = tape
+        self._published = published
+        self._tokens = tokens
         self._limits = limits
+        self._clock = clock
         answers: dict[str, _Answer] = {
             "/user/realtime-token/api-key": self._token,
             "/user/realtime-token-v3/api-key": self._token_v3,
@@ -79,7 +106,7 @@ class SxBetRest:
         async def route(request: Request) -> Response:
             try:
                 if self._limits is not None and not self._limits.admits(
-                    request.path, self._face.context.clock.time_ns() / 1e9
+                    request.path, self._clock.time_ns() / 1e9
                 ):
                     raise ApiRefusal(429, "TOO_MANY_REQUESTS")
                 return answer(request)
@@ -93,14 +120,14 @@ class SxBetRest:
     # Tokens
 
     def _token(self, request: Request) -> Response:
-        return Response.of({"token": self._face.token_for(self._key(request, "x-api-key"))})
+        return Response.of({"token": self._tokens.token_for(self._key(request, "x-api-key"))})
 
     def _token_v3(self, request: Request) -> Response:
-        return _success({"token": self._face.token_for(self._key(request, "x-sx-api-key"))})
+        return _success({"token": self._tokens.token_for(self._key(request, "x-sx-api-key"))})
 
     def _key(self, request: Request, header: str) -> str:
         key = request.headers.get(header, "")
-        if not self._face.admits(key):
+        if not self._tokens.admits(key):
             raise ApiRefusal(401, "BAD_AUTH")
         return key
 
@@ -115,7 +142,7 @@ class SxBetRest:
         wanted, named = set(hashes), _listed(query.get("orderHashes", ""))
         rows = [
             row
-            for row in (order.row() for order in self._face.orders.active())
+            for row in (order.row() for order in self._makers.active())
             if (not wanted or row["marketHash"] in wanted)
             and event in ("", row["sportXeventId"])
             and maker in ("", row["maker"])
@@ -134,15 +161,15 @@ class SxBetRest:
             raise ApiRefusal(400, "ONE_OF_MARKETHASHES_LEAGUEIDS_REQUIRED")
         chosen = [
             market
-            for market in self._face.exchange.markets.values()
+            for market in self._exchange.markets.values()
             if (market.market_id in hashes if hashes else market.facts["league_id"] in leagues)
         ]
         rows = [
             {
                 "marketHash": market.market_id,
                 "baseToken": BASE_TOKEN,
-                "outcomeOne": self._face.best_odds(market, "buy"),
-                "outcomeTwo": self._face.best_odds(market, "sell"),
+                "outcomeOne": self._published.best_odds(market, "buy"),
+                "outcomeTwo": self._published.best_odds(market, "sell"),
             }
             for market in chosen
         ]
@@ -152,7 +179,7 @@ class SxBetRest:
 
     def _active_markets(self, request: Request) -> Response:
         query = request.query
-        markets = self._face.exchange.markets.values()
+        markets = self._exchange.markets.values()
         records = [(int(market.facts["number"]), market_record(market)) for market in markets]
         sport_ids, types = _listed(query.get("sportIds", "")), _listed(query.get("type", ""))
         rows = [
@@ -172,12 +199,12 @@ class SxBetRest:
         hashes = _hashes(request.query, "marketHashes", MAX_FIND_MARKETS, "BAD_MARKET_HASHES")
         if not hashes:
             raise ApiRefusal(400, "BAD_MARKET_HASHES")
-        found = (self._face.exchange.find_market(market_hash) for market_hash in hashes)
+        found = (self._exchange.find_market(market_hash) for market_hash in hashes)
         return _success([market_record(market) for market in found if market is not None])
 
     def _fixtures(self, request: Request) -> Response:
         league = request.query.get("leagueId")
-        events = {market.facts["event_id"]: market.facts for market in self._face.exchange.markets.values()}
+        events = {market.facts["event_id"]: market.facts for market in self._exchange.markets.values()}
         rows = [fixture_record(words, 2) for words in events.values()]
         return _success([row for row in rows if league in (None, str(row["leagueId"]))])
 
@@ -200,7 +227,7 @@ class SxBetRest:
         since = _number(query, "startDate", 0, 0, 10**11)
         until = _number(query, "endDate", 10**11, 0, 10**11)
         settled = query.get("settled")
-        for bet in self._face.tape.bets:
+        for bet in self._tape.bets:
             if (
                 (not hashes or bet.market_id in hashes)
                 and event in ("", bet.event_id)
@@ -238,23 +265,23 @@ class SxBetRest:
     # The later generation
 
     def _book(self, request: Request) -> Response:
-        market = self._face.exchange.find_market(request.query.get("marketHash", ""))
+        market = self._exchange.find_market(request.query.get("marketHash", ""))
         if market is None:
             raise ApiRefusal(404, "MARKET_NOT_FOUND")
-        return _success(self._face.whole_book(market))
+        return _success(self._published.whole_book(market))
 
     def _event_books(self, request: Request) -> Response:
         self._key(request, "x-sx-api-key")
         event = request.query.get("eventId", "")
-        markets = self._face.exchange.markets.values()
+        markets = self._exchange.markets.values()
         return _success(
-            [self._face.whole_book(market) for market in markets if market.facts["event_id"] == event]
+            [self._published.whole_book(market) for market in markets if market.facts["event_id"] == event]
         )
 
     def _best_odds_v3(self, request: Request) -> Response:
         self._key(request, "x-sx-api-key")
         hashes = _hashes(request.query, "marketHashes", MAX_V3_MARKETS, "BAD_MARKET_HASHES")
-        markets = self._face.exchange.markets
+        markets = self._exchange.markets
         rows = [best_levels(markets[market_hash]) for market_hash in hashes if market_hash in markets]
         return _success({"bestOdds": rows})
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Protocol
 
 import msgspec
 
@@ -29,20 +30,17 @@ from ....protocols.centrifugo import (
     SubscribeRequested,
     UnsubscribeReceived,
 )
+from ...core.faults import Injected
 from ...core.ledger import Entry
 from ...face import MessageKind, Socket
-from .credentials import Pass
-
-if TYPE_CHECKING:
-    from .face import SxBetFace
+from ...play import MAX_HELD_BACK, JoinGate, Venue
+from .credentials import Pass, Verdict
+from .histories import Histories
 
 __all__ = ["SERVER_VERSION", "SocketSettings", "SxBetSocket"]
 
 SERVER_VERSION = "6.8.0"
 """The server's version, as it tells it."""
-
-MAX_HELD_BACK = 10_000
-"""Messages that may wait behind a slow subscription, in either direction."""
 
 _PONG = b"{}"
 
@@ -50,6 +48,7 @@ UNKNOWN_CHANNEL = 102
 PERMISSION_DENIED = 103
 NOT_AVAILABLE = 108
 TOKEN_EXPIRED = 109
+UNSUBSCRIBED, CRASHED = 2000, 2500
 EXPIRED = 3005
 SLOW = 3008
 TOO_MANY_REQUESTS = 3013
@@ -67,26 +66,40 @@ class SocketSettings(msgspec.Struct, frozen=True, kw_only=True):
     channel_limit: int = 512
 
 
-class SxBetSocket:
-    """A `SocketHandler`, and a `Subscriber` of the channels that it has joined."""
+class SxBetVenue(Venue["SxBetSocket"], Protocol):
+    """What a socket needs of the face."""
 
-    def __init__(self, face: SxBetFace, socket: Socket, settings: SocketSettings, limit: int | None) -> None:
-        self._face = face
+    histories: Histories
+
+    def judge(self, token: str) -> Verdict:
+        """Whether a token is good now."""
+        ...
+
+
+class SxBetSocket:
+    """A `SocketHandler`, and a `TopicListener` of the channels that it has joined."""
+
+    dialect = "json"
+
+    def __init__(self, venue: SxBetVenue, socket: Socket, settings: SocketSettings) -> None:
+        self.gate = JoinGate(
+            venue.context, venue.name, socket,
+            flush=self._send, resume=self._work, overflow=partial(self.disconnect, SLOW),
+        )  # fmt: skip
+        self._venue = venue
         self._socket = socket
-        self._settings = settings
+        self._grace = settings.expired_grace
         self._server = CentrifugoServer(
             ping_interval=settings.ping_interval,
             pong_timeout=settings.pong_timeout,
             stale_after=settings.stale_after,
-            channel_limit=settings.channel_limit if limit is None else limit,
+            channel_limit=settings.channel_limit,
         )
         self._client_id = str(uuid.uuid4())
         self._wallet = ""
         self._expires_at: float | None = None
         self._joined: set[str] = set()
         self._commands: deque[bytes] = deque()
-        self._held_back: list[tuple[list[Payload], MessageKind, Entry | None]] | None = None
-        self._is_over = False
         self._server.open(_loop_time())
 
     # What the client sends.
@@ -101,33 +114,27 @@ class SxBetSocket:
                 self._ponged()
             else:
                 self._commands.append(line)
-        if self._held_back is None:
+        if not self.gate.is_slow:
             self._work()
         elif len(self._commands) > MAX_HELD_BACK:
             self.disconnect(TOO_MANY_REQUESTS)
 
     def lost(self) -> None:
         """The connection is over."""
-        self._is_over = True
+        self.gate.is_over = True
         self._forget_all()
 
     def _ponged(self) -> None:
-        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
-        if self._is_over:
-            return
-        ignored = faults.meet("ignore_pongs", now_ns, connection=self._socket.number)
-        if ignored is not None:
-            self._face.context.carriage.trouble(ignored, self._socket.number)
+        if self.gate.is_over or self.gate.ignores_pong():
             return
         for request in self._server.receive(_PONG, _loop_time()):
             self._answer(request)
 
     def _work(self) -> None:
         """Answer what was asked, in order, until a slow subscription stops it."""
-        while self._commands and not self._is_over and self._held_back is None:
+        while self._commands and not self.gate.is_over and not self.gate.is_slow:
             for request in self._server.receive(self._commands.popleft(), _loop_time()):
-                if not (isinstance(request, SubscribeRequested) and self._is_slow(request)):
-                    self._answer(request)
+                self._answer(request)
         self._send()
 
     def _answer(self, request: ServerRequest) -> None:
@@ -136,7 +143,7 @@ class SxBetSocket:
         elif isinstance(request, ConnectRequested):
             self._connect(request)
         elif isinstance(request, SubscribeRequested):
-            self._subscribe(request)
+            self._consider(request)
         elif isinstance(request, UnsubscribeReceived):
             self._leave(request.channel)
         elif isinstance(request, HistoryRequested):
@@ -154,7 +161,7 @@ class SxBetSocket:
         if not token:
             self._end(self._server.disconnect(BAD_REQUEST))
             return
-        verdict = self._face.judge(token)
+        verdict = self._venue.judge(token)
         if verdict == "expired":
             self._server.refuse(request, TOKEN_EXPIRED)
         elif isinstance(verdict, Pass):
@@ -167,7 +174,7 @@ class SxBetSocket:
             self._end(self._server.disconnect(INVALID_TOKEN))
 
     def _refresh(self, request: RefreshRequested) -> None:
-        verdict = self._face.judge(request.token.reveal())
+        verdict = self._venue.judge(request.token.reveal())
         if verdict == "expired":
             self._end(self._server.disconnect(EXPIRED))
         elif isinstance(verdict, Pass) and verdict.wallet == self._wallet:
@@ -178,57 +185,37 @@ class SxBetSocket:
 
     def _lives_until(self, token: Pass) -> int:
         """The time to live in whole seconds; from then on a while is given for a fresh token."""
-        left = token.until - self._face.context.clock.time_ns() / 1e9
-        self._expires_at = _loop_time() + left + self._settings.expired_grace
+        left = token.until - self._now()
+        self._expires_at = _loop_time() + left + self._grace
         return max(1, round(left))
 
     # Channels.
 
-    def _is_slow(self, request: SubscribeRequested) -> bool:
-        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
-        slow = faults.meet("slow_join", now_ns, topic=request.channel)
-        if slow is None:
-            return False
-        self._send()
-        self._held_back = []
-        self._socket.later(slow.params["seconds"], self._subscribe_at_last, request)
-        return True
+    def _consider(self, request: SubscribeRequested) -> None:
+        self._send()  # what was asked before is answered, however long this takes
+        self.gate.consider({request.channel: request.channel}, partial(self._subscribe, request))
 
-    def _subscribe_at_last(self, request: SubscribeRequested) -> None:
-        held, self._held_back = self._held_back or [], None
-        if self._is_over:
-            return
-        self._subscribe(request)
-        self._send()
-        for payloads, kind, entry in held:
-            self._socket.send(payloads, kind, entry)
-        self._work()
-
-    def _subscribe(self, request: SubscribeRequested) -> None:
-        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
-        if faults.meet("ignore_join", now_ns, topic=request.channel):
-            return
-        refused = self._face.context.refuses_join(self._face.name, request.channel)
-        if refused is not None:
-            self._server.refuse(request, refused.params["code"], refused.params["reason"])
-            return
-        if self._face.channels.namespace_of(request.channel) is None:
+    def _subscribe(self, request: SubscribeRequested, refusal: Injected | None) -> None:
+        channel = request.channel
+        if refusal is not None:
+            self._server.refuse(request, refusal.params["code"], refusal.params["reason"])
+        elif self._venue.histories.namespace_of(channel) is None:
             self._server.refuse(request, UNKNOWN_CHANNEL)
-        elif self._grant(request, now_ns):
-            self._joined.add(request.channel)
-            self._face.channels.join(request.channel, self)
-            self._face.context.carriage.begin(self._face.name, request.channel, self._socket.number)
+        elif self._grant(request):
+            self._joined.add(channel)
+            self._venue.topics.join(channel, self)
 
-    def _grant(self, request: SubscribeRequested, now_ns: int) -> bool:
-        channels, now = self._face.channels, now_ns / 1e9
-        history, position = channels.history_of(request.channel), request.position
+    def _grant(self, request: SubscribeRequested) -> bool:
+        histories, now = self._venue.histories, self._now()
+        history, position = histories.history_of(request.channel), request.position
         if history is None:
-            return self._server.grant(request, now, channels.keeps_nothing)
+            return self._server.grant(request, now, histories.keeps_nothing)
         if position is None or not request.recoverable:
             return self._server.grant(request, now, history)
         recovery = history.recover(position, now)
-        faults = self._face.context.faults
-        if not recovery.publications or not faults.meet("duplicate_recovered", now_ns, topic=request.channel):
+        if not recovery.publications or not self._venue.context.meet(
+            "duplicate_recovered", topic=request.channel
+        ):
             return self._server.grant(request, now, history)
         # The real server does so when a publication arrives while it reads the history.
         return self._server.grant(
@@ -242,43 +229,46 @@ class SxBetSocket:
             publications=[recovery.publications[0], *recovery.publications],
         )
 
+    def _now(self) -> float:
+        return self._venue.context.clock.time_ns() / 1e9
+
     def _page(self, request: HistoryRequested) -> None:
-        channels = self._face.channels
-        history = channels.history_of(request.channel)
-        if channels.namespace_of(request.channel) is None:
+        histories = self._venue.histories
+        history = histories.history_of(request.channel)
+        if histories.namespace_of(request.channel) is None:
             self._server.refuse(request, UNKNOWN_CHANNEL)
         elif history is None:
             self._server.refuse(request, NOT_AVAILABLE)
         elif request.channel not in self._server.subscribed:
             self._server.refuse(request, PERMISSION_DENIED)
         else:
-            now = self._face.context.clock.time_ns() / 1e9
-            page = history.page(request.limit, request.since, request.reverse, now)
+            page = history.page(request.limit, request.since, request.reverse, self._now())
             self._server.reply(request, page)
 
     # What the face has for the client.
 
-    def publish(self, channel: str, publication: Publication, entry: Entry) -> None:
+    def publish(self, entry: Entry, publication: Publication) -> None:
         """Push a publication; a client that would miss one is unsubscribed by the protocol instead."""
+        channel = entry.topic
         self._server.publish(channel, publication)
         self._send("publication", entry)
         if channel not in self._server.subscribed:
             self._leave(channel)
 
-    def end(self, channel: str, code: int) -> None:
-        """The server ends a subscription: from 2500 on it expects the client back."""
-        self._server.unsubscribe(channel, code)
+    def end(self, channel: str, *, crashed: bool) -> None:
+        """The server ends a subscription; crashed, it expects the client back."""
+        self._server.unsubscribe(channel, CRASHED if crashed else UNSUBSCRIBED)
         self._leave(channel)
         self._send()
 
     def disconnect(self, code: int) -> None:
         """The server ends the connection."""
-        if not self._is_over:
+        if not self.gate.is_over:
             self._end(self._server.disconnect(code))
 
     def tick(self, now: float) -> None:
         """Pings that are due, and what is overdue from the client."""
-        if self._is_over:
+        if self.gate.is_over:
             return
         if self._expires_at is not None and now >= self._expires_at:
             self.disconnect(EXPIRED)
@@ -288,32 +278,22 @@ class SxBetSocket:
         self._send("heartbeat")
 
     def _end(self, end: Disconnected) -> None:
-        self._is_over = True
+        self.gate.is_over = True
         self._forget_all()
         self._socket.close(end.code, end.reason)
 
     def _leave(self, channel: str) -> None:
         self._joined.discard(channel)
-        self._face.channels.leave(channel, self)
-        carriage = self._face.context.carriage
-        carriage.end(self._face.name, channel, self._socket.number, line_over=self._is_over)
+        self._venue.topics.leave(channel, self)
 
     def _forget_all(self) -> None:
         self._commands.clear()
         for channel in tuple(self._joined):
             self._leave(channel)
-        self._face.forget(self)
+        self._venue.forget(self)
 
     def _send(self, kind: MessageKind = "control", entry: Entry | None = None) -> None:
-        payloads = self._server.data_to_send()
-        if not payloads:
-            return
-        if self._held_back is None or kind == "heartbeat":
-            self._socket.send(payloads, kind, entry)
-        else:
-            self._held_back.append((payloads, kind, entry))
-            if len(self._held_back) > MAX_HELD_BACK:
-                self.disconnect(SLOW)
+        self.gate.send(self._server.data_to_send(), kind, entry)
 
 
 def _loop_time() -> float:

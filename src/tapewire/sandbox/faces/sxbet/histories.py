@@ -1,5 +1,5 @@
-"""The channels of the played realtime server: which namespaces there are, what each keeps, who listens. Pure but for
-the epochs, which are drawn by chance: a sandbox that was started anew must not look like the one before.
+"""What the played realtime server keeps for replay: which namespaces there are, and the history of each channel. Pure
+but for the epochs, which are drawn by chance: a sandbox that was started anew must not look like the one before.
 
 History is kept per channel, by count and for five minutes (sxbet.md 1.2). Over all channels it is kept within
 `HISTORY_BYTES`, several times what the default rate fills: beyond them the channel that holds the most forgets its
@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Raw
@@ -21,7 +20,7 @@ from msgspec import Raw
 from ....protocols.centrifugo import ChannelHistory, NoHistory, Publication
 from ...core.ledger import Entry
 
-__all__ = ["NAMESPACES", "Channels", "Namespace", "Subscriber"]
+__all__ = ["NAMESPACES", "Histories", "Namespace"]
 
 MAX_STREAMS = 2000
 """Channels whose history is kept; of the one longest unused it is forgotten, with its epoch."""
@@ -61,18 +60,6 @@ NAMESPACES: Mapping[str, Namespace] = {
 """Every namespace, by name."""
 
 
-class Subscriber(Protocol):
-    """A socket, as channels see it."""
-
-    def publish(self, channel: str, publication: Publication, entry: Entry) -> None:
-        """Push a publication of a channel that it has subscribed to: what the ledger's entry says."""
-        ...
-
-    def end(self, channel: str, code: int) -> None:
-        """Push that the subscription is over."""
-        ...
-
-
 class _Stream:
     """One channel's log, and when each of its publications was made and how large it is."""
 
@@ -107,16 +94,25 @@ class _Stream:
         self.prune(fresh)
 
 
-class Channels:
-    """Streams and subscribers. `window` is in seconds, as are all times; `max_bytes` bounds all streams together."""
+class Histories:
+    """The streams. `window` is in seconds, as are all times; `max_bytes` bounds all streams together.
 
-    def __init__(self, window: float = WINDOW, max_bytes: int = HISTORY_BYTES) -> None:
+    `lost(channel)` is called when a history is forgotten or numbered anew: who listens has lost its place. It
+    returns how many did.
+    """
+
+    def __init__(
+        self,
+        window: float = WINDOW,
+        max_bytes: int = HISTORY_BYTES,
+        lost: Callable[[str], int] = lambda channel: 0,
+    ) -> None:
         self._window = window
         self._max_bytes = max_bytes
+        self._lost = lost
         self.keeps_nothing = NoHistory(_new_epoch())
         self._bytes = 0
         self._streams: OrderedDict[str, _Stream] = OrderedDict()
-        self._subscribers: dict[str, dict[Subscriber, None]] = {}
 
     @staticmethod
     def namespace_of(channel: str) -> Namespace | None:
@@ -138,21 +134,18 @@ class Channels:
         if len(self._streams) > MAX_STREAMS:
             forgotten, stream = self._streams.popitem(last=False)
             self._bytes -= stream.bytes
-            self._end_all(forgotten)
+            self._lost(forgotten)
         return history
 
-    def publish(self, entry: Entry, message_id: str, now: float) -> None:
-        """Number and keep an entry of the ledger where that is done, and push it to whoever listens."""
-        channel, data = entry.topic, Raw(entry.body)
-        tags = {"messageId": message_id}
-        history = self.history_of(channel)
+    def add(self, entry: Entry, message_id: str, now: float) -> Publication:
+        """An entry of the ledger as it is pushed: numbered, and kept, where its channel has a history."""
+        data, tags = Raw(entry.body), {"messageId": message_id}
+        history = self.history_of(entry.topic)
         if history is None:
-            publication = Publication(data, tags=tags)
-        else:
-            publication = history.publish(data, now, tags=tags)
-            self._keep(self._streams[channel], len(data) + PUBLICATION_OVERHEAD, now)
-        for subscriber in list(self._subscribers.get(channel, ())):
-            subscriber.publish(channel, publication, entry)
+            return Publication(data, tags=tags)
+        publication = history.publish(data, now, tags=tags)
+        self._keep(self._streams[entry.topic], len(data) + PUBLICATION_OVERHEAD, now)
+        return publication
 
     def expire(self, now: float) -> None:
         """Forget what is too old: a stream that publishes nothing does not do it by itself."""
@@ -171,25 +164,6 @@ class Channels:
             largest.prune(len(largest.history) - 1)
             self._bytes += largest.bytes
 
-    def join(self, channel: str, subscriber: Subscriber) -> None:
-        """It has subscribed."""
-        self._subscribers.setdefault(channel, {})[subscriber] = None
-
-    def leave(self, channel: str, subscriber: Subscriber) -> None:
-        """It has left, or was made to."""
-        subscribers = self._subscribers.get(channel, {})
-        subscribers.pop(subscriber, None)
-        if not subscribers:
-            self._subscribers.pop(channel, None)
-
-    def subscribed(self) -> Iterator[str]:
-        """The channels that somebody listens to."""
-        return iter(self._subscribers)
-
-    def end(self, channel: str, code: int) -> int:
-        """Unsubscribe whoever listens; returns how many."""
-        return self._end_all(channel, code)
-
     def prune(self, channel: str | None, keep: int) -> int:
         """Forget all but the last `keep` publications, of one channel or of each; returns of how many channels."""
         streams = self._chosen(channel)
@@ -200,23 +174,17 @@ class Channels:
         return len(streams)
 
     def restart(self, channel: str | None) -> int:
-        """Number one channel, or each, anew under another epoch; who listens loses its place. Returns how many did."""
-        ended = 0
+        """Number one channel, or each, anew under another epoch; returns how many listeners lost their place."""
+        lost = 0
         for name, stream in self._chosen(channel).items():
             self._bytes -= stream.bytes
             stream.history.restart(_new_epoch())
             stream.match()
-            ended += self._end_all(name)
-        return ended
+            lost += self._lost(name)
+        return lost
 
     def _chosen(self, channel: str | None) -> dict[str, _Stream]:
         return {name: stream for name, stream in self._streams.items() if channel in (None, name)}
-
-    def _end_all(self, channel: str, code: int = 2500) -> int:
-        subscribers = list(self._subscribers.get(channel, ()))
-        for subscriber in subscribers:
-            subscriber.end(channel, code)
-        return len(subscribers)
 
 
 def _new_epoch() -> str:
