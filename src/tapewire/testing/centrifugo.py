@@ -408,7 +408,7 @@ class CentrifugoPeer(ScriptedVenue[CentrifugoPeerConnection]):
         now, life = self._now(), self._channel_lifetime(connection, request)
         history = self._channels.recovering(request.channel, request.position, now)
         self._granted[request.channel] += connection.server.grant(request, now, history, **life)
-        self._changed()
+        self._changed.set()
 
     def _log(self, channel: str, data: Any, tags: Mapping[str, str] | None) -> Publication:
         return self._channels.publish(channel, data, tags, self._now())

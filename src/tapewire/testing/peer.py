@@ -243,7 +243,7 @@ class PhoenixPeer(ScriptedVenue[PhoenixPeerConnection]):
         """Accept a join from within `on_join`, or later; `joined` counts it."""
         self._joins[join.topic] += connection.server.accept(join, response)
         connection.flush()
-        self._changed()
+        self._changed.set()
 
     def _answer_push(self, connection: PhoenixPeerConnection, push: PushReceived) -> None:
         if push.event in self._replies:

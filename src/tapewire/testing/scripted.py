@@ -65,8 +65,7 @@ class ScriptedVenue(ABC, Generic[ConnectionT]):
     def __init__(self, network: MemoryNetwork) -> None:
         self.network = network
         self.connections: list[ConnectionT] = []
-        self._waiting: dict[asyncio.Future[None], Callable[[], bool]] = {}
-        self._looks = False
+        self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -138,26 +137,8 @@ class ScriptedVenue(ABC, Generic[ConnectionT]):
             for task in self._tasks:
                 if task.done():
                     task.result()
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiting[waiter] = condition
-            try:
-                await waiter
-            finally:
-                del self._waiting[waiter]
-
-    def _changed(self) -> None:
-        """Whoever waits is to look again. Once a turn of the loop, however much has changed."""
-        if self._waiting and not self._looks:
-            self._looks = True
-            asyncio.get_running_loop().call_soon(self._look)
-
-    def _look(self) -> None:
-        # Only those are woken whose wait is over: among thousands that wait, each change would cost a turn of them all.
-        self._looks = False
-        failed = any(task.done() for task in self._tasks)
-        for waiter, condition in self._waiting.items():
-            if not waiter.done() and (failed or condition()):
-                waiter.set_result(None)
+            self._changed.clear()
+            await self._changed.wait()
 
     # Inside.
 
@@ -166,7 +147,7 @@ class ScriptedVenue(ABC, Generic[ConnectionT]):
             link = await self.network.accept()
             connection = self._welcome(len(self.connections) + 1, link)
             self.connections.append(connection)
-            self._changed()
+            self._changed.set()
             self._start(self._serve(connection))
 
     async def _serve(self, connection: ConnectionT) -> None:
@@ -178,7 +159,7 @@ class ScriptedVenue(ABC, Generic[ConnectionT]):
                 return
             self._take(connection, payload)
             connection.flush()
-            self._changed()
+            self._changed.set()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -188,4 +169,4 @@ class ScriptedVenue(ABC, Generic[ConnectionT]):
     def _finished(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is None:
             self._tasks.discard(task)
-        self._changed()
+        self._changed.set()
