@@ -41,7 +41,7 @@ async def exhausted(stream: Stream) -> None:
 async def subscribed(sandbox: Sandbox, *topics: str) -> None:
     face: Any = sandbox.faces["weex"]
     async with asyncio.timeout(SOON):
-        while not set(topics) <= face._topics.keys():  # noqa: ASYNC110 - nothing announces it
+        while not set(topics) <= set(face.topics):  # noqa: ASYNC110 - nothing announces it
             await asyncio.sleep(0.001)
 
 
@@ -85,7 +85,7 @@ async def test_a_book_is_cut_to_its_levels_with_the_best_first() -> None:
     async with followed() as (sandbox, client):
         book = (await first(client.stream_order_book("BTCUSDT", level=5))).data
         face: Any = sandbox.faces["weex"]
-        contract, levels = face.contracts["BTCUSDT"], face.markets["BTCUSDT"].book.levels
+        contract, levels = face.markets.contracts["BTCUSDT"], face.markets.open["BTCUSDT"].book.levels
         for name, side in (("bids", "buy"), ("asks", "sell")):
             exact = [(contract.price(tick), contract.size(lots)) for tick, lots in levels(side, 5)]
             assert book[name] == [(Decimal(price), Decimal(size)) for price, size in exact]
@@ -99,7 +99,7 @@ async def test_what_an_order_changes_arrives_as_it_happens() -> None:
         waiting = [asyncio.ensure_future(first(stream)) for stream in streams]
         await subscribed(sandbox, "account:trader", "positions:trader", "orders:trader")
         face: Any = sandbox.faces["weex"]
-        market, now_ns = face.markets["ETHUSDT"], sandbox.clock.time_ns()
+        market, now_ns = face.markets.open["ETHUSDT"], sandbox.clock.time_ns()
         face.publish(face.exchange.place("trader", market.market_id, "buy", None, 100, now_ns)[1], now_ns)
         account, position, order = await asyncio.gather(*waiting)
         assert account.data.keys() >= {"balance", "available", "frozen"}

@@ -39,9 +39,9 @@ async def test_what_the_market_says_has_the_venues_shapes():
         assert "BTCUSDT" in (await look(sandbox, "apiTradingSymbols")).json()
         face = sandbox.faces["weex"]
         trades = (await look(sandbox, "trades?symbol=BTCUSDT&limit=2")).json()
-        assert [row["id"] for row in trades] == [trade.trade_id for trade in face.markets["BTCUSDT"].trades][
-            :2
-        ]
+        assert [row["id"] for row in trades] == [
+            trade.trade_id for trade in face.markets.open["BTCUSDT"].trades
+        ][:2]
 
 
 async def test_instruments_say_how_prices_and_sizes_are_written():

@@ -300,7 +300,7 @@ async def test_a_slow_subscription_is_confirmed_late():
 
 async def test_a_socket_holds_a_hundred_channels():
     async with played(symbols=60) as (sandbox, raw):
-        symbols = list(sandbox.faces["weex"].contracts)
+        symbols = list(sandbox.faces["weex"].markets.contracts)
         await subscribed(
             raw, *(f"{symbol}@ticker" for symbol in symbols), *(f"{each}@depth" for each in symbols[:40])
         )
@@ -335,7 +335,7 @@ async def test_too_many_sockets_are_refused_with_429():
     async with weex(max_opens=1) as sandbox:
         async with opened(sandbox):
             pass
-        await until(lambda: not sandbox.faces["weex"]._sockets)
+        await until(lambda: not sandbox.faces["weex"].sockets)
         with pytest.raises(InvalidStatus, match="429"):
             async with opened(sandbox):
                 pass

@@ -113,7 +113,7 @@ class Chain:
 def levels_of(sandbox, symbol, depth):
     """The same, from the exchange itself."""
     face = sandbox.faces["weex"]
-    contract, book = face.contracts[symbol], face.markets[symbol].book
+    contract, book = face.markets.contracts[symbol], face.markets.open[symbol].book
     return {
         name: [(contract.price(tick), contract.size(lots)) for tick, lots in book.levels(side, depth)]
         for name, side in (("b", "buy"), ("a", "sell"))

@@ -42,13 +42,6 @@ class FaceContext(msgspec.Struct, frozen=True, kw_only=True):
         """The oldest standing order of that fault that agrees with `facts`, met by this; None without one."""
         return self.faults.meet(fault, self.clock.time_ns(), **facts)
 
-    def refuses_join(self, venue: str, topic: str, key: str | None = None) -> Injected | None:
-        """The order that refuses a join of the topic, met by this; None. `key`: its name in the ledger, if another."""
-        refusal = self.meet("refuse_join", topic=topic)
-        if refusal is None and self.carriage.has_served(venue, key or topic):
-            refusal = self.meet("refuse_rejoin", topic=topic)
-        return refusal
-
     def channel_limit(self, limit: int) -> int:
         """How many channels a socket opened now may have, where the venue's own limit is `limit`."""
         order = self.meet("channel_limit")

@@ -112,7 +112,9 @@ class JoinGate:
         for topic, key in topics.items():
             if self._context.meet("ignore_join", topic=topic):
                 return
-            refusal = self._context.refuses_join(self._venue, topic, key)
+            refusal = self._context.meet("refuse_join", topic=topic)
+            if refusal is None and self._context.carriage.has_served(self._venue, key):
+                refusal = self._context.meet("refuse_rejoin", topic=topic)
             if refusal is not None:
                 decide(refusal)
                 return

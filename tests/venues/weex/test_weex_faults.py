@@ -155,11 +155,11 @@ async def test_pings_of_the_venue_are_answered_so_that_it_never_hangs_up(version
         heard = Heard(stream)
         await listening(sandbox, "BTCUSDT@ticker" if path == "public" else "orders:trader")
         face: Any = sandbox.faces["weex"]
-        (served,) = [socket for socket in face._sockets if socket.topics]
+        (served,) = [socket for socket in face.sockets if socket.topics]
         received = served._socket.received
         await until(lambda: served._socket.received >= received + 15)
         assert stream.marks == 0
-        assert served in face._sockets
+        assert served in face.sockets
         await heard.stop()
 
 
@@ -254,8 +254,8 @@ async def test_a_venue_that_takes_few_channels_a_socket_gets_more_sockets() -> N
             heard = [Heard(limited.stream_tickers([symbol])) for symbol in symbols]
             await listening(sandbox, *(f"{symbol}@ticker" for symbol in symbols))
             face: Any = sandbox.faces["weex"]
-            served = [topic for socket in face._sockets for topic in socket.topics]
+            served = [topic for socket in face.sockets for topic in socket.topics]
             assert sorted(served) == sorted(f"{symbol}@ticker" for symbol in symbols)
-            assert max(len(socket.topics) for socket in face._sockets) == 2
+            assert max(len(socket.topics) for socket in face.sockets) == 2
             for each in heard:
                 await each.stop()

@@ -20,7 +20,7 @@ class Followed:
     def __init__(self, sandbox: Any, client: Any) -> None:
         self.sandbox = sandbox
         self.face = sandbox.faces["weex"]
-        self.symbols: list[str] = list(self.face.contracts)
+        self.symbols: list[str] = list(self.face.markets.contracts)
         self.since = {symbol: sandbox.ledger.last_sequence(f"{symbol}@trade") for symbol in self.symbols}
         self.books = {s: Heard(client.stream_order_book(s, level=LEVEL, marks=True)) for s in self.symbols}
         self.trades = {s: Heard(client.stream_trades(s, marks=True)) for s in self.symbols}
@@ -69,7 +69,7 @@ class Followed:
 
     def _is_current(self, symbol: str) -> bool:
         latest = self.books[symbol][-1]
-        return latest.mark is None and latest.sequence == self.face.books[symbol, LEVEL].last
+        return latest.mark is None and latest.sequence == self.face.markets.books[symbol, LEVEL].last
 
     def printed(self, symbol: str) -> list[str]:
         """The ids of the trades that the venue published since the beginning."""

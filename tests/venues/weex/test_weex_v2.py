@@ -14,7 +14,7 @@ from tests.venues.weex.weex_played import book_of, listening, marks, played, sid
 
 def paths(sandbox: Any) -> set[str]:
     """Which of the wires the open sockets speak."""
-    return {socket.dialect for socket in sandbox.faces["weex"]._sockets}
+    return {socket.dialect for socket in sandbox.faces["weex"].sockets}
 
 
 async def test_v2_market_streams_have_the_words_of_the_document() -> None:
@@ -118,4 +118,4 @@ async def test_what_v2_refuses_ends_its_stream_and_no_other() -> None:
         assert marks(good) == []
         assert sum(each.reconnections for each in client.statistics()) == 0
         await good.stop()
-        await until(lambda: "BTCUSDT@ticker" not in sandbox.faces["weex"]._topics)
+        await until(lambda: "BTCUSDT@ticker" not in sandbox.faces["weex"].joined_topics())

@@ -42,13 +42,13 @@ async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
 async def listening(sandbox: Sandbox, *topics: str) -> None:
     """Wait until the venue serves each topic to somebody. Private ones are `orders:trader`."""
     face: Any = sandbox.faces["weex"]
-    await until(lambda: set(topics) <= face._topics.keys())
+    await until(lambda: set(topics) <= set(face.topics))
 
 
 def book_of(sandbox: Sandbox, symbol: str, levels: int) -> tuple[Any, Any]:
     """The exchange's own book, as a stream should have it."""
     face: Any = sandbox.faces["weex"]
-    contract, book = face.contracts[symbol], face.markets[symbol].book
+    contract, book = face.markets.contracts[symbol], face.markets.open[symbol].book
     bids, asks = (
         [
             (Decimal(contract.price(tick)), Decimal(contract.size(lots)))
@@ -72,5 +72,5 @@ def marks(heard: list[Any]) -> list[str]:
 def socket_of(sandbox: Sandbox, topic: str) -> int:
     """The number of the socket that a topic is served on."""
     face: Any = sandbox.faces["weex"]
-    (served,) = face._topics[topic]
+    (served,) = face.topics.of(topic)
     return int(served._socket.number)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from ...core.events import Fill
-from ...core.exchange import MAX_QUANTITY
+from ...core.events import Event, Fill
+from ...core.exchange import MAX_QUANTITY, Exchange
 from ...core.matching import Order, Side
+from ...face import FaceContext
 from .contracts import Contract
 from .credentials import WeexProblem
 from .margin import MAKER_FEE, TAKER_FEE, TIMES_IN_FORCE, MarginPosition, rate
+from .markets import WeexMarkets
+from .messages import AccountMessages
 from .tape import Tape
 from .words import (
     balance_rest,
@@ -30,15 +33,12 @@ from .words import (
     unrealized,
 )
 
-if TYPE_CHECKING:
-    from .face import WeexFace
-
-__all__ = ["WeexOrders"]
+__all__ = ["AccountRest", "Act"]
 
 MINUTE_NS = 60_000_000_000
 MAX_ROWS = 1000
 
-_Act: TypeAlias = Callable[[str, Mapping[str, Any]], Any]
+Act: TypeAlias = Callable[[str, Mapping[str, Any]], Any]
 
 
 class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,15 +53,33 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
 
 
-class WeexOrders:
+class Venue(Protocol):
+    """What the routes need of the face."""
+
+    context: FaceContext
+    exchange: Exchange
+    markets: WeexMarkets
+    messages: AccountMessages
+
+    def now_ns(self) -> int:
+        """The venue's clock."""
+        ...
+
+    def publish(self, events: Sequence[Event], now_ns: int) -> None:
+        """Publish what follows."""
+        ...
+
+
+class AccountRest:
     """The signed routes."""
 
-    def __init__(self, face: WeexFace, max_orders: int) -> None:
-        self._face = face
+    def __init__(self, venue: Venue, max_orders: int) -> None:
+        self._venue = venue
+        self._markets = venue.markets
         self._max_orders = max_orders
         self._placed: dict[str, deque[int]] = {}
 
-    def table(self) -> dict[tuple[str, str], tuple[int, _Act]]:
+    def table(self) -> dict[tuple[str, str], tuple[int, Act]]:
         """Weight and function of each route."""
         return {
             ("GET", "account/balance"): (10, self._balance),
@@ -81,7 +99,7 @@ class WeexOrders:
         }
 
     def _done(self) -> dict[str, Any]:
-        return {"code": "200", "msg": "success", "requestTime": self._face.now_ns() // 1_000_000}
+        return {"code": "200", "msg": "success", "requestTime": self._venue.now_ns() // 1_000_000}
 
     # Looking
 
@@ -90,18 +108,18 @@ class WeexOrders:
             unrealized(position, contract, self._doubled_middle(contract))
             for position, contract in self._held(account)
         )
-        return [balance_rest(self._face.exchange.accounts[account], profit)]
+        return [balance_rest(self._venue.exchange.accounts[account], profit)]
 
     def _held(self, account: str) -> Iterator[tuple[MarginPosition, Contract]]:
         """The account's positions in what is traded, and their contracts."""
-        for position in list(self._face.exchange.accounts[account].positions.values()):
-            contract = self._face.news.contract_of(position.market_id)
+        for position in list(self._venue.exchange.accounts[account].positions.values()):
+            contract = self._markets.contract_of(position.market_id)
             if contract is not None and position.net:
                 assert isinstance(position, MarginPosition)
                 yield position, contract
 
     def _doubled_middle(self, contract: Contract) -> int:
-        return Tape.middle(self._face.markets[contract.symbol])
+        return Tape.middle(self._markets.open[contract.symbol])
 
     def _commission(self, _: str, query: Mapping[str, Any]) -> Any:
         symbol = self._contract(query).symbol
@@ -111,7 +129,7 @@ class WeexOrders:
     def _positions(self, account: str, query: Mapping[str, Any]) -> Any:
         return [
             position_rest(
-                position, contract, self._face.versions[contract.symbol], self._doubled_middle(contract)
+                position, contract, self._markets.versions[contract.symbol], self._doubled_middle(contract)
             )
             for position, contract in self._held(account)
             if query.get("symbol") in (None, contract.symbol)
@@ -122,11 +140,13 @@ class WeexOrders:
         return self._rows(account, [order])[0]
 
     def _open_orders(self, account: str, query: Mapping[str, Any]) -> Any:
-        orders = [order for order in self._face.exchange.accounts[account].orders() if order.status == "open"]
+        orders = [
+            order for order in self._venue.exchange.accounts[account].orders() if order.status == "open"
+        ]
         return self._chosen(account, orders, query)
 
     def _history(self, account: str, query: Mapping[str, Any]) -> Any:
-        orders = self._face.exchange.accounts[account].orders()
+        orders = self._venue.exchange.accounts[account].orders()
         return self._chosen(
             account, [order for order in orders if order.status not in ("open", "rejected")], query
         )
@@ -141,29 +161,31 @@ class WeexOrders:
 
     def _rows(self, account: str, orders: Sequence[Order]) -> list[dict[str, Any]]:
         fills: dict[str, list[Fill]] = {}
-        for fill in self._face.exchange.accounts[account].fills:
+        for fill in self._venue.exchange.accounts[account].fills:
             fills.setdefault(fill.order_id, []).append(fill)
         rows = []
         for order in orders:
-            contract = self._face.news.contract_of(order.market_id)
+            contract = self._markets.contract_of(order.market_id)
             if contract is not None:
                 rows.append(order_rest(order, contract, fills.get(order.order_id, ())))
         return rows
 
     def _fills(self, account: str, query: Mapping[str, Any]) -> Any:
         rows = []
-        for fill in reversed(self._face.exchange.accounts[account].fills):
-            contract = self._face.news.contract_of(fill.market_id)
+        for fill in reversed(self._venue.exchange.accounts[account].fills):
+            contract = self._markets.contract_of(fill.market_id)
             if contract is None or query.get("symbol") not in (None, "", contract.symbol):
                 continue
             if query.get("orderId") in (None, "", str(number_of(fill.order_id))):
-                rows.append(fill_rest(fill, contract, self._face.news.position_side(account, fill.order_id)))
+                rows.append(
+                    fill_rest(fill, contract, self._venue.messages.position_side(account, fill.order_id))
+                )
         return rows[: int(query.get("limit") or MAX_ROWS)]
 
     # Doing
 
     def _place(self, account: str, body: Mapping[str, Any]) -> Any:
-        now_ns = self._face.context.clock.time_ns()
+        now_ns = self._venue.context.clock.time_ns()
         placed = self._placed.setdefault(account, deque())
         while placed and now_ns - placed[0] >= MINUTE_NS:
             placed.popleft()
@@ -172,12 +194,12 @@ class WeexOrders:
         placed.append(now_ns)
         wanted = self._checked(body)
         identifier = wanted.client_order_id
-        if identifier and self._face.news.order(account, client_order_id=identifier) is not None:
+        if identifier and self._venue.messages.order(account, client_order_id=identifier) is not None:
             return _outcome(None, identifier, "newClientOrderId has been used before")
         return self._execute(account, wanted, now_ns)
 
     def _execute(self, account: str, wanted: _Wanted, now_ns: int) -> Any:
-        exchange, market = self._face.exchange, self._face.markets[wanted.contract.symbol]
+        exchange, market = self._venue.exchange, self._markets.open[wanted.contract.symbol]
         reason = self._forbidden(wanted)
         if reason:
             return _outcome(None, wanted.client_order_id, reason)
@@ -187,12 +209,12 @@ class WeexOrders:
         )  # fmt: skip
         if order.status == "open" and wanted.time_in_force in ("IOC", "FOK"):
             events = [*events, *exchange.cancel(account, order.order_id, now_ns)[1]]
-        self._face.publish(events, now_ns)
+        self._venue.publish(events, now_ns)
         return _outcome(order, wanted.client_order_id, order.reason)
 
     def _forbidden(self, wanted: _Wanted) -> str:
         """Why the order's time in force forbids it now, if it does."""
-        book = self._face.markets[wanted.contract.symbol].book
+        book = self._markets.open[wanted.contract.symbol].book
         other: Side = "sell" if wanted.side == "buy" else "buy"
         within = [
             lots
@@ -235,7 +257,7 @@ class WeexOrders:
         )
 
     def _contract(self, fields: Mapping[str, Any], code: int = -1142) -> Contract:
-        contract = self._face.contracts.get(str(fields.get("symbol")))
+        contract = self._markets.contracts.get(str(fields.get("symbol")))
         if contract is None:
             text = "Invalid symbol." if code == -1121 else "Parameter 'symbol' is invalid."
             raise WeexProblem(code, text)
@@ -245,7 +267,7 @@ class WeexOrders:
         number, identifier = str(query.get("orderId") or ""), str(query.get("origClientOrderId") or "")
         if not number and not identifier:
             raise WeexProblem(-1140, "Either orderId or origClientOrderId must be sent.")
-        order = self._face.news.order(account, number=number, client_order_id=identifier)
+        order = self._venue.messages.order(account, number=number, client_order_id=identifier)
         if order is None:
             raise WeexProblem(-3200, "Order does not exist.")
         return order
@@ -258,19 +280,19 @@ class WeexOrders:
         return _outcome(order, client_id_of(order), "")
 
     def _withdraw(self, account: str, order: Order) -> None:
-        now_ns = self._face.context.clock.time_ns()
-        self._face.publish(self._face.exchange.cancel(account, order.order_id, now_ns)[1], now_ns)
+        now_ns = self._venue.context.clock.time_ns()
+        self._venue.publish(self._venue.exchange.cancel(account, order.order_id, now_ns)[1], now_ns)
 
     def _cancel_all(self, account: str, query: Mapping[str, Any]) -> Any:
         answers = []
-        for order in list(self._face.exchange.accounts[account].open_orders.values()):
-            if query.get("symbol") in (None, "", self._face.news.symbol_of(order.market_id)):
+        for order in list(self._venue.exchange.accounts[account].open_orders.values()):
+            if query.get("symbol") in (None, "", self._markets.symbol_of(order.market_id)):
                 self._withdraw(account, order)
                 answers.append(_outcome(order, client_id_of(order), ""))
         return answers
 
     def _close_positions(self, account: str, body: Mapping[str, Any]) -> Any:
-        now_ns, answers = self._face.context.clock.time_ns(), []
+        now_ns, answers = self._venue.context.clock.time_ns(), []
         for position, contract in self._held(account):
             if body.get("symbol") not in (None, "", contract.symbol):
                 continue

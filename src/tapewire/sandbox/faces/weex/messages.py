@@ -1,42 +1,30 @@
-"""What the played WEEX tells an account about itself: one frame of each kind for whatever happened at once. Pure.
+"""What the played WEEX publishes to an account of itself: one frame of each kind for whatever happened at once. Pure.
 
 An order, a position and the balance are told as they stand in the end, each once; fills are told one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...core.events import AccountEvent, BalanceChanged, Filled, OrderChanged, PositionChanged
 from ...core.exchange import Exchange
 from ...core.matching import Order
-from .contracts import Contract
 from .margin import MarginPosition, position_key, terms_of
+from .markets import WeexMarkets
 from .words import balance_row, fill_row, number_of, order_row, position_row
 
-__all__ = ["AccountNews"]
+__all__ = ["AccountMessages"]
 
 
-class AccountNews:
-    """Words the events of accounts, and finds what they are about."""
+class AccountMessages:
+    """The messages of the accounts of one exchange, and what they are about."""
 
-    def __init__(
-        self, exchange: Exchange, contracts: Mapping[str, Contract], versions: Mapping[str, int]
-    ) -> None:
+    def __init__(self, exchange: Exchange, markets: WeexMarkets) -> None:
         self._exchange = exchange
-        self._contracts = contracts
-        self._versions = versions
+        self._markets = markets
         self._frames: dict[str, int] = {}
-
-    def symbol_of(self, market_id: str) -> str:
-        """The contract of a market."""
-        market = self._exchange.find_market(market_id)
-        return market.facts["symbol"] if market else ""
-
-    def contract_of(self, market_id: str) -> Contract | None:
-        """The contract of a market; None where it is not traded any more."""
-        return self._contracts.get(self.symbol_of(market_id))
 
     def order(self, account: str, *, number: str = "", client_order_id: str = "") -> Order | None:
         """The account's order of that number, or else of that client order id; a rejected one is none."""
@@ -62,15 +50,15 @@ class AccountNews:
         self._frames[account] = self._frames.get(account, 0) + 1
         return self._frames[account]
 
-    def worded(
+    def of(
         self, events: Sequence[AccountEvent], now_ms: int
     ) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
         """Account, topic and rows of each frame, in the order in which things happened."""
         frames: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         for event in events:
-            told = self._row(event, now_ms)
-            if told is not None:
-                topic, key, row = told
+            found = self._row(event, now_ms)
+            if found is not None:
+                topic, key, row = found
                 rows = frames.setdefault((event.account, topic), {})
                 rows.pop(key, None)
                 rows[key] = row
@@ -83,25 +71,25 @@ class AccountNews:
         if isinstance(event, OrderChanged):
             return self._order_row(event, now_ms)
         if isinstance(event, Filled):
-            contract = self.contract_of(event.fill.market_id)
+            contract = self._markets.contract_of(event.fill.market_id)
             if contract is None:
                 return None
             side = self.position_side(event.account, event.fill.order_id)
             return "fill", event.fill.fill_id, fill_row(event.fill, contract, side)
         if isinstance(event, PositionChanged):
-            contract = self.contract_of(event.position.market_id)
+            contract = self._markets.contract_of(event.position.market_id)
             if contract is None:
                 return None
             position = event.position
             assert isinstance(position, MarginPosition)
-            version = self._versions[contract.symbol]
+            version = self._markets.versions[contract.symbol]
             key = position_key(contract.symbol, is_short=position.is_short)
             return "positions", key, position_row(position, contract, version)
         return None
 
     def _order_row(self, event: OrderChanged, now_ms: int) -> tuple[str, str, dict[str, Any]] | None:
         order = event.order
-        contract = self.contract_of(order.market_id)
+        contract = self._markets.contract_of(order.market_id)
         if contract is None or order.status == "rejected":  # whoever placed it has been told
             return None
         fills = [

@@ -7,22 +7,20 @@ of an account are signed. What is refused is `{"code": ..., "msg": ...}` with st
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
 from ...core.exchange import Market
-from ...face import Route
+from ...face import FaceContext, Route
 from ...net.http import Request, Response
-from .account_rest import WeexOrders
+from .account_rest import Act
 from .books import DEPTHS
 from .contracts import Contract
 from .credentials import WeexProblem
 from .margin import MAKER_FEE, TAKER_FEE, rate
+from .markets import WeexMarkets
 from .tape import INTERVALS, Tape
-
-if TYPE_CHECKING:
-    from .face import WeexFace
 
 __all__ = ["WeexRest", "refusal_of"]
 
@@ -55,20 +53,42 @@ def limit_of(query: Mapping[str, str], default: int, most: int) -> int:
     return int(text)
 
 
-class WeexRest:
-    """The routes of the face."""
+class Venue(Protocol):
+    """What the routes need of the face."""
 
-    def __init__(self, face: WeexFace, max_weight: int, max_orders: int) -> None:
-        self._face = face
+    name: str
+    context: FaceContext
+    markets: WeexMarkets
+
+    def now_ns(self) -> int:
+        """The venue's clock."""
+        ...
+
+    def account_of(self, request: Request) -> str:
+        """The account that signed a request. Raises WeexProblem."""
+        ...
+
+    def book(self, symbol: str, depth: int) -> dict[str, Any]:
+        """The fields of a book as it was published last."""
+        ...
+
+
+class WeexRest:
+    """The routes of the face; `signed` has weight and function of those of an account."""
+
+    def __init__(
+        self, venue: Venue, max_weight: int, signed: Mapping[tuple[str, str], tuple[int, Act]]
+    ) -> None:
+        self._venue = venue
+        self._markets = venue.markets
         self._max_weight = max_weight
         self._used = 0
         self._window_ends_ns = 0
         self._is_banned = False
-        self._orders = WeexOrders(face, max_orders)
         self.routes: dict[tuple[str, str], Route] = {}
         for path, (weight, answer) in self._market_table().items():
             self.routes["GET", PREFIX + path] = self._public(weight, answer)
-        for (method, path), (weight, act) in self._orders.table().items():
+        for (method, path), (weight, act) in signed.items():
             self.routes[method, PREFIX + path] = self._signed(weight, act)
 
     def _public(self, weight: int, answer: _Market) -> Route:
@@ -77,10 +97,10 @@ class WeexRest:
 
         return route
 
-    def _signed(self, weight: int, act: Callable[[str, Mapping[str, Any]], Any]) -> Route:
+    def _signed(self, weight: int, act: Act) -> Route:
         async def route(request: Request) -> Response:
             def signed() -> Any:
-                account = self._face.account_of(request)
+                account = self._venue.account_of(request)
                 return act(account, _body(request) if request.method == "POST" else request.query)
 
             return self._answer(weight, signed)
@@ -88,7 +108,7 @@ class WeexRest:
         return route
 
     def _answer(self, weight: int, work: Callable[[], Any]) -> Response:
-        now_ns = self._face.context.clock.time_ns()
+        now_ns = self._venue.context.clock.time_ns()
         if now_ns >= self._window_ends_ns:
             self._used, self._is_banned, self._window_ends_ns = 0, False, now_ns + WINDOW_NS
         self._used += weight
@@ -112,7 +132,7 @@ class WeexRest:
         return {
             "market/time": (1, self._time),
             "market/exchangeInfo": (1, self._exchange_info),
-            "market/apiTradingSymbols": (5, lambda _: list(self._face.contracts)),
+            "market/apiTradingSymbols": (5, lambda _: list(self._markets.contracts)),
             "market/depth": (1, self._depth),
             "market/trades": (5, self._trades),
             "market/klines": (1, self._klines),
@@ -125,18 +145,19 @@ class WeexRest:
         }
 
     def _now_ms(self) -> int:
-        return self._face.now_ns() // 1_000_000
+        return self._venue.now_ns() // 1_000_000
 
     def _contract(self, query: Mapping[str, str]) -> Contract:
-        contract = self._face.contracts.get(parameter(query, "symbol"))
+        contract = self._markets.contracts.get(parameter(query, "symbol"))
         if contract is None:
             raise WeexProblem(-1142, "Parameter 'symbol' is invalid.")
         return contract
 
     def _of_each(self, query: Mapping[str, str], word: Callable[[Contract, Market, Tape], Any]) -> list[Any]:
-        wanted = [self._contract(query)] if query.get("symbol") else list(self._face.contracts.values())
-        face = self._face
-        return [word(each, face.markets[each.symbol], face.tapes[each.symbol]) for each in wanted]
+        wanted = [self._contract(query)] if query.get("symbol") else list(self._markets.contracts.values())
+        return [
+            word(each, self._markets.open[each.symbol], self._markets.tapes[each.symbol]) for each in wanted
+        ]
 
     def _time(self, _: Mapping[str, str]) -> Any:
         return {"serverTime": self._now_ms()}
@@ -151,12 +172,12 @@ class WeexRest:
 
     def _depth(self, query: Mapping[str, str]) -> Any:
         symbol, limit = parameter(query, "symbol"), query.get("limit") or "15"
-        if symbol not in self._face.known_symbols:
+        if symbol not in self._markets.known_symbols:
             raise WeexProblem(-1142, "Parameter 'symbol' is invalid.")
         if limit not in [str(depth) for depth in DEPTHS]:
             raise WeexProblem(-1142, "Parameter 'limit' is invalid.")
-        self._face.context.carriage.reseed(self._face.name, f"{symbol}@depth{limit}")
-        book = self._face.book(symbol, int(limit))
+        self._venue.context.carriage.reseed(self._venue.name, f"{symbol}@depth{limit}")
+        book = self._venue.book(symbol, int(limit))
         return {"asks": book["a"], "bids": book["b"], "lastUpdateId": book["u"]}
 
     def _trades(self, query: Mapping[str, str]) -> Any:
@@ -171,14 +192,14 @@ class WeexRest:
                 "isBuyerMaker": trade.taker_side == "sell",
                 "isBestMatch": True,
             }
-            for trade in list(self._face.markets[contract.symbol].trades)[:limit]
+            for trade in list(self._markets.open[contract.symbol].trades)[:limit]
         ]
 
     def _klines(self, query: Mapping[str, str]) -> Any:
         contract, interval = self._contract(query), parameter(query, "interval")
         if interval not in INTERVALS:
             raise WeexProblem(-1142, "Parameter 'interval' is invalid.")
-        tape = self._face.tapes[contract.symbol]
+        tape = self._markets.tapes[contract.symbol]
         candles = tape.candles(interval, limit_of(query, 100, MAX_KLINES), self._now_ms())
         return [tape.array(candle, interval) for candle in candles]
 
@@ -212,7 +233,7 @@ class WeexRest:
         contract, kind = self._contract(query), query.get("priceType") or "MARK"
         if kind not in ("MARK", "INDEX"):
             raise WeexProblem(-1142, "Parameter 'priceType' is invalid.")
-        tape, market = self._face.tapes[contract.symbol], self._face.markets[contract.symbol]
+        tape, market = self._markets.tapes[contract.symbol], self._markets.open[contract.symbol]
         price = tape.mark(market) if kind == "MARK" else tape.index(market)
         return {"symbol": contract.symbol, "price": price, "time": self._now_ms()}
 
@@ -240,7 +261,7 @@ class WeexRest:
 
     def _open_interest(self, query: Mapping[str, str]) -> Any:
         contract = self._contract(query)
-        held = self._face.markets[contract.symbol].contracts
+        held = self._markets.open[contract.symbol].contracts
         return {"symbol": contract.symbol, "openInterest": contract.size(held), "time": self._now_ms()}
 
 

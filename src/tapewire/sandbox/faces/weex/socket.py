@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from functools import partial
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
 from ....protocols.base import Binary, Payload
+from ...core.exchange import Exchange
+from ...core.faults import Injected
 from ...core.ledger import Entry
 from ...face import MessageKind, Socket
+from ...play import JoinGate, Venue
 from . import v2
-from .topics import Refusal, check_topic
-
-if TYPE_CHECKING:
-    from .face import WeexFace
+from .markets import WeexMarkets
+from .topics import Refusal, check_topic, ledger_name
 
 __all__ = ["MAX_REFUSALS", "Dialect", "Limits", "WeexSocket"]
 
@@ -45,36 +47,47 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     unsubscribed_timeout: float = 60.0
 
 
+class WeexVenue(Venue["WeexSocket"], Protocol):
+    """What a socket needs of the face."""
+
+    exchange: Exchange
+    markets: WeexMarkets
+    snapshot_first: bool
+
+    def now_ns(self) -> int:
+        """The venue's clock."""
+        ...
+
+    def snapshot(self, topic: str) -> dict[str, Any] | None:
+        """The frame that a subscription begins with; None where it begins with nothing."""
+        ...
+
+
 class WeexSocket:
-    """A `SocketHandler`. The face calls `publish` for the topics in `topics`; `account` is None on a public socket."""
+    """A `SocketHandler`, and a `TopicListener` of `topics`; `account` is None on a public socket."""
 
     def __init__(
-        self, face: WeexFace, socket: Socket, dialect: Dialect, account: str | None, limits: Limits
+        self, venue: WeexVenue, socket: Socket, dialect: Dialect, account: str | None, limits: Limits
     ) -> None:
-        self.dialect = dialect
-        self.account = account
+        self.gate = JoinGate(venue.context, venue.name, socket)
+        self.dialect: Dialect = dialect
         self.topics: dict[str, None] = {}
-        self._face = face
+        self._account = account
+        self._venue = venue
         self._socket = socket
         self._limits = limits
         self._operations: deque[float] = deque()
         self._refusals = 0
         self._unanswered = 0
-        self.is_over = False
         loop = asyncio.get_running_loop()
         self._idle_since = loop.time()
         self._next_ping = loop.time() + limits.ping_interval
         if dialect == "v3":
             loop.call_soon(self._greet)
 
-    @property
-    def number(self) -> int:
-        """The connection's."""
-        return self._socket.number
-
     def _greet(self) -> None:
-        stamp = str(self._face.now_ns() // 1_000_000)
-        self._say({"cid": self._face.exchange.new_id(), "event": "connected", "time": stamp})
+        stamp = str(self._venue.now_ns() // 1_000_000)
+        self._say({"cid": self._venue.exchange.new_id(), "event": "connected", "time": stamp})
 
     # What the client sends.
 
@@ -93,13 +106,9 @@ class WeexSocket:
         elif word in ("PING", "ping"):
             self._answer_ping(frame)
         elif word in ("PONG", "pong"):
-            now_ns = self._face.context.clock.time_ns()
-            ignored = self._face.context.faults.meet("ignore_pongs", now_ns, connection=self.number)
-            if ignored is None:
+            if not self.gate.ignores_pong():
                 self._unanswered = 0
-            else:
-                self._face.context.carriage.trouble(ignored, self.number)
-            if word == "PONG" and self.account is None:
+            if word == "PONG" and self._account is None:
                 self._say({"result": True, "id": frame.get("id")}, "heartbeat")
         else:
             self._refuse(frame, Refusal(f"unrecognized message : {text[:200]}"))
@@ -108,7 +117,7 @@ class WeexSocket:
         if self.dialect == "v3":
             self._say({"result": True, "id": frame.get("id")}, "heartbeat")
         else:
-            self._say({"event": "pong", "time": str(self._face.now_ns() // 1_000_000)}, "heartbeat")
+            self._say({"event": "pong", "time": str(self._venue.now_ns() // 1_000_000)}, "heartbeat")
 
     def _consider(self, frame: dict[str, Any]) -> None:
         now = asyncio.get_running_loop().time()
@@ -132,54 +141,42 @@ class WeexSocket:
         if frame.get("method", frame.get("event")) in ("UNSUBSCRIBE", "unsubscribe"):
             self._unsubscribe(frame, topics)
         else:
-            self._meet_faults(frame, topics)
+            keys = {topic: ledger_name(topic, self._account) for topic in topics}
+            self.gate.consider(keys, partial(self._decide, frame, keys))
 
     def _checked(self, item: str) -> str:
         name = item if self.dialect == "v3" else v2.topic_of(item)
-        return check_topic(name, self._face.known_symbols, private=self.account is not None)
+        return check_topic(name, self._venue.markets.known_symbols, private=self._account is not None)
 
-    def _meet_faults(self, frame: dict[str, Any], topics: list[str]) -> None:
-        faults, now_ns = self._face.context.faults, self._face.context.clock.time_ns()
-        for topic in topics if faults.any_standing else ():
-            slow = faults.meet("slow_join", now_ns, topic=topic)
-            if slow is not None:
-                seconds = slow.params["seconds"]
-                self._socket.later(seconds, self._subscribe, frame, topics)
-                self._socket.stall(seconds)
-                return
-            if faults.meet("ignore_join", now_ns, topic=topic):
-                return
-            refused = self._face.context.refuses_join(self._face.name, topic, self._face.key_of(topic, self))
-            if refused is not None:
-                self._refuse(frame, Refusal(refused.params["reason"]))
-                return
-            if faults.meet("reject_subscriptions", now_ns):
-                self._refuse(frame, Refusal(f"invalid event : {topic.rpartition('@')[2]}"))
-                return
-        self._subscribe(frame, topics)
-
-    def _subscribe(self, frame: dict[str, Any], topics: list[str]) -> None:
-        if self.is_over:
-            return
-        if len(self.topics.keys() | set(topics)) > self._limits.channels:
+    def _decide(self, frame: dict[str, Any], keys: dict[str, str], order: Injected | None) -> None:
+        if order is not None:
+            self._refuse(frame, Refusal(order.params["reason"]))
+        elif self._venue.context.meet("reject_subscriptions"):
+            self._refuse(frame, Refusal(f"invalid event : {next(iter(keys)).rpartition('@')[2]}"))
+        elif len(self.topics.keys() | keys) > self._limits.channels:
             self._refuse(frame, Refusal(f"more than {self._limits.channels} channels"))
-            return
+        else:
+            self._subscribe(frame, keys)
+
+    def _subscribe(self, frame: dict[str, Any], keys: dict[str, str]) -> None:
         snapshots = []
-        for topic in dict.fromkeys(topics):
-            if self._face.subscribed(topic, self):
+        for topic, key in keys.items():
+            if topic.partition("@")[0] not in self._venue.markets.delisted:  # of which nothing will ever come
+                self._venue.topics.join(key, self)
+                self._venue.markets.follow_candles(topic)
                 self.topics[topic] = None
-            snapshots.append((topic, self._face.snapshot(topic)))
-        if not self._face.snapshot_first:
+            snapshots.append((topic, self._venue.snapshot(topic)))
+        if not self._venue.snapshot_first:
             self._acknowledge(frame)
         for topic, content in snapshots:
             if content is not None:
-                self._say(self._worded(topic, content))
-        if self._face.snapshot_first:
+                self._say(self._in_dialect(topic, content))
+        if self._venue.snapshot_first:
             self._acknowledge(frame)
 
     def _unsubscribe(self, frame: dict[str, Any], topics: list[str]) -> None:
         for topic in topics:
-            self.forget(topic)
+            self._forget(topic)
         self._acknowledge(frame)
 
     def _acknowledge(self, frame: dict[str, Any]) -> None:
@@ -204,14 +201,13 @@ class WeexSocket:
 
     def lost(self) -> None:
         """The connection is over."""
-        self.is_over = True
+        self.gate.is_over = True
         for topic in list(self.topics):
-            self.forget(topic)
-        self._face.forget(self)
+            self._forget(topic)
+        self._venue.forget(self)
 
-    def forget(self, topic: str) -> None:
-        """The subscription is over."""
-        self._face.unsubscribed(topic, self)
+    def _forget(self, topic: str) -> None:
+        self._venue.topics.leave(ledger_name(topic, self._account), self)
         if topic in self.topics:
             del self.topics[topic]
             if not self.topics:
@@ -219,14 +215,16 @@ class WeexSocket:
 
     # What the face has for the client.
 
-    def publish(self, payload: Payload, entry: Entry) -> None:
+    def publish(self, entry: Entry, encoded: Payload) -> None:
         """A publication of one of its topics, in its dialect."""
-        self._socket.send([payload], "publication", entry)
+        self.gate.send([encoded], "publication", entry)
 
-    def end(self, topic: str, content: dict[str, Any]) -> None:
-        """The contract of the topic is not traded any more: `content` is the last that comes."""
-        self._say(self._worded(topic, content))
-        self.forget(topic)
+    def end(self, topic: str, *, crashed: bool) -> None:
+        """The contract of the topic is not traded any more: the last that comes is an empty book, or nothing."""
+        content = self._venue.snapshot(topic)
+        if content is not None:
+            self._say(self._in_dialect(topic, content))
+        self._forget(topic)
 
     def tick(self, now: float) -> None:
         """Ping, or cut off whoever has nothing subscribed or answers nothing."""
@@ -240,12 +238,11 @@ class WeexSocket:
                 self._socket.abort()
                 return
             self._unanswered += 1
-            key = "event" if self.account is None else "type"
-            self._say({key: "ping", "time": str(self._face.now_ns() // 1_000_000)}, "heartbeat")
+            key = "event" if self._account is None else "type"
+            self._say({key: "ping", "time": str(self._venue.now_ns() // 1_000_000)}, "heartbeat")
 
-    def _worded(self, topic: str, content: dict[str, Any]) -> dict[str, Any]:
-        return content if self.dialect == "v3" else v2.worded(topic, content)
+    def _in_dialect(self, topic: str, content: dict[str, Any]) -> dict[str, Any]:
+        return content if self.dialect == "v3" else v2.encode_frame(topic, content)
 
     def _say(self, frame: dict[str, Any], kind: MessageKind = "control") -> None:
-        if not self.is_over:
-            self._socket.send([_encode(frame).decode()], kind)
+        self.gate.send([_encode(frame).decode()], kind)

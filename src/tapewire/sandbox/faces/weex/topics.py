@@ -11,13 +11,23 @@ from collections.abc import Container
 from .books import DEPTHS
 from .tape import INTERVALS, PRICE_TYPES
 
-__all__ = ["PRIVATE", "Refusal", "check_topic", "depth_of", "kline_of"]
+__all__ = ["PRIVATE", "Refusal", "check_topic", "depth_of", "kline_of", "ledger_name", "wire_name"]
 
 PRIVATE = ("account", "orders", "fill", "positions")
 
 
 class Refusal(Exception):
     """Why a frame is refused, in the venue's words behind `INVALID_ARGUMENT: `."""
+
+
+def ledger_name(topic: str, account: str | None) -> str:
+    """The topic's name in the ledger: a private one stands there with its account."""
+    return f"{topic}:{account}" if topic in PRIVATE else topic
+
+
+def wire_name(topic: str) -> str:
+    """The name of a ledger's topic on the wire."""
+    return topic.partition(":")[0]
 
 
 def depth_of(topic: str) -> int | None:

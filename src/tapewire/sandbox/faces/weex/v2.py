@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["channel_of", "topic_of", "worded"]
+__all__ = ["channel_of", "encode_frame", "topic_of"]
 
 _INTERVALS: Mapping[str, str] = {
     "MINUTE_1": "1m", "MINUTE_5": "5m", "MINUTE_15": "15m", "MINUTE_30": "30m", "HOUR_1": "1h", "HOUR_2": "2h",
@@ -51,7 +51,7 @@ def channel_of(topic: str) -> str:
     return f"{'trades' if event == 'trade' else event}.{name}"
 
 
-def worded(topic: str, content: Mapping[str, Any]) -> dict[str, Any]:
+def encode_frame(topic: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """The V2 frame of a V3 publication or snapshot."""
     channel = channel_of(topic)
     if "@" not in topic:
