@@ -25,6 +25,16 @@ def test_a_delay_lies_between_nothing_and_the_growing_ceiling(policy, attempts, 
     assert delay == pytest.approx(ceiling * fraction)
 
 
+@given(policies, st.integers(min_value=1, max_value=100), st.floats(min_value=0, max_value=100), fractions)
+def test_an_outage_is_not_waited_for_longer_than_it_has_lasted(policy, attempts, lasted, fraction):
+    """delay <= max(initial_backoff, lasted), never above the delay without it, and exact where nobody wants jitter."""
+    delay = policy.delay(attempts, lasted=lasted, fraction=lambda: fraction)
+    assert delay <= max(policy.initial_backoff, lasted)
+    assert delay <= policy.delay(attempts, fraction=lambda: fraction)
+    plain = dataclasses.replace(policy, jitter=False)
+    assert plain.delay(attempts, lasted=lasted) == plain.delay(attempts)
+
+
 @given(
     policies,
     st.integers(min_value=1, max_value=100),

@@ -3,7 +3,9 @@
 Rules: full jitter from the first retry on, `uniform(0, min(max_backoff, initial_backoff * 2**(n-1)))`, so that a
 thousand clients dropped together do not come back together; a peer's Retry-After is a floor, never shortened by
 jitter, and counts for `MAX_RETRY_AFTER` at most; the count belongs to one outage and starts again only after the line
-was stable (the session decides that).
+was stable (the session decides that). A peer that served us until an outage began is not waited for longer, at a time,
+than the outage has lasted: some small waits in a row would else raise the ceiling far above it, and of several lines to
+one peer the unluckiest would come back long after the others.
 """
 
 from __future__ import annotations
@@ -64,13 +66,21 @@ class RetryPolicy:
         return self.max_attempts is not None and attempts >= self.max_attempts
 
     def delay(
-        self, attempts: int, *, retry_after: float | None = None, fraction: RandomFraction = random
+        self,
+        attempts: int,
+        *,
+        retry_after: float | None = None,
+        lasted: float | None = None,
+        fraction: RandomFraction = random,
     ) -> float:
         """Seconds to wait after `attempts` (1, 2, ...) failed tries. `fraction` yields a number in [0, 1).
 
-        `retry_after`, in seconds, is waited for first, up to `MAX_RETRY_AFTER`.
+        `retry_after`, in seconds, is waited for first, up to `MAX_RETRY_AFTER`. `lasted`: the seconds that the outage
+        of a peer has lasted that served us before; with jitter, no ceiling is higher (but for `initial_backoff`).
         """
         ceiling = min(self.max_backoff, self.initial_backoff * 2.0 ** min(attempts - 1, 63))
+        if lasted is not None and self.jitter:
+            ceiling = min(ceiling, max(self.initial_backoff, lasted))
         wait = ceiling * fraction() if self.jitter else ceiling
         return wait if retry_after is None else min(max(0.0, retry_after), MAX_RETRY_AFTER) + wait
 

@@ -1,6 +1,7 @@
 """Functions of the owner's that fail, and defects of ours: each ends in one place, and no state is a dead end."""
 
 import asyncio
+import random
 from decimal import InvalidOperation
 
 import pytest
@@ -466,6 +467,45 @@ async def test_after_each_outage_the_first_tries_are_quick_where_the_peer_served
             await peer.joined("markets", outage)
             back.append(clock.monotonic() - started)
         assert max(back) - min(back) < 0.5
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_after_an_outage_of_a_peer_that_served_us_no_line_waits_longer_than_it_lasted(clock, seed):
+    """However the dice fall: some small waits in a row would else lead to one of sixteen seconds."""
+    network = MemoryNetwork()
+    retry = RetryPolicy(None, 0.5, 30.0)
+    async with (
+        PhoenixPeer(network) as peer,
+        make_session(clock, network, retry=retry, fraction=random.Random(seed).random) as session,
+    ):
+        await session.subscribe("markets").confirmed()
+        for outage in (2, 3, 4):
+            await asyncio.sleep(4)
+            network.unreachable(times=1000)
+            peer.abort()
+            await asyncio.sleep(3)
+            network.restore()
+            restored = clock.monotonic()
+            await peer.joined("markets", outage)
+            assert clock.monotonic() - restored <= 3.1
+
+
+async def test_a_peer_that_comes_back_and_drops_us_is_asked_ever_more_slowly(clock):
+    network = MemoryNetwork()
+    retry = RetryPolicy(None, 0.5, 30.0)
+    fractions = iter([0.0, 0.0, 0.0, 0.0, 0.0])
+    async with (
+        PhoenixPeer(network) as peer,
+        make_session(clock, network, retry=retry, fraction=lambda: next(fractions, 1.0)) as session,
+    ):
+        await session.subscribe("markets").confirmed()
+        for connection in range(2, 7):
+            peer.abort()
+            await peer.joined("markets", connection)
+        lost = clock.monotonic()
+        peer.abort()
+        await peer.joined("markets", 7)
+        assert clock.monotonic() - lost > 15
 
 
 async def test_a_pools_open_that_was_cancelled_can_be_waited_for_again(clock):

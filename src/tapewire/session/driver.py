@@ -104,6 +104,7 @@ class Driver:
         self._gave_up: BaseException | None = None
         self._before = _Counts()  # of the connections before this one
         self._loss = ""  # what the marks of the present loss say
+        self._lost_at: float | None = None  # when the outage began, if the peer had served us until then
         self._token: Secret | None = None
         self._wants_fresh_token = False
         self._refreshes_failed = 0
@@ -128,7 +129,7 @@ class Driver:
             Action.REPORT_DISCONNECTED: self._report_disconnected,
             Action.DROP: self._drop,
             Action.DISCARD_TOKEN: self._discard_token,
-            Action.ARM_BACKOFF: lambda: self._wait(options.retry, self.machine.waits, logging.WARNING),
+            Action.ARM_BACKOFF: self._arm_backoff,
             Action.RAISE_ALARM: lambda: self._wait(options.supervise, self.machine.alarms, logging.ERROR),
             Action.DISARM_BACKOFF: lambda: self.loop.timers.cancel("backoff"),
             Action.LEAVE: self._start_leaving,
@@ -550,6 +551,8 @@ class Driver:
     def _report_disconnected(self) -> None:
         if self.connection is not None:
             self.connection.rewind()
+        # More than one wait: it came back and did not last. That is a peer that drops us, and no outage that ends.
+        self._lost_at = self.loop.now() if self.machine.waits <= 1 else None
         self.requests.lose_all()
         self.topics.disconnected(self._loss)
 
@@ -561,10 +564,14 @@ class Driver:
             self._before = self._before.plus(connection)
             connection.drop()
 
-    def _wait(self, policy: RetryPolicy | None, count: int, level: int) -> None:
+    def _arm_backoff(self) -> None:
+        lasted = None if self._lost_at is None else self.loop.now() - self._lost_at
+        self._wait(self.options.retry, self.machine.waits, logging.WARNING, lasted)
+
+    def _wait(self, policy: RetryPolicy | None, count: int, level: int, lasted: float | None = None) -> None:
         assert policy is not None
         retry_after = getattr(self.last_error, "retry_after", None)
-        delay = policy.delay(count, retry_after=retry_after, fraction=self.options.fraction)
+        delay = policy.delay(count, retry_after=retry_after, lasted=lasted, fraction=self.options.fraction)
         self.loop.after("backoff", delay, partial(self._feed, Input.BACKOFF_OVER))
         logger.log(level, "%s: %s; trying again in %.2f s", self.name, shown(self.last_error), delay)
 

@@ -351,7 +351,7 @@ class StakeWebSocket:
             "credentials": None if self._token is None else Credentials(self._given),
             "connector": self._dialer.connector,
             "name": "stake",
-            "retry": self._retry or Delays(bound=self._bound),
+            "retry": self._retry or Delays(bound=self._bound, first=lambda: self._first_delay),
             "connect_timeout": None,  # the page's `connect()` goes on trying, and logs each try
             "ping_interval": 30.0,
             "ping_timeout": 10.0,

@@ -55,16 +55,28 @@ def protocol_of(
 
 @dataclass(frozen=True, slots=True)
 class Delays(RetryPolicy):
-    """The waits of the page's two attributes, without end: none is longer than `bound()` says when it begins."""
+    """The waits of the page's two attributes, without end: none is longer than `bound()` says when it begins.
+
+    `first()` is what the bound began with: no outage of a socket that served us makes it less.
+    """
 
     max_attempts: int | None = None
     bound: Callable[[], float] = field(kw_only=True)
+    first: Callable[[], float] = field(kw_only=True)
 
     def delay(
-        self, attempts: int, *, retry_after: float | None = None, fraction: RandomFraction = random
+        self,
+        attempts: int,
+        *,
+        retry_after: float | None = None,
+        lasted: float | None = None,
+        fraction: RandomFraction = random,
     ) -> float:
         """Seconds to wait now; the attributes count the attempts."""
-        wait: float = self.bound() * (fraction() if self.jitter else 1.0)
+        ceiling: float = self.bound()
+        if lasted is not None and self.jitter:
+            ceiling = min(ceiling, max(self.first(), lasted))
+        wait = ceiling * (fraction() if self.jitter else 1.0)
         return wait if retry_after is None else max(0.0, retry_after) + wait
 
 
