@@ -44,6 +44,7 @@ check-rest: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/basedpyright
+	$(BIN)/python -m scripts.public_types
 
 format: $(INSTALLED) ## let ruff put right what it can
 	$(BIN)/ruff check --fix

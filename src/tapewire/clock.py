@@ -8,7 +8,7 @@ passes only when nothing else is left to do.
 from __future__ import annotations
 
 import time
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 __all__ = ["Clock", "SystemClock"]
 
@@ -29,8 +29,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock. All of them are equal: what is shared by clock is shared by them."""
 
-    monotonic = staticmethod(time.monotonic)  # the functions themselves: asked per message
-    time_ns = staticmethod(time.time_ns)
+    monotonic: Final = staticmethod(time.monotonic)  # the functions themselves: asked per message
+    time_ns: Final = staticmethod(time.time_ns)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SystemClock)

@@ -71,8 +71,6 @@ __all__ = [
     "TapewireError",
     "UndecodableFrame",
     "WrongLoop",
-    "fresh_copy",
-    "rebuilt",
 ]
 
 _E = TypeVar("_E", bound=BaseException)
@@ -122,7 +120,7 @@ class ConfigurationError(TapewireError, ValueError):
     def __init__(self, argument: str, value: object, allowed: Iterable[object] | str) -> None:
         self.argument = argument
         self.value = value
-        self.allowed = allowed if isinstance(allowed, str) else ", ".join(str(item) for item in allowed)
+        self.allowed: str = allowed if isinstance(allowed, str) else ", ".join(str(item) for item in allowed)
         super().__init__(f"{argument}={value!r} is not valid; allowed: {self.allowed}")
 
 
@@ -223,7 +221,7 @@ class NeverConnected(GaveUp):
         super().__init__(attempts, last)
         self.seconds = seconds
         why = "no answer yet" if last is None else last
-        self.args = (
+        self.args: tuple[Any, ...] = (
             f"no connection within {seconds:g} s ({attempts} attempt{'' if attempts == 1 else 's'}): {why}",
         )
 
@@ -367,7 +365,7 @@ class UndecodableFrame(TapewireError):
     def __init__(self, detail: str, payload: bytes | str = b"", topic: str | None = None) -> None:
         self.detail = detail
         self.topic = topic
-        self.excerpt = repr(payload[:80])
+        self.excerpt: str = repr(payload[:80])
         super().__init__(f"{detail}: {self.excerpt}")
 
 
@@ -397,7 +395,7 @@ class HttpError(TapewireError):
         self.status = status
         self.detail = detail
         self.retry_after = retry_after
-        self.body = body[:4096]
+        self.body: bytes = body[:4096]
         self.sent = sent
         self.request_id = request_id
         self.final = final

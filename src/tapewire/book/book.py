@@ -85,11 +85,11 @@ class OrderBook(Generic[Number]):
         if max_levels < 1:
             raise ConfigurationError("max_levels", max_levels, "1 or more")
         self.number: type[Number] = number
-        self.max_levels = max_levels
+        self.max_levels: int = max_levels
         self.bids: BookSide[Number] = BookSide(descending=True)
         self.offers: BookSide[Number] = BookSide(descending=False)
         self.state: BookState = "empty"
-        self.reason = "no snapshot yet"
+        self.reason: str = "no snapshot yet"
         """Why the book is not live; empty while it is."""
         self._bounds: tuple[Number, Number, Number] = (number(0), number(price_below), number(SIZE_BELOW))
         self._may_cross = may_cross

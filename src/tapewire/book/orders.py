@@ -66,7 +66,7 @@ class RestingOrderBook(Generic[Number]):
             raise ConfigurationError("number", number, ("int", "Decimal"))
         if max_orders < 1:
             raise ConfigurationError("max_orders", max_orders, "1 or more")
-        self.max_orders = max_orders
+        self.max_orders: int = max_orders
         self.levels: OrderBook[Number] = OrderBook(
             number, price_below=price_below, max_levels=2 * max_orders, may_cross=may_cross
         )

@@ -110,8 +110,8 @@ class Sequencer(Generic[Delta]):
     def __init__(self, numbering: Numbering, capacity: int = HOLD_CAPACITY) -> None:
         if capacity < 1:
             raise ConfigurationError("capacity", capacity, "1 or more")
-        self.numbering = numbering
-        self.is_seeded = False
+        self.numbering: Numbering = numbering
+        self.is_seeded: bool = False
         self.last: int | None = None
         """The number of the state the book is in; None where it is unknown."""
         self._step = numbering.step

@@ -23,7 +23,7 @@ class BookSide(Generic[Number]):
     __slots__ = ("_sizes", "descending", "prices")
 
     def __init__(self, *, descending: bool) -> None:
-        self.descending = descending
+        self.descending: bool = descending
         self._sizes: dict[Number, Number] = {}
         self.prices: list[Number] = []
         """Ascending on both sides, for quick reading; only this class changes it."""

@@ -43,7 +43,7 @@ class Table:
     """
 
     def __init__(self, name: str, columns: Mapping[str, type]) -> None:
-        self.name = _checked_name("name", name)
+        self.name: str = _checked_name("name", name)
         if not columns:
             raise ConfigurationError("columns", columns, "at least one")
         for column, kind in columns.items():

@@ -70,8 +70,8 @@ class Buffer:
 
     def __init__(self, capacity: int, on_full: Callable[[], None], on_relief: Callable[[], None]) -> None:
         self.capacity = capacity
-        self.dropped = 0
-        self.ended = False
+        self.dropped: int = 0
+        self.ended: bool = False
         self.error: BaseException | None = None
         self._items: deque[Any] = deque()
         # The length of `_items` at which it is full: `capacity`, the marks in it, and what is allowed beside.

@@ -75,7 +75,7 @@ class Credentials:
         self._flight: asyncio.Task[Secret] | None = None
         self._flight_is_fresh = False
         self._waiting = 0
-        self.requests = 0
+        self.requests: int = 0
         """How often the provider was asked."""
 
     async def token(self, *, fresh: bool = False) -> Secret:

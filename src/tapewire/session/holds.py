@@ -48,9 +48,9 @@ class Hold:
     __slots__ = ("fetch", "held", "since_ns", "spoiled")
 
     def __init__(self, since_ns: int) -> None:
-        self.since_ns = since_ns
+        self.since_ns: int = since_ns
         self.held: list[Any] = []
-        self.spoiled = ""
+        self.spoiled: str = ""
         """Why the snapshot under way proves nothing, if so."""
         self.fetch: Any = None
         """The task that fetches it, once it is asked for."""
@@ -61,7 +61,7 @@ class Seeding:
 
     def __init__(self, reconcile: Reconcile | None = None, capacity: int = HOLD_CAPACITY) -> None:
         self.hold: Hold | None = None
-        self.failures = 0
+        self.failures: int = 0
         """Failed seeds since the last that succeeded."""
         self.since: StreamPosition | None = None
         """Where the stream stood when the snapshot was asked for last, where that is numbered."""

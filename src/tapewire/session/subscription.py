@@ -248,11 +248,11 @@ class Subscription(Generic[Item_co]):
         """What its user gets of an error."""
         self.delivery = delivery
         self.strict = strict
-        self.seeding = Seeding(delivery.reconcile) if delivery.snapshot is not None else None
+        self.seeding: Seeding | None = Seeding(delivery.reconcile) if delivery.snapshot is not None else None
         self.buffer: Buffer = make_buffer(
             delivery.policy, delivery.capacity, on_full=self._full, on_relief=self._relieved, key=delivery.key
         )
-        self.runner = runner(self)
+        self.runner: Runner = runner(self)
         self._consume: Callable[[Any], None] = self.runner.call_inline if delivery.inline else self.buffer.put
         self.deliver: Callable[[Any], None] = self._consume
         """Where the reader puts a publication now; changes while a snapshot is awaited."""
@@ -261,15 +261,17 @@ class Subscription(Generic[Item_co]):
         self.error: BaseException | None = None
         self.ended_reason: str | None = None
         """Why the venue ended it, if it did."""
-        self.delivered = self.marks = self.undecodable = 0
-        self.seeded = False
+        self.delivered: int = 0
+        self.marks: int = 0
+        self.undecodable: int = 0
+        self.seeded: bool = False
         """True once a snapshot has been delivered and no failed one since."""
         self.start: StreamPosition | None = None
         """Where the stream stood before the first publication that can be taken, where that is known."""
         self.last: Any = None
         """The publication that was taken last and carries a number."""
         self._numbered = True  # until a publication shows that it is not
-        self.owner = owner
+        self.owner: Owner = owner
         self._decode = delivery.decode
         self._now = now
         self._slice_began = self._looked = -math.inf

@@ -192,37 +192,37 @@ class Topic:
     )
 
     def __init__(self, name: str, params: Any = None, position: StreamPosition | None = None) -> None:
-        self.name = name
-        self.params = params
-        self.position = position
+        self.name: str = name
+        self.params: Any = params
+        self.position: StreamPosition | None = position
         self.credentials: Any = None
         """Where the topic's own token comes from, if it has one."""
-        self.fresh = False
+        self.fresh: bool = False
         """True where the token last given was not accepted (any more)."""
-        self.attempt = 0
+        self.attempt: int = 0
         """The number of the attempt under way or confirmed, unique in its session; what is of an older one is stale."""
-        self.asking = False
+        self.asking: bool = False
         """True while the token of the present attempt is being asked for."""
-        self.renewals = 0
+        self.renewals: int = 0
         """Failed renewals of the token since the last that succeeded."""
-        self.state = SubscriptionState.UNSUBSCRIBED
+        self.state: SubscriptionState = SubscriptionState.UNSUBSCRIBED
         self.consumers: list[Any] = []
         self.reply: Any = None
-        self.confirmed_once = False
+        self.confirmed_once: bool = False
         self.confirmed_at: float | None = None
         """When it was confirmed last, until that is lost."""
-        self.announced = False
+        self.announced: bool = False
         """True while consumers that asked to be told know that it is being asked for."""
-        self.asked_at = 0.0
+        self.asked_at: float = 0.0
         """When it was wanted first, by the loop's clock."""
-        self.refusals = 0
+        self.refusals: int = 0
         """Refusals, interruptions and missing answers since it was last served for a while: its own retry's count."""
-        self.continuous = False
+        self.continuous: bool = False
         """True while publications are provably continuous with what was delivered before."""
-        self.gap_since_ns = 0
+        self.gap_since_ns: int = 0
         """When continuity was last proven, if a gap is open; 0 if none is."""
         self.gap_reason: Any = ""
-        self.gap_detail = ""
+        self.gap_detail: str = ""
         self.fragments: list[Fragment] = []
         """What came since the gap was opened, of attempts that were lost before it was known whether it closes."""
 

@@ -18,7 +18,7 @@ class Filtered(Derived[T]):
 
     def __init__(self, stream: AsyncIterable[T], wanted: Callable[[T], object]) -> None:
         super().__init__(stream)
-        self.passed_over = 0
+        self.passed_over: int = 0
         """Publications that were not wanted, so far."""
         self._wanted = wanted
 

@@ -76,9 +76,9 @@ class Staleness:
     """
 
     def __init__(self, *, lively: float, quiet: float | None = None, connection: float | None = None) -> None:
-        self.lively = _checked("lively", lively)
-        self.quiet = self.lively if quiet is None else _checked("quiet", quiet)
-        self.connection = self.lively if connection is None else _checked("connection", connection)
+        self.lively: float = _checked("lively", lively)
+        self.quiet: float = self.lively if quiet is None else _checked("quiet", quiet)
+        self.connection: float = self.lively if connection is None else _checked("connection", connection)
         self._topics: dict[str, _Followed] = {}
         self._connections: dict[str, _Followed] = {}
         self._due: list[tuple[float, int, _Followed]] = []  # one entry for each that is live

@@ -40,7 +40,7 @@ class CentrifugoPeerConnection(ScriptedConnection):
     def __init__(self, number: int, link: MemoryPeer, server: CentrifugoServer, queue_limit: int = 0) -> None:
         super().__init__(number, link, server)
         self._queue_limit = queue_limit
-        self.messages = 0
+        self.messages: int = 0
         self.expires_at: float | None = None
         self.channels_expire_at: dict[str, float] = {}
         self.timer: asyncio.TimerHandle | None = None

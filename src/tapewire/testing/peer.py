@@ -81,7 +81,7 @@ class PhoenixPeerConnection(ScriptedConnection):
 
     def __init__(self, number: int, link: MemoryPeer, version: Version, max_channels: int = 100) -> None:
         super().__init__(number, link, PhoenixServer(version, max_channels=max_channels))
-        self.codec = Codec(version, "server")
+        self.codec: Codec = Codec(version, "server")
 
     @property
     def query(self) -> Mapping[str, str]:

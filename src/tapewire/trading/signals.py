@@ -34,7 +34,7 @@ class SimpleAverage(Generic[N]):
     # numbers behind them and `_newer_sum` their sum. When the older part is used up, the newer one takes its place.
 
     def __init__(self, window: int) -> None:
-        self.window = _checked_window(window)
+        self.window: int = _checked_window(window)
         self._sums: list[N] = []
         self._newer: list[N] = []
         self._newer_sum: N | None = None
@@ -80,7 +80,7 @@ class ExponentialAverage(Generic[N]):
     """
 
     def __init__(self, window: int) -> None:
-        self.window = _checked_window(window)
+        self.window: int = _checked_window(window)
         self._steps = 0
         self._mean: N | None = None
 
@@ -109,7 +109,7 @@ class Change(Generic[N]):
     """
 
     def __init__(self, window: int = 1) -> None:
-        self.window = _checked_window(window)
+        self.window: int = _checked_window(window)
         self._numbers: deque[N] = deque(maxlen=window + 1)
 
     @property

@@ -31,10 +31,11 @@ class RateLimiter:
             raise ConfigurationError("rate", rate, "calls, more than 0")
         if not per > 0:
             raise ConfigurationError("per", per, "seconds, more than 0")
-        self.burst = max(1, int(rate)) if burst is None else burst
+        self.burst: int = max(1, int(rate)) if burst is None else burst
         if self.burst < 1:
             raise ConfigurationError("burst", burst, "calls, from 1")
-        self.rate, self.per = rate, per
+        self.rate: float = rate
+        self.per: float = per
         self._interval = per / rate
         self._arrival = float("-inf")  # when the next call would be due if calls came evenly
         self._held_until = float("-inf")

@@ -47,7 +47,7 @@ class LinkFaults:
         self.drop = drop
         self.duplicate = duplicate
         self.reorder = reorder
-        self.random = random.Random(seed)
+        self.random: random.Random = random.Random(seed)
 
     def __repr__(self) -> str:
         return f"<LinkFaults delay={self.delay:g} drop={self.drop} duplicate={self.duplicate} reorder={self.reorder}>"

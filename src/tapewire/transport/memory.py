@@ -180,8 +180,8 @@ class MemoryPeer:
 
     def __init__(self, endpoint: Endpoint, receiver: Receiver, network: MemoryNetwork) -> None:
         self.endpoint = endpoint
-        self.pings = 0
-        self.pongs = 0
+        self.pings: int = 0
+        self.pongs: int = 0
         self._answers_pings = True
         self._pong: asyncio.Future[None] | None = None
         self._inbox: deque[Payload] = deque()
@@ -310,9 +310,9 @@ class MemoryNetwork:
     """
 
     def __init__(self, *, to_client: LinkFaults | None = None, to_server: LinkFaults | None = None) -> None:
-        self.to_client = to_client or LinkFaults()
-        self.to_server = to_server or LinkFaults()
-        self.attempts = 0
+        self.to_client: LinkFaults = to_client or LinkFaults()
+        self.to_server: LinkFaults = to_server or LinkFaults()
+        self.attempts: int = 0
         self._outcomes: deque[tuple[Callable[[str], Exception] | None, int]] = deque()
         self._backlog: deque[MemoryPeer] = deque()
         self._connected = asyncio.Event()

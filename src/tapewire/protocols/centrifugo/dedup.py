@@ -18,8 +18,8 @@ class SeenIds:
     def __init__(self, capacity: int = 10_000) -> None:
         if type(capacity) is not int or capacity < 1:
             raise ConfigurationError("capacity", capacity, "a whole number from 1")
-        self.capacity = capacity
-        self.repeated = 0
+        self.capacity: int = capacity
+        self.repeated: int = 0
         """How many ids came again."""
         self._ids: dict[str, None] = {}
 

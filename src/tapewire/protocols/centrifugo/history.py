@@ -39,7 +39,7 @@ class NoHistory:
     offset = 0
 
     def __init__(self, epoch: str = "e1") -> None:
-        self.top = StreamPosition(0, epoch)
+        self.top: StreamPosition = StreamPosition(0, epoch)
 
     def recover(self, since: StreamPosition, now: float) -> Recovery:
         """What a client that stood at `since` is told; nothing is ever brought."""
@@ -68,8 +68,8 @@ class ChannelHistory:
         self._next_epoch = epoch
         self._recovery_limit = recovery_limit
         self._page_limit = page_limit
-        self.epoch = "" if lazy else epoch
-        self.offset = 0
+        self.epoch: str = "" if lazy else epoch
+        self.offset: int = 0
 
     @property
     def top(self) -> StreamPosition:

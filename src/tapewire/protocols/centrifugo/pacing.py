@@ -50,11 +50,14 @@ class Pacing:
         ):
             if type(value) is not int or value < 1:
                 raise ConfigurationError(name, value, "a whole number from 1")
-        self.subscribe_window = self._most_subscribing = subscribe_window
-        self.recovering_window = self._most_recovering = recovering_window
-        self.paging_window = self._most_paging = paging_window
-        self.max_frame = max_frame
-        self.replays = Replays()
+        self._most_subscribing = subscribe_window
+        self._most_recovering = recovering_window
+        self._most_paging = paging_window
+        self.subscribe_window: int = subscribe_window
+        self.recovering_window: int = recovering_window
+        self.paging_window: int = paging_window
+        self.max_frame: int = max_frame
+        self.replays: Replays = Replays()
 
     def shrink(self, code: int) -> bool:
         """The connection ended with `code`. True if the next one will do less for it.

@@ -116,8 +116,8 @@ class GraphQLClient(Unnumbered):
         self._outgoing: list[Payload] = []
         self._last_id = 0
         self.ping_rtt: float | None = None
-        self.stale = 0
-        self.undecodable = 0
+        self.stale: int = 0
+        self.undecodable: int = 0
 
     def hello(self, now: float) -> list[Any]:
         """The transport is open: initialise. `Ready` comes with the server's acknowledgement."""

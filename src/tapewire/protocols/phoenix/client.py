@@ -118,9 +118,9 @@ class PhoenixClient(Unnumbered):
         self._queued: set[str] = set()  # refs of the pushes among the outgoing
         self._last_ref = 0
         self._now = 0.0
-        self.stale = 0
-        self.unrouted = 0
-        self.undecodable = 0
+        self.stale: int = 0
+        self.unrouted: int = 0
+        self.undecodable: int = 0
 
     @property
     def ping_rtt(self) -> float | None:

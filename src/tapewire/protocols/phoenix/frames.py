@@ -7,6 +7,7 @@ client's serializer, its test vectors, and what a Phoenix 1.7 server was seen to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast, get_args
 
 import msgspec
@@ -89,7 +90,9 @@ class Codec:
         self.side: Side = side
         self._v1 = msgspec.json.Decoder(_V1FromServer if side == "client" else _V1FromClient)
         # For V2 this is msgspec's own decoder and nothing around it: the hot path.
-        self.decode_text = msgspec.json.Decoder(Frame).decode if version == "2.0.0" else self._decode_v1
+        self.decode_text: Callable[[Payload], Frame] = (
+            msgspec.json.Decoder(Frame).decode if version == "2.0.0" else self._decode_v1
+        )
 
     def encode(self, frame: Frame) -> Payload:
         """The message for `frame`: `bytes` of UTF-8, or `Binary` where the payload is.

@@ -63,7 +63,7 @@ class Presence:
         self._entries: Entries = {}
         self._synced = False
         self._pending: deque[_Diff] = deque(maxlen=MAX_PENDING_DIFFS)
-        self.dropped = 0
+        self.dropped: int = 0
 
     @property
     def synced(self) -> bool:

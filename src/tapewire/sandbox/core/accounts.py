@@ -28,8 +28,8 @@ class Account:
         self.name = name
         self.watched = watched
         self.deposited = deposit
-        self.cash = deposit
-        self.escrow = 0
+        self.cash: int = deposit
+        self.escrow: int = 0
         self.settled_profit = 0
         self.fees = 0
         self.open_orders: dict[str, Order] = {}

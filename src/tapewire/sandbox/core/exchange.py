@@ -72,8 +72,8 @@ class Exchange:
         self.markets: dict[str, Market] = {}
         self.closed_markets: deque[Market] = deque(maxlen=CLOSED_MARKETS)
         self.accounts: dict[str, Account] = {}
-        self.deposits = 0
-        self.trades = 0
+        self.deposits: int = 0
+        self.trades: int = 0
 
     def new_id(self) -> str:
         """The next id: a UUID, the same ones for the same seed."""

@@ -52,7 +52,7 @@ class Flow:
         seed: int | str = 1,
         settings: FlowSettings | None = None,
     ) -> None:
-        self.settings = settings or FlowSettings()
+        self.settings: FlowSettings = settings or FlowSettings()
         if self.settings.markets < 1:
             raise ConfigurationError("markets", self.settings.markets, "1 or more")
         self._exchange = exchange
@@ -62,7 +62,7 @@ class Flow:
         self._quotes: dict[str, list[str]] = {}
         self._listed = 0
         self._last_end_ns = 0
-        self.steps = 0
+        self.steps: int = 0
         for name in HOUSE:
             exchange.open_account(name, HOUSE_DEPOSIT, watched=False)
 

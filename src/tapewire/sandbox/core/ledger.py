@@ -92,9 +92,9 @@ class Ledger:
         self._max_topics = topics
         self._topics: OrderedDict[tuple[str, str], _Topic] = OrderedDict()
         self._order: deque[_Topic] = deque()  # the topic of each entry that is kept, the oldest first
-        self.size = 0
-        self.evicted = 0
-        self.published = 0
+        self.size: int = 0
+        self.evicted: int = 0
+        self.published: int = 0
 
     def append(self, venue: str, topic: str, event: str, payload: Any, now_ns: int) -> Entry:
         """Enter a publication. Do it before it is encoded, and send what the entry says."""

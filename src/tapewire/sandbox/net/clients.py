@@ -97,8 +97,8 @@ class Client(asyncio.Protocol):
     ) -> None:
         self.number = number
         self.face: Face | None = None
-        self.sent = 0
-        self.received = 0
+        self.sent: int = 0
+        self.received: int = 0
         self._port = port
         self._faults, self._carriage, self._clock = context.faults, context.carriage, context.clock
         self._max_outgoing = max_outgoing
@@ -148,7 +148,8 @@ class Client(asyncio.Protocol):
         if connection is not None:
             connection.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_SNDBUF, WIRE_BUFFER)
         self._loop = asyncio.get_running_loop()
-        self.opened_at = self.last_data_at = self._loop.time()
+        self.opened_at: float = self._loop.time()
+        self.last_data_at: float = self.opened_at
         if not self._port.admit(self):
             self.abort()
 

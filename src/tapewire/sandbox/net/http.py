@@ -94,7 +94,7 @@ class HttpLane:
         self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._head: h11.Request | None = None
         self._body = bytearray()
-        self.raw_head = b""
+        self.raw_head: bytes = b""
 
     @property
     def rest(self) -> bytes:

@@ -73,6 +73,11 @@ class Sandbox:
     Raises ConfigurationError for a host that is not loopback, an unknown venue, a bad number.
     """
 
+    max_outgoing: int
+    slow_timeout: float
+    slow_consumers: int
+    refused: int
+
     def __init__(
         self,
         *,
@@ -92,10 +97,10 @@ class Sandbox:
     ) -> None:
         _check(host, port, rate, market_life)
         self.clock: Clock = clock or SystemClock()
-        self.ledger = Ledger()
-        self.carriage = Carriage(lambda venue, topic: self.ledger.last_sequence(topic, venue=venue))
-        self.faults = Faults()
-        self.admin_token = Secret(secrets_module.token_urlsafe(24))
+        self.ledger: Ledger = Ledger()
+        self.carriage: Carriage = Carriage(lambda venue, topic: self.ledger.last_sequence(topic, venue=venue))
+        self.faults: Faults = Faults()
+        self.admin_token: Secret = Secret(secrets_module.token_urlsafe(24))
         self.rate = rate
         self.max_connections = max_connections
         self.max_outgoing, self.slow_timeout = max_outgoing, slow_timeout

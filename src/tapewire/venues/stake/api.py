@@ -66,7 +66,8 @@ class StakeAPI:
         clock: Clock | None = None,
         **dialing: Unpack[HttpDialing],
     ) -> None:
-        self.base_url, source = base_url_of(base_url)
+        address, source = base_url_of(base_url)
+        self.base_url: str = address
         self._announcement = Announcement(logger, "stake", [self.base_url], source)
         self._token = token_of(access_token)
         self._own = session_headers(headers, cookies, session_cookie)

@@ -69,7 +69,7 @@ class StakeAPIError(TapewireError):
         )  # not super(): the tapewire parents beside us want arguments of their own
         self.message = message
         self.status_code = status_code
-        self.errors = [dict(error) for error in errors[:MAX_ERRORS]]
+        self.errors: list[dict[str, Any]] = [dict(error) for error in errors[:MAX_ERRORS]]
 
 
 class AuthenticationError(StakeAPIError):
@@ -85,7 +85,7 @@ class RateLimitError(StakeAPIError):
 
     def __init__(self, message: str, *, retry_after: float | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
-        self.retry_after = retry_after or 0.0
+        self.retry_after: float = retry_after or 0.0
 
     @property
     def retryable(self) -> bool:
@@ -101,9 +101,9 @@ class ArgumentError(ValidationError, ConfigurationError):
 
     def __init__(self, argument: str, value: object, allowed: Iterable[object] | str) -> None:
         ConfigurationError.__init__(self, argument, value, allowed)
-        self.message = str(self)
-        self.status_code = None
-        self.errors = []
+        self.message: str = str(self)
+        self.status_code: None = None
+        self.errors: list[dict[str, Any]] = []
 
 
 class GameNotFoundError(StakeAPIError):

@@ -83,6 +83,9 @@ class StakeWebSocket:
 
     _listeners = 0  # of those who wait in `_listen`
 
+    uri: str
+    """Where `connect` goes."""
+
     def __init__(
         self,
         access_token: str | Secret | None = None,
@@ -105,7 +108,6 @@ class StakeWebSocket:
             raise ArgumentError("access_token", None, "your token, here or in STAKE_ACCESS_TOKEN")
         self.wire: Wire = wire
         self.uri, self._source = socket_url(wire, base_url)
-        """Where `connect` goes."""
         self.ws: StakeLine | None = None
         """The line; None while it is down."""
         self.subscriptions: list[str] = []

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FlightTimeout
 from datetime import UTC, datetime
 from functools import update_wrapper, wraps
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 from ...clock import Clock, SystemClock
 from ...errors import HttpError
@@ -120,8 +120,8 @@ class _Client:
             raise STXInvalidParameterException("argument", ", ".join(sorted(unknown)), known)
         plaintext = settings.get("allow_plaintext", False)
         config = resolve(**{name: settings.get(name) for name in names}, allow_plaintext=plaintext)  # type: ignore[arg-type]
-        self.origin = config.origin
-        self.user = settings.get("user") or User()
+        self.origin: str = config.origin
+        self.user: User = settings.get("user") or User()
         clock = settings.get("clock") or SystemClock()
         # What the environment says does not replace an account that was signed in on purpose.
         if config.email and config.password and (config.given or not self.user.is_known):
@@ -142,7 +142,7 @@ class _Client:
             "allow_plaintext": plaintext,
         }
         self._dialer = dialer_of(settings, STXInvalidParameterException, blocking=self._blocking)
-        self.announcement = Announcement(logger, "stx", [self.origin], config.source)
+        self.announcement: Announcement = Announcement(logger, "stx", [self.origin], config.source)
         """Says where calls and streams go, once, before the first of them."""
 
     def _perform(self, course: Course[T]) -> Any: ...  # blocking in STX, awaited in AsyncSTX
@@ -193,30 +193,30 @@ class _Client:
         version: str = yield Send(operations.api_version())
         return version
 
-    place_order = _calling(operations.place_order)
-    place_orders = _calling(operations.place_orders)
-    cancel_order = _calling(operations.cancel_order)
-    cancel_orders = _calling(operations.cancel_orders)
-    cancel_all_orders = _calling(operations.cancel_all_orders)
-    markets = _calling(operations.markets)
-    orders = _calling(operations.orders)
-    trades = _calling(operations.trades)
-    positions = _calling(operations.positions)
-    settlements = _calling(operations.settlements)
-    account = _calling(operations.account)
-    user_profile = _calling(operations.user_profile)
+    place_order: Final = _calling(operations.place_order)
+    place_orders: Final = _calling(operations.place_orders)
+    cancel_order: Final = _calling(operations.cancel_order)
+    cancel_orders: Final = _calling(operations.cancel_orders)
+    cancel_all_orders: Final = _calling(operations.cancel_all_orders)
+    markets: Final = _calling(operations.markets)
+    orders: Final = _calling(operations.orders)
+    trades: Final = _calling(operations.trades)
+    positions: Final = _calling(operations.positions)
+    settlements: Final = _calling(operations.settlements)
+    account: Final = _calling(operations.account)
+    user_profile: Final = _calling(operations.user_profile)
 
     # The wire's own names, which are those of the earlier generation (document 001).
-    confirm_orders = place_orders
-    confirmOrder = place_order  # noqa: N815
-    confirmOrders = place_orders  # noqa: N815
-    cancelOrder = cancel_order  # noqa: N815
-    cancelOrders = cancel_orders  # noqa: N815
-    cancelAllOrders = cancel_all_orders  # noqa: N815
-    confirm2Fa = confirm_2fa  # noqa: N815
-    marketInfos = markets  # noqa: N815
-    userOrders = orders  # noqa: N815
-    userProfile = user_profile  # noqa: N815
+    confirm_orders: Final = place_orders
+    confirmOrder: Final = place_order  # noqa: N815
+    confirmOrders: Final = place_orders  # noqa: N815
+    cancelOrder: Final = cancel_order  # noqa: N815
+    cancelOrders: Final = cancel_orders  # noqa: N815
+    cancelAllOrders: Final = cancel_all_orders  # noqa: N815
+    confirm2Fa: Final = confirm_2fa  # noqa: N815
+    marketInfos: Final = markets  # noqa: N815
+    userOrders: Final = orders  # noqa: N815
+    userProfile: Final = user_profile  # noqa: N815
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self.origin}, {self.user!r}>"

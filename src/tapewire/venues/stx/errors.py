@@ -80,7 +80,7 @@ class STXException(TapewireError):
         Exception.__init__(self, message)
         self.message = message
         self.status_code = status_code
-        self.errors = [dict(error) for error in errors]
+        self.errors: list[dict[str, Any]] = [dict(error) for error in errors]
         self.request_id = request_id
 
 
@@ -113,10 +113,10 @@ class STXInvalidParameterException(STXValidationException, ConfigurationError):
 
     def __init__(self, argument: str, value: object, allowed: Iterable[object] | str) -> None:
         ConfigurationError.__init__(self, argument, value, allowed)
-        self.message = str(self)
-        self.status_code = None
-        self.errors = []
-        self.request_id = None
+        self.message: str = str(self)
+        self.status_code: None = None
+        self.errors: list[dict[str, Any]] = []
+        self.request_id: None = None
 
 
 class STXNotFoundException(STXException):
@@ -128,7 +128,7 @@ class STXRateLimitException(STXException):
 
     def __init__(self, message: str, *, retry_after: float | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
-        self.retry_after = retry_after or 0.0
+        self.retry_after: float = retry_after or 0.0
 
     @property
     def retryable(self) -> bool:
@@ -196,7 +196,7 @@ class STXChannelException(STXException, SubscriptionError):
     ) -> None:
         STXException.__init__(self, message)
         self.topic = topic
-        self.reason = reason or message
+        self.reason: str = reason or message
         self.reply = reply
         self._retryable = retryable
 

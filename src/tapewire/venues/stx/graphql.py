@@ -76,7 +76,7 @@ class Page(Generic[T]):
 
     def __init__(self, items: Sequence[T], count: int) -> None:
         self._items = tuple(items)
-        self.count = count
+        self.count: int = count
 
     def __len__(self) -> int:
         return len(self._items)

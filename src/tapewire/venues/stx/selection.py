@@ -32,8 +32,8 @@ class Selection:
                 raise STXInvalidParameterException(f"Selection({field}=...)", wanted, "another Selection")
         if not fields and not nested:
             raise STXInvalidParameterException("Selection", "no fields", "at least one field")
-        self.values = fields
-        self.nested_values = nested
+        self.values: tuple[str, ...] = fields
+        self.nested_values: dict[str, Selection] = nested
 
     def compile(self) -> str:
         """The selection set with its braces."""

@@ -33,8 +33,8 @@ class Flight:
     """One sign-in under way. Whoever started it calls `land` or `crash`; all others wait for `landed`."""
 
     def __init__(self) -> None:
-        self.thread = threading.get_ident()
-        self.process = os.getpid()
+        self.thread: int = threading.get_ident()
+        self.process: int = os.getpid()
         self.landed: Future[None] = Future()
         self.landed.set_running_or_notify_cancel()  # from here on no waiter can cancel it for the others
 

@@ -62,7 +62,7 @@ class MarketBook(Standing):
         self.market_hash = market_hash
         self.base_token = base_token
         self.decimals = decimals
-        self.unreadable = 0
+        self.unreadable: int = 0
         """Rows so far that were left out because their values cannot be."""
         self._book: RestingOrderBook[int] = RestingOrderBook(int, price_below=ODDS_SCALE, may_cross=True)
         self._seen = seen

@@ -74,7 +74,7 @@ class ChannelSubscription:
         self.channel = channel
         self.positioned = positioned
         self.recoverable = recoverable
-        self.duplicates = 0
+        self.duplicates: int = 0
         """Publications dropped because their `messageId` had come already."""
         self._client = client
         self._since = since

@@ -49,6 +49,7 @@ from .events import (
 from .http import AsyncSXBet, HttpSettings
 from .listings import Listings
 from .overlap import Overlaps
+from .profile import Profile
 from .seeding import SeedBatcher
 from .watching import Watching
 
@@ -105,11 +106,11 @@ class SXBetClient(Watching):
         **settings: Unpack[HttpSettings],
     ) -> None:
         self._settings = settings
-        self.home = HomeLoop(self)
+        self.home: HomeLoop = HomeLoop(self)
         dialing = {**settings, "connector": connector, "max_size": max_size}
         self._dialer = dialer_of(dialing, SXBetInvalidParameter)
-        self.http = AsyncSXBet(**settings)
-        self.profile = self.http.profile
+        self.http: AsyncSXBet = AsyncSXBet(**settings)
+        self.profile: Profile = self.http.profile
         self._handlers = Handlers(EVENTS)
         self._notices: asyncio.Queue[tuple[str, Any]] = asyncio.Queue(MAX_NOTICES)
         self._notifier: asyncio.Task[None] | None = None
@@ -354,12 +355,11 @@ class SXBetClient(Watching):
         """What was closed or has ended is never opened again: another is made."""
         self._is_closed = False
         self._told = {}
-        self.seeds = SeedBatcher(self.http.orders_of_markets)
-        self.pool = pool = Pool(
-            lambda number: self._options(number, pool), capacity=self._channels, one_end=True
-        )
-        self.overlaps = Overlaps(pool)
-        self.listings = Listings(pool, self.http, self.profile)
+        self.seeds: SeedBatcher = SeedBatcher(self.http.orders_of_markets)
+        pool = Pool(lambda number: self._options(number, pool), capacity=self._channels, one_end=True)
+        self.pool: Pool = pool
+        self.overlaps: Overlaps = Overlaps(pool)
+        self.listings: Listings = Listings(pool, self.http, self.profile)
 
     async def _token(self, fresh: bool) -> Secret:
         return await self.http.token_provider(fresh)

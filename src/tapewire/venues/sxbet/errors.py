@@ -107,10 +107,10 @@ class SXBetInvalidParameter(SXBetRequestError, ConfigurationError):
 
     def __init__(self, argument: str, value: object, allowed: Iterable[object] | str) -> None:
         ConfigurationError.__init__(self, argument, value, allowed)
-        self.message = str(self)
-        self.status = None
+        self.message: str = str(self)
+        self.status: None = None
         self.code = ""
-        self.request_id = None
+        self.request_id: None = None
 
 
 class UnknownMarket(SXBetRequestError):
@@ -135,7 +135,7 @@ class SXBetRateLimitError(SXBetError):
 
     def __init__(self, message: str, *, retry_after: float | None = None, **facts: object) -> None:
         super().__init__(message, **facts)  # type: ignore[arg-type]
-        self.retry_after = retry_after or 0.0
+        self.retry_after: float = retry_after or 0.0
 
     @property
     def retryable(self) -> bool:

@@ -129,7 +129,7 @@ class AsyncSXBet:
         if unknown:
             allowed = sorted(HttpSettings.__annotations__)
             raise SXBetInvalidParameter("argument", ", ".join(sorted(unknown)), allowed)
-        self.profile = profile_of(settings.get("profile"))
+        self.profile: Profile = profile_of(settings.get("profile"))
         self.endpoints: Endpoints = resolve(
             settings.get("network"),
             host=settings.get("host"),
@@ -140,9 +140,9 @@ class AsyncSXBet:
         key = Sources().settle("api_key", settings.get("api_key") or None, "SXBET_API_KEY")
         self._key = secret(key, SXBetInvalidParameter)
         where = [self.endpoints.api_url, self.endpoints.realtime_url]
-        self.announcement = Announcement(logger, "sxbet", where, self.endpoints.source)
+        self.announcement: Announcement = Announcement(logger, "sxbet", where, self.endpoints.source)
         """Says where calls and streams go, once, before the first of them."""
-        self.unreadable = 0
+        self.unreadable: int = 0
         """Rows so far that no answer's reader understood: they are left out."""
         self._policy = checked_policy("retry", settings.get("retry")) or RetryPolicy()
         self._clock = settings.get("clock") or SystemClock()

@@ -31,7 +31,7 @@ class LevelBook(Standing):
     def __init__(self, market_hash: str, *, decimals: int = USDC_DECIMALS) -> None:
         self.market_hash = market_hash
         self.decimals = decimals
-        self.unreadable = 0
+        self.unreadable: int = 0
         """Books so far that were not taken because their values cannot be."""
         self._levels: OrderBook[int] = OrderBook(
             int, numbering=VERSIONED, price_below=ODDS_SCALE, may_cross=True

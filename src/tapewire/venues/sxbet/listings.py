@@ -55,7 +55,7 @@ class Listings:
 
     def __init__(self, pool: Pool, http: AsyncSXBet, profile: Profile) -> None:
         self.lookups: MarketBatcher[MarketRow] = MarketBatcher(self._find, max_batch=FIND_MARKETS)
-        self.channel = channel_for("markets", profile=profile)
+        self.channel: str = channel_for("markets", profile=profile)
         self._pool = pool
         self._http = http
         self._followers: dict[str, list[Callable[[MarketRow], None]]] = {}

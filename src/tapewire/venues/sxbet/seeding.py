@@ -50,7 +50,7 @@ class MarketBatcher(Generic[T]):
             raise SXBetInvalidParameter("max_batch", max_batch, f"1 to {MAX_BATCH}")
         if in_flight < 1:
             raise SXBetInvalidParameter("in_flight", in_flight, "1 or more")
-        self.requests = 0
+        self.requests: int = 0
         """Batches fetched so far, halves of refused ones included."""
         self._fetch = fetch
         self._window = window

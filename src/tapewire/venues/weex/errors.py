@@ -92,7 +92,7 @@ class WEEXRateLimitError(WEEXError):
 
     def __init__(self, message: str, *, retry_after: float | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
-        self.retry_after = BAN_SECONDS if retry_after is None else retry_after
+        self.retry_after: float = BAN_SECONDS if retry_after is None else retry_after
 
     @property
     def retryable(self) -> bool:
@@ -112,10 +112,10 @@ class WEEXInvalidArgument(WEEXParameterError, ConfigurationError):
 
     def __init__(self, argument: str, value: object, allowed: Iterable[object] | str) -> None:
         ConfigurationError.__init__(self, argument, value, allowed)
-        self.message = str(self)
+        self.message: str = str(self)
         self.code = ""
-        self.status = None
-        self.request_id = None
+        self.status: None = None
+        self.request_id: None = None
 
 
 class WEEXNotFoundError(WEEXRequestError):

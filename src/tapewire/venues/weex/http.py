@@ -100,10 +100,10 @@ class WeexAsyncClient:
         self.config = config
         self._clock = clock or SystemClock()
         self._fraction = fraction
-        self.time = VenueTime(self._clock)
+        self.time: VenueTime = VenueTime(self._clock)
         addresses = config.addresses
         places = [addresses.rest, addresses.public, addresses.private]
-        self.announcement = Announcement(logger, "weex", places, addresses.source)
+        self.announcement: Announcement = Announcement(logger, "weex", places, addresses.source)
         """Says where calls and streams go, once, before the first of them."""
         self._weight = weight_of(config.addresses.rest, self._clock)
         self._policy = RetryPolicy(max_attempts=config.max_retries + 1, initial_backoff=0.5, max_backoff=8.0)

@@ -82,10 +82,10 @@ class WeexProtocol(Unnumbered):
 
     def __init__(self, profile: Profile = V3) -> None:
         self.profile = profile
-        self.operations = Operations()
-        self.refusals = 0
-        self.unrouted = 0
-        self.undecodable = 0
+        self.operations: Operations = Operations()
+        self.refusals: int = 0
+        self.unrouted: int = 0
+        self.undecodable: int = 0
         self._now = 0.0
         self._greeted = False
         self._wanted: dict[str, int] = {}  # topic -> its latest request; 0 while it has not gone out

@@ -37,9 +37,9 @@ class VenueTime:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.offset_ms = 0
+        self.offset_ms: int = 0
         """The venue's clock less ours."""
-        self.is_known = False
+        self.is_known: bool = False
 
     def now_ms(self) -> int:
         """What the venue's clock shows now."""

@@ -122,7 +122,9 @@ class WeexWebSocketClient:
             raise WEEXInvalidArgument("retry", retry, "a RetryPolicy, or None to never give up")
         self.config = config
         self._dialer = dialer_of(dialing, WEEXInvalidArgument, only=SocketDialing)
-        self.http = WeexAsyncClient(config, clock=clock, fraction=fraction, **self._dialer.http)
+        self.http: WeexAsyncClient = WeexAsyncClient(
+            config, clock=clock, fraction=fraction, **self._dialer.http
+        )
         self._clock = clock or SystemClock()
         self._fraction = fraction
         self._profile = config.profile

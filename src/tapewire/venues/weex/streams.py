@@ -20,7 +20,7 @@ import msgspec
 
 from ...errors import BufferOverflow, NotSubscribed, SessionClosed, SubscriptionRefused, fresh_copy
 from ...marks import Gap, Mark, is_mark
-from ...session.buffers import EMPTY, Policy, make_buffer
+from ...session.buffers import EMPTY, Buffer, Policy, make_buffer
 from ...session.loop import SLICE_SECONDS, is_cancelled
 from ..kit.holding import Holding
 from .errors import ERRORS, WEEXInvalidArgument
@@ -76,8 +76,11 @@ class StreamCore:
             raise WEEXInvalidArgument("policy", policy, allowed)
         key = (lambda item: item.topic) if policy == "conflate" else None
         self.name = name
-        self.buffer = make_buffer(policy, capacity, on_full=self._overflowed, key=key)
-        self.delivered = self.marks = self.unseen_marks = self.undecodable = 0
+        self.buffer: Buffer = make_buffer(policy, capacity, on_full=self._overflowed, key=key)
+        self.delivered: int = 0
+        self.marks: int = 0
+        self.unseen_marks: int = 0
+        self.undecodable: int = 0
         self.now_ns = now_ns
         self.announces = announce
         """True where marks of the stream's own state are wanted: `Subscribing`, `Subscribed`."""
@@ -86,7 +89,7 @@ class StreamCore:
         self._convert = convert
         self._pending: deque[WeexMessage] = deque()
         self._converting: asyncio.Future[Iterable[WeexMessage]] | None = None
-        self.holding = Holding(name, self.leave, ERRORS.mapped)
+        self.holding: Holding = Holding(name, self.leave, ERRORS.mapped)
         self._started = self._left = False
         self._slice_began = 0.0  # when it last waited
         self._on_started = on_started
