@@ -1,10 +1,29 @@
 """What proves a topic's continuity, or says where it broke: routes, marks, holds, bridges, and what is fetched for it.
 
-Each topic has one route, a function that takes a publication. Until the first delivery after a gap the route goes
-through `_deliver_first`, which writes the mark before it; while a bridge or a snapshot is under way it leads into a
-bounded hold. Marks are written behind the old connection's last and before the new connection's first publication.
-What is fetched beside the stream, snapshots and history, runs in a task of its own and comes back as a turn, with the
-hold or the bridge that it was fetched for: where that is over, it is dropped.
+**A route** is a function that takes one publication of one topic; the reader looks it up by the topic's name and knows
+no more. What a topic is going through is told by where its route leads:
+
+* *nowhere* (there is none): it is not asked for, was left, or the read that ended it is over;
+* `_deliver_first`: it was asked for, and no answer has come. A publication that overtakes the answer closes the gap by
+  being delivered: the gap is written before it, and the route leads on;
+* `_hold_for_bridge`: the venue serves it again and did not replay what was missed, but its history may hold it. What
+  comes live waits behind the bridge, which is paged meanwhile, a few topics at a time;
+* *a consumer's `deliver`*, or one after the other where there are several: it is live. A consumer that waits for a
+  snapshot has its own hold behind that (`holds.py`), so that one may wait while another goes on.
+
+**A gap** opens where continuity was last proven (`open_gap`: the last read of the connection that was lost) and is
+closed once, by exactly one mark, behind the last publication of before and before the first of after:
+
+* `Reconnected(recovered=n)`, n publications follow that were missed: the venue replayed them, or the bridge is whole;
+* `Gap`, with the reason of the first loss: nobody can say what is missing. What had come live for bridges that were
+  lost themselves (`Fragment`) is delivered between two gaps, for the venue did deliver it;
+* no mark: nothing had been delivered before, so that nothing was broken.
+
+A stream that breaks on a living connection (a number is missing, a frame cannot be read) is marked at once; behind a
+bridge the mark waits in its place. A consumer with a snapshot begins a new hold for each of these.
+
+**What is fetched** beside the stream, snapshots and history, runs in a task of its own and comes back as a turn, with
+the hold or the bridge that it was fetched for: where that is over, result and failure are dropped alike.
 """
 
 from __future__ import annotations

@@ -12,6 +12,12 @@ Rules:
 * An exception of ours in the midst of a transition is the input `defect`: from every state it leads to one that some
   input leaves again, with the transport dropped.
 
+How one outage goes. A loss (`broken`) reports the topics disconnected, drops the transport and arms the back-off;
+`backoff over` asks for a token, connects, greets; `ready` reports the topics connected and arms the stable timer. Only
+`stable` ends the outage, so that a peer which accepts and drops is tried ever more slowly, unless it served us in
+between (`served`). Three things end a session otherwise: what no retry can heal (`refused`), a policy that is
+exhausted, and its owner. `supervised` turns the first two into a slow retry with an alarm each time.
+
 The diagram in docs/states.md is made from this table by `scripts/state_diagrams.py`; a test compares them.
 """
 

@@ -11,6 +11,12 @@ Rules:
 * A topic is named by many a `Topic` in its time, and asked for many times by one. What belongs to one attempt (its
   token, its snapshot, its timers) carries that attempt's number or the record itself, never the topic's name alone.
 
+How one topic goes. It waits while there is no connection. `connected` asks for it (an attempt: a new number, a
+deadline) and it is SUBSCRIBING until the peer's word: `confirmed`, or `refused` and `timed out`, which back off and ask
+again, or `rejected`, which ends it. `interrupted` is a loss on a living connection: the gap opens, and it is asked for
+anew after this topic's own back-off. ENDED is left by nothing but its owner: the consumers are told behind the read
+that said so, and the record is forgotten, so that whoever subscribes then begins a new one.
+
 The diagram in docs/states.md is made from this table; a test compares them.
 """
 

@@ -5,6 +5,18 @@ plain frames; any other frame (control, fragment, reserved bit, masked, too larg
 one while a fragmented message is in progress, goes to the library's sans-IO `ClientProtocol` through its public
 methods: that frame's bytes, not one more, so the fast path is never left for good. So does the handshake. Strictness
 is therefore the library's, and a property test compares the two for any bytes in any split.
+
+How a read is cut. The buffer holds what is not taken yet, from its beginning. Of each frame `measure` tells header and
+length as soon as they are there, and whether it is plain:
+
+* plain, whole: `cut_frames` takes it and all that follow it, one payload each, in one loop;
+* plain, cut off by the end of the read: it stays, moved to the front; `_needed` says how much must come before it is
+  worth looking again;
+* anything else: `_core_bytes` counts down the bytes of this one frame that belong to the core, over as many reads as
+  they take. What the core makes of it (a pong to send, a close, a piece of a message) is taken from it at once, so that
+  the order of the wire is kept. While a message is in pieces every frame goes there.
+
+The core sees no plain frame, so it needs none: RFC 6455 gives unfragmented data frames no state.
 """
 
 from __future__ import annotations
