@@ -238,7 +238,7 @@ async def test_the_rate_limit_is_kept_to_by_waiting_whoever_calls():
 
 
 async def test_clients_of_one_account_may_share_a_limiter():
-    limiter = RateLimiter(5)
+    limiter = RateLimiter(5, per=3600)  # so that a busy machine gives none back meanwhile
     async with (
         played() as sandbox,
         StakeAPI("tok", base_url=sandbox.url, limiter=limiter) as one,
@@ -247,7 +247,7 @@ async def test_clients_of_one_account_may_share_a_limiter():
         await one.get_user_balance()
         await other.get_user_balance()
     now = time.monotonic()
-    assert [limiter.reserve(now) > 0 for _ in range(4)].count(True) >= 1
+    assert [limiter.reserve(now) > 0 for _ in range(4)].count(True) == 1
 
 
 async def test_the_settings_may_come_from_the_environment(monkeypatch):
