@@ -355,6 +355,31 @@ async def test_a_channel_that_moves_after_a_reconnection_is_recovered_elsewhere(
         assert len(pool.sessions) == 2
 
 
+async def test_what_came_while_a_hole_was_bridged_moves_with_its_channel(clock):
+    network = MemoryNetwork()
+    async with (
+        CentrifugoPeer(network) as peer,
+        Pool(lambda number: make_options(clock, network), capacity=10) as pool,
+    ):
+        topics = [pool.subscribe(name, RECOVERABLE) for name in "abc"]
+        await asyncio.gather(*(topic.confirmed() for topic in topics))
+        publish(peer, "c", [1])
+        await asyncio.sleep(0.1)
+        network.to_server.delay = 0.5
+        peer.abort()
+        peer.publish_many("c", 1100)
+        await peer.subscribed("c", 2)
+        publish(peer, "c", [2, 3])  # while the pages of what was missed are under way
+        await asyncio.sleep(0.1)
+        peer.refuse_subscribe("c", 106)
+        peer.restart("c", "another")
+        await asyncio.sleep(20)
+        publish(peer, "c", [4])
+        await asyncio.sleep(1)
+        assert buffered(topics[2]) == [1, "gap unrecovered", 1102, 1103, "gap unrecovered", 1]
+        assert len(pool.sessions) == 2
+
+
 async def test_where_there_is_no_other_connection_a_full_one_is_a_refusal_that_says_so(clock):
     async with numbered_line(clock, peer={"channel_limit": 2}) as (session, _):
         await confirm_all(session, ["a", "b"])

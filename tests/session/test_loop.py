@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from tapewire.errors import WrongLoop
-from tapewire.session.loop import Loop
+from tapewire.session.loop import DRAINS, Loop
 
 
 class Judging:
@@ -152,6 +152,28 @@ async def test_after_a_suspend_the_socket_is_drained_before_anything_is_judged(c
     await asyncio.sleep(1)
     assert made.said == ["due", "settled"]
     assert made.judge.judged == [pytest.approx(resumed + 1)]
+
+
+async def test_a_drain_in_which_the_loop_is_held_up_again_is_none(clock):
+    made = Made(clock, Judging(clock.monotonic() + 1))
+    made.loop.rearm()
+    for _ in range(3):
+        await asyncio.sleep(0.5)
+        clock.suspend(3)
+    resumed = clock.monotonic()
+    await asyncio.sleep(0.5)
+    assert made.judge.judged == []
+    await asyncio.sleep(1)
+    assert made.judge.judged == [pytest.approx(resumed + 1)]
+
+
+async def test_a_loop_that_is_held_up_without_end_judges_all_the_same(clock):
+    made = Made(clock, Judging(clock.monotonic() + 1))
+    made.loop.rearm()
+    for _ in range(2 * DRAINS):
+        await asyncio.sleep(0.01)
+        clock.suspend(3)
+    assert made.judge.judged
 
 
 async def test_a_stopped_loop_calls_nothing(clock):

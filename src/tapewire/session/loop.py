@@ -49,6 +49,9 @@ LATE = 1.0
 GRACE = 1.0
 """Seconds to drain the socket after a late timer."""
 
+DRAINS = 5
+"""Drains in a row that were late themselves, for the loop was held up again; then it is judged all the same."""
+
 BLOCKED_SECONDS = 0.25
 """Whatever keeps the event loop this long without awaiting is reported by name."""
 
@@ -159,7 +162,7 @@ class Loop:
         self._resuming = self._settling = False
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0  # when `_timer` fires: not every event loop's handle says it
-        self._draining = False
+        self._drains = 0  # begun in a row, while nothing is judged
         self._home = _running_loop()
 
     # --- one thing at a time ----------------------------------------------------------------------------------------
@@ -308,7 +311,7 @@ class Loop:
         """Set the timer anew if it would fire after `deadline`. Without a timer nothing else is due."""
         if self._timer is None:
             self._set_timer(deadline)
-        elif self._due_at > deadline and not self._draining:
+        elif self._due_at > deadline and not self._drains:
             self._timer.cancel()
             self._set_timer(deadline)
 
@@ -319,7 +322,7 @@ class Loop:
         if judged is not None and (when is None or judged < when):
             when = judged
         if self._timer is not None:
-            if when is None or self._draining or self._due_at <= when:
+            if when is None or self._drains or self._due_at <= when:
                 return
             self._timer.cancel()
             self._timer = None
@@ -339,12 +342,12 @@ class Loop:
     def _on_timer(self) -> None:
         self._timer = None
         now = self.now()
-        if now - self._due_at > LATE and self._judge() is not None and not self._draining:
+        if now - self._due_at > LATE and self._judge() is not None and self._drains < DRAINS:
             # A suspended machine or a blocked loop: read what lies in the socket before anything is judged.
-            self._draining = True
+            self._drains += 1
             self._set_timer(now + GRACE)
             return
-        self._draining = False
+        self._drains = 0
         self.enter(partial(self._run_due, now))
         self.rearm()
 
