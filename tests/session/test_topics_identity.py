@@ -5,8 +5,14 @@ import asyncio
 import msgspec
 import pytest
 
-from tapewire.errors import ConfigurationError, RequestLost, SessionClosed, SubscriptionEnded
-from tapewire.marks import Gap, Resynced, Unsubscribed, is_mark
+from tapewire.errors import (
+    ConfigurationError,
+    RequestLost,
+    SessionClosed,
+    SubscriptionEnded,
+    SubscriptionRefused,
+)
+from tapewire.marks import Errored, Gap, Resynced, Unsubscribed, is_mark
 from tapewire.protocols.base import Confirmed, Refused, StreamPosition
 from tapewire.protocols.phoenix import PhoenixClient, Push
 from tapewire.retry import RetryPolicy
@@ -398,3 +404,40 @@ async def test_a_connection_that_may_ask_for_nothing_more_and_serves_nothing_is_
         subscription = session.subscribe("markets", announce=True)
         await subscription.confirmed()
         assert session.statistics().connections == 3
+
+
+class SpentForOne(PhoenixClient):
+    """A connection that serves what it has and may ask for nothing more: not for `markets`."""
+
+    def receive(self, payloads, now):
+        return [
+            Refused(item.topic, "no more refusals", retryable=True, full=True, spent=True)
+            if isinstance(item, Confirmed) and item.topic == "markets"
+            else item
+            for item in super().receive(payloads, now)
+        ]
+
+
+@pytest.mark.parametrize("announce", [False, True])
+async def test_of_a_connection_that_may_ask_for_nothing_more_one_is_told_once(clock, caplog, announce):
+    told, marks = [], []
+    async with line(clock, protocol=lambda token: SpentForOne(), resubscribe=QUICK) as (session, peer):
+        await session.subscribe("other").confirmed()
+        session.subscribe(
+            "markets",
+            handler=lambda item: None,
+            announce=announce,
+            on_mark=marks.append,
+            on_error=lambda error, item: told.append(error.reason),
+        )
+        await asyncio.sleep(300)
+        assert peer.events("markets").count("phx_join") > 10, "it is asked again, though"
+        assert told == ["no more refusals"]
+        peer.abort()
+        await asyncio.sleep(300)
+        late = session.subscribe("markets")
+        with pytest.raises(SubscriptionRefused, match="no more refusals"):
+            await late.confirmed()
+    assert told == ["no more refusals"] * 3, "of another connection it is said anew, and when somebody comes"
+    assert caplog.text.count("asking again") == 3
+    assert sum(isinstance(mark, Errored) for mark in marks) == 3 * announce

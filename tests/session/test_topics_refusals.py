@@ -112,6 +112,18 @@ async def test_what_the_venue_ended_has_its_word_as_the_reason(clock):
         )
 
 
+async def test_what_the_venue_ended_ends_no_run_forever_and_is_said_in_the_log(clock, caplog):
+    async with line(clock) as (session, peer):
+        ended = session.subscribe("market:1", handler=lambda item: None)
+        await ended.confirmed()
+        running = asyncio.ensure_future(session.run_forever())
+        peer.close_topic("market:1", {"reason": "market resulted"})
+        await asyncio.sleep(60)
+        assert not running.done()
+        assert "market:1: ended by the venue: market resulted" in caplog.text
+    await running
+
+
 async def test_who_waits_for_the_venues_word_while_the_session_closes_is_told_that_it_closed(clock):
     async with line(clock) as (session, peer):
         peer.ignore_join("markets")

@@ -137,7 +137,7 @@ class Pool:
         await self.close()
 
     async def run_forever(self) -> None:
-        """Wait until all sessions are closed. Raises what the first of them gave up for."""
+        """Wait until all sessions are closed. Raises what the first `run_forever` of a session raises."""
         waits: dict[Session, asyncio.Future[Any]] = {}
         grown: asyncio.Future[Any] | None = None
         try:

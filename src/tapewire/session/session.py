@@ -101,7 +101,10 @@ class Session:
         await self._driver.close()
 
     async def run_forever(self) -> None:
-        """Wait until the session is closed. Raises what it gave up for, or what ended one of its subscriptions."""
+        """Wait until the session is closed. Raises what it gave up for, or the error that ended a subscription.
+
+        That the peer ends a topic is no error: the log says so, and whoever iterates it is raised SubscriptionEnded.
+        """
         self._driver.wait_to_open("run_forever()")
         self._driver.listeners += 1
         try:

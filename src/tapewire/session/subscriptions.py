@@ -194,6 +194,7 @@ class Topic:
         "refusals",
         "renewals",
         "reply",
+        "spent",
         "state",
     )
 
@@ -205,6 +206,8 @@ class Topic:
         """Where the topic's own token comes from, if it has one."""
         self.fresh: bool = False
         """True where the token last given was not accepted (any more)."""
+        self.spent: Any = None
+        """The protocol of the connection that was told of as one that may ask for nothing more."""
         self.attempt: int = 0
         """The number of the attempt under way or confirmed, unique in its session; what is of an older one is stale."""
         self.asking: bool = False

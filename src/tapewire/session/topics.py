@@ -164,6 +164,7 @@ class Topics:
         topic = self.subscriptions.add(subscription.topic, params, position)
         topic.credentials = topic.credentials or credentials
         topic.consumers.append(subscription)
+        topic.spent = None  # who comes is told too
         if subscription.delivery.announce and topic.state is not SubscriptionState.SUBSCRIBED:
             subscription.deliver_mark(Subscribing())
         if topic.state is SubscriptionState.UNSUBSCRIBED:
@@ -384,8 +385,13 @@ class Topics:
         if event.retryable:
             topic.fresh = topic.fresh or event.unauthorized
             self._feed(topic, On.REFUSED, Loss("interrupted", event.reason, event.code))
-            self.announce_error(topic, event.reason, event.code)
-            self._loop.behind(partial(self._tell_refusal, topic, error, full=event.full))
+            again = False
+            if event.spent:  # it asked nobody: the same connection says the same for as long as it lives
+                told, topic.spent = topic.spent, self._connection.protocol
+                again = told is topic.spent
+            if not again:
+                self.announce_error(topic, event.reason, event.code)
+            self._loop.behind(partial(self._tell_refusal, topic, error, full=event.full, again=again))
         else:
             self._feed(topic, On.REJECTED, End(event.reason, event.code, error))
 
@@ -623,12 +629,13 @@ class Topics:
             if end.error is not None and not waited:
                 self._connection.report_failure(end.error)
 
-    def _tell_refusal(self, topic: Topic, error: SubscriptionRefused, *, full: bool) -> None:
+    def _tell_refusal(self, topic: Topic, error: SubscriptionRefused, *, full: bool, again: bool) -> None:
         """A first refusal is raised to whoever waits for it, and then it is theirs to ask again.
 
         Not to one that asked for announcements: it is told so by `Errored`, and goes on waiting. Nor, for as long as an
         answer may take, where the connection is full: a server frees a place a moment after it was left. Any other is
-        asked again by us, perhaps for long: the log, `last_error` and `on_error` say why nothing comes.
+        asked again by us, perhaps for long: the log, `last_error` and `on_error` say why nothing comes; not where they
+        would say it `again` of the same connection.
         """
         patient = full and self._loop.now() - topic.asked_at < self._options.subscribe_timeout
         for consumer in tuple(topic.consumers):
@@ -637,10 +644,11 @@ class Topics:
             if self._waiters.any_for(consumer):
                 self._waiters.refuse(consumer, error)
                 self.leave(consumer)
-        if all(consumer.buffer.ended for consumer in topic.consumers):
+        if again or all(consumer.buffer.ended for consumer in topic.consumers):
             return
         self._connection.note(error)
-        if is_worth_a_line(topic.refusals, 3):
+        is_first = topic.spent is not None and topic.spent is self._connection.protocol
+        if is_first or is_worth_a_line(topic.refusals, 3):
             text = shown(_named(topic.name, error))
             logger.warning("%s; asking again (refusal no. %d)", text, topic.refusals)
         for consumer in tuple(topic.consumers):

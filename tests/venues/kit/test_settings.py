@@ -80,6 +80,20 @@ async def test_the_variable_says_where_the_place_for_trying_things_is(
     assert STX_.origins(STX_.calling(region="ontario")) == [STX_.named_origin]
 
 
+@pytest.mark.parametrize(
+    "variable", ["https://stx.example.com", "stx.example.com", "http://localhost.example"]
+)
+@pytest.mark.parametrize("named", [{"region": "ontario", "env": "staging"}, {"env": "staging"}], ids=str)
+async def test_no_variable_leads_from_a_place_that_an_argument_names_to_another_server(
+    monkeypatch: pytest.MonkeyPatch, variable: str, named: dict[str, str]
+) -> None:
+    """Only this machine may play it: an argument is never overruled by somebody else's address."""
+    monkeypatch.setenv("STX_HOST", variable)
+    assert STX_.origins(STX_.calling(**named)) == ["https://api-staging.on.sportsxapp.com"]
+    if variable.startswith("https"):
+        assert STX_.origins(STX_.calling()) == [variable]
+
+
 async def test_a_profile_stands_behind_the_environment_and_before_the_default(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

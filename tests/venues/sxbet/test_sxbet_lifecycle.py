@@ -133,6 +133,30 @@ async def test_whoever_iterates_a_channel_is_raised_its_end_by_the_venue(clock):
         assert channel.state == "unsubscribed"
 
 
+@pytest.mark.parametrize("heeded", [False, True])
+async def test_a_channel_that_the_venue_ends_is_told_and_the_client_goes_on(clock, caplog, heeded):
+    async with venue_and_client(clock) as (venue, client):
+        await client.connect()
+        ended, other = client.new_subscription(TRADES, **BOTH), client.new_subscription("markets:global")
+        events = ("publication", "unsubscribed") if heeded else ("publication",)
+        told, heard = Told(ended, *events), Told(other, "publication")
+        await ended.ready()
+        await other.ready()
+        running = asyncio.ensure_future(client.run_forever())
+        venue.unsubscribe(TRADES, 2000)
+        await settled()
+        venue.publish("markets:global", 1)
+        await settled()
+        assert not running.done()
+        assert [context.data for context in heard.of("publication")] == [1]
+        assert ended.state == "unsubscribed"
+        assert told.names() == ["unsubscribed"] * heeded
+        warned = f"{TRADES}: ended by the venue: server unsubscribe (code 2000)" in caplog.text
+        assert warned is not heeded, "whoever is not told by the event is told by the log"
+        await client.disconnect()
+        await running
+
+
 async def test_an_iteration_ends_with_disconnect_and_its_channel_says_that_it_is_not_subscribed(clock):
     async with venue_and_client(clock) as (_, client):
         await client.connect()

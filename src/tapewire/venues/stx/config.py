@@ -1,10 +1,10 @@
 """Which host and which account: argument, then environment variable, then profile, then default (`kit.settings`).
 
 An empty string counts as not given, but for `host=`. A region or an environment that an argument names goes past
-STX_HOST; only the venue's own place for trying things, which is the default and holds no money, may be played elsewhere
-though it is named: STX_HOST says where it is. Profiles are the sections of `~/.stx/credentials` (INI: region, env,
-host, email, password; STX_CREDENTIALS_FILE names another file). The file holds passwords: one that others can read is
-refused.
+STX_HOST; only the venue's own place for trying things, which is the default, holds no money and is named in every
+sample of the pages, may be played on this machine though it is named: STX_HOST says where. Profiles are the sections of
+`~/.stx/credentials` (INI: region, env, host, email, password; STX_CREDENTIALS_FILE names another file). The file holds
+passwords: one that others can read is refused.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import configparser
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from ...secrets import Secret
+from ...transport.proxies import is_loopback
 from ..kit.settings import EITHER, Rank, Setting, Sources, address, whereabouts
 from .errors import STXInvalidParameterException
 from .url import DEFAULT_ENV, DEFAULT_REGION, ENVIRONMENTS, REGIONS, origin_of
@@ -83,14 +85,23 @@ def resolve(
 def _place(host: Setting, region: Setting, env: Setting, allow_plaintext: bool) -> tuple[str, str]:
     """The origin, and where it came from."""
     nearest = min(env, region, key=lambda setting: setting.rank)
-    is_default = (region.value, env.value) == (DEFAULT_REGION, DEFAULT_ENV)
+    # A sandbox plays the place of the samples here; no variable leads from it to another server.
+    is_played = (region.value, env.value) == (DEFAULT_REGION, DEFAULT_ENV) and _is_of_this_machine(host)
     found = whereabouts(
-        host, {}, STXInvalidParameterException, world=Rank.DEFAULT if is_default else nearest.rank
+        host, {}, STXInvalidParameterException, world=Rank.DEFAULT if is_played else nearest.rank
     )
     if found.host is None:
         return origin_of(region.value, env.value), nearest.source
     origin = address(found.host, EITHER, STXInvalidParameterException, plaintext=allow_plaintext)
     return origin, found.source
+
+
+def _is_of_this_machine(host: Setting) -> bool:
+    text = host.value if isinstance(host.value, str) else ""
+    try:
+        return is_loopback(urlsplit(text if "://" in text else f"https://{text}").hostname or "")
+    except ValueError:
+        return False
 
 
 def _one_of(names: Sequence[str], setting: Setting) -> Setting:

@@ -180,7 +180,11 @@ class STXWebSocket:
         await self._http.aclose()
 
     async def run_forever(self) -> None:
-        """Wait until the socket is closed. Raises what it gave up for, or what ended one of its channels."""
+        """Wait until the socket is closed. Raises what it gave up for, or the error that ended a channel.
+
+        An error is a refusal for good, or an overflow under policy `fail`. That the venue closes a channel
+        (`phx_close`) is none, and the others go on: the log says so, and whoever iterates it is raised it.
+        """
         self._home.check()
         await self._session.run_forever()
 

@@ -41,6 +41,9 @@ EVENTS = ("subscribing", "subscribed", "unsubscribed", "publication", "error", "
 HISTORY_PAGE = 1_000
 """Entries that the venue gives at once."""
 
+VENUE_ENDED = 2000
+"""The first of the venue's own codes for the end of a channel; those below are ours and answers to what was asked."""
+
 UNHEARD_SECONDS = 5.0
 """How long a channel may have handlers without being subscribed before the log says so."""
 
@@ -357,8 +360,12 @@ class ChannelSubscription:
         elif isinstance(mark, Errored):
             await self._handlers.call("error", ErrorContext(self._error_of(mark), channel=self.channel))
         elif isinstance(mark, Unsubscribed):
+            code = mark.code or 0
+            # What is iterated is raised it, and what ended with an error has a line of its own.
+            if self._wanted and code >= VENUE_ENDED and not self._handlers.has("unsubscribed"):
+                logger.warning("%s: ended by the venue: %s (code %d)", self.channel, mark.reason, code)
             self._told, self._wanted = "unsubscribed", False
-            context = UnsubscribedContext(self.channel, mark.code or 0, mark.reason)
+            context = UnsubscribedContext(self.channel, code, mark.reason)
             await self._handlers.call("unsubscribed", context)
         else:
             if not self._handlers.has("mark"):

@@ -231,7 +231,11 @@ class SXBetClient(Watching):
             await asyncio.gather(notifier, return_exceptions=True)
 
     async def run_forever(self) -> None:
-        """Wait until disconnected. Raises what ended a connection for good, or one of its channels."""
+        """Wait until disconnected. Raises what ended a connection for good, or the error that ended a channel.
+
+        An error is a refusal for good, or an overflow under policy `fail`. That the venue ends a channel (codes 2000 to
+        2499) is none, and the others go on: its `unsubscribed` fires, and whoever iterates it is raised it.
+        """
         self.home.check()
         await self.pool.run_forever()
 
