@@ -1,13 +1,13 @@
-"""What a venue's face is to the sandbox: its routes, its sockets, and how it words what happens at the exchange.
+"""What the sandbox and a venue's face are to each other: what a face is lent, its sockets, its HTTP routes.
 
 A face owns an exchange and its flow. It enters each publication in the ledger before it encodes it, tells the carriage
 which topics each socket is served, and the socket of what kind each message is, so that faults can be played on it that
-know no venue.
+know no venue. What faces have in common is `play.TopicFace`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
@@ -15,14 +15,11 @@ import msgspec
 from ..clock import Clock
 from ..protocols.base import Payload
 from .core.carriage import Carriage
-from .core.events import Event
-from .core.exchange import Exchange
 from .core.faults import Faults, Injected
-from .core.flow import Flow
 from .core.ledger import Entry, Ledger
 from .net.http import Request, Response
 
-__all__ = ["Face", "FaceContext", "MessageKind", "ReplayingFace", "Route", "Socket", "SocketHandler"]
+__all__ = ["FaceContext", "MessageKind", "ReplayingFace", "Route", "Socket", "SocketHandler"]
 
 MessageKind: TypeAlias = Literal["publication", "heartbeat", "control"]
 Route: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -54,7 +51,6 @@ class Socket(Protocol):
     @property
     def number(self) -> int:
         """The connection's number, as faults name it."""
-        ...
 
     def send(
         self, payloads: Sequence[Payload], kind: MessageKind = "control", entry: Entry | None = None
@@ -63,27 +59,21 @@ class Socket(Protocol):
 
         A client that does not read is disconnected.
         """
-        ...
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with a code."""
-        ...
 
     def abort(self) -> None:
         """Drop the connection without a close frame."""
-        ...
 
     def limit_outgoing(self, size: int) -> None:
         """Disconnect the client once more than so many bytes wait for it, where the sandbox does not allow fewer."""
-        ...
 
     def later(self, seconds: float, call: Callable[..., object], *arguments: object) -> None:
         """Call it after so long, unless the connection is over before."""
-        ...
 
     def stall(self, seconds: float) -> None:
         """Give the handler no messages for so long: what arrives meanwhile waits."""
-        ...
 
 
 class SocketHandler(Protocol):
@@ -91,58 +81,9 @@ class SocketHandler(Protocol):
 
     def received(self, payload: Payload) -> None:
         """One message of the client."""
-        ...
 
     def lost(self) -> None:
         """The socket is over."""
-        ...
-
-
-class Face(Protocol):
-    """One venue, played. Made with `(context)` and its own keyword arguments."""
-
-    name: str
-    exchange: Exchange
-    flow: Flow
-    idle_timeout: float
-    idle_code: int
-    slow_consumer_code: int
-    subprotocols: Sequence[str]
-    routes: Mapping[tuple[str, str], Route]
-    socket_paths: frozenset[str]
-    origins: frozenset[str]
-
-    def accept(self, request: Request, socket: Socket) -> SocketHandler | Response:
-        """A socket wants to open: its handler, or the HTTP response that refuses it."""
-        ...
-
-    def publish(self, events: Sequence[Event], now_ns: int) -> None:
-        """Word what happened, enter it in the ledger, send it to whoever subscribes."""
-        ...
-
-    def listening_accounts(self) -> list[str]:
-        """The accounts whose own streams somebody listens to now, sorted."""
-        ...
-
-    def joined_topics(self) -> list[str]:
-        """The topics that somebody has joined now."""
-        ...
-
-    def tick(self, now: float, now_ns: int) -> None:
-        """Called a few times a second: for the face's own deadlines."""
-        ...
-
-    def expire_tokens(self) -> int:
-        """Every access token given so far is expired from now on; returns how many accounts had one."""
-        ...
-
-    def end_topic(self, topic: str, *, crashed: bool) -> int:
-        """Crash or close the topic on every socket that has joined it; returns on how many."""
-        ...
-
-    def environment(self, url: str) -> dict[str, str]:
-        """The environment variables that lead the venue's SDK here."""
-        ...
 
 
 @runtime_checkable
@@ -154,12 +95,9 @@ class ReplayingFace(Protocol):
 
     def prune_history(self, topic: str | None, keep: int) -> int:
         """Forget all but the last `keep` publications that could be replayed; returns of how many topics."""
-        ...
 
     def restart_history(self, topic: str | None) -> int:
         """Number the publications anew and tell who listens; returns how many were told."""
-        ...
 
     def lose_place(self, topic: str | None) -> int:
         """Tell who listens to the topic, or every connection, that streams must be resumed; returns how many."""
-        ...

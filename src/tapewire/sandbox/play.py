@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ..protocols.base import Payload
+from .core.events import Event
 from .core.exchange import Exchange
 from .core.faults import Injected
 from .core.flow import Flow
 from .core.ledger import Entry
-from .face import FaceContext, MessageKind, Socket
+from .face import FaceContext, MessageKind, Route, Socket, SocketHandler
+from .net.http import Request, Response
 
 __all__ = ["MAX_HELD_BACK", "JoinGate", "Message", "TopicFace", "TopicListener", "Topics", "Venue"]
 
@@ -121,25 +124,21 @@ class JoinGate:
         decide(None)
 
 
-class TopicListener(Protocol):
-    """A socket's handler, as the topics that it has joined see it. `dialect`: what its publications are encoded for."""
+class TopicListener(SocketHandler, Protocol):
+    """A socket's handler, as the topics that it has joined see it. `dialect`: what publications are encoded for."""
 
     gate: JoinGate
 
     @property
     def dialect(self) -> str: ...
-
     def publish(self, entry: Entry, encoded: Any) -> None:
         """A publication of a topic that it has joined."""
-        ...
 
     def end(self, topic: str, *, crashed: bool) -> None:
         """The topic crashes, or is closed."""
-        ...
 
     def tick(self, now: float) -> None:
         """Called a few times a second: for the socket's own deadlines."""
-        ...
 
 
 L = TypeVar("L", bound=TopicListener)
@@ -177,34 +176,57 @@ class Topics(Generic[L]):
 
 
 class Venue(Protocol[L]):
-    """What a socket's handler needs of any face: it says goodbye when the socket is over."""
+    """What a socket's handler needs of any face. It calls `forget` when the socket is over."""
 
     name: str
     context: FaceContext
     topics: Topics[L]
 
-    def forget(self, socket: L) -> None:
-        """The socket is over."""
-        ...
+    def forget(self, socket: L) -> None: ...
 
 
-class TopicFace(Generic[L]):
-    """What the faces share. A face says how a publication is encoded, and what follows from events."""
+class TopicFace(ABC, Generic[L]):
+    """One venue, played. Made with `(context)` and its own keyword arguments.
+
+    `idle_timeout`: seconds that a client may be silent before it is closed with `idle_code`; `slow_consumer_code` is
+    for one that reads too slowly; `origins`: those that the venue's own clients send, whatever the address.
+    """
 
     name: str
     exchange: Exchange
     flow: Flow
+    idle_timeout: float
+    idle_code: int
+    slow_consumer_code: int
+    subprotocols: Sequence[str]
+    routes: Mapping[tuple[str, str], Route]
+    socket_paths: frozenset[str]
     origins: frozenset[str] = frozenset()
-    sockets: dict[L, None]
 
     def __init__(self, context: FaceContext) -> None:
         self.context = context
         self.topics: Topics[L] = Topics(context, self.name)
-        self.sockets = {}
+        self.sockets: dict[L, None] = {}
+
+    @abstractmethod
+    def accept(self, request: Request, socket: Socket) -> SocketHandler | Response:
+        """A socket wants to open: its handler, or the HTTP response that refuses it."""
+
+    @abstractmethod
+    def publish(self, events: Sequence[Event], now_ns: int) -> None:
+        """Send what follows from what happened at the exchange."""
+
+    @abstractmethod
+    def listening_accounts(self) -> list[str]:
+        """The accounts whose own streams somebody listens to now, sorted."""
+
+    @abstractmethod
+    def environment(self, url: str) -> dict[str, str]:
+        """The environment variables that lead the venue's SDK here."""
 
     def encode(self, entry: Entry, payload: Any, dialect: Any) -> Any:
-        """A publication as listeners of that dialect are given it."""
-        raise NotImplementedError
+        """A publication as listeners of that dialect are given it; as it is, where they encode it themselves."""
+        return payload
 
     def send(self, topic: str, event: str, payload: Any, now_ns: int) -> None:
         """Enter a publication in the ledger, and give it to whoever has joined the topic."""
@@ -234,16 +256,16 @@ class TopicFace(Generic[L]):
         return list(self.topics)
 
     def tick(self, now: float, now_ns: int) -> None:
-        """The sockets' own deadlines."""
+        """Called a few times a second: for the sockets' deadlines, and the face's own."""
         for socket in list(self.sockets):
             socket.tick(now)
 
     def expire_tokens(self) -> int:
-        """No access token runs out."""
+        """Every access token given so far is expired from now on; returns how many accounts had one."""
         return 0
 
     def end_topic(self, topic: str, *, crashed: bool) -> int:
-        """Crash or close a topic everywhere; returns on how many sockets."""
+        """Crash or close the topic on every socket that has joined it; returns on how many."""
         listeners = self.topics.of(topic)
         for listener in listeners:
             listener.end(topic, crashed=crashed)

@@ -102,6 +102,11 @@ class Injected(msgspec.Struct, kw_only=True):
 _TIMES = Parameter("whole number", "how often", 1, least=1, most=1_000_000)
 _SECONDS = Parameter("number", "for how long; left out: until it is lifted", least=0, most=86_400)
 _TOPIC = Parameter("text", "the topic on the wire; left out: any")
+_ONE_TOPIC = Parameter("text", "the topic on the wire", required=True)
+_REASON = Parameter("text", "the reason", "refused by the sandbox")
+_ERROR_CODE = Parameter(
+    "whole number", "the number of the error, where errors have one", 103, least=100, most=1999
+)
 _CONNECTION = Parameter("whole number", "the number of one connection; left out: all", least=1)
 _RETRY_AFTER = Parameter("number", "seconds in the Retry-After header", 1, least=0, most=3600)
 _UNTIL_RESET = Parameter("number", "after which they are reset all the same", 60, least=0, most=86_400)
@@ -161,12 +166,12 @@ _ALL = (
     Fault(
         "crash_channel",
         "the topic's process crashes on every socket that has joined it",
-        {"topic": Parameter("text", "the topic on the wire", required=True), "venue": _VENUE},
+        {"topic": _ONE_TOPIC, "venue": _VENUE},
     ),
     Fault(
         "close_channel",
         "the server closes the topic on every socket that has joined it",
-        {"topic": Parameter("text", "the topic on the wire", required=True), "venue": _VENUE},
+        {"topic": _ONE_TOPIC, "venue": _VENUE},
     ),
     Fault(
         "prune_history",
@@ -200,20 +205,16 @@ _ALL = (
         "refuse_join",
         "refuse joins with a reason",
         topic=_TOPIC,
-        reason=Parameter("text", "the reason", "refused by the sandbox"),
-        code=Parameter(
-            "whole number", "the number of the error, where errors have one", 103, least=100, most=1999
-        ),
+        reason=_REASON,
+        code=_ERROR_CODE,
         times=_TIMES,
     ),
     _standing(
         "refuse_rejoin",
         "refuse joins of a topic that was had before",
         topic=_TOPIC,
-        reason=Parameter("text", "the reason", "refused by the sandbox"),
-        code=Parameter(
-            "whole number", "the number of the error, where errors have one", 103, least=100, most=1999
-        ),
+        reason=_REASON,
+        code=_ERROR_CODE,
         times=_TIMES,
     ),
     _standing("ignore_join", "never answer a join", topic=_TOPIC, times=_TIMES),

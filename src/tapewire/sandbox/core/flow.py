@@ -95,10 +95,6 @@ class Flow:
         self._wander(market)
         return self._requote(market, now_ns) or self._take(market, now_ns)
 
-    def burst(self, count: int, now_ns: int) -> list[list[Event]]:
-        """`count` steps at once, each one's events apart."""
-        return [self.step(now_ns) for _ in range(count)]
-
     def _ending(self, now_ns: int) -> str | None:
         """The market whose time has come, if one's has: the oldest are first in the exchange's list."""
         settings = self.settings

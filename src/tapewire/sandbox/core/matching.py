@@ -11,12 +11,10 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["CLOSED_STATUSES", "Execution", "Order", "OrderStatus", "RestingOrders", "Side", "unit_cost"]
+__all__ = ["Execution", "Order", "OrderStatus", "RestingOrders", "Side", "unit_cost"]
 
 Side: TypeAlias = Literal["buy", "sell"]
 OrderStatus: TypeAlias = Literal["open", "filled", "cancelled", "partly_cancelled", "rejected"]
-
-CLOSED_STATUSES = frozenset({"filled", "cancelled", "partly_cancelled", "rejected"})
 
 
 class Order(msgspec.Struct, kw_only=True):

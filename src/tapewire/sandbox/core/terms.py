@@ -46,21 +46,17 @@ class Terms(Protocol):
 
     def refusal(self, order: Order, owner: Account, market: MarketLike) -> str:
         """Why the order may not be placed: its price, what its account holds; "" where it may."""
-        ...
 
     def set_aside(self, order: Order, owner: Account, market: MarketLike) -> int:
         """What the rest of the order may cost, and must be free in its account."""
-        ...
 
     def book(
         self, order: Order, owner: Account, trade: Trade, market: MarketLike, *, is_maker: bool
     ) -> Booked:
         """Settle a fill: the account's cash, escrow and positions are what they are after it."""
-        ...
 
     def worth(self, accounts: Iterable[Account], markets: Iterable[MarketLike]) -> int:
         """All cash, escrow and positions, and the fees that were paid: always what was deposited."""
-        ...
 
 
 class Collateralised:

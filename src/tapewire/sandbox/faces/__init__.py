@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import Any
 
 from ...errors import ConfigurationError, MissingExtra
-from ..face import Face, FaceContext
+from ..face import FaceContext
+from ..play import TopicFace
 
 __all__ = ["FACES", "make_face"]
 
@@ -19,7 +20,7 @@ FACES = {
 """Module and class of each venue's face."""
 
 
-def make_face(venue: str, context: FaceContext, **settings: Any) -> Face:
+def make_face(venue: str, context: FaceContext, **settings: Any) -> TopicFace[Any]:
     """The face of that venue. Raises ConfigurationError for one that has none, MissingExtra for what it needs."""
     if venue not in FACES:
         raise ConfigurationError("venues", venue, sorted(FACES))
@@ -30,5 +31,5 @@ def make_face(venue: str, context: FaceContext, **settings: Any) -> Face:
         if error.name is None or error.name.partition(".")[0] == "tapewire":
             raise
         raise MissingExtra("the sandbox", "sandbox", error.name) from error
-    face: Face = getattr(loaded, name)(context, **settings)
+    face: TopicFace[Any] = getattr(loaded, name)(context, **settings)
     return face

@@ -37,7 +37,6 @@ class Operations(Protocol):
 
     def run(self, name: str, given: dict[str, Any]) -> Any:
         """The value of one field of the root. Raises GraphQLError."""
-        ...
 
 
 class Operation:

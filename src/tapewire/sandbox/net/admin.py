@@ -16,7 +16,8 @@ from ...errors import ConfigurationError
 from ...secrets import Secret
 from ..core.faults import FAULTS
 from ..core.flow import HOUSE
-from ..face import Face, FaceContext
+from ..face import FaceContext
+from ..play import TopicFace
 from .http import Request, Response
 from .injection import Injection
 
@@ -42,7 +43,7 @@ class Admin:
         self,
         token: Secret,
         context: FaceContext,
-        faces: Mapping[str, Face],
+        faces: Mapping[str, TopicFace[Any]],
         injection: Injection,
         state: Callable[[], Mapping[str, Any]],
     ) -> None:

@@ -24,7 +24,8 @@ from websockets.server import ServerProtocol
 from ...protocols.base import Binary, Payload
 from ..core.faults import Injected
 from ..core.ledger import Entry
-from ..face import Face, FaceContext, MessageKind, Socket, SocketHandler
+from ..face import FaceContext, MessageKind, Socket, SocketHandler
+from ..play import TopicFace
 from .http import HttpLane, Request, Response
 
 __all__ = ["MAX_INBOUND", "MAX_OUTGOING", "SLOW_TIMEOUT", "Client", "Port"]
@@ -59,31 +60,20 @@ _wire_log.setLevel(logging.WARNING)  # the library logs request lines below that
 
 
 class Port(Protocol):
-    """What a connection asks of whoever listens, and tells it."""
+    """Who listens, as its connections see it.
 
-    def admit(self, client: Client) -> bool:
-        """Count a new connection in; False where there are too many."""
-        ...
+    `admit` counts a new one in, False where there are too many; `respond` answers HTTP; `accept` has the face and
+    handler of a socket, or the response that refuses it; `opened`, `slowed` and `ended` hear what has become of it.
+    """
 
-    async def respond(self, request: Request) -> Response:
-        """The answer to an HTTP request."""
-        ...
-
-    def accept(self, request: Request, socket: Socket) -> tuple[Face | None, SocketHandler | Response]:
-        """The face and handler of a socket that wants to open, or the response that refuses it."""
-        ...
-
-    def opened(self, client: Client) -> None:
-        """A connection has become a socket."""
-        ...
-
-    def slowed(self, client: Client) -> None:
-        """A client did not read fast enough and is being disconnected."""
-        ...
-
-    def ended(self, client: Client) -> None:
-        """A connection is over."""
-        ...
+    def admit(self, client: Client) -> bool: ...
+    async def respond(self, request: Request) -> Response: ...
+    def accept(
+        self, request: Request, socket: Socket
+    ) -> tuple[TopicFace[Any] | None, SocketHandler | Response]: ...
+    def opened(self, client: Client) -> None: ...
+    def slowed(self, client: Client) -> None: ...
+    def ended(self, client: Client) -> None: ...
 
 
 class Client(asyncio.Protocol):
@@ -96,7 +86,7 @@ class Client(asyncio.Protocol):
         self, number: int, port: Port, context: FaceContext, *, max_outgoing: int, slow_timeout: float
     ) -> None:
         self.number = number
-        self.face: Face | None = None
+        self.face: TopicFace[Any] | None = None
         self.sent: int = 0
         self.received: int = 0
         self._port = port

@@ -9,7 +9,8 @@ from ...errors import ConfigurationError
 from ...protocols.base import Binary
 from ..core.carriage import Carriage
 from ..core.faults import FAULTS, Faults, Injected
-from ..face import Face, FaceContext, ReplayingFace
+from ..face import FaceContext, ReplayingFace
+from ..play import TopicFace
 from .clients import Client
 
 __all__ = ["Injection"]
@@ -27,7 +28,7 @@ class Injection:
     def __init__(
         self,
         context: FaceContext,
-        faces: Mapping[str, Face],
+        faces: Mapping[str, TopicFace[Any]],
         clients: Mapping[int, Client],
         publish: Callable[[int], None],
         narrate: Callable[[str], None],
@@ -78,7 +79,7 @@ class Injection:
         joined = sorted({topic for face in self._played(venue) for topic in face.joined_topics()})
         return joined[:TOPICS_SHOWN] or "a topic that is joined; none is now"
 
-    def _played(self, venue: str | None) -> list[Face]:
+    def _played(self, venue: str | None) -> list[TopicFace[Any]]:
         return [face for name, face in self._faces.items() if venue in (None, name)]
 
     def _play(self, injected: Injected) -> int:
@@ -154,7 +155,7 @@ _TOUCHING: Mapping[str, Callable[[Carriage, Injected, int], None]] = {
 }
 """What each does to the streams of its connection; of what is muted each number is noted when it is."""
 
-_ON_FACES: Mapping[str, Callable[[Face, Mapping[str, Any]], int]] = {
+_ON_FACES: Mapping[str, Callable[[TopicFace[Any], Mapping[str, Any]], int]] = {
     "crash_channel": lambda face, params: face.end_topic(params["topic"], crashed=True),
     "close_channel": lambda face, params: face.end_topic(params["topic"], crashed=False),
     "expire_tokens": lambda face, _: face.expire_tokens(),

@@ -21,8 +21,9 @@ from ..core.activity import UserActivity
 from ..core.carriage import Carriage
 from ..core.faults import Faults, Injected
 from ..core.ledger import Ledger
-from ..face import Face, FaceContext, Route, Socket, SocketHandler
+from ..face import FaceContext, Route, Socket, SocketHandler
 from ..faces import FACES, make_face
+from ..play import TopicFace
 from .admin import PREFIX, Admin
 from .clients import MAX_OUTGOING, SLOW_TIMEOUT, Client
 from .http import Request, Response, is_loopback_host, is_loopback_origin
@@ -112,7 +113,7 @@ class Sandbox:
             ledger=self.ledger, carriage=self.carriage, faults=self.faults, clock=self.clock, seed=seed,
             market_life=market_life,
         )  # fmt: skip
-        self.faces: dict[str, Face] = {
+        self.faces: dict[str, TopicFace[Any]] = {
             venue: make_face(venue, context, **(settings or {}).get(venue, {})) for venue in _checked(venues)
         }
         self._activities = {
@@ -243,8 +244,8 @@ class Sandbox:
         """A connection is over."""
         known = self._clients.pop(client.number, None)
         if known is not None and client.venue is not None:
-            told = f"sent {client.sent} messages, received {client.received}"
-            self._narrate(f"{client.venue}: connection {client.number} is over ({told})")
+            counts = f"sent {client.sent} messages, received {client.received}"
+            self._narrate(f"{client.venue}: connection {client.number} is over ({counts})")
         if not self._clients:
             self._all_gone.set()
 
@@ -275,7 +276,9 @@ class Sandbox:
             return Response.of({"error": "method not allowed"}, 405, allow=", ".join(methods))
         return Response.error(404, "not found")
 
-    def accept(self, request: Request, socket: Socket) -> tuple[Face | None, SocketHandler | Response]:
+    def accept(
+        self, request: Request, socket: Socket
+    ) -> tuple[TopicFace[Any] | None, SocketHandler | Response]:
         """The face and handler of a socket that wants to open, or the response that refuses it."""
         refusal = self._refusal(request) or self._http_fault("socket_429")
         if refusal is not None:
@@ -317,10 +320,7 @@ class Sandbox:
 
     def _is_expected(self, origin: str, path: str) -> bool:
         """True for the Origin that a venue's own clients send, on that venue's sockets."""
-        return any(
-            path in face.socket_paths and origin in getattr(face, "origins", ())
-            for face in self.faces.values()
-        )
+        return any(path in face.socket_paths and origin in face.origins for face in self.faces.values())
 
     def _http_fault(self, limited: str) -> Response | None:
         now_ns = self.clock.time_ns()

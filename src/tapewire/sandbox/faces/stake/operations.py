@@ -22,13 +22,8 @@ class Venue(Protocol):
     exchange: Exchange
     vaults: dict[str, int]
 
-    def publish_balance(self, account: str, now_ns: int) -> None:
-        """Publish an account's balance where it has changed."""
-        ...
-
-    def publish_vault(self, account: str, change: int, now_ns: int) -> None:
-        """Publish that an account's vault holds more or less."""
-        ...
+    def publish_balance(self, account: str, now_ns: int) -> None: ...
+    def publish_vault(self, account: str, change: int, now_ns: int) -> None: ...
 
 
 class StakeOperations:

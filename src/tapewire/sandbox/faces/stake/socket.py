@@ -38,15 +38,10 @@ _ROUNDS = {"crash": "MultiplayerCrash", "slide": "MultiplayerSlide"}
 
 
 class StakeVenue(Venue["PageSocket | GraphQLSocket"], Protocol):
-    """What a socket needs of the face."""
+    """What a socket needs of the face: None is a token that is refused, and a channel that there is not."""
 
-    def account_of(self, token: str) -> str | None:
-        """The account of a token; None for one that is refused."""
-        ...
-
-    def key_of(self, channel: str, account: str | None) -> str | None:
-        """The ledger's topic of a channel; None where there is no such channel, or not without an account."""
-        ...
+    def account_of(self, token: str) -> str | None: ...
+    def key_of(self, channel: str, account: str | None) -> str | None: ...
 
 
 class PageSocket:

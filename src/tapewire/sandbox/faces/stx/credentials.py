@@ -57,8 +57,6 @@ class StxUser(msgspec.Struct, kw_only=True):
     two_factor: str | None = None
     admin: bool = False
     generation: int = 0
-    points: int = 0
-    last_login_at: str | None = None
 
     def __repr__(self) -> str:
         return f"<StxUser {self.uid}>"

@@ -46,22 +46,14 @@ def status_of(errors: Sequence[GraphQLError], has_data: bool) -> int:
 
 
 class Venue(Protocol):
-    """What operations need of the face."""
+    """What operations need of the face. `user_of` raises ApiProblem; `sign_in` opens a user's account."""
 
     exchange: Exchange
     accounts: StxAccounts
 
-    def user_of(self, token: str | None) -> StxUser:
-        """Whose token it is. Raises ApiProblem."""
-        ...
-
-    def sign_in(self, user: StxUser, now_ns: int) -> None:
-        """The user has signed in: open the account, publish it."""
-        ...
-
-    def publish(self, events: Sequence[Event], now_ns: int) -> None:
-        """Publish what follows."""
-        ...
+    def user_of(self, token: str | None) -> StxUser: ...
+    def sign_in(self, user: StxUser, now_ns: int) -> None: ...
+    def publish(self, events: Sequence[Event], now_ns: int) -> None: ...
 
 
 class StxOperations:

@@ -49,9 +49,7 @@ class StxVenue(Venue["StxSocket"], Protocol):
     messages: StxMessages
     presence: Presence
 
-    def cancel_all(self, uid: str) -> None:
-        """Cancel every open order of an account."""
-        ...
+    def cancel_all(self, uid: str) -> None: ...
 
 
 class StxSocket:

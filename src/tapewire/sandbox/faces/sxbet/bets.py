@@ -1,6 +1,6 @@
-"""Bets as SX Bet tells them: each fill once for its maker and once for its taker, and once for the whole bet. Pure.
+"""Bets as SX Bet publishes them: each fill once for its maker and once for its taker, and once for the whole bet. Pure.
 
-A bet is told when it is placed (`PENDING`), when the chain has confirmed it (`SUCCESS`), and, for the latest of a
+A bet is published when it is placed (`PENDING`), when the chain has confirmed it (`SUCCESS`), and, for the latest of a
 market, when the market ends (`settled`). Rows of one fill share `fillHash`, `orderHash` and `maker`. Source: sxbet.md
 1.3 and 1.4; which of these moments the venue tells is not documented exactly.
 """

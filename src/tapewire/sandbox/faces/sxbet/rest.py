@@ -47,13 +47,8 @@ class ApiRefusal(TapewireError):
 class TokenIssuer(Protocol):
     """Who gives tokens for API keys."""
 
-    def admits(self, api_key: str) -> bool:
-        """True if the key opens an account now."""
-        ...
-
-    def token_for(self, api_key: str) -> str:
-        """A token for the realtime server."""
-        ...
+    def admits(self, api_key: str) -> bool: ...
+    def token_for(self, api_key: str) -> str: ...
 
 
 class SxBetRest:

@@ -71,9 +71,7 @@ class SxBetVenue(Venue["SxBetSocket"], Protocol):
 
     histories: Histories
 
-    def judge(self, token: str) -> Verdict:
-        """Whether a token is good now."""
-        ...
+    def judge(self, token: str) -> Verdict: ...
 
 
 class SxBetSocket:

@@ -61,13 +61,8 @@ class Venue(Protocol):
     markets: WeexMarkets
     messages: AccountMessages
 
-    def now_ns(self) -> int:
-        """The venue's clock."""
-        ...
-
-    def publish(self, events: Sequence[Event], now_ns: int) -> None:
-        """Publish what follows."""
-        ...
+    def now_ns(self) -> int: ...
+    def publish(self, events: Sequence[Event], now_ns: int) -> None: ...
 
 
 class AccountRest:

@@ -75,12 +75,12 @@ class BookStream:
     def _changes(self, side: Side, before: _Window, now: _Window) -> list[list[str]]:
         changed = [tick for tick, lots in now[side].items() if before[side].get(tick) != lots]
         gone = [tick for tick in before[side] if tick not in now[side]]
-        return self._worded(_sorted(side, [*changed, *gone]), now[side])
+        return self._encode_levels(_sorted(side, [*changed, *gone]), now[side])
 
     def _levels(self, side: Side, state: _State) -> list[list[str]]:
-        return self._worded(state.window[side], state.window[side])
+        return self._encode_levels(state.window[side], state.window[side])
 
-    def _worded(self, ticks: Iterable[int], lots: dict[int, int]) -> list[list[str]]:
+    def _encode_levels(self, ticks: Iterable[int], lots: dict[int, int]) -> list[list[str]]:
         contract = self._contract
         return [[contract.price(tick), contract.size(lots.get(tick, 0))] for tick in ticks]
 

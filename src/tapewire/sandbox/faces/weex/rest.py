@@ -54,23 +54,15 @@ def limit_of(query: Mapping[str, str], default: int, most: int) -> int:
 
 
 class Venue(Protocol):
-    """What the routes need of the face."""
+    """What the routes need of the face. `account_of` raises WeexProblem; a `book` is as it was published last."""
 
     name: str
     context: FaceContext
     markets: WeexMarkets
 
-    def now_ns(self) -> int:
-        """The venue's clock."""
-        ...
-
-    def account_of(self, request: Request) -> str:
-        """The account that signed a request. Raises WeexProblem."""
-        ...
-
-    def book(self, symbol: str, depth: int) -> dict[str, Any]:
-        """The fields of a book as it was published last."""
-        ...
+    def now_ns(self) -> int: ...
+    def account_of(self, request: Request) -> str: ...
+    def book(self, symbol: str, depth: int) -> dict[str, Any]: ...
 
 
 class WeexRest:

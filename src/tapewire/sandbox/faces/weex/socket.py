@@ -48,19 +48,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WeexVenue(Venue["WeexSocket"], Protocol):
-    """What a socket needs of the face."""
+    """What a socket needs of the face: its clock, and the frame that a subscription begins with, if any."""
 
     exchange: Exchange
     markets: WeexMarkets
     snapshot_first: bool
 
-    def now_ns(self) -> int:
-        """The venue's clock."""
-        ...
-
-    def snapshot(self, topic: str) -> dict[str, Any] | None:
-        """The frame that a subscription begins with; None where it begins with nothing."""
-        ...
+    def now_ns(self) -> int: ...
+    def snapshot(self, topic: str) -> dict[str, Any] | None: ...
 
 
 class WeexSocket:
