@@ -1,5 +1,6 @@
 """Sockets of the played WEEX: chains of books, limits, faults, and that all that is sent stands in the ledger."""
 
+import asyncio
 import contextlib
 import json
 from decimal import Decimal
@@ -421,3 +422,18 @@ async def test_a_skewed_clock_expires_good_signatures_until_it_is_lifted():
 def test_the_contracts_must_be_some_and_different(symbols):
     with pytest.raises(ConfigurationError, match="symbols"):
         Sandbox(venues=["weex"], settings={"weex": {"symbols": symbols}})
+
+
+async def test_a_slow_subscription_holds_up_what_else_the_socket_would_be_sent():
+    async with played() as (sandbox, raw):
+        await subscribed(raw, "BTCUSDT@ticker")
+        sandbox.inject("slow_join", seconds=0.2, topic="ETHUSDT@ticker")
+        await raw.send('{"method":"SUBSCRIBE","params":["ETHUSDT@ticker"],"id":9}')
+        order = sandbox.faults.injected[-1]
+        await until(lambda: order.hits)
+        before = sandbox.ledger.last_sequence("BTCUSDT@ticker")
+        while sandbox.ledger.last_sequence("BTCUSDT@ticker") == before:
+            sandbox.step()
+            await asyncio.sleep(0)
+        first, second = await frames(raw, 2)
+        assert (first["id"], second["s"]) == (9, "BTCUSDT")
