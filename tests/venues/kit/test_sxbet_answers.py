@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from tapewire.retry import NO_RETRY
 from tapewire.venues.kit.answers import UnreadableAnswer
 from tapewire.venues.sxbet import AsyncSXBet, SXBetAnswerError, SXBetServerError, TokenUnavailable
+from tapewire.venues.sxbet.answers import Listed
 from tapewire.venues.sxbet.limits import Budgets
 from tests.venues.kit.wrong_answers import Operation, answering, right_answer, tried, wrong_answers
 from tests.venues.sxbet.fake_sxbet import KEY, MARKET, market_row, order_row
@@ -50,7 +52,9 @@ def whole(answer: Any) -> Any:
 
 def listing(name: str, call: Callable[[AsyncSXBet], Any]) -> Callable[[AsyncSXBet], Any]:
     async def taken(client: AsyncSXBet) -> Any:
-        return [row async for row in call(client)]
+        rows = call(client)
+        listed = [row async for row in rows]
+        return Listed.of(listed, rows.unreadable)
 
     return taken
 
@@ -115,6 +119,26 @@ async def test_a_right_answer_with_more_in_it_is_taken(operation: Operation) -> 
     async with answering() as venue, client_of(venue.url) as client:
         venue.give(right_answer(operation))
         assert await operation.call(client)
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.is_list], ids=str)
+async def test_a_list_says_how_many_of_its_rows_could_not_be_read(
+    operation: Operation, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with answering() as venue, client_of(venue.url) as client:
+        venue.give(right_answer(operation))
+        assert (await operation.call(client)).unreadable == 0
+        venue.give(msgspec.json.encode(operation.wrap([7, *operation.right, 7])))
+        found = await operation.call(client)
+        assert (len(found), found.unreadable, client.unreadable) == (1, 2, 2)
+    assert "2 of its rows cannot be read and are left out" in caplog.text
+
+
+async def test_the_orders_of_markets_say_how_many_could_not_be_read() -> None:
+    async with answering() as venue, client_of(venue.url) as client:
+        venue.give(msgspec.json.encode(whole([ORDER, 7])))
+        found = await client.orders_of_markets([MARKET])
+        assert (list(found), found.unreadable) == ([MARKET], 1)
 
 
 @pytest.mark.parametrize("name", ["markets", "trades", "bestOdds"])

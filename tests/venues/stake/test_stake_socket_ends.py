@@ -216,6 +216,24 @@ async def test_the_delays_are_those_given_before_connecting_and_begin_anew_each_
     assert ws.reconnect_delay == 3
 
 
+@pytest.mark.parametrize("first", [1, 5])
+async def test_a_venue_that_served_us_is_waited_for_no_longer_than_it_was_away(clock, first):
+    """Small waits in a row double what is shown; of it only as much is waited as the outage has lasted."""
+    network = MemoryNetwork()
+    fractions = iter([0.05] * 6)
+    ws = Recorder(clock, network, session_options={"fraction": lambda: next(fractions, 1.0)})
+    ws.reconnect_delay = first
+    task, link = await connected(ws, network)
+    await asyncio.sleep(60)
+    loop = asyncio.get_running_loop()
+    network.unreachable(times=6)
+    lost = loop.time()
+    link.close(1001)
+    link = await network.accept()
+    assert first <= loop.time() - lost < 2.5 * first
+    await closed(ws, task)
+
+
 @pytest.mark.parametrize("name", ["reconnect_delay", "max_reconnect_delay"])
 @pytest.mark.parametrize("seconds", [0, -1, "1", float("nan")])
 async def test_a_delay_that_cannot_be_waited_is_named(clock, name, seconds):

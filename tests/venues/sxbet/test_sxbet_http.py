@@ -388,7 +388,7 @@ async def test_a_listing_may_be_left_early(venue: FakeSXBet) -> None:
     async with client(venue) as api:
         rows = api.active_markets()
         assert (await anext(rows)).event_id == "L0"
-        await rows.aclose()  # type: ignore[attr-defined]
+        await rows.aclose()
     assert len(venue.requests) == 1
 
 

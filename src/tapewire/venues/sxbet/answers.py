@@ -1,29 +1,80 @@
 """The venue's answers over HTTP: an envelope, and in it rows, or one object, or a page that names its rows.
 
 What must be there is there, or it is SXBetAnswerError: a list that is missing is not an empty one. A row that cannot be
-read costs that row, never its neighbours, and the log says so; where none of them can, it is the answer that cannot.
+read costs that row, never its neighbours; the log says so, and so does the list, to whoever asked for it: `unreadable`
+is how many it lacks. Where none of the rows can be read, it is the answer that cannot.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Final, TypeVar, get_origin
+from typing import Any, Final, Self, TypeVar, get_origin
 
 import msgspec
 
 from ...errors import UndecodableFrame
 from ...transport.http import Reply
 from ..kit.answers import AnswerFault, Unreadable, read_typed, reading
-from .errors import SXBetAnswerError
+from .errors import ERRORS, SXBetAnswerError
 from .wire import no_number_in, read_rows
 
-__all__ = ["Answer", "Envelope"]
+__all__ = ["Answer", "Envelope", "Listed", "ListedByMarket", "Listing"]
 
 logger = logging.getLogger("tapewire.venues.sxbet")
 
 T = TypeVar("T")
+
+
+class Listed(tuple[T, ...]):  # noqa: SLOT001 - a tuple can have no slots beside its items
+    """A tuple of the rows that could be read. `unreadable`: how many more the venue gave; 0 where it is whole."""
+
+    unreadable: int = 0
+
+    @classmethod
+    def of(cls, rows: Iterable[T], unreadable: int) -> Self:
+        """Those rows, short of so many."""
+        made = cls(rows)
+        made.unreadable = unreadable
+        return made
+
+    @classmethod
+    def joined(cls, parts: Iterable[Listed[T]]) -> Self:
+        """The rows of all parts in their order, short of what any of them lacks."""
+        kept = list(parts)
+        return cls.of((row for part in kept for row in part), sum(part.unreadable for part in kept))
+
+
+class ListedByMarket(dict[str, tuple[T, ...]]):
+    """The rows of each market. `unreadable`: how many more the venue gave, of markets that cannot be told."""
+
+    unreadable: int = 0
+
+
+class Listing(AsyncIterator[T]):
+    """Iterate it with `async for`: row after row, the next page asked for when it is needed.
+
+    `unreadable`: how many rows the pages so far had that could not be read, and that are left out.
+    """
+
+    def __init__(self, pages: AsyncGenerator[Listed[T], None]) -> None:
+        self.unreadable = 0
+        self._pages = pages
+        self._rows: Iterator[T] = iter(())
+
+    async def __anext__(self) -> T:
+        with ERRORS.raising():
+            while True:
+                for row in self._rows:
+                    return row
+                page = await anext(self._pages)
+                self.unreadable += page.unreadable
+                self._rows = iter(page)
+
+    async def aclose(self) -> None:
+        """Ask for nothing more."""
+        await self._pages.aclose()
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +122,7 @@ class Answer:
                 raise Unreadable(f"data, {name}", "a whole number", "something else")
             return found
 
-    def rows(self, name: str, kind: type[T]) -> tuple[T, ...]:
+    def rows(self, name: str, kind: type[T]) -> Listed[T]:
         """The rows that the data is, or those that the page in it has under `name`."""
         with self.reading():
             data, path = self._data(), "data"
@@ -97,7 +148,7 @@ class Answer:
             raise Unreadable("data", "there", "missing")
         return data
 
-    def _read_rows(self, data: msgspec.Raw, path: str, kind: type[T]) -> tuple[T, ...]:
+    def _read_rows(self, data: msgspec.Raw, path: str, kind: type[T]) -> Listed[T]:
         try:
             found = read_rows(data, kind)
         except UndecodableFrame as error:
@@ -112,7 +163,7 @@ class Answer:
                 "GET %s: %d of its rows cannot be read and are left out: %s", self._path, left_out, fault
             )
             self._count(left_out)
-        return read
+        return Listed.of(read, left_out)
 
 
 def _is_broken(row: Any, kind: Any) -> bool:

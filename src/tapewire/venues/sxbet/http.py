@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from itertools import count
-from typing import Any, Final, Literal, Self, TypedDict, Unpack
+from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
 
 import msgspec
 
@@ -27,7 +27,7 @@ from ..kit.answers import PageTurner
 from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.fields import sequence, time_s
 from ..kit.settings import Announcement, Sources, secret
-from .answers import Answer
+from .answers import Answer, Listed, ListedByMarket, Listing
 from .arguments import checked_policy, checked_seconds
 from .errors import (
     ERRORS,
@@ -49,6 +49,8 @@ from .wire import MarketRow, OrderRow, TradeRow, read_object
 from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, BookV3Row, TokenReply, TradeV3Row
 
 __all__ = ["AsyncSXBet", "HttpSettings", "MarketFilter", "TradeFilter"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger("tapewire.venues.sxbet")
 
@@ -143,7 +145,7 @@ class AsyncSXBet:
         self.announcement: Announcement = Announcement(logger, "sxbet", where, self.endpoints.source)
         """Says where calls and streams go, once, before the first of them."""
         self.unreadable: int = 0
-        """Rows so far that no answer's reader understood: they are left out."""
+        """Rows so far, of all calls, that could not be read. A list that lacks some has an `unreadable` of its own."""
         self._policy = checked_policy("retry", settings.get("retry")) or RetryPolicy()
         self._clock = settings.get("clock") or SystemClock()
         self._budgets = settings.get("budgets") or budgets_for(self.endpoints.api_url, self._key, self._clock)
@@ -187,7 +189,7 @@ class AsyncSXBet:
         maker: str = "",
         event_id: str = "",
         base_token: str = "",
-    ) -> tuple[OrderRow, ...]:
+    ) -> Listed[OrderRow]:
         """All active orders of markets, of a maker or of an event. For many markets: `orders_of_markets`."""
         if bool(market_hashes) + bool(event_id) > 1 or not (market_hashes or maker or event_id):
             raise SXBetInvalidParameter(
@@ -196,7 +198,7 @@ class AsyncSXBet:
         hashes = comma_separated("market_hashes", market_hashes, MAX_MARKETS)
         if market_hashes and not maker:
             found = await self.orders_of_markets(market_hashes, base_token=base_token)
-            return tuple(row for rows in found.values() for row in rows)
+            return Listed.of((row for rows in found.values() for row in rows), found.unreadable)
         query = {
             "marketHashes": hashes,
             "maker": maker and checked_id("maker", maker),
@@ -207,25 +209,29 @@ class AsyncSXBet:
 
     async def orders_of_markets(
         self, market_hashes: Sequence[str], *, base_token: str = ""
-    ) -> dict[str, tuple[OrderRow, ...]]:
+    ) -> ListedByMarket[OrderRow]:
         """All active orders of each market, in as few requests as the venue allows; () for a market without any."""
         found: dict[str, list[OrderRow]] = {checked_id("market_hashes", name): [] for name in market_hashes}
         token = {"baseToken": checked_id("base_token", base_token)} if base_token else {}
         waiting = chunks(list(found), fitting(list(found), self._markets_per_request))
+        unreadable = 0
         while waiting:
             chunk = waiting.pop(0)
             rows = await self._orders_of_chunk(chunk, token)
             if rows is None:
                 waiting[:0] = chunks(chunk, -(-len(chunk) // 2))
                 continue
+            unreadable += rows.unreadable
             for row in rows:
                 if row.market_hash in found:
                     found[row.market_hash].append(row)
-        return {market_hash: tuple(rows) for market_hash, rows in found.items()}
+        listed = ListedByMarket({market_hash: tuple(rows) for market_hash, rows in found.items()})
+        listed.unreadable = unreadable
+        return listed
 
     async def best_odds(
         self, *, market_hashes: Sequence[str] = (), league_ids: Sequence[int] = (), base_token: str = ""
-    ) -> tuple[BestOddsMarketRow, ...]:
+    ) -> Listed[BestOddsMarketRow]:
         """The best makers' odds on each outcome, of markets or of leagues."""
         if bool(market_hashes) == bool(league_ids):
             raise SXBetInvalidParameter("market_hashes", list(market_hashes)[:3], "either this or league_ids")
@@ -234,31 +240,28 @@ class AsyncSXBet:
             {"marketHashes": comma_separated("market_hashes", chunk, MAX_MARKETS)}
             for chunk in chunks(market_hashes, fitting(market_hashes, MAX_MARKETS))
         ] or [{"leagueIds": ",".join(_whole("league_ids", league) for league in league_ids)}]
-        found: list[BestOddsMarketRow] = []
+        found: list[Listed[BestOddsMarketRow]] = []
         for query in queries:
             page = await self._data("orders", "/orders/odds/best", query | token)
-            found += page.rows("bestOdds", BestOddsMarketRow)
-        return tuple(found)
+            found.append(page.rows("bestOdds", BestOddsMarketRow))
+        return Listed.joined(found)
 
-    async def active_markets(self, **which: Unpack[MarketFilter]) -> AsyncIterator[MarketRow]:
+    def active_markets(self, **which: Unpack[MarketFilter]) -> Listing[MarketRow]:
         """Every active market, page by page."""
         known = {name: _camel(name) for name in MarketFilter.__annotations__}
         query = _query(dict(which), known) | {"pageSize": str(MARKETS_PAGE)}
-        async for page in self._pages("rest", "/markets/active", query, "paginationKey"):
-            for row in page.rows("markets", MarketRow):
-                yield row
+        pages = self._pages("rest", "/markets/active", query, "paginationKey")
+        return _listing(pages, "markets", MarketRow)
 
-    async def markets(self, market_hashes: Sequence[str]) -> tuple[MarketRow, ...]:
+    async def markets(self, market_hashes: Sequence[str]) -> Listed[MarketRow]:
         """Markets by their hashes, settled ones too; one that the venue does not know is left out."""
-        found: list[MarketRow] = []
+        found: list[Listed[MarketRow]] = []
         for chunk in chunks(list(dict.fromkeys(market_hashes)), FIND_MARKETS):
             query = {"marketHashes": comma_separated("market_hashes", chunk, FIND_MARKETS)}
-            found += (await self._data("rest", "/markets/find", query)).rows("", MarketRow)
-        return tuple(found)
+            found.append((await self._data("rest", "/markets/find", query)).rows("", MarketRow))
+        return Listed.joined(found)
 
-    async def trades(
-        self, *, page_size: int = TRADES_PAGE, **which: Unpack[TradeFilter]
-    ) -> AsyncIterator[TradeRow]:
+    def trades(self, *, page_size: int = TRADES_PAGE, **which: Unpack[TradeFilter]) -> Listing[TradeRow]:
         """Trades, page by page, each maker's and taker's side a row of its own."""
         if not 1 <= page_size <= TRADES_PAGE:
             raise SXBetInvalidParameter("page_size", page_size, f"1 to {TRADES_PAGE}")
@@ -268,11 +271,8 @@ class AsyncSXBet:
             raise SXBetInvalidParameter(
                 "trades", "no filter", "bettor, market_hashes, event_id or start_date"
             )
-        async for page in self._pages(
-            "trades", "/trades", query | {"pageSize": str(page_size)}, "paginationKey"
-        ):
-            for row in page.rows("trades", TradeRow):
-                yield row
+        pages = self._pages("trades", "/trades", query | {"pageSize": str(page_size)}, "paginationKey")
+        return _listing(pages, "trades", TradeRow)
 
     async def book_snapshot(self, market_hash: str) -> BookV3Row:
         """V3: the whole book of one market, the maker's perspective. Needs no key."""
@@ -281,45 +281,39 @@ class AsyncSXBet:
         )
         return data.object(BookV3Row)
 
-    async def event_book_snapshots(self, event_id: str) -> tuple[BookV3Row, ...]:
+    async def event_book_snapshots(self, event_id: str) -> Listed[BookV3Row]:
         """V3: the whole books of an event's markets."""
         data = await self._data(
             "rest", "/orderbook-v3/snapshot/event", {"eventId": checked_id("event_id", event_id)}
         )
         return data.rows("", BookV3Row)
 
-    async def best_odds_v3(self, market_hashes: Sequence[str]) -> tuple[BestOddsV3Row, ...]:
+    async def best_odds_v3(self, market_hashes: Sequence[str]) -> Listed[BestOddsV3Row]:
         """V3: the best level of each outcome of each market, the maker's perspective."""
-        found: list[BestOddsV3Row] = []
+        found: list[Listed[BestOddsV3Row]] = []
         for chunk in chunks(list(dict.fromkeys(market_hashes)), V3_BEST_ODDS):
             query = {"marketHashes": comma_separated("market_hashes", chunk, V3_BEST_ODDS)}
             page = await self._data("orders", "/orders-v3/odds/best", query)
-            found += page.rows("bestOdds", BestOddsV3Row)
-        return tuple(found)
+            found.append(page.rows("bestOdds", BestOddsV3Row))
+        return Listed.joined(found)
 
-    async def public_trades_v3(
-        self, *, market_hash: str = "", event_id: str = ""
-    ) -> AsyncIterator[TradeV3Row]:
+    def public_trades_v3(self, *, market_hash: str = "", event_id: str = "") -> Listing[TradeV3Row]:
         """V3: the public tape, page by page. Needs no key."""
         query = {"perPage": str(V3_PAGE)}
         if market_hash:
             query["marketHash"] = checked_id("market_hash", market_hash)
         if event_id:
             query["eventId"] = checked_id("event_id", event_id)
-        async for page in self._pages("trades", "/trades-v3/public", query, "nextKey"):
-            for row in page.rows("trades", TradeV3Row):
-                yield row
+        pages = self._pages("trades", "/trades-v3/public", query, "nextKey")
+        return _listing(pages, "trades", TradeV3Row)
 
-    async def own_v3(
-        self, what: Literal["orders", "fills", "trades", "positions"]
-    ) -> AsyncIterator[dict[str, Any]]:
+    def own_v3(self, what: Literal["orders", "fills", "trades", "positions"]) -> Listing[dict[str, Any]]:
         """V3: the key's own account, page by page; rows as the venue says them, for their shape is not published."""
         if what not in ("orders", "fills", "trades", "positions"):
             raise SXBetInvalidParameter("what", what, "orders, fills, trades or positions")
         budget: Budget = "orders" if what == "orders" else "trades" if what == "trades" else "rest"
-        async for page in self._pages(budget, f"/{what}-v3", {"perPage": str(V3_PAGE)}, "nextKey"):
-            for row in page.rows(what, dict[str, Any]):
-                yield row
+        pages = self._pages(budget, f"/{what}-v3", {"perPage": str(V3_PAGE)}, "nextKey")
+        return _listing(pages, what, dict[str, Any])
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
@@ -389,7 +383,7 @@ class AsyncSXBet:
 
     async def _orders_of_chunk(
         self, chunk: Sequence[str], query: Mapping[str, str]
-    ) -> tuple[OrderRow, ...] | None:
+    ) -> Listed[OrderRow] | None:
         """The chunk's orders, or None: ask for fewer markets at once."""
         query = {**query, "marketHashes": ",".join(chunk)}
         if len(chunk) == 1:
@@ -408,17 +402,21 @@ class AsyncSXBet:
             return None
         return rows.read
 
-    async def _all_orders(self, query: Mapping[str, str]) -> tuple[OrderRow, ...]:
+    async def _all_orders(self, query: Mapping[str, str]) -> Listed[OrderRow]:
         found: dict[str, OrderRow] = {}
+        unreadable = 0
         turner = PageTurner(MAX_PAGES)
         for page in count():
             rows = await self._orders_page(query, page)
             known = len(found)
+            unreadable += rows.read.unreadable
             found.update({row.order_hash: row for row in rows.read})
             if len(rows) < ORDERS_PAGE:
-                return tuple(found.values())
+                return Listed.of(found.values(), unreadable)
             if len(rows) > ORDERS_PAGE and len(found) == known:
-                return tuple(found.values())  # a venue that knows no paging gives all there are, each time
+                return Listed.of(
+                    found.values(), unreadable
+                )  # a venue that knows no paging gives all there are, each time
             with rows.answer.reading():
                 turner.turn(tuple(row.order_hash for row in rows.read))
         raise AssertionError("pages end")
@@ -427,9 +425,7 @@ class AsyncSXBet:
         answer = await self._data(
             "orders", "/orders", {**query, "page": str(page), "perPage": str(ORDERS_PAGE)}
         )
-        left_out = self.unreadable
-        read = answer.rows("", OrderRow)
-        return _OrdersPage(answer, read, len(read) + self.unreadable - left_out)
+        return _OrdersPage(answer, answer.rows("", OrderRow))
 
     def _count(self, unreadable: int) -> None:
         self.unreadable += unreadable
@@ -439,11 +435,18 @@ class _OrdersPage(msgspec.Struct, frozen=True):
     """One page of orders: those that could be read, and how many there were."""
 
     answer: Answer
-    read: tuple[OrderRow, ...]
-    size: int
+    read: Listed[OrderRow]
 
     def __len__(self) -> int:
-        return self.size
+        return len(self.read) + self.read.unreadable
+
+
+def _listing(pages: AsyncIterator[Answer], name: str, kind: type[T]) -> Listing[T]:
+    async def read() -> AsyncGenerator[Listed[T], None]:
+        async for page in pages:
+            yield page.rows(name, kind)
+
+    return Listing(read())
 
 
 def _camel(name: str) -> str:
