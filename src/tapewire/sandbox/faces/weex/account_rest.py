@@ -41,7 +41,7 @@ MAX_ROWS = 1000
 Act: TypeAlias = Callable[[str, Mapping[str, Any]], Any]
 
 
-class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class _OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An order as it was asked for, checked."""
 
     contract: Contract
@@ -193,7 +193,7 @@ class AccountRest:
             return _outcome(None, identifier, "newClientOrderId has been used before")
         return self._execute(account, wanted, now_ns)
 
-    def _execute(self, account: str, wanted: _Wanted, now_ns: int) -> Any:
+    def _execute(self, account: str, wanted: _OrderRequest, now_ns: int) -> Any:
         exchange, market = self._venue.exchange, self._markets.open[wanted.contract.symbol]
         reason = self._forbidden(wanted)
         if reason:
@@ -207,7 +207,7 @@ class AccountRest:
         self._venue.publish(events, now_ns)
         return _outcome(order, wanted.client_order_id, order.reason)
 
-    def _forbidden(self, wanted: _Wanted) -> str:
+    def _forbidden(self, wanted: _OrderRequest) -> str:
         """Why the order's time in force forbids it now, if it does."""
         book = self._markets.open[wanted.contract.symbol].book
         other: Side = "sell" if wanted.side == "buy" else "buy"
@@ -222,7 +222,7 @@ class AccountRest:
             return "a FOK order cannot be filled at once"
         return ""
 
-    def _checked(self, body: Mapping[str, Any]) -> _Wanted:
+    def _checked(self, body: Mapping[str, Any]) -> _OrderRequest:
         for name in ("symbol", "side", "positionSide", "type", "quantity"):
             if body.get(name) in (None, ""):
                 raise WeexProblem(-1141, f"Parameter '{name}' cannot be empty.")
@@ -241,7 +241,7 @@ class AccountRest:
         if identifier is not None and not (isinstance(identifier, str) and len(identifier) <= 36):
             raise WeexProblem(-1180, "newClientOrderId must be 1 to 36 characters.")
         reduces = body.get("reduceOnly") in (True, "true")
-        return _Wanted(
+        return _OrderRequest(
             contract=contract,
             side="buy" if body["side"] == "BUY" else "sell",
             tick=_number(contract.tick, body, "price") if is_limit else None,
@@ -291,7 +291,7 @@ class AccountRest:
         for position, contract in self._held(account):
             if body.get("symbol") not in (None, "", contract.symbol):
                 continue
-            wanted = _Wanted(
+            wanted = _OrderRequest(
                 contract=contract,
                 side="buy" if position.is_short else "sell",
                 tick=None,
