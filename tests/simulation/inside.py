@@ -23,7 +23,7 @@ def dead_ends(session: Session) -> Iterator[str]:
         yield text
     due, timer = driver.loop.timers.next(), driver.loop._timer
     if due is not None and (
-        timer is None or timer.cancelled() or (driver.loop._due_at > due and not driver.loop._draining)
+        timer is None or timer.cancelled() or (driver.loop._due_at > due and not driver.loop._drains)
     ):
         yield f"a deadline is set, and no timer of the loop for it (session {session.state})"
     for topic in driver.topics.subscriptions:

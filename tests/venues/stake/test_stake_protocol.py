@@ -172,3 +172,22 @@ def test_whatever_the_bytes_it_answers_with_a_list(payloads):
             assert topic not in over
         elif isinstance(item, Ended | Refused | Interrupted):
             over.add(topic)
+
+
+def test_what_comes_at_once_of_a_channel_that_is_asked_for_again_is_of_the_subscription_before():
+    client = opened()
+    client.subscribe("c")
+    client.unsubscribe("c")
+    client.subscribe("c")
+    assert client.receive(Script().publish("c", 1), T0) == [], "the venue may not have come to the leave yet"
+    assert client.stale == 1
+    assert client.handle_timer(T0 + 0.25) == [Confirmed("c")]
+    assert frames(client.receive(Script().publish("c", 4), T0 + 0.3)) == [("c", {"number": 4})]
+
+
+def test_a_channel_that_was_never_left_begins_with_its_first_message():
+    client = opened()
+    client.subscribe("c")
+    first, publication = client.receive(Script().publish("c", 1), T0)
+    assert first == Confirmed("c")
+    assert frames([publication]) == [("c", {"number": 1})]

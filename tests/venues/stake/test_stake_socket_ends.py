@@ -335,7 +335,7 @@ async def test_a_channel_left_and_asked_for_again_at_once_is_not_taken_for_ended
     await sent(link)
     await ws.unsubscribe("bets")
     await ws.subscribe("bets")
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.3)  # what came sooner might be of the subscription before
     say(link, news("bets", 1))
     await asyncio.sleep(0.1)
     assert (ws.subscriptions, ws.seen, errors) == (["bets"], [news("bets", 1)], [])
@@ -356,7 +356,7 @@ async def test_what_was_buffered_of_a_channel_that_was_left_is_not_given_to_on_m
     await asyncio.sleep(0.5)
     await ws.unsubscribe("bets")
     await ws.subscribe("bets")
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.3)
     say(link, news("bets", 10))
     await asyncio.sleep(20)
     assert ws.seen == [0, 1, 10]

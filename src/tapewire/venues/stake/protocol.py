@@ -3,6 +3,9 @@
 Rules (document 003; what it leaves open is ours, and stands in NOTES.md):
 * No message confirms a subscription. It counts as confirmed with its first message, or when nothing has been said
   against it for `settle` seconds.
+* No message says which of our subscriptions it is of. Where a channel was left on this connection and is asked for
+  again, what comes within `settle` seconds may be of the former subscription, with a hole behind it: it is dropped, as
+  what comes of a channel that was left is, and the new subscription begins after it.
 * `{"type":"error","channel":...}` before that refuses, and interrupts after it; `"interrupted"` always does the latter,
   and `"unsubscribed"` ends a channel.
 * Nothing is numbered: what one connection carried is delivered as it carried it, and every loss of the line is a mark.
@@ -85,7 +88,10 @@ class PageClient(Unnumbered):
         self._settle = settle
         self._confirmed: dict[str, bool] = {}
         self._pending: OrderedDict[str, float] = OrderedDict()  # when each counts as confirmed, in order
-        self._left: OrderedDict[str, None] = OrderedDict()
+        self._left: OrderedDict[str, bool] = (
+            OrderedDict()
+        )  # True: by us, and the venue has yet to come to that
+        self._former: set[str] = set()  # asked for again: what comes before they settle is of before
         self._outgoing: list[Payload] = []
         self._last_ref = 0
         self._queued: set[str] = set()
@@ -116,6 +122,9 @@ class PageClient(Unnumbered):
             if channel != OTHER and head.type in _STOPS:
                 self._stopped(channel, head, items)
                 continue
+            if channel in self._former:
+                self.stale += 1
+                continue
             self._confirm(channel, items)
             items.append(PageFrame(channel, Raw(payload), head.payload))
         return items
@@ -124,7 +133,8 @@ class PageClient(Unnumbered):
         """Ask for a channel. `OTHER` is asked of nobody: it is what belongs to no channel."""
         if topic != OTHER:
             self._outgoing.append(msgspec.json.encode({"type": "subscribe", "channel": topic}))
-        self._left.pop(topic, None)
+        if self._left.pop(topic, False):
+            self._former.add(topic)
         self._confirmed[topic] = False
         self._pending.pop(topic, None)
         self._pending[topic] = self._now() + (0.0 if topic == OTHER else self._settle)
@@ -132,7 +142,7 @@ class PageClient(Unnumbered):
     def unsubscribe(self, topic: str) -> None:
         """Leave a channel, in words that are ours: the page has none."""
         if topic in self._confirmed:
-            self._forget(topic)
+            self._forget(topic, ours=True)
             if topic != OTHER:
                 self._outgoing.append(msgspec.json.encode({"type": "unsubscribe", "channel": topic}))
 
@@ -183,6 +193,7 @@ class PageClient(Unnumbered):
     def _confirm(self, topic: str, items: list[Any]) -> None:
         if self._confirmed.get(topic) is False:
             self._confirmed[topic] = True
+            self._former.discard(topic)
             del self._pending[topic]
             items.append(Confirmed(topic))
 
@@ -197,10 +208,11 @@ class PageClient(Unnumbered):
         else:
             items.append(Refused(channel, reason))
 
-    def _forget(self, topic: str) -> None:
+    def _forget(self, topic: str, *, ours: bool = False) -> None:
         del self._confirmed[topic]
         self._pending.pop(topic, None)
-        self._left[topic] = None
+        self._former.discard(topic)
+        self._left[topic] = ours and topic != OTHER
         if len(self._left) > MAX_LEFT:
             self._left.popitem(last=False)
 
