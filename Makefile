@@ -14,11 +14,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 UV = $(or $(shell command -v uv 2>/dev/null),$(wildcard $(BIN)/uv))
+LOWER_FLOORS := session protocols book transport model
 DROP_INS = $(patsubst %/pyproject.toml,%,$(wildcard drop_in/*/pyproject.toml))
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check check-mypy check-rest format test-real test-versions faults bench soak simulate mutants lock clean
+.PHONY: help install demo test check check-mypy check-rest format test-real test-versions faults bench soak simulate mutants coverage lock clean
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -76,13 +77,22 @@ simulate: $(INSTALLED) ## random faults on virtual time, 10,000 seeds a wire; AR
 mutants: $(INSTALLED) ## deliberate faults of the engine, each of which must be found
 	$(BIN)/pytest -n auto -m mutants $(ARGS)
 
+coverage: $(INSTALLED) ## lines and branches of the lower floors that their tests run through, from one run
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -n auto -q $(addprefix tests/,$(LOWER_FLOORS)) \
+		tests/properties tests/conformance tests/testing $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+	@for room in $(LOWER_FLOORS); do \
+		echo "$$room: $$($(BIN)/coverage report --include="*/tapewire/$$room/*" --format=total) %"; done
+
 lock: | $(BIN)/python ## write requirements.lock anew; ARGS=--upgrade for newer versions
 	@[ -n "$(UV)" ] || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	$(or $(UV),$(BIN)/uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
 		--group dev --custom-compile-command "make lock" --output-file requirements.lock $(ARGS) pyproject.toml
 
 clean: ## remove .venv, caches and what was built
-	rm -rf $(VENV) .venv-bench build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-bench .coverage .coverage.* build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests drop_in benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(BIN)/python:
