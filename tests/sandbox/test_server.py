@@ -604,3 +604,15 @@ async def test_the_accounts_are_told_but_the_house_s():
         [(uid, account)] = told["stx"].items()
         assert (uid, account["cash"], account["escrow"]) == (user.uid, 1_000_000 - 7, 7)
         assert [order["quantity"] for order in account["open_orders"]] == [7]
+
+
+@pytest.mark.parametrize(
+    ("venue", "path"),
+    [("sxbet", "/connection/websocket"), ("stake", "/_api/websockets"), ("weex", "/v3/ws/public")],
+)
+async def test_a_socket_whose_handshake_fails_is_forgotten_and_takes_no_place(venue, path):
+    async with Sandbox(rate=0, venues=[venue]) as sandbox:
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+        assert b" 400 " in await answer_to(sandbox, head.encode())  # it names no key
+        await until(lambda: not sandbox.state()["connections"])
+        assert not sandbox.faces[venue].sockets

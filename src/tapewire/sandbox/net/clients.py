@@ -232,6 +232,7 @@ class Client(asyncio.Protocol):
             self._write(self._lane.encode(outcome)[0])
             self._hang_up()
             return
+        self._handler = outcome  # it is told when the connection is over, though the handshake may fail
         offered = face.subprotocols
         ws = ServerProtocol(
             max_size=MAX_INBOUND,
@@ -251,7 +252,7 @@ class Client(asyncio.Protocol):
         if response.status_code != 101:
             self._hang_up()
             return
-        self._ws, self.face, self._handler = ws, face, outcome
+        self._ws, self.face = ws, face
         self._port.opened(self)
         rest = self._lane.rest
         if rest:
