@@ -36,8 +36,7 @@ class JoinGate:
     While a join takes long nothing but heartbeats goes out: what else is sent waits, and follows the join's answer.
     `flush` sends what a decision that came late has left to be said. What the client sends meanwhile waits in the
     socket; a handler that must go on reading gives `resume`, which is called when the join is over. `overflow` is
-    called when too much waits; by default the socket is closed (1011). A handler sets `is_over` when it is done with
-    the socket.
+    called when too much waits; by default the socket is closed (1011). `is_over` says that nothing more may go out.
     """
 
     def __init__(
@@ -151,21 +150,31 @@ class Topics(Generic[L]):
         self._carriage = context.carriage
         self._venue = venue
         self._listeners: dict[str, dict[L, None]] = {}
+        self._joined: dict[L, dict[str, None]] = {}
 
     def join(self, topic: str, listener: L) -> None:
         """It is given the topic from here on."""
         self._listeners.setdefault(topic, {})[listener] = None
+        self._joined.setdefault(listener, {})[topic] = None
         self._carriage.begin(self._venue, topic, listener.gate.number)
 
     def leave(self, topic: str, listener: L) -> bool:
         """It has left, was made to, or is over. False where it had not joined."""
         self._carriage.end(self._venue, topic, listener.gate.number, line_over=listener.gate.is_over)
-        listeners = self._listeners.get(topic, {})
-        was_there = listener in listeners
-        listeners.pop(listener, None)
+        joined, listeners = self._joined.get(listener, {}), self._listeners.get(topic, {})
+        if topic not in joined:
+            return False
+        del joined[topic], listeners[listener]
+        if not joined:
+            del self._joined[listener]
         if not listeners:
-            self._listeners.pop(topic, None)
-        return was_there
+            del self._listeners[topic]
+        return True
+
+    def leave_all(self, listener: L) -> None:
+        """It is over."""
+        for topic in list(self._joined.get(listener, ())):
+            self.leave(topic, listener)
 
     def of(self, topic: str) -> list[L]:
         """Who has joined the topic."""
@@ -176,7 +185,7 @@ class Topics(Generic[L]):
 
 
 class Venue(Protocol[L]):
-    """What a socket's handler needs of any face. It calls `forget` when the socket is over."""
+    """What a socket's handler needs of any face. When it is over `forget` has it leave whatever it has joined."""
 
     name: str
     context: FaceContext
@@ -248,7 +257,9 @@ class TopicFace(ABC, Generic[L]):
         return socket
 
     def forget(self, socket: L) -> None:
-        """A socket is over, whether it was known or not."""
+        """A socket is over, and has left whatever it had joined."""
+        socket.gate.is_over = True
+        self.topics.leave_all(socket)
         self.sockets.pop(socket, None)
 
     def joined_topics(self) -> list[str]:

@@ -80,7 +80,12 @@ async def test_a_dropped_line_is_tried_again_after_growing_waits(clock):
         peer.abort()
         await peer.joined("markets", 2)
     waits = [round(after - before, 3) for before, after in pairwise(attempts[1:])]
-    assert waits == [0.5, 1.0, 2.0, 4.0]  # after the first, of 0.5 s; none is longer than the outage has lasted
+    assert waits == [
+        0.5,
+        1.0,
+        2.0,
+        4.0,
+    ]  # after the first, of 0.5 s; none is longer than the outage has lasted
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.25, 0.999])

@@ -76,9 +76,6 @@ class PageSocket:
 
     def lost(self) -> None:
         """The connection is over."""
-        self.gate.is_over = True
-        for key in self._channels:
-            self._venue.topics.leave(key, self)
         self._venue.forget(self)
 
     def publish(self, entry: Entry, encoded: bytes) -> None:
@@ -155,9 +152,6 @@ class GraphQLSocket:
 
     def lost(self) -> None:
         """The connection is over."""
-        self.gate.is_over = True
-        for key, _ in self._running.values():
-            self._venue.topics.leave(key, self)
         self._venue.forget(self)
 
     def publish(self, entry: Entry, payload: dict[str, Any]) -> None:

@@ -96,7 +96,6 @@ class SxBetSocket:
         self._client_id = str(uuid.uuid4())
         self._wallet = ""
         self._expires_at: float | None = None
-        self._joined: set[str] = set()
         self._commands: deque[bytes] = deque()
         self._server.open(_loop_time())
 
@@ -119,8 +118,8 @@ class SxBetSocket:
 
     def lost(self) -> None:
         """The connection is over."""
-        self.gate.is_over = True
-        self._forget_all()
+        self._commands.clear()
+        self._venue.forget(self)
 
     def _ponged(self) -> None:
         if self.gate.is_over or self.gate.ignores_pong():
@@ -143,7 +142,7 @@ class SxBetSocket:
         elif isinstance(request, SubscribeRequested):
             self._consider(request)
         elif isinstance(request, UnsubscribeReceived):
-            self._leave(request.channel)
+            self._venue.topics.leave(request.channel, self)
         elif isinstance(request, HistoryRequested):
             self._page(request)
         elif isinstance(request, RefreshRequested):
@@ -200,7 +199,6 @@ class SxBetSocket:
         elif self._venue.histories.namespace_of(channel) is None:
             self._server.refuse(request, UNKNOWN_CHANNEL)
         elif self._grant(request):
-            self._joined.add(channel)
             self._venue.topics.join(channel, self)
 
     def _grant(self, request: SubscribeRequested) -> bool:
@@ -251,12 +249,12 @@ class SxBetSocket:
         self._server.publish(channel, publication)
         self._send("publication", entry)
         if channel not in self._server.subscribed:
-            self._leave(channel)
+            self._venue.topics.leave(channel, self)
 
     def end(self, channel: str, *, crashed: bool) -> None:
         """The server ends a subscription; crashed, it expects the client back."""
         self._server.unsubscribe(channel, CRASHED if crashed else UNSUBSCRIBED)
-        self._leave(channel)
+        self._venue.topics.leave(channel, self)
         self._send()
 
     def disconnect(self, code: int) -> None:
@@ -276,19 +274,8 @@ class SxBetSocket:
         self._send("heartbeat")
 
     def _end(self, end: Disconnected) -> None:
-        self.gate.is_over = True
-        self._forget_all()
+        self.lost()
         self._socket.close(end.code, end.reason)
-
-    def _leave(self, channel: str) -> None:
-        self._joined.discard(channel)
-        self._venue.topics.leave(channel, self)
-
-    def _forget_all(self) -> None:
-        self._commands.clear()
-        for channel in tuple(self._joined):
-            self._leave(channel)
-        self._venue.forget(self)
 
     def _send(self, kind: MessageKind = "control", entry: Entry | None = None) -> None:
         self.gate.send(self._server.data_to_send(), kind, entry)

@@ -196,9 +196,7 @@ class WeexSocket:
 
     def lost(self) -> None:
         """The connection is over."""
-        self.gate.is_over = True
-        for topic in list(self.topics):
-            self._forget(topic)
+        self.topics.clear()
         self._venue.forget(self)
 
     def _forget(self, topic: str) -> None:
