@@ -77,13 +77,14 @@ class CentrifugoVenue(Venue):
     def __init__(self, world: World, ledger: Ledger, *, limited: bool = False) -> None:
         super().__init__(world, ledger, limited=limited)
         chance = world.chance
+        self._lazy = world.likely(0.2)
         self._peer = _Peer(
             self.network,
             channel_limit=LIMIT if limited else 128,
             history_size=chance.choice([3, 1000, 1000]),
             recovery_limit=chance.choice([2, 1000, 1000]),
             page_limit=chance.choice([2, 1000]),
-            lazy=world.likely(0.2),
+            lazy=self._lazy,
             token_ttl=chance.choice([0, 0, 3, 20]),
             channel_token_ttl=chance.choice([0, 0, 3, 20]),
         )
@@ -174,6 +175,8 @@ class CentrifugoVenue(Venue):
             case "prune":
                 self.world.note(f"venue: prunes the history of {topic}")
                 self._peer.prune(topic)
+            case "restart" if self._lazy:
+                pass  # before its first epoch nobody can tell a stream from one that is numbered anew
             case "restart":
                 self._epochs += 1
                 self.world.note(f"venue: numbers {topic} anew")

@@ -300,7 +300,8 @@ class Control:
             not request.recover
         ):  # nothing was asked for: nothing is missing where the stream stands where it stood
             return result.epoch == since.epoch and result.offset == since.offset > 0
-        # Where we gave no epoch the server compares none: only "from the very first on" proves anything then.
+        # Where we gave no epoch the server compares none: only "from the very first on" proves anything then (unless
+        # the server has lost what it numbered first and begun anew within this one outage, which nobody can tell).
         proven = since.epoch == result.epoch if since.epoch else since.offset == 0
         return result.recovered and proven and (brought or since.offset > 0)
 
