@@ -1,7 +1,7 @@
 """Compares what a handler received with what was published, message by message. Pure, and time plays no part.
 
 The stream was honest if every published message was received once and in order, or lies exactly where a mark stood; and
-if faults explain what is missing and every mark, by the numbers that they touched (`sandbox/core/carriage.py`). A number may
+if faults explain what is missing and every mark, by the numbers that they touched (see `Carriage`). A number may
 be missing in three ways:
 
 * a fault touched it: it was muted, skipped, mangled;
