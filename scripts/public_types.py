@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,20 +80,34 @@ def _full_names(module: ModuleType, name: str) -> Iterator[str]:
 
 
 def judged(symbols: list[dict[str, Any]], public: set[str]) -> tuple[int, list[str]]:
-    """How many of the symbols are public, or members of what is, and what is wrong with those that are not known."""
-    said: list[str] = []
-    count = 0
-    for symbol in symbols:
-        name = symbol["name"]
-        if name not in public and name.rpartition(".")[0] not in public:
-            continue
-        count += 1
-        if symbol["isTypeKnown"] and not symbol["isTypeAmbiguous"]:
-            continue
-        for why in symbol["diagnostics"] or [{"message": "what it is made of is not known"}]:
-            line = why.get("range", {}).get("start", {}).get("line", -1) + 1
-            said.append(f"{why.get('file', '')}:{line}: {name}: {why['message']}")
-    return count, said
+    """How many of the symbols are public, or members of what is, and what is wrong with those that are not known.
+
+    A type that is partly unknown is so for a class that it mentions: what is wrong there follows.
+    """
+    unknown = [symbol for symbol in symbols if not symbol["isTypeKnown"] or symbol["isTypeAmbiguous"]]
+    names, newest = set(public), [symbol for symbol in unknown if _is_of(symbol, public)]
+    found: list[dict[str, Any]] = []
+    while newest:
+        found += newest
+        messages = " ".join(why["message"] for symbol in newest for why in symbol["diagnostics"])
+        classes = set(re.findall(r"\b[A-Z]\w+", messages))
+        mentioned = {name for symbol in unknown if (name := symbol["name"]).split(".")[-1] in classes} - names
+        newest = [symbol for symbol in unknown if _is_of(symbol, mentioned) and not _is_of(symbol, names)]
+        names |= mentioned
+    return (
+        sum(_is_of(symbol, public) for symbol in symbols),
+        [line for symbol in found for line in _complaints(symbol)],
+    )
+
+
+def _is_of(symbol: dict[str, Any], names: set[str]) -> bool:
+    return symbol["name"] in names or symbol["name"].rpartition(".")[0] in names
+
+
+def _complaints(symbol: dict[str, Any]) -> Iterator[str]:
+    for why in symbol["diagnostics"] or [{"message": "what it is made of is not known"}]:
+        line = why.get("range", {}).get("start", {}).get("line", -1) + 1
+        yield f"{why.get('file', '')}:{line}: {symbol['name']}: {why['message']}"
 
 
 def main() -> int:

@@ -59,7 +59,7 @@ class Listing(AsyncIterator[T]):
     """
 
     def __init__(self, pages: AsyncGenerator[Listed[T], None]) -> None:
-        self.unreadable = 0
+        self.unreadable: int = 0
         self._pages = pages
         self._rows: Iterator[T] = iter(())
 
