@@ -176,6 +176,19 @@ def test_a_circle_is_seen_through_a_third_module() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
 
 
+def test_each_file_that_a_docstring_or_a_comment_names_is_there() -> None:
+    known = [
+        file.as_posix() for folder in (SRC, ROOT / "tests", ROOT / "scripts") for file in python_files(folder)
+    ]
+    gone = [
+        f"{inside(file)}: {name}"
+        for file in python_files(SRC)
+        for name in re.findall(r"`([a-z_/]+\.py)`", file.read_text("utf-8"))
+        if not any(path.endswith(f"/{name}") for path in known)
+    ]
+    fail_on(gone)
+
+
 def test_no_function_is_longer_than_50_lines_without_its_docstring() -> None:
     too_long = [
         f"{file.relative_to(ROOT)}:{function.lineno} {function.name}: {length_without_docstring(function)} lines"

@@ -158,7 +158,7 @@ class Schedule:
 
     def __init__(self) -> None:
         self.topic = Topic("t")
-        self.line_up = self.asked = self.deadline = self.retry = self.left = self.over = False
+        self.connected = self.asked = self.deadline = self.retry = self.left = self.over = False
 
     def situation(self) -> tuple[object, ...]:
         flags = {name: value for name, value in vars(self).items() if name != "topic"}
@@ -170,7 +170,7 @@ class Schedule:
             inputs.append(On.SUBSCRIBE)
         if self.topic.state in (S.UNSUBSCRIBED, S.ENDED):
             return inputs
-        inputs += [On.DISCONNECTED if self.line_up else On.CONNECTED, On.RENEW]
+        inputs += [On.DISCONNECTED if self.connected else On.CONNECTED, On.RENEW]
         if self.asked:
             confirmed = self.topic.state is S.SUBSCRIBED
             inputs += [On.CONFIRMED, On.INTERRUPTED, On.ENDED]
@@ -181,11 +181,11 @@ class Schedule:
         if received is On.SUBSCRIBE and self.topic.state is S.UNSUBSCRIBED:
             self.left = False
             self.perform(self.topic.handle(received))
-            received = On.CONNECTED if self.line_up else On.SUBSCRIBE
+            received = On.CONNECTED if self.connected else On.SUBSCRIBE
         self.left |= received is On.LEAVE
         if received in (On.CONNECTED, On.DISCONNECTED):
-            self.line_up = received is On.CONNECTED
-            self.asked &= self.line_up
+            self.connected = received is On.CONNECTED
+            self.asked &= self.connected
         if received in (On.REFUSED, On.REJECTED, On.INTERRUPTED, On.ENDED):
             self.asked = False
         self.deadline &= received is not On.TIMED_OUT
@@ -195,7 +195,7 @@ class Schedule:
     def perform(self, actions: tuple[Do, ...]) -> None:
         for action in actions:
             if action is Do.SUBSCRIBE:
-                assert self.line_up, "asked while the line is down"
+                assert self.connected, "asked for without a connection"
                 assert not self.asked, "asked twice"
                 assert not self.left, "asked after leave"
                 self.asked = True

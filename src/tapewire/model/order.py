@@ -1,4 +1,4 @@
-"""Orders: what we ask for, and what became of it. Which status may follow which is for `trading/lifecycle.py`.
+"""Orders: what we ask for, and what became of it.
 
 `client_order_id` is ours and is what makes an order safe to look up after a lost reply; `venue_order_id` is theirs.
 On an outcome, "buy" backs it and "sell" lays it (`price.py` states the axis).
@@ -60,7 +60,7 @@ _STATUSES = get_args(OrderStatus)
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that somebody wants. It has passed no limit yet: only what `trading/gate.py` approves is ever sent."""
+    """An order that somebody wants."""
 
     client_order_id: str
     venue: str

@@ -2,7 +2,7 @@
 
 Rules: the reader never awaits user code. `deliver` is called inside a read and only buffers (or, for a handler that
 opted in with `inline=True`, calls a synchronous function whose own calls back only enqueue). Everything else happens
-in the consumer's own task: decoding, and the calling of handlers (`calling.py`). An iteration whose body never awaits
+in the consumer's own task: decoding, and the calling of handlers (`handlers.py`). An iteration whose body never awaits
 gives the event loop its turn all the same, every `SLICE_SECONDS`.
 """
 
