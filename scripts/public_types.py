@@ -50,7 +50,7 @@ def report() -> dict[str, Any]:
     folder = Path(sys.executable).parent
     # It asks the first `python` of the path where packages are, whatever its arguments say.
     environment = {**os.environ, "PATH": os.pathsep.join((str(folder), os.environ.get("PATH", "")))}
-    command = [folder / "basedpyright", "--verifytypes", "tapewire", "--ignoreexternal", "--outputjson"]
+    command = [str(folder / "basedpyright"), "--verifytypes", "tapewire", "--ignoreexternal", "--outputjson"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     found: dict[str, Any] = json.loads(done.stdout)["typeCompleteness"]
     return found
