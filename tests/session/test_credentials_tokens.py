@@ -149,6 +149,18 @@ async def test_an_expired_token_at_connecting_is_replaced_at_once(clock):
             assert len(peer.connections) == 2, "nothing is sent after a refused connect"
 
 
+@pytest.mark.parametrize("expired", [2, 5])
+async def test_several_expired_tokens_in_a_row_are_not_final(clock, expired):
+    """A venue's HTTP may hand out what has ended already: the next token may be good."""
+    network = MemoryNetwork()
+    async with CentrifugoPeer(network) as peer:
+        for n in range(expired):
+            peer.refuse_token(f"token-{n + 1}", 109)
+        async with Session(make_options(clock, network, credentials=Credentials(Tokens()))) as session:
+            assert session.connected
+            assert peer.tokens == [f"token-{n + 1}" for n in range(expired + 1)]
+
+
 async def test_without_a_provider_an_expired_connection_is_tried_again(clock):
     async with numbered_line(clock) as (_, peer):
         peer.drop(3005)

@@ -1,6 +1,7 @@
 """What belongs to one attempt of one subscription is never taken for another's, whatever the topic is called."""
 
 import asyncio
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -58,6 +59,47 @@ async def test_the_snapshot_of_a_crashed_channel_does_not_stand_for_the_one_join
         orders.asked[1].set_result("as of 237")
         items = [item for item in await take(subscription, 3) if not isinstance(item, Gap)]
         assert [item.snapshot for item in items if isinstance(item, Resynced)] == ["as of 237"]
+
+
+class Stubborn(Orders):
+    """Its answers come though nobody waits for them any more."""
+
+    async def __call__(self):
+        answer = asyncio.get_running_loop().create_future()
+        self.asked.append(answer)
+        with suppress(asyncio.CancelledError):
+            return await asyncio.shield(answer)
+        return await answer
+
+
+@pytest.mark.parametrize("late", ["answer", "failure"])
+async def test_an_older_snapshot_moves_no_numbered_stream_back_and_ends_none(clock, late):
+    states = Stubborn()
+
+    def follows(state, held):
+        return [item for item in held if item.offset > state]
+
+    async with numbered_line(clock, resubscribe=QUICK) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE, snapshot=states, reconcile=follows)
+        await book.confirmed()
+        publish(peer, "book", [1, 2, 3])
+        await asyncio.sleep(0.1)
+        peer.restart("book", "another life")
+        await peer.subscribed("book", 2)
+        publish(peer, "book", [4, 5])
+        await asyncio.sleep(0.1)
+        older, present = states.asked
+        if late == "answer":
+            older.set_result(0)
+        else:
+            older.set_exception(OSError("no route"))
+        await asyncio.sleep(0.1)
+        present.set_result(1)
+        await asyncio.sleep(0.1)
+        said = buffered(book)
+    assert said[-2:] == ["resynced 1", 2]
+    assert [word for word in said if str(word).startswith("resynced")] == ["resynced 1"]
+    assert "gap reseed failed" not in said
 
 
 async def test_a_late_failure_of_an_older_snapshot_says_nothing_of_the_present_one(clock):

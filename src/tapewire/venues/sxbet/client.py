@@ -61,9 +61,6 @@ EVENTS = ("connecting", "connected", "disconnected", "error")
 CHANNELS = 480
 """Channels on one connection: the venue's limit is 512, and some room is kept."""
 
-MAX_SIZE = 32 * 1024 * 1024
-"""Bytes of one message: above what the venue may replay at once, a thousand publications of 32 kB."""
-
 SUBSCRIPTIONS_KEPT = 64
 """Channels that were left, or never asked for, and that are remembered all the same."""
 
