@@ -54,7 +54,17 @@ def _stx_user() -> dict[str, Any]:
 
 
 def _weex(kind: type[Any], **fields: Any) -> Any:
-    of_client = ("retry", "connector", "max_size", "proxy", "ssl", "http_transport", "no_such_argument")
+    of_client = (
+        "retry",
+        "connector",
+        "max_size",
+        "proxy",
+        "ssl",
+        "http_transport",
+        "no_such_argument",
+        "clock",
+        "connect_timeout",
+    )
     extra = {name: fields.pop(name) for name in of_client if name in fields}
     keys = {"api_key": "key-1", "secret_key": "secret-1", "passphrase": "pass-1"}
     return kind(WeexConfig(**({"max_retries": 0} | keys | fields)), **extra)

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from tapewire.errors import ConfigurationError, ConnectFailed
+from tapewire.errors import ConfigurationError, ConnectFailed, NeverConnected
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
+from tapewire.testing import VirtualClock
 from tapewire.transport.base import Connector, Endpoint, Receiver, Transport
 from tapewire.venues.stx import STX, User
 from tests.transport.proxy_servers import Authority, CompanyProxy
@@ -186,6 +187,41 @@ async def test_a_socket_takes_a_connector_and_a_transport_of_ones_own(venue: One
     (endpoint,) = connector.endpoints
     assert (endpoint.max_size, endpoint.proxy, endpoint.ssl) == (12_345, "socks5://p.test", trust)
     assert bool(transport.asked) is (venue in (STX_, SXBET))  # whose sockets sign in over HTTP
+
+
+class Unreachable(Refusing):
+    async def connect(self, endpoint: Endpoint, receiver: Receiver) -> Transport:
+        self.endpoints.append(endpoint)
+        raise ConnectFailed("nowhere", "no route")
+
+
+@each
+@pytest.mark.parametrize("seconds", [None, 5.0])
+async def test_a_first_connection_that_does_not_come_is_raised_where_the_page_does_not_go_on_trying(
+    venue: OneVenue, seconds: float | None, clock: VirtualClock
+) -> None:
+    """After thirty seconds, or those given; Stake's page tries for ever, and its log says each try."""
+    connector = Unreachable()
+    given: dict[str, Any] = {TRIES[venue.name]: RetryPolicy(None)}
+    if venue.name == "stake":
+        given["session_options"] = {"clock": clock}
+    else:
+        given |= {"clock": clock} | ({} if seconds is None else {"connect_timeout": seconds})
+    made = made_for(venue, "streaming", connector=connector, http_transport=Answering(), **given)
+    began = clock.monotonic()
+    opening = asyncio.ensure_future(getattr(made, venue.open)())
+    done, _ = await asyncio.wait([opening], timeout=90)
+    if venue.name == "stake":
+        assert not done
+        opening.cancel()
+        await asyncio.wait([opening])
+    else:
+        with pytest.raises(NeverConnected, match="no route") as raised:
+            await opening
+        assert isinstance(raised.value, venue.root)
+        assert clock.monotonic() - began <= (seconds or 30) + 1
+    assert len(connector.endpoints) > 1
+    await close(made)
 
 
 MISTAKE = TypeError("takes no such argument")
