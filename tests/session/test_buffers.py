@@ -203,6 +203,26 @@ def test_after_the_end_nothing_comes_in_and_all_that_was_there_comes_out(policy)
     assert drain(buffer) == ["a1", GAP, "b1"]
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_after_the_end_nothing_makes_room_for_what_comes_late(policy):
+    buffer = filled(policy, 2, "a1", GAP)
+    buffer.end()
+    buffer.allow(3)
+    buffer.put("b1")
+    assert buffer.clear() == 1
+    buffer.put("c1")
+    assert drain(buffer) == [GAP]
+    assert buffer.dropped == 1
+
+
+def test_what_comes_after_the_end_is_not_counted_among_what_was_lost():
+    buffer = filled("resync", 1, "a", "b")
+    buffer.end()
+    buffer.put("c")
+    assert buffer.dropped == 2
+    assert drain(buffer) == [lagged(2, "resync")]
+
+
 def test_what_was_dropped_is_still_said_though_a_mark_comes_after_the_end():
     buffer = filled("drop_newest", 1, "a", "b")
     buffer.end()

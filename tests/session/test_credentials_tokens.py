@@ -123,6 +123,25 @@ async def test_a_renewal_that_the_line_does_not_outlive_begins_no_second_chain(c
         assert len(set(peer.tokens)) == len(peer.tokens) == len(tokens.asked)
 
 
+@pytest.mark.parametrize("error", [None, CredentialsRefused("the account is closed")])
+async def test_what_comes_of_a_renewal_for_a_line_that_is_gone_is_not_the_next_ones(clock, error):
+    tokens = Tokens(seconds=5.0)
+    credentials = Credentials(tokens)
+    fields = {"credentials": credentials, "fraction": lambda: 0.0}  # nothing by chance
+    async with numbered_line(clock, peer={"token_ttl": 60}, **fields) as (session, peer):
+        await asyncio.sleep(60 * REFRESH_SHARE - 1)
+        other = asyncio.create_task(credentials.token())  # of another line that shares the provider
+        await asyncio.sleep(2)  # our renewal waits for that to end: it wants a fresh one
+        peer.abort()
+        await peer.connected(2)
+        await other  # what that brought was good enough for our new line
+        tokens.errors = [] if error is None else [error]
+        await asyncio.sleep(20)
+        assert tokens.asked == [False, False, True]
+        assert session.connected
+        assert not peer.of("refresh")
+
+
 async def test_an_expired_connection_comes_back_with_a_fresh_token(clock):
     tokens = Tokens()
     async with numbered_line(clock, credentials=Credentials(tokens)) as (session, peer):
@@ -423,10 +442,34 @@ async def test_leaving_ends_the_renewals(clock):
     async with token_line(clock, ttl=60) as (session, _):
         private = subscribe(session, tokens)
         await private.confirmed()
+        timers = session._driver.loop.timers
+        before = len(timers)
         private.unsubscribe()
+        assert len(timers) == before - 1
         await asyncio.sleep(600)
         assert tokens.asked == [False]
-        assert len(session._driver.loop.timers) == 0
+
+
+async def test_a_renewal_that_was_due_for_an_interrupted_topic_is_not_made_for_the_next_attempt(clock):
+    tokens = Tokens()
+    async with token_line(clock, ttl=60) as (session, peer):
+        await subscribe(session, tokens).confirmed()
+        peer.channel_token_ttl = 0  # from now on tokens do not end
+        peer.unsubscribe("private", 2500)
+        await peer.subscribed("private", 2)
+        await asyncio.sleep(600)
+        assert tokens.asked == [False, False]
+        assert not peer.of("sub_refresh")
+
+
+async def test_a_token_that_takes_long_is_no_missing_answer(clock):
+    tokens = Tokens(seconds=40.0)
+    async with token_line(clock, subscribe_timeout=15) as (session, _):
+        credentials = Credentials(tokens, timeout=60)
+        private = session.subscribe("private", RECOVERABLE, credentials=credentials, announce=True)
+        await private.confirmed()
+        assert tokens.asked == [False]
+        assert [type(mark) for mark in marks(private)] == [Subscribing, Subscribed]
 
 
 async def test_consumers_of_one_topic_share_its_token(clock):

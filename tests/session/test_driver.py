@@ -522,3 +522,19 @@ async def test_a_line_of_the_log_never_ends_where_it_should_begin_to_say_somethi
     lines = [record.getMessage() for record in caplog.records]
     assert any("TimeoutError" in line for line in lines)
     assert not [line for line in lines if ": ;" in line or line.rstrip().endswith(":")]
+
+
+async def test_after_a_pause_the_reply_to_a_heartbeat_has_its_whole_time_anew(clock):
+    fields = {"heartbeat_interval": 30, "heartbeat_timeout": 10, "ping_interval": None}
+    async with line(clock, **fields) as (session, peer):
+        await session.subscribe("markets").confirmed()
+        peer.newest.link.to_client = LinkFaults(delay=12)
+        await asyncio.sleep(1031 - clock.monotonic())
+        assert peer.events("phoenix") == ["heartbeat"]
+        connection = session._driver.connection
+        connection.pause()
+        await asyncio.sleep(8.5)
+        connection.resume()
+        session._driver.loop.rearm()
+        await asyncio.sleep(15)
+        assert session.statistics().reconnections == 0

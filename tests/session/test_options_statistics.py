@@ -43,3 +43,21 @@ async def test_the_figures_name_no_secret(clock):
         await asyncio.sleep(1)
         assert session.statistics().last_error != ""
         assert "tok-in-url" not in repr(session.statistics())
+
+
+async def test_the_figures_count_over_all_connections(clock):
+    async with line(clock) as (session, peer):
+        session.subscribe("markets")
+        counted = []
+        for n in (1, 2, 3):
+            await peer.joined("markets", n)
+            peer.raw(b'["99",null,"markets","tick",{}]')
+            peer.broadcast("markets", "tick", {"n": n})
+            await asyncio.sleep(0.1)
+            counted.append(session.statistics())
+            peer.abort()
+        assert [figures.stale for figures in counted] == [1, 2, 3]
+        assert [figures.publications for figures in counted] == [
+            n * counted[0].publications for n in (1, 2, 3)
+        ]
+        assert [figures.reads for figures in counted] == [n * counted[0].reads for n in (1, 2, 3)]

@@ -293,3 +293,14 @@ async def test_a_connection_that_may_ask_for_nothing_more_is_made_anew_and_leave
         await pool.subscribe("b").confirmed()
         assert len(pool.sessions) == 1
         assert len(peer.connections) == 6
+
+
+async def test_a_topic_that_moved_is_never_asked_for_again_where_it_was_refused(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network) as peer, Pool(options(clock, network), capacity=10) as pool:
+        await limit_channels(peer, 1)
+        await pool.subscribe("a").confirmed()
+        await pool.subscribe("b").confirmed()
+        await asyncio.sleep(120)
+        assert peer.events("b") == ["phx_join", "phx_join"]
+        assert [session.statistics().confirmed for session in pool.sessions] == [1, 1]

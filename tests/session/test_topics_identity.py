@@ -485,3 +485,20 @@ async def test_of_a_connection_that_may_ask_for_nothing_more_one_is_told_once(cl
     assert told == ["no more refusals"] * 3, "of another connection it is said anew, and when somebody comes"
     assert caplog.text.count("asking again") == 3
     assert sum(isinstance(mark, Errored) for mark in marks) == 3 * announce
+
+
+async def test_what_overtakes_the_answer_to_a_channel_joined_again_comes_behind_the_gap(clock):
+    async with line(clock, resubscribe=QUICK) as (session, peer):
+        subscription = session.subscribe("markets")
+        await subscription.confirmed()
+        peer.broadcast("markets", "tick", {"n": 1})
+        await asyncio.sleep(0.1)
+
+        def answer_late(peer_, connection, join):
+            connection.link.send(f'["{join.join_ref}",null,"markets","tick",{{"n":2}}]'.encode())
+            asyncio.get_running_loop().call_later(1, peer_.accept, connection, join)
+
+        peer.on_join = answer_late
+        peer.crash("markets")
+        await peer.joined("markets", 2)
+        assert numbers(await take(subscription, 3)) == [1, "Gap", 2]

@@ -8,37 +8,25 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+from contextlib import nullcontext
 
-import msgspec
+from tests.mutants.mutant import ROOT, Mutant
 
-__all__ = ["MUTANTS", "Mutant", "is_found"]
-
-ROOT = Path(__file__).parents[2]
+__all__ = ["MUTANTS", "SimulatedMutant", "is_found"]
 
 
-class Mutant(msgspec.Struct, frozen=True, kw_only=True):
-    """In `file`, `old` (which must be there once) becomes `new`; some seed of `wire` must then complain of `kind`.
+class SimulatedMutant(Mutant, frozen=True, kw_only=True):
+    """A mutant of which some seed of `wire` must complain, by `kind`."""
 
-    `besides`: further replacements that the fault needs, each `(file, old, new)`.
-    """
-
-    name: str
-    file: str
-    old: str
-    new: str
     wire: str
     kind: str
     seeds: int = 300
-    besides: tuple[tuple[str, str, str], ...] = ()
 
 
 MUTANTS = (
-    Mutant(
+    SimulatedMutant(
         name="a jump of the numbering is not said",
         file="protocols/centrifugo/channel.py",
         old="return Skipped(self.topic, expected, offset, offset - expected)",
@@ -47,7 +35,7 @@ MUTANTS = (
         kind="loss",
         seeds=600,
     ),
-    Mutant(
+    SimulatedMutant(
         name="what came already is delivered again",
         file="protocols/centrifugo/channel.py",
         old="if 0 < offset < expected and not began_anew:",
@@ -55,7 +43,7 @@ MUTANTS = (
         wire="centrifugo",
         kind="twice",
     ),
-    Mutant(
+    SimulatedMutant(
         name="what is held is delivered whole behind the snapshot",
         file="session/holds.py",
         old="list(self._reconcile(snapshot, held))",
@@ -63,7 +51,7 @@ MUTANTS = (
         wire="phoenix",
         kind="behind snapshot",
     ),
-    Mutant(
+    SimulatedMutant(
         name="the snapshot of an older attempt is taken for the present one",
         file="session/holds.py",
         old="if hold is not self.hold:\n            return None\n        if hold.spoiled:",
@@ -73,7 +61,7 @@ MUTANTS = (
         kind="loss|back",
         seeds=1_000,
     ),
-    Mutant(
+    SimulatedMutant(
         name="three tries are enough",
         file="retry.py",
         old="return self.max_attempts is not None and attempts >= self.max_attempts",
@@ -81,7 +69,7 @@ MUTANTS = (
         wire="stake",
         kind="gave up",
     ),
-    Mutant(
+    SimulatedMutant(
         name="every refusal is final",
         file="protocols/phoenix/client.py",
         old="retryable = reason not in self._final_reasons",
@@ -89,7 +77,7 @@ MUTANTS = (
         wire="phoenix",
         kind="ended",
     ),
-    Mutant(
+    SimulatedMutant(
         name="an unanswered ping proves nothing",
         file="session/connection.py",
         old='return "dead" if now >= self._pinged_at + self._timeout else None',
@@ -97,7 +85,7 @@ MUTANTS = (
         wire="stake",
         kind="endless|stuck",
     ),
-    Mutant(
+    SimulatedMutant(
         name="no try is waited for",
         file="retry.py",
         old="wait = ceiling * fraction() if self.jitter else ceiling",
@@ -105,7 +93,7 @@ MUTANTS = (
         wire="phoenix",
         kind="storm|endless",
     ),
-    Mutant(
+    SimulatedMutant(
         name="a state that no input leaves",
         file="session/machine.py",
         old="(S.GREETING, On.BROKEN): (S.WAITING, (Do.DROP, Do.ARM_BACKOFF)),",
@@ -113,32 +101,32 @@ MUTANTS = (
         wire="graphql",
         kind="dead end",
     ),
-    Mutant(
+    SimulatedMutant(
         name="a handler runs twice at once",
         file="session/handlers.py",
-        old="        pump.task = self._loop.spawn(self._run(pump, before), name)\n",
-        new="        self._loop.spawn(self._run(pump, before), name)\n"
-        "        pump.task = self._loop.spawn(self._run(pump, before), name)\n",
+        old="        handling.task = self._loop.spawn(self._run(handling, before), name)\n",
+        new="        self._loop.spawn(self._run(handling, before), name)\n"
+        "        handling.task = self._loop.spawn(self._run(handling, before), name)\n",
         wire="stake",
         kind="twice at once",
     ),
-    Mutant(
+    SimulatedMutant(
         name="a close waits for a stuck handler",
         file="session/handlers.py",
-        old="asyncio.wait([pump.excused for pump in pumps], timeout=seconds)",
-        new="asyncio.wait([pump.excused for pump in pumps])",
+        old="asyncio.wait([handling.excused for handling in handlings], timeout=seconds)",
+        new="asyncio.wait([handling.excused for handling in handlings])",
         wire="stake",
         kind="close",
     ),
-    Mutant(
+    SimulatedMutant(
         name="a close leaves a stuck handler's task behind",
         file="session/handlers.py",
-        old="            pump.task.cancel()\n",
+        old="            handling.task.cancel()\n",
         new="            pass\n",
         wire="stake",
         kind="task left",
     ),
-    Mutant(
+    SimulatedMutant(
         name="what cancels an endpoint ends the try without a word",
         file="session/driver.py",
         old='await run_owned("endpoint", options.endpoint, token)',
@@ -146,7 +134,7 @@ MUTANTS = (
         wire="stake",
         kind="dead end",
     ),
-    Mutant(
+    SimulatedMutant(
         name="publications of a former membership count as the new one's",
         file="protocols/phoenix/former.py",
         old="return topic in self._joins",
@@ -155,7 +143,7 @@ MUTANTS = (
         kind="loss",
         seeds=600,
     ),
-    Mutant(
+    SimulatedMutant(
         name="the close of a former membership is the new one's",
         file="protocols/phoenix/former.py",
         old='if ref in ("", each.join_ref)',
@@ -166,7 +154,7 @@ MUTANTS = (
 )
 
 
-def is_found(mutant: Mutant) -> bool:
+def is_found(mutant: SimulatedMutant) -> bool:
     """True where a seed complains of the mutant's kind that does not without it. Stops at the first."""
     first, end = 1, mutant.seeds + 1
     while first < end:
@@ -179,16 +167,11 @@ def is_found(mutant: Mutant) -> bool:
     return False
 
 
-def _complaining_seed(mutant: Mutant, first: int, count: int, *, as_it_is: bool) -> int | None:
+def _complaining_seed(mutant: SimulatedMutant, first: int, count: int, *, as_it_is: bool) -> int | None:
     """The first seed that complains of the mutant's kind first, with the mutant in the engine or as the engine is."""
-    with tempfile.TemporaryDirectory(prefix="tapewire-mutant-") as folder:
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        if not as_it_is:
-            source = Path(folder) / "tapewire"
-            shutil.copytree(ROOT / "src" / "tapewire", source, ignore=shutil.ignore_patterns("__pycache__"))
-            for file, old, new in ((mutant.file, mutant.old, mutant.new), *mutant.besides):
-                _mutate(source / file, old, new, mutant.name)
-            environment["PYTHONPATH"] = folder
+    with (
+        nullcontext(dict(os.environ, PYTHONHASHSEED="0")) if as_it_is else mutant.environment() as environment
+    ):
         command = [sys.executable, "-m", "tests.simulation", "--quiet", "--jobs", "1", "--wire", mutant.wire]
         command += ["--all", "--until", mutant.kind, "--first", str(first), "--seeds", str(count)]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -196,13 +179,6 @@ def _complaining_seed(mutant: Mutant, first: int, count: int, *, as_it_is: bool)
         raise RuntimeError(done.stderr)
     found = re.findall(rf"(?m)^make simulate .*--seed (\d+)\"  (?:{mutant.kind}): ", done.stdout)
     return min(map(int, found), default=None)
-
-
-def _mutate(file: Path, old: str, new: str, name: str) -> None:
-    text = file.read_text()
-    if text.count(old) != 1:
-        raise RuntimeError(f"{name}: its text stands {text.count(old)} times in {file}")
-    file.write_text(text.replace(old, new))
 
 
 def main(names: list[str]) -> int:

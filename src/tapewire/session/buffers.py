@@ -317,10 +317,6 @@ class _Conflate(Buffer):
     def waiting(self) -> Iterator[Any]:
         return (item[0] if item.__class__ is list else item for item in self._items)
 
-    def end(self, error: BaseException | None = None) -> None:
-        self._slots.clear()
-        super().end(error)
-
     def _drop_first(self) -> Any:
         super()._drop_first().clear()
 

@@ -217,7 +217,6 @@ class ConnectionMachine:
         self.alarms = 0
         """Refusals of this outage that were survived because somebody supervises."""
         self._asked_for_fresh_token = False
-        self._stable = False
         self._was_up = False
 
     @property
@@ -263,16 +262,10 @@ class ConnectionMachine:
         elif received in _LOSSES:
             if self.state is not State.UP:
                 self.tries += 1
-            elif self._stable:
-                self.tries = 0
-            self._stable = False
             if self.policy.exhausted(self.tries):
                 return Input.EXHAUSTED
-        elif received is Input.RECONNECT:
-            self._stable = False
         return received
 
     def _start_afresh(self) -> None:
-        self._stable = True
         self._asked_for_fresh_token = False
         self.tries = self.waits = self.alarms = 0

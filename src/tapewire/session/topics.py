@@ -431,13 +431,14 @@ class Topics:
             self.announce_error(topic, reason)
 
     def _renew_token_after(self, topic: Topic, seconds: float) -> None:
-        renew = partial(self._start_renewal, topic, topic.attempt)
-        self._loop.after(("renew", topic), seconds, renew)
+        self._loop.after(("renew", topic), seconds, partial(self._start_renewal, topic))
 
-    def _start_renewal(self, topic: Topic, attempt: int) -> None:
-        if topic.attempt == attempt and topic.state is SubscriptionState.SUBSCRIBED:
+    def _start_renewal(self, topic: Topic) -> None:
+        if (
+            topic.state is SubscriptionState.SUBSCRIBED
+        ):  # else that was a late word on a former attempt's token
             topic.asking = True
-            _ = self._loop.spawn(self._renew_token(topic, attempt), f"renewal {topic.name}")
+            _ = self._loop.spawn(self._renew_token(topic, topic.attempt), f"renewal {topic.name}")
 
     async def _renew_token(self, topic: Topic, attempt: int) -> None:
         """Fetch a fresh token for a confirmed topic, and give it to the peer."""

@@ -1,0 +1,1868 @@
+"""The mutants that narrow tests find: guards of the engine, each taken out or turned round, and the tests that miss it.
+
+For each file of the package: a sentence that says what is wrong then, the text that goes, what comes in its place, and
+the tests of which one must fail. Where you change a text that stands here, change it here too; where you take it out
+because nothing needs it, take the mutant out with it. A new guard is worth a line here and a test that finds it.
+"""
+
+from __future__ import annotations
+
+from tests.mutants.narrow import NarrowMutant
+
+__all__ = ["MUTANTS", "QUICK"]
+
+
+def _of(file: str, *faults: tuple[str, ...]) -> tuple[NarrowMutant, ...]:
+    return tuple(
+        NarrowMutant(name=name, file=file, old=old, new=new, tests=tuple(tests))
+        for name, old, new, *tests in faults
+    )
+
+
+MUTANTS = (
+    *_of(
+        "session/loop.py",
+        (
+            "nothing is read first after a suspend",
+            "if now - self._due_at > LATE and self._judge()",
+            "if False and self._judge()",
+            "session/test_loop.py",
+        ),
+        (
+            "a drain that is late itself judges",
+            "and self._drains < DRAINS",
+            "and not self._drains",
+            "session/test_loop.py",
+        ),
+        (
+            "drains go on without end",
+            "            self._drains += 1\n",
+            "            self._drains = 1\n",
+            "session/test_loop.py",
+        ),
+        (
+            "a turn inside a turn runs at once",
+            "        if self.in_turn:\n            self._queued.append(call)\n            return\n",
+            "",
+            "session/test_loop.py",
+        ),
+        (
+            "what is to follow a read is forgotten",
+            "            if self._behind:\n                self._run_behind()\n",
+            "",
+            "session/test_loop.py",
+        ),
+        (
+            "what queued calls queue runs in the same turn for ever",
+            "for _ in range(len(self._queued)):",
+            "while self._queued:",
+            "session/test_loop.py",
+        ),
+        (
+            "what is queued waits for the next turn",
+            "        if self._queued and not self._resuming:\n",
+            "        if False:\n",
+            "session/test_loop.py",
+        ),
+        (
+            "an exception in a turn ends the turn",
+            "        except Exception as error:\n            self._on_defect(error)\n        except (\n",
+            "        except (\n",
+            "session/test_loop.py",
+        ),
+        (
+            "what a task raises is no defect",
+            "            self.enter(partial(self._on_defect, error))\n",
+            "            pass\n",
+            "session/test_loop.py",
+        ),
+        (
+            "an earlier deadline waits for a later timer",
+            "        elif self._due_at > deadline and not self._drains:\n",
+            "        elif False:\n",
+            "session/test_loop.py",
+        ),
+        (
+            "a stale deadline is due",
+            "(known := self._when.get(heap[0][2])) is None or known[1] != heap[0][1]",
+            "(known := self._when.get(heap[0][2])) is None",
+            "session/test_loop.py",
+        ),
+        (
+            "the heap of deadlines grows",
+            (
+                "        if len(self._heap) > 2 * len(self._when) + _SLACK:\n"
+                "            self._compact()\n"
+                "\n"
+                "    def cancel"
+            ),
+            "\n    def cancel",
+            "session/test_loop_timers.py",
+        ),
+        (
+            "another event loop may use the session",
+            (
+                "            if running is None or self._home is not None:\n"
+                "                raise WrongLoop(self.name)\n"
+            ),
+            "",
+            "session/test_loop.py",
+        ),
+        (
+            "what cancels an awaited function of the owner's cancels us",
+            "        if is_cancelled():\n            raise\n        raise OwnerCancelled(role) from error",
+            "        raise",
+            "session/test_driver_defects.py",
+        ),
+        (
+            "our own cancellation is a failure of the owner's function",
+            "        if is_cancelled():\n            raise\n        raise OwnerCancelled(role) from error",
+            "        raise OwnerCancelled(role) from error",
+            "session/test_credentials.py",
+        ),
+    ),
+    *_of(
+        "session/driver.py",
+        (
+            "a token fetched for a lost connection goes to the next",
+            "if generation == self.generation and self.protocol is not None:",
+            "if self.protocol is not None:",
+            "session/test_credentials_tokens.py",
+        ),
+        (
+            "a refresh that failed for a lost connection ends the next",
+            "if generation != self.generation or not self.connected:",
+            "if not self.connected:",
+            "session/test_credentials_tokens.py",
+        ),
+        (
+            "the stable timer survives its connection",
+            '("stable", "served", "greeting", "refresh")',
+            '("served", "greeting", "refresh")',
+            "session/test_driver.py",
+        ),
+        (
+            "stale frames of former connections are not counted",
+            'self.stale + getattr(connection.protocol, "stale", 0)',
+            'getattr(connection.protocol, "stale", 0)',
+            "session/test_options_statistics.py",
+        ),
+        (
+            "publications of former connections are not counted",
+            "self.publications + connection.publications",
+            "connection.publications",
+            "session/test_options_statistics.py",
+        ),
+        (
+            "an input in the midst of an input is performed at once",
+            "        if self._feeding:\n            return\n",
+            "",
+            "session/test_driver.py",
+        ),
+        (
+            "a refusal for want of a token is no reason for a fresh one",
+            "            self._feed(Input.UNAUTHORIZED)\n        else:\n            self._feed(Input.BROKEN",
+            "            self._feed(Input.BROKEN)\n        else:\n            self._feed(Input.BROKEN",
+            "session/test_driver.py",
+        ),
+        (
+            "an error of programming is tried again",
+            "return error.retryable if isinstance(error, TapewireError) else isinstance(error, _PASSING)",
+            "return error.retryable if isinstance(error, TapewireError) else True",
+            "session/test_driver_defects.py",
+        ),
+        (
+            "the token that was not taken is offered again",
+            "self._token, self._wants_fresh_token = None, True",
+            "self._token, self._wants_fresh_token = None, False",
+            "session/test_driver.py",
+        ),
+        (
+            "topics' tokens are believed when the connection's is not",
+            "        self.topics.distrust()\n",
+            "",
+            "session/test_credentials_tokens.py",
+        ),
+        (
+            "requests wait on for a lost connection",
+            "        self.requests.lose_all()\n        self.topics.disconnected",
+            "        self.topics.disconnected",
+            "session/test_requests.py",
+        ),
+        (
+            "a connection that did not last is waited for as long as the outage",
+            "self.loop.now() if self.machine.waits <= 1 else None",
+            "self.loop.now()",
+            "session/test_driver_defects.py",
+        ),
+        (
+            "a close that is cancelled is none",
+            "await asyncio.shield(self._closing)",
+            "await self._closing",
+            "session/test_driver_defects.py",
+        ),
+        (
+            "a warning of a session that is open",
+            '        self._expected_open = True\n        self.loop.timers.cancel("unopened")\n',
+            "        self._expected_open = True\n",
+            "session/test_driver_unopened.py",
+        ),
+    ),
+    *_of(
+        "session/topics.py",
+        (
+            "the renewal of a topic's token survives its interruption",
+            '            self._loop.timers.cancel(("renew", topic))  # the token of a subscription that is no more\n',
+            "            pass\n",
+            "session/test_credentials_tokens.py",
+        ),
+        (
+            "a moved topic leaves its timers behind",
+            "        self.continuity.forget(topic)\n        self._disarm(topic)\n",
+            "        self.continuity.forget(topic)\n",
+            "session/test_pool.py",
+        ),
+        (
+            "a token that comes too late asks",
+            "        if not topic.asking or topic.attempt != attempt:\n            return  # of an older",
+            "        if topic.attempt != attempt:\n            return  # of an older",
+            "session/test_credentials_tokens.py",
+        ),
+        (
+            "two subscriptions of different parameters share a topic",
+            "            if params is not None and params != topic.params:\n",
+            "            if False:\n",
+            "session/test_topics.py",
+        ),
+        (
+            "a deadline judges what has not gone out",
+            "        if topic.asking or (protocol is not None and protocol.queued(topic.name)):\n",
+            "        if False:\n",
+            "session/test_credentials_tokens.py",
+        ),
+        (
+            "a refusal for a token that ended asks with the same again",
+            (
+                "            topic.fresh = topic.fresh or event.unauthorized\n"
+                "            self._feed(topic, On.REFUSED"
+            ),
+            "            self._feed(topic, On.REFUSED",
+            "session/test_credentials_tokens.py",
+        ),
+        (
+            "an interruption for a token that ended asks with the same again",
+            (
+                "            topic.fresh = topic.fresh or event.unauthorized\n"
+                "            self._feed(topic, On.INTERRUPTED"
+            ),
+            "            self._feed(topic, On.INTERRUPTED",
+            "session/test_credentials_tokens.py",
+        ),
+        (
+            "a first refusal is kept from who waits",
+            "                self._waiters.refuse(consumer, error)\n                self.leave(consumer)\n",
+            "                pass\n",
+            "session/test_topics.py",
+        ),
+        (
+            "who polls for a confirmation leaves something behind",
+            "            self._forget(subscription, waiter)  # who polls",
+            "            pass  # who polls",
+            "session/test_topics_identity.py",
+        ),
+    ),
+    *_of(
+        "session/continuity.py",
+        (
+            "an interrupted topic's route stays",
+            "        self._loop.behind(partial(self._drop_route, topic, topic.attempt))\n",
+            "",
+            "session/test_topics_identity.py",
+        ),
+        (
+            "a bridge is lost with what it held",
+            "            if bridge.held:\n                held, lost_ns",
+            "            if False:\n                held, lost_ns",
+            "session/test_continuity_bridges.py",
+        ),
+        (
+            "all topics page their history at once",
+            "            async with self._paging:\n",
+            "            if True:\n",
+            "session/test_continuity_fetching.py",
+        ),
+        (
+            "a break behind a bridge is not marked",
+            "            bridge.held.append(mark)  # behind what is held, when that is delivered\n",
+            "",
+            "session/test_continuity.py",
+        ),
+        (
+            "a break does not ask for a snapshot",
+            (
+                "            else:\n"
+                "                consumer.deliver_mark(mark)\n"
+                "                self.start_seed(consumer)\n"
+            ),
+            "            else:\n                consumer.deliver_mark(mark)\n",
+            "session/test_continuity.py",
+        ),
+        (
+            "a recovered stream is seeded anew",
+            "            if proven and consumer.seeded:\n",
+            "            if False:\n",
+            "session/test_continuity.py",
+        ),
+        (
+            "an unproven stream goes on with the old snapshot",
+            "            if proven and consumer.seeded:\n",
+            "            if consumer.seeded:\n",
+            "session/test_continuity.py",
+        ),
+        (
+            "a replay overflows the buffer meant for it",
+            "            consumer.expect(answer.replayed)\n",
+            "            pass\n",
+            "session/test_continuity_bridges.py",
+        ),
+    ),
+    *_of(
+        "session/subscription.py",
+        (
+            "what came before a hold is held too",
+            "(self.deliver_mark if is_mark(item) else self._consume)(item)",
+            "(self.deliver_mark if is_mark(item) else self.deliver)(item)",
+            "session/test_continuity_bridges.py",
+        ),
+        (
+            "two ends are told",
+            (
+                "        if not self.buffer.ended:\n"
+                "            error = None if error is None else self.as_told(error)\n"
+            ),
+            "        if True:\n            error = None if error is None else self.as_told(error)\n",
+            "session/test_subscription.py",
+        ),
+        (
+            "an iteration that never waits keeps the event loop",
+            "        if self.delivered >= self._look_at and self._is_others_turn():\n",
+            "        if False:\n",
+            "session/test_subscription_fairness.py",
+        ),
+        (
+            "what cannot be decoded ends the iteration",
+            "        except (Exception, asyncio.CancelledError) as error:  # whatever",
+            "        except ZeroDivisionError as error:  # whatever",
+            "session/test_subscription.py",
+        ),
+        (
+            "what a batch may hold is not bounded",
+            "if len(batch) < enough or enough == limit or self._now() - self._slice_began > SLICE_SECONDS:",
+            "if len(batch) < enough or enough == limit:",
+            "session/test_subscription_fairness.py",
+        ),
+    ),
+    *_of(
+        "session/subscriptions.py",
+        (
+            "a gap's first reason is forgotten",
+            "        if self.continuous:\n            self.continuous = False\n",
+            "        if True:\n            self.continuous = False\n",
+            "session/test_subscriptions.py",
+        ),
+        (
+            "a topic confirmed and lost at once is asked for as quickly",
+            "now - self.confirmed_at >= stable_after:",
+            "True:",
+            "session/test_subscriptions.py",
+        ),
+        (
+            "refusals are counted for ever",
+            "            self.refusals = 0\n        self.confirmed_at",
+            "            pass\n        self.confirmed_at",
+            "session/test_subscriptions.py",
+        ),
+        (
+            "a token that was taken is doubted",
+            "        if received is On.CONFIRMED:\n            self.fresh = False\n",
+            "",
+            "session/test_credentials_tokens.py",
+        ),
+        (
+            "a state keeps the token of the one before",
+            "self.state, self.asking = state, False",
+            "self.state = state",
+            "session/test_credentials_tokens.py",
+        ),
+        (
+            "an unanswered subscription is not taken back",
+            "(S.BACKING_OFF, (Do.UNSUBSCRIBE, *_LOST_AT_PEER))",
+            "(S.BACKING_OFF, _LOST_AT_PEER)",
+            "session/test_subscriptions.py",
+        ),
+        (
+            "an interruption leaves requests waiting",
+            "_LOST_AT_PEER = (Do.OPEN_GAP, Do.STOP_ROUTE, Do.FAIL_REQUESTS, Do.ARM_RETRY)",
+            "_LOST_AT_PEER = (Do.OPEN_GAP, Do.STOP_ROUTE, Do.ARM_RETRY)",
+            "session/test_requests.py",
+        ),
+        *(
+            (
+                f"what is over does not bear '{received.lower()}'",
+                "for received in On if received is not On.LEAVE}",
+                f"for received in On if received not in (On.LEAVE, On.{received})}}",
+                "session/test_subscriptions.py",
+            )
+            for received in (
+                "SUBSCRIBE",
+                "CONNECTED",
+                "DISCONNECTED",
+                "CONFIRMED",
+                "REFUSED",
+                "REJECTED",
+                "INTERRUPTED",
+                "ENDED",
+                "TIMED_OUT",
+                "RETRY_DUE",
+                "UNAUTHORIZED",
+                "RENEW",
+            )
+        ),
+    ),
+    *_of(
+        "session/buffers.py",
+        (
+            "a late put after the end comes in",
+            (
+                "    def _overflow(self, item: Any) -> None:\n"
+                "        if not self.ended:\n"
+                "            self._drop_first()\n"
+            ),
+            "    def _overflow(self, item: Any) -> None:\n        if True:\n            self._drop_first()\n",
+            "session/test_buffers.py",
+        ),
+        (
+            "a late put after the end is counted as dropped newest",
+            "        if not self.ended:\n            self._tail_lost += 1\n",
+            "        if True:\n            self._tail_lost += 1\n",
+            "session/test_buffers.py",
+        ),
+        (
+            "a late put after the end conflates",
+            "        if self.ended:\n            return\n        slot = [item]\n",
+            "        slot = [item]\n",
+            "session/test_buffers.py",
+        ),
+        (
+            "a late put after the end resyncs",
+            "        if not self.ended:\n            self._overflown = True\n",
+            "        if True:\n            self._overflown = True\n",
+            "session/test_buffers.py",
+        ),
+        (
+            "a late put after the end is lost to the overflow",
+            "        if self._overflown and not self.ended:\n            self.dropped += 1\n",
+            "        if self._overflown:\n            self.dropped += 1\n",
+            "session/test_buffers.py",
+        ),
+        (
+            "a late put after the end blocks",
+            (
+                "        if not self.ended:\n"
+                "            self._items.append(item)\n"
+                "            self.blocked = True\n"
+            ),
+            "        if True:\n            self._items.append(item)\n            self.blocked = True\n",
+            "session/test_buffers.py",
+        ),
+        (
+            "a late put after the end fails",
+            "        if not self.ended:\n            self.dropped += 1\n            self._on_full()\n",
+            "        if True:\n            self.dropped += 1\n            self._on_full()\n",
+            "session/test_buffers.py",
+        ),
+        (
+            "a late mark after the end comes in",
+            "        if self.ended:\n            return\n        run: list[Mark] = []\n",
+            "        run: list[Mark] = []\n",
+            "session/test_buffers.py",
+        ),
+        (
+            "a late mark after the end brings what was lost",
+            "        if self._tail_lost and not self.ended:\n",
+            "        if self._tail_lost:\n",
+            "session/test_buffers.py",
+        ),
+        (
+            "what comes after the end of a clear comes in",
+            "self._room = 0 if self.ended else self.capacity",
+            "self._room = self.capacity",
+            "session/test_buffers.py",
+        ),
+        (
+            "room is allowed after the end",
+            "if count > 0 and not self.ended:",
+            "if count > 0:",
+            "session/test_buffers.py",
+        ),
+        (
+            "replays have room without end",
+            "min(count, MAX_ALLOWED - allowed)",
+            "count",
+            "session/test_buffers.py",
+        ),
+        (
+            "the room of a replay stays when it is taken",
+            "                self._room -= 1\n                if not replay[1]:",
+            "                if not replay[1]:",
+            "session/test_buffers.py",
+        ),
+        (
+            "a mark takes a publication's room",
+            "        self._room += len(run)\n        self._items.extend(run)\n",
+            "        self._items.extend(run)\n",
+            "session/test_buffers.py",
+        ),
+        (
+            "marks are dropped with publications",
+            "            absorb(self._head, items.popleft())\n            self._room -= 1\n",
+            "            items.popleft()\n            self._room -= 1\n",
+            "session/test_buffers.py",
+        ),
+        (
+            "newer publications take a place before a mark",
+            "        self._slots.clear()  # what comes behind a mark never takes a place before it\n",
+            "",
+            "session/test_buffers.py",
+        ),
+        (
+            "a consumer that left holds up the reader",
+            "        if self.blocked:\n            self._relieve()  # a consumer",
+            "        if False:\n            self._relieve()  # a consumer",
+            "session/test_buffers.py",
+        ),
+        (
+            "a resync is asked for before the consumer is through",
+            "if self._overflown and item is not EMPTY and not self:",
+            "if self._overflown and item is not EMPTY:",
+            "session/test_buffers.py",
+        ),
+        (
+            "a key function that raises loses its publication",
+            '        except (Exception, asyncio.CancelledError):\n            logger.warning("a key',
+            '        except ZeroDivisionError:\n            logger.warning("a key',
+            "session/test_buffers.py",
+        ),
+    ),
+    *_of(
+        "session/holds.py",
+        (
+            "a snapshot of a hold that is over is delivered",
+            "        if hold is not self.hold:\n            return None\n        if hold.spoiled:",
+            "        if hold.spoiled:",
+            "session/test_holds.py",
+        ),
+        (
+            "a failure of a hold that is over is told",
+            (
+                "        if hold is not self.hold:\n"
+                "            return None\n"
+                "        self.hold = None\n"
+                "        self.failures += 1"
+            ),
+            "        self.hold = None\n        self.failures += 1",
+            "session/test_holds.py",
+        ),
+        (
+            "a hold is not bounded",
+            "        if len(hold.held) >= self._capacity:\n",
+            "        if False:\n",
+            "session/test_holds.py",
+        ),
+        (
+            "a snapshot is delivered although the hold overflowed",
+            "            return self.fail(hold, now_ns, hold.spoiled)\n        held",
+            "            pass\n        held",
+            "session/test_holds.py",
+        ),
+        (
+            "one publication past the snapshot is enough",
+            "        if self._kept >= CAUGHT_UP:\n",
+            "        if True:\n",
+            "session/test_holds.py",
+        ),
+        (
+            "a bridge with a hole is whole",
+            (
+                "            if publication.offset != self._reached + 1:\n"
+                "                self._possible = False\n"
+                "                return\n"
+            ),
+            "",
+            "session/test_holds_bridge.py",
+        ),
+        (
+            "a bridge of another epoch is whole",
+            "if epoch != self.since.epoch or (",
+            "if (",
+            "session/test_holds_bridge.py",
+        ),
+        (
+            "a bridge without progress is asked for for ever",
+            "(self._proven and self._reached == before)",
+            "False",
+            "session/test_holds_bridge.py",
+        ),
+        (
+            "a bridge delivers what lies beyond it",
+            "            if publication.offset > self.until.offset:\n                break\n",
+            "",
+            "session/test_holds_bridge.py",
+        ),
+        (
+            "a bridge delivers what it has",
+            "            if publication.offset <= self._reached:\n                continue\n",
+            "",
+            "session/test_holds_bridge.py",
+        ),
+        ("a bridge may be of any width", "0 < width <= most", "0 < width", "session/test_holds_bridge.py"),
+    ),
+    *_of(
+        "session/handlers.py",
+        (
+            "a handler that never awaits keeps the event loop",
+            "            if ended - started > SLICE_SECONDS:\n",
+            "            if False:\n",
+            "session/test_handlers.py",
+        ),
+        (
+            "a handler that closes its session is waited for",
+            "            handling.excused.set_result(None)\n\n    async def drain",
+            "            pass\n\n    async def drain",
+            "session/test_subscription.py",
+        ),
+        (
+            "an end is told twice",
+            "        if error is not None and not self._end_told:\n",
+            "        if error is not None:\n",
+            "session/test_subscription_errors.py",
+        ),
+        (
+            "what on_error raises ends the handler",
+            (
+                "        except (Exception, asyncio.CancelledError) as failure:\n"
+                '            self._log.raised("on_error", on_error, failure)\n'
+                "            return\n"
+            ),
+            "        except ZeroDivisionError:\n            return\n",
+            "session/test_handlers_error_log.py",
+        ),
+        (
+            "an inline handler that raises breaks the read",
+            (
+                "        except (Exception, asyncio.CancelledError) as error:\n"
+                "            self._count_failure(error, item)\n"
+                "            self.tell_inline"
+            ),
+            (
+                "        except ZeroDivisionError as error:\n"
+                "            self._count_failure(error, item)\n"
+                "            self.tell_inline"
+            ),
+            "session/test_handlers_error_log.py",
+        ),
+        (
+            "an inline handler is called after the end",
+            (
+                "        if subscription.buffer.ended:\n"
+                "            return\n"
+                "        item = subscription.taken(item)\n"
+            ),
+            "        item = subscription.taken(item)\n",
+            "session/test_subscription.py",
+        ),
+        (
+            "a log line for each failure",
+            "        elif is_worth_a_line(count):\n            last",
+            "        else:\n            last",
+            "session/test_handlers_error_log.py",
+        ),
+        (
+            "the handler's task stays with the session it moved from",
+            "                self._loop.give_up(handling.task)\n",
+            "",
+            "session/test_pool.py",
+        ),
+    ),
+    *_of(
+        "session/requests.py",
+        (
+            "a request that is cancelled is sent all the same",
+            "            self._withdraw(request.ref)  # cancelled: what is not written yet never shall be\n",
+            "            pass\n",
+            "session/test_requests.py",
+        ),
+        (
+            "a request whose deadline has passed is sent all the same",
+            "            self._withdraw(request.ref)\n            error = RequestTimeout",
+            "            error = RequestTimeout",
+            "session/test_requests.py",
+        ),
+        (
+            "what a cancelled request takes back is a later one's",
+            "        if self._pending.get(request.ref) is not request:\n            return False\n",
+            "        if request.ref not in self._pending:\n            return False\n",
+            "session/test_requests_pending.py",
+        ),
+        (
+            "requests may pend without end",
+            "        if len(self._pending) >= self._capacity:\n",
+            "        if False:\n",
+            "session/test_requests_pending.py",
+        ),
+        (
+            "requests of other topics are lost with one",
+            "refs = [ref for ref, request in self._pending.items() if request.command.topic == topic]",
+            "refs = list(self._pending)",
+            "session/test_requests_pending.py",
+        ),
+        ("a refusal is a reply", "        if event.ok:\n", "        if True:\n", "session/test_requests.py"),
+        (
+            "nothing says that a lost request was not sent",
+            "sent=self._was_sent(request.ref), why=why",
+            "sent=True, why=why",
+            "session/test_requests.py",
+        ),
+    ),
+    *_of(
+        "session/credentials.py",
+        (
+            "two requests for a token are under way at once",
+            "        if self._flight is None:\n            self._flight = asyncio.create_task",
+            "        if True:\n            self._flight = asyncio.create_task",
+            "session/test_credentials.py",
+        ),
+        (
+            "an older flight answers a request for a fresh token",
+            (
+                "        while self._flight is not None and fresh and not self._flight_is_fresh:\n"
+                "            await asyncio.wait([self._flight])"
+            ),
+            "        while False:\n            await asyncio.wait([self._flight])",
+            "session/test_credentials.py",
+        ),
+        (
+            "one who leaves cancels the flight of the others",
+            "            if not self._waiting and not flight.done():\n",
+            "            if not flight.done():\n",
+            "session/test_credentials.py",
+        ),
+        (
+            "a flight that nobody wants goes on",
+            "            if not self._waiting and not flight.done():\n",
+            "            if False:\n",
+            "session/test_credentials.py",
+        ),
+        (
+            "an empty token is one",
+            "        if not token or not isinstance(token, Secret | str):\n",
+            "        if not isinstance(token, Secret | str):\n",
+            "session/test_credentials.py",
+        ),
+        (
+            "what a provider waited for cancels who asks",
+            "        except OwnerCancelled as error:\n",
+            "        except ZeroDivisionError as error:\n",
+            "session/test_credentials.py",
+        ),
+        (
+            "a secret in a provider's failure is told",
+            'text = redact(f"{type(error).__name__}: {error}".removesuffix(": "))',
+            'text = f"{type(error).__name__}: {error}"',
+            "session/test_credentials.py",
+        ),
+        (
+            "a token is renewed when it has ended",
+            "return seconds * REFRESH_SHARE * (1 - 0.2 * fraction())",
+            "return seconds * 1.01",
+            "session/test_credentials_tokens.py",
+        ),
+        (
+            "a flight that failed is told to nobody",
+            "                self.report(error)\n\n    def _no_answer",
+            "                pass\n\n    def _no_answer",
+            "session/test_credentials.py",
+        ),
+    ),
+    *_of(
+        "session/connection.py",
+        (
+            "what was not heard while nothing was read is the peer's doing",
+            (
+                "            if self.protocol is not None:\n"
+                "                self.protocol.excuse(now)\n"
+                "            self.transport"
+            ),
+            "            self.transport",
+            "session/test_driver.py",
+        ),
+        (
+            "the line is judged for what was not read",
+            "            self.liveness.ponged(now)\n            if self.protocol",
+            "            if self.protocol",
+            "session/test_driver.py",
+        ),
+        (
+            "pings are judged while nothing is read",
+            "        if not self.paused:\n            verdict",
+            "        if True:\n            verdict",
+            "session/test_driver.py",
+        ),
+        (
+            "data counts as a pong",
+            "    def heard(self, now: float) -> None:\n",
+            "    def heard(self, now: float) -> None:\n        self._pinged_at = None\n",
+            "session/test_connection_liveness.py",
+        ),
+        (
+            "a defect of a read ends it in silence",
+            "            loop.defect(error)\n",
+            "            pass\n",
+            "session/test_driver.py",
+        ),
+        (
+            "one that has room lets the connection read for all",
+            "        if self._full and (not self._awaited()",
+            "        if False and (not self._awaited()",
+            "session/test_connection_backpressure.py",
+        ),
+        (
+            "a reply is not read while a consumer is full",
+            "if self._full and (not self._awaited() or any(each.buffer.is_brimful for each in self._full)):",
+            "if self._full:",
+            "session/test_connection_backpressure.py",
+        ),
+    ),
+    *_of(
+        "session/pool.py",
+        (
+            "a full session takes more",
+            "and len(shard.topics) < shard.capacity and shard.usable",
+            "and shard.usable",
+            "session/test_pool.py",
+        ),
+        (
+            "topics that ended make no room",
+            (
+                "                del self._by_topic[ended]\n"
+                "            if len(shard.topics) < shard.capacity:\n"
+                "                return shard\n"
+            ),
+            "                del self._by_topic[ended]\n",
+            "session/test_pool.py",
+        ),
+        (
+            "there is no end of sessions",
+            "        if len(self._shards) >= self._max_sessions:\n",
+            "        if False:\n",
+            "session/test_pool.py",
+        ),
+        (
+            "a session that serves nothing else is full",
+            "        if not shard.session.serves_besides(topic):\n            return False\n",
+            "",
+            "session/test_pool.py",
+        ),
+        (
+            "a session beside one that gave up is made",
+            '            if self._one_end and shard.session.state == "failed":\n',
+            "            if False:\n",
+            "session/test_pool.py",
+        ),
+    ),
+    *_of(
+        "session/machine.py",
+        (
+            "a fresh token is asked for again and again",
+            "            if self._asked_for_fresh_token:\n                return Input.REFUSED\n",
+            "",
+            "session/test_machine.py",
+        ),
+        (
+            "a token that was accepted counts as doubted",
+            "            self._asked_for_fresh_token = False  # it was accepted\n",
+            "",
+            "session/test_machine.py",
+        ),
+        (
+            "dials are not counted",
+            "            if self.state is not State.UP:\n                self.tries += 1\n",
+            "            if self.state is not State.UP:\n                pass\n",
+            "session/test_machine.py",
+        ),
+        (
+            "waits never grow",
+            "            self.waits += 1\n",
+            "            self.waits = 1\n",
+            "session/test_machine.py",
+        ),
+        (
+            "a connection that served us changes no wait",
+            "        self.waits = 0\n\n    def _finalize",
+            "        pass\n\n    def _finalize",
+            "session/test_machine.py",
+        ),
+        (
+            "what opened the session is a dial of an outage",
+            "self.tries = self.tries + 1 if self._was_up else 0",
+            "self.tries += 1",
+            "session/test_machine.py",
+        ),
+        (
+            "an expired token is waited with the first time",
+            "            return Input.UNAUTHORIZED  # the first time at once\n",
+            "            return Input.EXPIRED\n",
+            "session/test_machine.py",
+        ),
+        (
+            "nothing is ever exhausted",
+            "            if self.policy.exhausted(self.tries):\n",
+            "            if False:\n",
+            "session/test_machine.py",
+        ),
+    ),
+    *_of(
+        "protocols/phoenix/client.py",
+        (
+            "a frame of a former join is delivered",
+            "                self._stale(frame)\n            elif frame.event in _CONTROL:",
+            "                append(frame)\n            elif frame.event in _CONTROL:",
+            "protocols/phoenix/test_client.py",
+        ),
+        (
+            "what the server calls after a leave comes out",
+            "        channel = self._live.pop(topic, None)\n        if channel is not None:\n            ref",
+            "        channel = self._live.get(topic, None)\n        if channel is not None:\n            ref",
+            "protocols/phoenix/test_client.py",
+        ),
+        (
+            "a push before the confirmation is written",
+            "        if channel.confirmed:\n            self._outgoing.append(message)",
+            "        if True:\n            self._outgoing.append(message)",
+            "protocols/phoenix/test_client_pushes.py",
+        ),
+        (
+            "held pushes are not written when the join is confirmed",
+            (
+                "        for frame in held.values():\n"
+                "            frame.join_ref = channel.join_ref\n"
+                "            self._write(frame)\n"
+            ),
+            "",
+            "protocols/phoenix/test_client_pushes.py",
+        ),
+        (
+            "a held push keeps the ref of the join before",
+            "            frame.join_ref = channel.join_ref\n",
+            "",
+            "protocols/phoenix/test_client_pushes.py",
+        ),
+        (
+            "pushes are held without end",
+            "        elif len(channel.held) < self._max_held:\n",
+            "        elif True:\n",
+            "protocols/phoenix/test_client_pushes.py",
+        ),
+        (
+            "a push given up is written",
+            "            if channel.held.pop(ref, None) is not None:\n",
+            "            if ref in channel.held:\n",
+            "protocols/phoenix/test_client_pushes.py",
+        ),
+        (
+            "a push given up counts as sent",
+            "                self._remember_unsent(ref)\n                return True",
+            "                return True",
+            "protocols/phoenix/test_client_pushes.py",
+        ),
+        (
+            "a second answer to a join confirms again",
+            "            if not channel.confirmed:\n                append(\n",
+            "            if True:\n                append(\n",
+            "protocols/phoenix/test_client.py",
+        ),
+        (
+            "a topic that crashed stays live",
+            "        del self._live[channel.topic]\n        self._forget_held(channel)\n        if frame.event",
+            "        self._forget_held(channel)\n        if frame.event",
+            "protocols/phoenix/test_client.py",
+        ),
+        (
+            "a topic that was refused stays live",
+            (
+                "        del self._live[channel.topic]\n"
+                "        self._former.passed_over(channel.topic)\n"
+                "        self._forget_held"
+            ),
+            "        self._former.passed_over(channel.topic)\n        self._forget_held",
+            "protocols/phoenix/test_client.py",
+        ),
+        (
+            "a join that the server does not know stays",
+            '            if reason == "unmatched topic":',
+            "            if False:",
+            "protocols/phoenix/test_client_pushes.py",
+        ),
+        (
+            "refusals for want of room are not told as such",
+            "full=reason == FULL_REASON",
+            "full=False",
+            "protocols/phoenix/test_client.py",
+        ),
+        (
+            "refs of pushes given up are remembered without end",
+            "        if len(self._unsent) >= MAX_UNSENT_REFS:\n",
+            "        if False:\n",
+            "protocols/phoenix/test_client_pushes.py",
+        ),
+    ),
+    *_of(
+        "protocols/phoenix/former.py",
+        (
+            "a former join that was passed over has an end to say",
+            "[former for former in self._joins.get(topic, ()) if former.answered]",
+            "list(self._joins.get(topic, ()))",
+            "protocols/phoenix/test_former.py",
+        ),
+        (
+            "a refused former join has an end to say",
+            '    former.answered = answer.status == "ok"\n',
+            "    former.answered = True\n",
+            "protocols/phoenix/test_former.py",
+        ),
+    ),
+    *_of(
+        "protocols/phoenix/heartbeat.py",
+        (
+            "a second heartbeat goes out before the first is answered",
+            "self._outstanding is None and self._due is not None and now",
+            "self._due is not None and now",
+            "protocols/phoenix/test_heartbeat.py",
+        ),
+        (
+            "any reply answers the heartbeat",
+            "if self._outstanding is not None and str(ref) == self._outstanding:",
+            "if self._outstanding is not None:",
+            "protocols/phoenix/test_heartbeat.py",
+        ),
+        (
+            "an unanswered heartbeat is never overdue",
+            "return self._outstanding is not None and now >= self._judged_from + self._timeout",
+            "return False",
+            "protocols/phoenix/test_heartbeat.py",
+        ),
+    ),
+    *_of(
+        "protocols/phoenix/replies.py",
+        (
+            "the excerpt of a broken frame shows secrets",
+            "return redact(ascii(payload[:MAX_EXCERPT]))[: 4 * MAX_EXCERPT]",
+            "return ascii(payload[:MAX_EXCERPT])",
+            "protocols/phoenix/test_replies.py",
+        ),
+    ),
+    *_of(
+        "protocols/centrifugo/client.py",
+        (
+            "a pong that nobody asked for goes out",
+            "        if control.connected.pong:\n",
+            "        if True:\n",
+            "protocols/centrifugo/test_client.py",
+        ),
+        (
+            "one pong answers many pings",
+            "            for _ in range(pings):\n",
+            "            for _ in range(min(1, pings)):\n",
+            "protocols/centrifugo/test_client.py",
+        ),
+        (
+            "the server's silence is no end",
+            "        if silence is not None and silence <= now:\n",
+            "        if False:\n",
+            "protocols/centrifugo/test_client.py",
+        ),
+        (
+            "an unanswered subscription is no end",
+            '[] if unanswered is None else [Failed(f"{unanswered} timeout")]',
+            "[]",
+            "protocols/centrifugo/test_client.py",
+        ),
+        (
+            "a topic that is subscribed is asked for again without being left",
+            (
+                "        if topic in control.live:\n"
+                "            control.drop_live(topic)\n"
+                "            control.unsubscribe(topic, asked)\n"
+                "        else:\n"
+                "            control.subscribing.ask"
+            ),
+            "        if False:\n            pass\n        else:\n            control.subscribing.ask",
+            "protocols/centrifugo/test_subscribing.py",
+        ),
+        (
+            "positions are not rewound",
+            "        control.positions.rewind(undelivered)\n",
+            "",
+            "protocols/centrifugo/test_positions.py",
+        ),
+    ),
+    *_of(
+        "protocols/centrifugo/control.py",
+        (
+            "a server that finds us slow is asked for as much again",
+            "                self.pacing.shrink(code)\n",
+            "",
+            "protocols/centrifugo/test_client.py",
+        ),
+        (
+            "what came twice is delivered",
+            "        if verdict is False:\n            self.counts.duplicates += 1\n            return False\n",
+            "        if verdict is False:\n            verdict = True\n",
+            "protocols/centrifugo/test_control.py",
+        ),
+        ("a jump is not told", "            append(verdict)\n", "", "protocols/centrifugo/test_control.py"),
+        (
+            "a state that was invalidated keeps its position",
+            "            self.positions.set(topic, INVALIDATED)\n        return Interrupted",
+            "            pass\n        return Interrupted",
+            "protocols/centrifugo/test_control.py",
+        ),
+        (
+            "an unsubscribe that was refused is one",
+            '                items.append(Failed(f"unsubscribe refused',
+            '                pass; (Failed(f"unsubscribe refused',
+            "protocols/centrifugo/test_control.py",
+        ),
+        (
+            "a replay is not told from what is live",
+            "            publication.replayed = True\n",
+            "",
+            "protocols/centrifugo/test_control.py",
+        ),
+        (
+            "nobody is told when the token ends",
+            (
+                "        if result.expires:\n"
+                "            items.append(CredentialsExpiring(float(max(1, result.ttl))))\n"
+            ),
+            "",
+            "protocols/centrifugo/test_client.py",
+        ),
+        (
+            "nobody is told when a topic's token ends",
+            "            items.append(CredentialsExpiring(float(max(1, result.ttl)), topic))\n",
+            "            pass\n",
+            "protocols/centrifugo/test_control.py",
+        ),
+    ),
+    *_of(
+        "protocols/centrifugo/channel.py",
+        (
+            "a new epoch is no break",
+            "        if began_anew:\n            return Skipped(self.topic, expected, offset)\n",
+            "",
+            "protocols/centrifugo/test_channel.py",
+        ),
+        (
+            "the epoch that a publication brings is ignored",
+            "        if publication.epoch:\n            self.epoch = publication.epoch\n",
+            "",
+            "protocols/centrifugo/test_channel.py",
+        ),
+        (
+            "holes of a filter are told",
+            "if 0 < expected < offset and not self._holes:",
+            "if 0 < expected < offset:",
+            "protocols/centrifugo/test_channel.py",
+        ),
+    ),
+    *_of(
+        "protocols/centrifugo/outbox.py",
+        (
+            "any number of pages is under way",
+            "while self._pages_waiting and len(self._pages) < self._pacing.paging_window:",
+            "while self._pages_waiting:",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+        (
+            "a page withdrawn goes out",
+            "        self._pages_waiting = deque(item for item in self._pages_waiting if item[0] != ref)\n",
+            "",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+        (
+            "a page that nobody waits for holds a place",
+            "        self._pages.pop(int(ref), None)  # nobody waits for it: it holds no place\n",
+            "",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+        (
+            "a message may be of any size",
+            "            if batch and size + len(command) + 1 > most:\n",
+            "            if False:\n",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+        (
+            "what is overdue is told again and again",
+            "        self._deadlines.clear()\n        return kind",
+            "        return kind",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+        (
+            "an answer that came is still due",
+            "        if self._deadlines.pop(number, None) is None and",
+            "        if self._deadlines.get(number, None) is None and",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+        (
+            "withdrawn commands are remembered without end",
+            "        if len(self._withdrawn) >= MAX_WITHDRAWN:\n",
+            "        if False:\n",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+    ),
+    *_of(
+        "protocols/centrifugo/pacing.py",
+        (
+            "pages go many at a time where the server found us slow",
+            "            self.paging_window = 1\n",
+            "",
+            "protocols/centrifugo/test_pacing.py",
+        ),
+        (
+            "windows widen beyond what was asked for",
+            "min(self._most_subscribing, self.subscribe_window * 2)",
+            "self.subscribe_window * 2",
+            "protocols/centrifugo/test_pacing.py",
+        ),
+        (
+            "a window shrinks to nothing",
+            "self.subscribe_window = max(1, self.subscribe_window // 2)",
+            "self.subscribe_window = self.subscribe_window // 2",
+            "protocols/centrifugo/test_pacing.py",
+        ),
+        (
+            "a message that was too big is sent again",
+            "            self.max_frame = max(1, self.max_frame // 2)\n",
+            "            pass\n",
+            "protocols/centrifugo/test_pacing.py",
+        ),
+    ),
+    *_of(
+        "protocols/centrifugo/replays.py",
+        (
+            "a replay is given up for all positions",
+            "known.failures >= MAX_FAILED and known.position == position",
+            "known.failures >= MAX_FAILED",
+            "protocols/centrifugo/test_replays.py",
+        ),
+        (
+            "all that were under way are blamed",
+            "known.failures += len(blamed) == 1",
+            "known.failures += 1",
+            "protocols/centrifugo/test_replays.py",
+        ),
+        (
+            "a page that was too large is asked for again",
+            "            known.page = max(1, known.page // SHRINK)\n",
+            "",
+            "protocols/centrifugo/test_replays.py",
+        ),
+        (
+            "channels are remembered without end",
+            "            if len(self._known) >= MAX_KNOWN:\n",
+            "            if False:\n",
+            "protocols/centrifugo/test_replays.py",
+        ),
+    ),
+    *_of(
+        "protocols/centrifugo/dedup.py",
+        (
+            "what was seen is new",
+            "            self.repeated += 1\n            return False\n",
+            "            self.repeated += 1\n",
+            "protocols/centrifugo/test_dedup.py",
+        ),
+        (
+            "ids are remembered without end",
+            "        if len(ids) >= self.capacity:\n",
+            "        if False:\n",
+            "protocols/centrifugo/test_dedup.py",
+        ),
+        (
+            "no id at all is one",
+            "        if identity is None:\n            return True\n",
+            "",
+            "protocols/centrifugo/test_dedup.py",
+        ),
+    ),
+    *_of(
+        "protocols/centrifugo/positions.py",
+        (
+            "an unheard start is one",
+            "item.position if item.recovered else None",
+            "item.position",
+            "protocols/centrifugo/test_positions.py",
+        ),
+        (
+            "what was not delivered counts",
+            "                    self.set(item.topic, StreamPosition(offset - 1, known.epoch))\n",
+            "                    pass\n",
+            "protocols/centrifugo/test_positions.py",
+        ),
+        (
+            "the server's own subscription stays where it began",
+            "            result.offset = offset\n",
+            "            pass\n",
+            "protocols/centrifugo/test_positions.py",
+        ),
+    ),
+    *_of(
+        "protocols/graphql_ws/client.py",
+        (
+            "frames of an operation that is over are delivered",
+            "        if topic is None:\n            self.stale += 1\n            return\n        self._prove",
+            (
+                "        if topic is None:\n"
+                "            topic = message.id\n"
+                "            self._topics[topic] = _Topic([])\n"
+                "        self._prove"
+            ),
+            "protocols/graphql_ws/test_client.py",
+        ),
+        (
+            "a result proves no subscription",
+            "        self._prove(topic, items)\n        message.topic",
+            "        message.topic",
+            "protocols/graphql_ws/test_client.py",
+        ),
+        (
+            "any pong answers the ping that is due",
+            'if self._awaits == "pong" and reached >= self._timed_ping:',
+            'if self._awaits == "pong":',
+            "protocols/graphql_ws/test_client.py",
+        ),
+        (
+            "a pong that answers nothing is believed of a server that echoes",
+            "        elif self._echoes or not self._pinged:\n",
+            "        elif not self._pinged:\n",
+            "protocols/graphql_ws/test_client.py",
+        ),
+        (
+            "the first pong that names nothing is believed",
+            "            self._outgoing.append(self._ping(self._pinged.popleft()[1]))\n",
+            "            pass\n",
+            "protocols/graphql_ws/test_client.py",
+        ),
+        (
+            "an unanswered ping is no end",
+            '            return [Failed(f"no {awaited} in time")]\n',
+            "            return []\n",
+            "protocols/graphql_ws/test_client.py",
+        ),
+        (
+            "a ping of the server's is not answered",
+            "            self._outgoing.append(msgspec.json.encode(Pong()))\n",
+            "            pass\n",
+            "protocols/graphql_ws/test_client.py",
+        ),
+        (
+            "a second acknowledgement is one",
+            "            if not self._acked:\n                self._acked = True\n",
+            "            if True:\n                self._acked = True\n",
+            "protocols/graphql_ws/test_client.py",
+        ),
+        (
+            "the other operations of a topic go on when one ends",
+            "        self.unsubscribe(topic)  # the end of one operation is the end of all\n",
+            "        del self._topics[topic]\n",
+            "protocols/graphql_ws/test_client.py",
+        ),
+        (
+            "the end of a confirmed operation is a refusal",
+            "        if known.confirmed:\n",
+            "        if False:\n",
+            "protocols/graphql_ws/test_client.py",
+        ),
+        (
+            "old operations are not completed first",
+            "        self.unsubscribe(topic)\n        self._topics[topic] = _Topic(ids)",
+            "        self._topics[topic] = _Topic(ids)",
+            "protocols/graphql_ws/test_client.py",
+        ),
+    ),
+    *_of(
+        "book/sequence.py",
+        (
+            "a hole in the numbers is none",
+            "first == seen + self._step\n            and first <= last\n",
+            "first >= seen + self._step\n            and first <= last\n",
+            "book/test_sequence.py",
+        ),
+        (
+            "numbers that run backwards are applied",
+            "            and first <= last\n        ):",
+            "        ):",
+            "book/test_sequence.py",
+        ),
+        (
+            "a duplicate is a hole",
+            '        if last <= seen:\n            return Ignored("a duplicate")\n',
+            "",
+            "book/test_sequence.py",
+        ),
+        (
+            "an overlap is applied where sizes are not absolute",
+            "if first < expected and self.numbering.overlap:",
+            "if first < expected:",
+            "book/test_sequence.py",
+        ),
+        (
+            "a snapshot older than the book replaces it",
+            (
+                "            if last < self.last:\n"
+                '                return Ignored("the snapshot is older than the book")\n'
+            ),
+            "",
+            "book/test_sequence.py",
+        ),
+        (
+            "a version that is not newer replaces the book",
+            '            if kind == "versioned" and last <= self.last:\n',
+            "            if False:\n",
+            "book/test_sequence.py",
+        ),
+        (
+            "a hole behind a snapshot is none",
+            (
+                "            if type(verdict) is Resync:\n"
+                "                self._unseed()\n"
+                '                return Resync(f"the snapshot'
+            ),
+            (
+                "            if False:\n"
+                "                self._unseed()\n"
+                '                return Resync(f"the snapshot'
+            ),
+            "book/test_sequence.py",
+        ),
+        (
+            "the delta that shows a hole is forgotten",
+            "                self._held.append((first, last, delta))\n        return verdict",
+            "                pass\n        return verdict",
+            "book/test_sequence.py",
+        ),
+        (
+            "what the snapshot contains is applied behind it",
+            "            if verdict is APPLIED:\n                seen = behind\n",
+            "            if True:\n                seen = behind\n",
+            "book/test_sequence.py",
+        ),
+    ),
+    *_of(
+        "book/side.py",
+        (
+            "a level without size stays",
+            (
+                "            elif price in sizes:\n"
+                "                del sizes[price]\n"
+                "                del prices[bisect_left(prices, price)]\n"
+            ),
+            "",
+            "book/test_side.py",
+        ),
+        (
+            "a size that changes adds a price",
+            "                if price not in sizes:\n                    insort",
+            "                if True:\n                    insort",
+            "book/test_side.py",
+        ),
+        (
+            "the best bid is the lowest",
+            "        return prices[-1] if self.descending else prices[0]\n",
+            "        return prices[0]\n",
+            "book/test_side.py",
+        ),
+        (
+            "a snapshot keeps a level without size",
+            "                sizes.pop(price, None)\n",
+            "                sizes[price] = size\n",
+            "book/test_side.py",
+        ),
+    ),
+    *_of(
+        "book/book.py",
+        (
+            "a crossed book is live",
+            "if bids and offers and bids[-1] >= offers[0] and not self._may_cross:",
+            "if False:",
+            "book/test_book.py",
+        ),
+        (
+            "a locked book is live",
+            "if bids and offers and bids[-1] >= offers[0] and not self._may_cross:",
+            "if bids and offers and bids[-1] > offers[0] and not self._may_cross:",
+            "book/test_book.py",
+        ),
+        (
+            "a book may have any number of levels",
+            'if len(bids) > self.max_levels or len(offers) > self.max_levels:\n            return f"more',
+            'if False:\n            return f"more',
+            "book/test_book.py",
+        ),
+        ("a negative size is one", "zero <= size < size_below", "size < size_below", "book/test_book.py"),
+        (
+            "a price of zero is one",
+            "if not (zero < price < price_below",
+            "if not (zero <= price < price_below",
+            "book/test_book.py",
+        ),
+        (
+            "an invalidated book is live",
+            '        self.state = "stale" if self.state != "empty" else "empty"\n',
+            "",
+            "book/test_book.py",
+        ),
+        (
+            "numbers hold over an invalidation",
+            "        self._sequencer.reset()\n        self.state = ",
+            "        self.state = ",
+            "book/test_book.py",
+        ),
+        (
+            "a book that was refused is live",
+            '            self.state, self.reason = "stale", verdict.reason\n',
+            "            pass\n",
+            "book/test_book.py",
+        ),
+    ),
+    *_of(
+        "book/orders.py",
+        (
+            "an older update is applied",
+            "        if self._is_older(order, last):\n            return False\n",
+            "",
+            "book/test_orders.py",
+        ),
+        (
+            "a late update brings an order back",
+            "self._gone.get(order_id) if known is None else known.updated_at\n        if self",
+            "None if known is None else known.updated_at\n        if self",
+            "book/test_orders.py",
+        ),
+        (
+            "an order that moves stays at its old price",
+            "                touched[known.side].add(known.price)\n",
+            "                pass\n",
+            "book/test_orders.py",
+        ),
+        (
+            "a level stays when its last order goes",
+            "        if count + sign == 0:\n            del totals[order.price]\n        else:\n",
+            "        if True:\n",
+            "book/test_orders.py",
+        ),
+        (
+            "orders without end",
+            "        if len(self._orders) > self.max_orders:\n            return self.levels",
+            "        if False:\n            return self.levels",
+            "book/test_orders.py",
+        ),
+        (
+            "orders that are gone are remembered without end",
+            "        if len(self._gone) > GONE_CAPACITY:\n",
+            "        if False:\n",
+            "book/test_orders.py",
+        ),
+        (
+            "updates before the snapshot are applied",
+            '        if self.state != "live":\n            return Ignored("no snapshot yet")\n        touched',
+            "        touched",
+            "book/test_orders.py",
+        ),
+        (
+            "a snapshot forgets the times that were known",
+            "            self._put(self._with_time(order, known), None)\n",
+            "            self._put(order, None)\n",
+            "book/test_orders.py",
+        ),
+        (
+            "a snapshot forgets who is gone",
+            "                self._remember(order_id, known.updated_at)\n        return self.levels.replace",
+            "                pass\n        return self.levels.replace",
+            "book/test_orders.py",
+        ),
+    ),
+    *_of(
+        "transport/frames.py",
+        (
+            "a masked frame is taken",
+            "    if second & 0x80 or first & 0x0F not in _OPCODES:\n",
+            "    if first & 0x0F not in _OPCODES:\n",
+            "transport/test_frames.py",
+        ),
+        (
+            "text that is not UTF-8 is taken",
+            "                payload.decode()\n            append(payload)",
+            "                pass\n            append(payload)",
+            "transport/test_frames.py",
+        ),
+        (
+            "a frame larger than allowed is taken",
+            "        if stop > end or length > max_size:\n",
+            "        if stop > end:\n",
+            "transport/test_frames.py",
+        ),
+        (
+            "a long header that is cut off is read",
+            "                if end - position < 10:\n                    break\n                (length,)",
+            "                (length,)",
+            "transport/test_fast.py",
+        ),
+    ),
+    *_of(
+        "transport/fast.py",
+        (
+            "what belongs to the core is cut as a frame",
+            "                self._core_bytes -= piece\n",
+            "                self._core_bytes = 0\n",
+            "transport/test_fast.py",
+        ),
+        (
+            "a pong that names no ping of ours is one",
+            "if self._awaited and frame.data == self._awaited:",
+            "if self._awaited:",
+            "transport/test_fast.py",
+        ),
+        (
+            "an old pong counts",
+            '                        self._awaited = b""\n                        self._pongs',
+            "                        self._pongs",
+            "transport/test_fast.py",
+        ),
+        (
+            "fragments without end",
+            "        elif len(fragments) >= MAX_FRAGMENTS:\n",
+            "        elif False:\n",
+            "transport/test_fast.py",
+        ),
+        (
+            "a peer that does not let go of the socket is waited for",
+            "        if self._ignore_input and self._linger_timer is None and core.close_expected():\n",
+            "        if False:\n",
+            "transport/test_fast.py",
+        ),
+        (
+            "the end is told twice",
+            "        if self._told:\n            return\n        self._told = True\n",
+            "        self._told = True\n",
+            "transport/test_fast.py",
+        ),
+    ),
+    *_of(
+        "transport/limiter.py",
+        (
+            "places given back are lost",
+            (
+                "            if place.is_free:\n"
+                "                if not has_room:\n"
+                "                    has_room, self._arrival = True, place.before\n"
+                "                continue\n"
+            ),
+            "            if place.is_free:\n                continue\n",
+            "transport/test_limiter.py",
+        ),
+        (
+            "a hold is not kept",
+            "self._held_until = max(self._held_until, now + seconds)",
+            "pass",
+            "transport/test_limiter.py",
+        ),
+        (
+            "a burst is as large as one likes",
+            "arrival - self._interval * (self.burst - 1)",
+            "arrival - self._interval * 1e9",
+            "transport/test_limiter.py",
+        ),
+        (
+            "a cancelled wait gives nothing back",
+            "            limiter._give_back(place, clock)\n",
+            "            pass\n",
+            "transport/test_limiter.py",
+        ),
+        (
+            "one name has two figures",
+            "    if repr(limiter) != repr(wanted):\n",
+            "    if False:\n",
+            "transport/test_limiter.py",
+        ),
+        (
+            "who moved up is not told",
+            "            turn.moved()\n\n    def _move_up",
+            "            pass\n\n    def _move_up",
+            "transport/test_limiter.py",
+        ),
+    ),
+    *_of(
+        "retry.py",
+        (
+            "a Retry-After is no floor",
+            "min(max(0.0, retry_after), MAX_RETRY_AFTER) + wait",
+            "wait",
+            "test_retry.py",
+        ),
+        (
+            "a Retry-After may be of days",
+            "min(max(0.0, retry_after), MAX_RETRY_AFTER) + wait",
+            "max(0.0, retry_after) + wait",
+            "test_retry.py",
+        ),
+        (
+            "a short outage is waited for as a long one",
+            "            ceiling = min(ceiling, max(self.initial_backoff, lasted))\n",
+            "            pass\n",
+            "test_retry.py",
+        ),
+    ),
+    *_of(
+        "transport/http.py",
+        (
+            "a call that may have been done is done again",
+            "(idempotent and error.retryable)",
+            "error.retryable",
+            "transport/test_http.py",
+        ),
+        (
+            "a call that was refused unread is given up",
+            "refused_unread = error.status == HTTPStatus.TOO_MANY_REQUESTS or not error.sent",
+            "refused_unread = False",
+            "transport/test_http.py",
+        ),
+        (
+            "a Retry-After of an hour is slept through",
+            "    if error.retry_after is not None and error.retry_after > max_wait:\n        return None\n",
+            "",
+            "transport/test_http.py",
+        ),
+        (
+            "a 429 lets others through",
+            (
+                "            self.settings.limiter.hold(\n"
+                "                self.settings.clock.monotonic(), min(retry_after, self.settings.max_wait)\n"
+                "            )\n"
+            ),
+            "            pass\n",
+            "transport/test_http.py",
+        ),
+        (
+            "an answer may be of any size",
+            "        body += chunk\n        if len(body) > self.settings.max_size:\n",
+            "        body += chunk\n        if False:\n",
+            "transport/test_http.py",
+        ),
+        (
+            "a redirect is an answer",
+            "        if status < 300:\n",
+            "        if status < 400:\n",
+            "transport/test_http.py",
+        ),
+    ),
+    *_of(
+        "transport/tunnel.py",
+        (
+            "a proxy's refusal is a tunnel",
+            "    if not 200 <= status < 300:\n",
+            "    if False:\n",
+            "transport/test_tunnel.py",
+        ),
+        (
+            "a proxy's failure leaves its socket open",
+            (
+                "        except BaseException:\n"
+                "            transport.abort()\n"
+                "            raise\n"
+                "    except (OSError"
+            ),
+            "        except BaseException:\n            raise\n    except (OSError",
+            "transport/test_tunnel.py",
+        ),
+    ),
+    *_of(
+        "transport/proxies.py",
+        (
+            "this machine is reached through a proxy",
+            "    if is_loopback(host):\n        return None\n",
+            "",
+            "transport/test_proxies.py",
+        ),
+        (
+            "networks in NO_PROXY are ignored",
+            (
+                '            if address in ipaddress.ip_network(entry.strip().strip("[]"), strict=False):\n'
+                "                return True\n"
+            ),
+            "            pass\n",
+            "transport/test_proxies.py",
+        ),
+        (
+            "NO_PROXY is ignored",
+            "            if _is_excepted(host, port):\n                return None\n",
+            "",
+            "transport/test_proxies.py",
+        ),
+        (
+            "a proxy's password is shown",
+            '        return f"{self.scheme}://{self._where}"\n',
+            "        return self.url\n",
+            "transport/test_proxies.py",
+        ),
+        (
+            "a password with an at sign ends there",
+            'unquote(parts.password or "")',
+            'parts.password or ""',
+            "transport/test_proxies.py",
+        ),
+    ),
+    *_of(
+        "transport/outcomes.py",
+        (
+            "the peer's echo of our close is its word",
+            (
+                "    if failed and sent is not None:\n"
+                "        return ConnectionLost(sent.reason, int(sent.code), ours=True)\n"
+            ),
+            "",
+            "transport/test_outcomes.py",
+        ),
+        (
+            "a header of two lines is sent",
+            'if not name.isascii() or any(character in name + value for character in "\\r\\n\\0"):',
+            "if not name.isascii():",
+            "transport/test_outcomes.py",
+        ),
+    ),
+)
+
+QUICK = (
+    "nothing is read first after a suspend",
+    "a bridge with a hole is whole",
+    "a late put after the end comes in",
+    "what a cancelled request takes back is a later one's",
+    "two requests for a token are under way at once",
+    "data counts as a pong",
+    "a fresh token is asked for again and again",
+    "a second heartbeat goes out before the first is answered",
+    "a new epoch is no break",
+    "a duplicate is a hole",
+)
+"""The names of those that every run of the tests tries: one or two of each room, a second each."""
