@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.book import Applied, Held, Ignored, Resync
+from tapewire.book import Applied, Ignored, Resync
 from tapewire.model import ODDS_SCALE
 from tapewire.protocols.centrifugo import SeenIds
 from tapewire.venues.sxbet.book import MarketBook
@@ -55,9 +55,7 @@ def test_a_book_is_not_tradable_before_its_snapshot() -> None:
     book = MarketBook(MARKET)
     assert book.state == "empty"
     assert isinstance(book.apply([update()]), Ignored)
-    ticket = book.begin_seed()
-    assert book.state == "seeding"
-    assert isinstance(book.seed([row()], ticket), Applied)
+    assert isinstance(book.seed([row()]), Applied)
     assert book.is_tradable
 
 
@@ -159,71 +157,6 @@ def test_rows_of_other_markets_and_tokens_are_passed_over() -> None:
     assert sizes(book) == [150_000_000]
 
 
-def test_what_comes_during_the_seed_is_held_and_put_behind_it() -> None:
-    book = MarketBook(MARKET)
-    ticket = book.begin_seed()
-    assert book.apply([update(1, status="INACTIVE", at=7)]) == Held(1)
-    assert book.apply([update(2, at=8)]) == Held(2)
-    assert isinstance(book.seed([row(1)], ticket), Applied)
-    assert [order for order in (1, 2) if book.order(hash_of(order))] == [2]
-
-
-def test_a_held_update_older_than_the_row_is_ignored() -> None:
-    book = MarketBook(MARKET)
-    ticket = book.begin_seed()
-    book.apply([update(filled=10_000_000, at=7)])
-    book.seed([row(fillAmount="30000000")], ticket)
-    assert sizes(book) == [20_000_000]
-
-
-def test_a_stale_seed_never_overwrites_a_newer_one() -> None:
-    book = MarketBook(MARKET)
-    old = book.begin_seed()
-    new = book.begin_seed()
-    book.seed([row(1)], new)
-    assert isinstance(book.seed([row(2), row(3)], old), Ignored)
-    assert isinstance(book.seed([row(2), row(3)], new), Ignored)
-    assert sizes(book) == [50_000_000]
-
-
-def test_a_seed_from_before_a_gap_is_ignored() -> None:
-    book = MarketBook(MARKET)
-    ticket = book.begin_seed()
-    book.invalidate("the line broke")
-    assert isinstance(book.seed([row()], ticket), Ignored)
-    assert not book.is_tradable
-
-
-def test_a_seed_that_failed_never_makes_the_book_ready() -> None:
-    book = MarketBook(MARKET)
-    ticket = book.begin_seed()
-    book.apply([update(1, status="INACTIVE")])
-    book.seed_failed(ticket, "HTTP 503")
-    assert not book.is_tradable
-    assert isinstance(book.seed([row(1)], ticket), Ignored), "the answer that came after all"
-    assert isinstance(book.apply([update(2)]), Held)
-    book.seed([row(1)], book.begin_seed())
-    assert book.is_tradable
-    assert [order for order in (1, 2) if book.order(hash_of(order))] == [2]
-
-
-def test_a_failure_of_an_earlier_seed_harms_no_later_one() -> None:
-    book = MarketBook(MARKET)
-    old = book.begin_seed()
-    book.seed([row()], book.begin_seed())
-    book.seed_failed(old, "timeout")
-    assert book.is_tradable
-
-
-def test_what_was_held_before_a_gap_is_dropped() -> None:
-    book = MarketBook(MARKET)
-    book.begin_seed()
-    book.apply([update(1)])
-    book.invalidate("a gap")
-    book.seed([], book.begin_seed())
-    assert sizes(book) == []
-
-
 def test_a_snapshot_that_lags_brings_no_filled_order_back() -> None:
     book = live(row())
     book.apply([update(status="FILLED", filled=50_000_000, at=5)])
@@ -298,14 +231,6 @@ def test_a_snapshot_with_unreadable_rows_is_taken_and_says_so() -> None:
     book = MarketBook(MARKET)
     book.seed(Rows((row(),), unreadable=2, fault="?"))
     assert (book.unreadable, book.is_tradable) == (2, True)
-
-
-def test_too_much_held_is_a_resync_not_a_hole() -> None:
-    book = MarketBook(MARKET, hold_capacity=2)
-    ticket = book.begin_seed()
-    book.apply([update(1), update(2)])
-    assert isinstance(book.apply([update(3)]), Resync)
-    assert isinstance(book.seed([], ticket), Ignored)
 
 
 def test_the_edge_shows_probabilities_and_contracts_of_either_outcome() -> None:

@@ -66,18 +66,17 @@ def test_a_book_replaces_both_sides_whole() -> None:
 
 def test_a_snapshot_that_comes_late_replaces_nothing_newer() -> None:
     book = LevelBook(MARKET)
-    ticket = book.begin_seed()
     book.apply(book_row("0020", "20"))
-    assert isinstance(book.seed(book_row("0019", "19"), ticket), Ignored)
+    assert isinstance(book.seed(book_row("0019", "19")), Ignored)
     assert (best(book), book.is_tradable) == (20, True)
 
 
 @pytest.mark.parametrize("version", [None, ""])
 def test_a_snapshot_without_a_version_is_older_than_any_book_of_the_stream(version: Any) -> None:
     book = LevelBook(MARKET)
-    assert isinstance(book.seed(book_row(version, "5"), book.begin_seed()), Applied)
+    assert isinstance(book.seed(book_row(version, "5")), Applied)
     assert isinstance(book.apply(book_row("0001", "6")), Applied)
-    assert isinstance(book.seed(book_row(version, "5"), book.begin_seed()), Ignored)
+    assert isinstance(book.seed(book_row(version, "5")), Ignored)
     assert best(book) == 6
 
 
@@ -87,23 +86,6 @@ def test_after_a_gap_any_snapshot_counts() -> None:
     assert not book.is_tradable
     assert isinstance(book.seed(book_row("0040", "4")), Applied)
     assert best(book) == 4
-
-
-def test_a_stale_or_failed_seed_makes_nothing_live() -> None:
-    book = LevelBook(MARKET)
-    old, new = book.begin_seed(), book.begin_seed()
-    assert isinstance(book.seed(book_row("1"), old), Ignored)
-    book.seed_failed(new, "HTTP 500")
-    assert not book.is_tradable
-    assert isinstance(book.seed(book_row("1"), new), Ignored)
-
-
-def test_a_failed_seed_harms_no_book_that_the_stream_brought() -> None:
-    book = LevelBook(MARKET)
-    ticket = book.begin_seed()
-    book.apply(book_row("3"))
-    book.seed_failed(ticket, "timeout")
-    assert book.is_tradable
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """One market's book of single orders, pure. `levels.py` has that of whole books, with the same face.
 
-Ask for a snapshot after `begin_seed()`, give it to `seed()` with the ticket you got, or say `seed_failed()`. Rules:
+Give each snapshot to `seed()`, and the updates that belong behind it to `apply()`: what comes while one is fetched is
+held by the session. Rules:
 
-* What arrives while a snapshot is fetched is held (bounded) and put behind it. A snapshot whose ticket is not the last
-  one given is ignored. A seed that failed leaves the book not live, and what was held stays held for the next one.
-* Rows of a snapshot carry no time. An update that arrived since the ticket wins over them; so does a known FILLED, and
-  a row with less filled than is known already is older than what is known (`fillAmount` only grows).
+* Rows of a snapshot carry no time. A known FILLED wins over them, and a row with less filled than is known already is
+  older than what is known (`fillAmount` only grows).
 * Of two updates of one order the later `updateTime` counts; at equal times the one with more filled.
 * A row whose values cannot be takes that order out of the book and is counted in `unreadable`: what is not proven is
   not offered. A row that cannot even be read makes the book stale: nobody knows whose it was.
@@ -21,19 +20,16 @@ from typing import Final, Protocol
 
 import msgspec
 
-from ...book import Applied, Held, Ignored, OrderBook, RestingOrderBook, Resync, Verdict
+from ...book import Applied, Ignored, OrderBook, RestingOrderBook, Resync, Verdict
 from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField
 from ...model.fields import MAX_IDENTIFIER
-from .levels import Ticket, contract_levels
+from .levels import contract_levels
 from .standing import Standing
 from .symbols import OutcomeNumber
 from .translate import USDC_DECIMALS, OrderState, order_state, resting_order
 from .wire import OrderRow, Rows
 
 __all__ = ["MarketBook", "Seen"]
-
-HOLD_CAPACITY: Final = 20_000
-"""Updates held while a snapshot is fetched; more of them make the book stale."""
 
 GONE_CAPACITY: Final = 10_000
 """Orders remembered after they are gone, so that nothing older brings them back."""
@@ -57,7 +53,6 @@ class MarketBook(Standing):
         base_token: str | None = None,
         decimals: int = USDC_DECIMALS,
         seen: Seen | None = None,
-        hold_capacity: int = HOLD_CAPACITY,
     ) -> None:
         self.market_hash = market_hash
         self.base_token = base_token
@@ -68,10 +63,6 @@ class MarketBook(Standing):
         self._seen = seen
         self._known: dict[str, OrderState] = {}
         self._gone: dict[str, OrderState] = {}
-        self._held: list[OrderState | str] = []
-        self._hold_capacity = hold_capacity
-        self._ticket: Ticket = 0
-        self._is_seeding = False
 
     @property
     def levels(self) -> OrderBook[int]:
@@ -85,20 +76,9 @@ class MarketBook(Standing):
         """The order as it was last told, also one that is held with nothing left to take; None once it is gone."""
         return self._known.get(order_hash)
 
-    def begin_seed(self) -> Ticket:
-        """A snapshot is about to be asked for: hold updates from now on. Earlier tickets are void."""
-        self._ticket += 1
-        self._is_seeding = True
+    def seed(self, rows: Rows[OrderRow] | Sequence[OrderRow]) -> Verdict:
+        """The snapshot is here: it counts as what the venue has in this moment."""
         self._book.seed()
-        return self._ticket
-
-    def seed(self, rows: Rows[OrderRow] | Sequence[OrderRow], ticket: Ticket | None = None) -> Verdict:
-        """The snapshot is here. Without a ticket it counts as asked for and answered in this moment."""
-        if ticket is None:
-            ticket = self.begin_seed()
-        if ticket != self._ticket or not self._is_seeding:
-            return Ignored("a snapshot that is no longer waited for")
-        self._is_seeding = False
         if isinstance(rows, Rows):
             self.unreadable += rows.unreadable
             rows = rows.rows
@@ -113,23 +93,10 @@ class MarketBook(Standing):
                 self._remember(order_hash, msgspec.structs.replace(known, phase="cancelled"))
         for order_hash, state in states.items():
             self._remember(order_hash, state)
-        verdict = self._book.replace_all([resting_order(state) for state in self._known.values()])
-        held, self._held = self._held, []
-        if type(verdict) is Applied and held:
-            return self._apply(held)
-        return verdict
-
-    def seed_failed(self, ticket: Ticket, reason: str) -> None:
-        """The snapshot could not be had: the book is not live. What was held waits for the next one."""
-        if ticket == self._ticket and self._is_seeding:
-            self._ticket += 1  # an answer that comes after all is not waited for
-            self._book.invalidate(f"no snapshot: {reason}")
+        return self._book.replace_all([resting_order(state) for state in self._known.values()])
 
     def invalidate(self, reason: str) -> None:
-        """Something is missing (a gap): what came before proves nothing, what was held is dropped. Seed it anew."""
-        self._ticket += 1
-        self._is_seeding = False
-        self._held.clear()
+        """Something is missing (a gap): what came before proves nothing. Seed it anew."""
         self._book.invalidate(reason)
 
     def apply(self, updates: Rows[OrderRow] | Sequence[OrderRow], message_id: str | None = None) -> Verdict:
@@ -147,12 +114,6 @@ class MarketBook(Standing):
         states = [state for state in checked if state is not None]
         if not states:
             return Ignored("nothing of this book")
-        if self._is_seeding or self._held:
-            if len(self._held) + len(states) > self._hold_capacity:
-                self.invalidate(f"more than {self._hold_capacity} updates came during the snapshot")
-                return Resync(self._book.levels.reason)
-            self._held.extend(states)
-            return Held(len(self._held))
         return self._apply(states)
 
     def snapshot(

@@ -6,14 +6,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, Protocol, overload
 
 from ...errors import RequestRefused, SubscriptionError, SubscriptionRefused, TapewireError
 from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed, is_mark
 from ...protocols.base import StreamPosition
 from ...protocols.centrifugo import ErrorReply, History, Publication, SeenIds, SubscribeParams
 from ...session.credentials import Credentials
+from ...session.session import Session
 from ...session.subscription import Subscription
+from ..kit.connection import HomeLoop
 from ..kit.fields import exact_json
 from ..kit.pulling import Stream
 from .errors import ERRORS, SXBetInvalidParameter, SXBetRequestError
@@ -29,9 +31,6 @@ from .events import (
     SubscribingContext,
     UnsubscribedContext,
 )
-
-if TYPE_CHECKING:
-    from .client import SXBetClient
 
 __all__ = ["HISTORY_PAGE", "ChannelSubscription"]
 
@@ -51,6 +50,42 @@ MAX_SEEN = 1_000
 """Message ids remembered per channel, to drop what is replayed twice."""
 
 
+class Line(Protocol):
+    """What a channel asks of the client that made it."""
+
+    home: HomeLoop
+
+    @property
+    def state(self) -> str:
+        """`connecting`, `connected` or `disconnected`."""
+        ...
+
+    @property
+    def is_serving(self) -> bool:
+        """False while nothing can be asked for, before the next `connect()`."""
+        ...
+
+    def check_connected(self) -> None:
+        """Raise what says why nothing would ever come."""
+        ...
+
+    def keep(self, subscription: ChannelSubscription) -> None:
+        """It is the one of its channel from now on."""
+        ...
+
+    def want(self, channel: str, params: SubscribeParams, **delivery: Any) -> Subscription:
+        """Subscribe on the connection that has the channel, or has room."""
+        ...
+
+    def session_for(self, channel: str) -> Session:
+        """The one to ask for something of the channel."""
+        ...
+
+    def tell(self, handlers: Handlers, event: str, context: Any) -> None:
+        """Call handlers where no connection has a task for them."""
+        ...
+
+
 @ERRORS.covers_but("line_closed", "read", "resume", "start_iteration", "take")
 class ChannelSubscription:
     """Made by `SXBetClient.new_subscription`. Give it handlers or iterate it, then `subscribe()`.
@@ -61,7 +96,7 @@ class ChannelSubscription:
 
     def __init__(
         self,
-        client: SXBetClient,
+        client: Line,
         channel: str,
         *,
         positioned: bool,

@@ -7,7 +7,7 @@ without a version counts as older than any book of the stream. What cannot be ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
 from ...book import VERSIONED, Ignored, OrderBook, Resync, Verdict
 from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField
@@ -17,10 +17,7 @@ from .symbols import OutcomeNumber, outcome_id
 from .translate import USDC_DECIMALS, VENUE, axis_price, contract_units, level_of, nominal
 from .wire_v3 import BookV3Row, LevelRow
 
-__all__ = ["LevelBook", "Ticket", "contract_levels"]
-
-Ticket: TypeAlias = int
-"""Which request for a snapshot this is: only the last one's answer counts."""
+__all__ = ["LevelBook", "contract_levels"]
 
 _VERSION_DIGITS: Final = 30
 
@@ -36,8 +33,6 @@ class LevelBook(Standing):
         self._levels: OrderBook[int] = OrderBook(
             int, numbering=VERSIONED, price_below=ODDS_SCALE, may_cross=True
         )
-        self._ticket: Ticket = 0
-        self._is_seeding = False
 
     @property
     def levels(self) -> OrderBook[int]:
@@ -47,35 +42,14 @@ class LevelBook(Standing):
         """
         return self._levels
 
-    def begin_seed(self) -> Ticket:
-        """A snapshot is about to be asked for. Books of the stream go on counting: each is whole."""
-        self._ticket += 1
-        self._is_seeding = True
+    def seed(self, row: BookV3Row) -> Verdict:
+        """The snapshot is here. Where the book is live, it counts only if its version is greater."""
         if self.levels.state != "live":
             self.levels.seed()
-        return self._ticket
-
-    def seed(self, row: BookV3Row, ticket: Ticket | None = None) -> Verdict:
-        """The snapshot is here. It counts only if its version is greater than what the stream has brought since."""
-        if ticket is None:
-            ticket = self.begin_seed()
-        if ticket != self._ticket or not self._is_seeding:
-            return Ignored("a snapshot that is no longer waited for")
-        self._is_seeding = False
         return self._replace(row)
-
-    def seed_failed(self, ticket: Ticket, reason: str) -> None:
-        """The snapshot could not be had: not live, unless the stream has brought a book in the meantime."""
-        if ticket != self._ticket or not self._is_seeding:
-            return
-        self._is_seeding = False  # an answer that comes after all is not waited for
-        if not self.levels.is_tradable:
-            self.levels.invalidate(f"no snapshot: {reason}")
 
     def invalidate(self, reason: str) -> None:
         """Something is missing: seed it anew, or wait for its next book."""
-        self._ticket += 1
-        self._is_seeding = False
         self.levels.invalidate(reason)
 
     def apply(self, row: BookV3Row) -> Verdict:

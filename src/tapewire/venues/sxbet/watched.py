@@ -7,13 +7,17 @@ by whoever follows the market's status; it changes no level.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
+
+import msgspec
 
 from ...book import Resync, Verdict
 from ...errors import TapewireError, UndecodableFrame
 from ...marks import Errored, Gap, Lagged, Mark, Reconnected, Resynced, Subscribing, Unsubscribed
 from ...protocols.centrifugo import Publication, SeenIds
+from ...session.subscription import Subscription
 from .book import MarketBook
 from .errors import SXBetRequestError, UnauthorizedError, UnknownMarket
 from .levels import LevelBook
@@ -22,15 +26,23 @@ from .overlap import Seed
 from .wire import MarketRow, OrderRow, Rows, read_rows
 from .wire_v3 import BookV3Row
 
-if TYPE_CHECKING:
-    from ...session.subscription import Subscription
-    from .watching import Watching
-
-__all__ = ["LevelsWatched", "OrdersWatched", "Watched", "message_id"]
+__all__ = ["LevelsWatched", "OrdersWatched", "Sought", "Watched", "message_id"]
 
 logger = logging.getLogger("tapewire.venues.sxbet")
 
 SEEN: Final = 1_000
+
+
+class Sought(msgspec.Struct, frozen=True):
+    """What a book needs beside its stream, from the line that there is when it is asked for.
+
+    `snapshot` of a market by its hash, in its own kind of rows; `market`: its status, None where the venue knows none;
+    `overlap`: what its channel said shortly before, as the function given reads it (`overlap.Overlaps.of`).
+    """
+
+    snapshot: Callable[[str], Awaitable[Any]]
+    market: Callable[[str], Awaitable[MarketRow | None]]
+    overlap: Callable[[Subscription | None, Callable[[Publication], Any]], Awaitable[list[Any]]]
 
 
 class Watched(Protocol):
@@ -44,7 +56,7 @@ class Watched(Protocol):
     """True once the market has ended: nothing more changes it."""
     is_proven: bool = False
     """True once there has been a snapshot."""
-    watching: Watching
+    sought: Sought
 
     def attach(self, subscription: Subscription) -> None:
         """This is what feeds it."""
@@ -65,7 +77,7 @@ class Watched(Protocol):
         if self.is_over:
             return Seed(None, [])
         try:
-            snapshot = await self.fetch_snapshot()
+            snapshot = await self.sought.snapshot(self.book.market_hash)
         except (SXBetRequestError, UnauthorizedError) as error:
             if self.is_proven:
                 raise
@@ -77,7 +89,7 @@ class Watched(Protocol):
             await self._look_up(needed=self.is_bare(snapshot))
         if self.error is not None or self.is_over:
             return Seed(None, [])
-        return Seed(snapshot, await self.watching.overlaps.of(self.subscription, self._read_whole))
+        return Seed(snapshot, await self.sought.overlap(self.subscription, self._read_whole))
 
     def take_mark(self, mark: Mark) -> bool:
         """What the stream says about itself; False where the book is as before."""
@@ -127,7 +139,7 @@ class Watched(Protocol):
         """Ask for the market's status. `needed`: without it nobody knows what an empty snapshot means."""
         market_hash = self.book.market_hash
         try:
-            row = await self.watching.listings.row_of(market_hash)
+            row = await self.sought.market(market_hash)
         except TapewireError as error:
             if needed and not isinstance(error, SXBetRequestError | UnauthorizedError):
                 raise
@@ -142,7 +154,7 @@ class Watched(Protocol):
 
     async def _is_unknown(self) -> bool:
         with suppress(TapewireError):
-            return await self.watching.listings.row_of(self.book.market_hash) is None
+            return await self.sought.market(self.book.market_hash) is None
         return False
 
     def _read_whole(self, publication: Publication) -> Rows[Any]:
@@ -153,7 +165,6 @@ class Watched(Protocol):
 
     # Each kind of book has its own:
 
-    async def fetch_snapshot(self) -> Any: ...
     def is_bare(self, snapshot: Any) -> bool: ...
     def read(self, publication: Publication) -> Rows[Any]: ...
     def apply(self, rows: Rows[Any], message_id: str | None) -> Verdict: ...
@@ -162,13 +173,9 @@ class Watched(Protocol):
 class OrdersWatched(Watched):
     """A book of single orders: seeded with a market's orders, changed by updates."""
 
-    def __init__(self, watching: Watching, market_hash: str) -> None:
-        token = watching.http.endpoints.network.usdc
-        self.book = MarketBook(market_hash, decimals=token.decimals, seen=SeenIds(SEEN))
-        self.watching = watching
-
-    async def fetch_snapshot(self) -> tuple[OrderRow, ...]:
-        return await self.watching.seeds.orders_of(self.book.market_hash)
+    def __init__(self, market_hash: str, decimals: int, sought: Sought) -> None:
+        self.book = MarketBook(market_hash, decimals=decimals, seen=SeenIds(SEEN))
+        self.sought = sought
 
     def is_bare(self, snapshot: tuple[OrderRow, ...]) -> bool:
         return not snapshot
@@ -183,12 +190,9 @@ class OrdersWatched(Watched):
 class LevelsWatched(Watched):
     """A book that comes whole each time, with a version that only grows: what was lost heals with the next."""
 
-    def __init__(self, watching: Watching, market_hash: str) -> None:
-        self.book = LevelBook(market_hash, decimals=watching.http.endpoints.network.usdc.decimals)
-        self.watching = watching
-
-    async def fetch_snapshot(self) -> BookV3Row:
-        return await self.watching.http.book_snapshot(self.book.market_hash)
+    def __init__(self, market_hash: str, decimals: int, sought: Sought) -> None:
+        self.book = LevelBook(market_hash, decimals=decimals)
+        self.sought = sought
 
     def is_bare(self, snapshot: BookV3Row) -> bool:
         return not snapshot.outcome_one and not snapshot.outcome_two

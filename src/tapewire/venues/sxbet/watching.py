@@ -11,10 +11,11 @@ iteration leaves the channel; a wait that is cancelled does not (`kit.pulling`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...marks import Mark
-from ...protocols.centrifugo import SubscribeParams
+from ...protocols.centrifugo import Publication, SubscribeParams
 from ...session.subscription import Subscription
 from ..kit.connection import HomeLoop
 from ..kit.pulling import Stream
@@ -26,7 +27,7 @@ from .overlap import Overlaps
 from .profile import ChannelKind, Profile
 from .sources import BookSource, RowSource
 from .symbols import channel_for, checked_address, checked_market_hash
-from .watched import LevelsWatched, OrdersWatched, Watched
+from .watched import LevelsWatched, OrdersWatched, Sought, Watched
 from .wire import BestOddsRow, LiveScoreRow, MarketRow, OrderRow, ParlayRow, TradeRow
 from .wire_v3 import BestOddsV3Row, TradeV3Row
 
@@ -98,8 +99,7 @@ class Watching(ABC):
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _books(self, market_hash: str) -> Stream[MarketBook | LevelBook]:
-        kind = OrdersWatched if self.profile.book == "orders" else LevelsWatched
-        watched: Watched = kind(self, market_hash)
+        watched = self._watched(market_hash)
 
         def subscribe() -> Subscription:
             return self._subscribe(
@@ -109,6 +109,23 @@ class Watching(ABC):
 
         source = BookSource(f"the book of {market_hash}", subscribe, watched, lambda: self.listings)
         return Stream(source, ERRORS.mapped)
+
+    def _watched(self, market_hash: str) -> Watched:
+        # What is asked for is asked of the line that there is then: `connect()` may have made another.
+        decimals = self.http.endpoints.network.usdc.decimals
+
+        async def market(market_hash: str) -> MarketRow | None:
+            return await self.listings.row_of(market_hash)
+
+        async def overlap(subscription: Subscription | None, read: Callable[[Publication], Any]) -> list[Any]:
+            return await self.overlaps.of(subscription, read)
+
+        async def orders(market_hash: str) -> tuple[OrderRow, ...]:
+            return await self.seeds.orders_of(market_hash)
+
+        if self.profile.book == "orders":
+            return OrdersWatched(market_hash, decimals, Sought(orders, market, overlap))
+        return LevelsWatched(market_hash, decimals, Sought(self.http.book_snapshot, market, overlap))
 
     @abstractmethod
     def check_connected(self) -> None:
