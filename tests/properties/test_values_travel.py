@@ -59,6 +59,7 @@ NOT_FOR_TRAVEL = {
     "Refresh": "holds a token",
     "SubRefresh": "holds a token",
     "CommandFrame": "holds a token",
+    "Sought": "holds functions",
     "SubscribeParams": "holds a token",
     "Wait": "holds a flight, which others wait for",
     "WeexConfig": "holds keys",

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import TracebackType
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -82,16 +82,9 @@ class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):
         made.__cause__, made.__suppress_context__ = error.__cause__, True
         return made
 
-    @contextmanager
-    def raising(self) -> Iterator[None]:
+    def raising(self) -> Raising:
         """Whatever of ours is raised inside comes out as the venue's user gets it."""
-        try:
-            yield
-        except TapewireError as error:
-            mapped = self.mapped(error)
-            if mapped is error:
-                raise
-            raise mapped.with_traceback(error.__traceback__) from error.__cause__
+        return Raising(self.mapped)
 
     def covers(self, kind: C) -> C:
         """A decorator of a documented class: every public method raises what `mapped` makes of it."""
@@ -115,12 +108,12 @@ class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):
         return cast(F, wrapped)
 
     def _wrapped(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        raising = self.raising
+        raising = self.raising()
         if inspect.iscoroutinefunction(method):
 
             @functools.wraps(method)
             async def awaited(*args: Any, **kwargs: Any) -> Any:
-                with raising():
+                with raising:
                     return await method(*args, **kwargs)
 
             return awaited
@@ -131,7 +124,7 @@ class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):
                 items = method(*args, **kwargs)
                 try:
                     while True:
-                        with raising():
+                        with raising:
                             try:
                                 item = await anext(items)
                             except StopAsyncIteration:
@@ -144,10 +137,28 @@ class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):
 
         @functools.wraps(method)
         def called(*args: Any, **kwargs: Any) -> Any:
-            with raising():
+            with raising:
                 return method(*args, **kwargs)
 
         return called
+
+
+class Raising:
+    """`with` it, as often as one likes: what is raised inside comes out as `mapped` makes it."""
+
+    __slots__ = ("_mapped",)
+
+    def __init__(self, mapped: Callable[[BaseException], BaseException]) -> None:
+        self._mapped = mapped
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, TapewireError) and (mapped := self._mapped(error)) is not error:
+            raise mapped.with_traceback(traceback) from error.__cause__
 
 
 _joined: dict[tuple[type[TapewireError], type[TapewireError]], type[TapewireError]] = {}
