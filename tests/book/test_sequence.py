@@ -180,3 +180,10 @@ def test_numbers_that_run_backwards_end_the_sequence_and_are_not_held() -> None:
 def test_the_hold_has_room_for_one_at_least() -> None:
     with pytest.raises(ConfigurationError, match="capacity="):
         Sequencer(CHAINED, capacity=0)
+
+
+def test_nothing_that_was_held_outlives_a_reset() -> None:
+    numbers: Sequencer[str] = Sequencer(CONSECUTIVE)
+    assert numbers.delta(11, 11, "of the line before") == Held(1)
+    numbers.reset()
+    assert numbers.snapshot(10) == Applied()

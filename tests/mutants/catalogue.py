@@ -71,9 +71,21 @@ MUTANTS = (
             "session/test_loop.py",
         ),
         (
+            "a cancellation out of the owner's function passes through a turn",
+            "self._on_defect(OwnerCancelled(repr(call)).with_traceback(error.__traceback__))",
+            "raise",
+            "session/test_loop.py",
+        ),
+        (
             "what a task raises is no defect",
             "            self.enter(partial(self._on_defect, error))\n",
             "            pass\n",
+            "session/test_loop.py",
+        ),
+        (
+            "a function of the owner's may raise into the event loop",
+            '        except (Exception, asyncio.CancelledError):\n            logger.warning("%s: %s raised"',
+            '        except ZeroDivisionError:\n            logger.warning("%s: %s raised"',
             "session/test_loop.py",
         ),
         (
@@ -142,6 +154,12 @@ MUTANTS = (
             "session/test_driver.py",
         ),
         (
+            "the greeting's deadline survives its connection",
+            '("stable", "served", "greeting", "refresh")',
+            '("stable", "served", "refresh")',
+            "session/test_continuity_fetching.py",
+        ),
+        (
             "stale frames of former connections are not counted",
             'self.stale + getattr(connection.protocol, "stale", 0)',
             'getattr(connection.protocol, "stale", 0)',
@@ -152,6 +170,16 @@ MUTANTS = (
             "self.publications + connection.publications",
             "connection.publications",
             "session/test_options_statistics.py",
+        ),
+        (
+            "a transport that nobody waits for stays open",
+            (
+                "        if number != self._try:\n"
+                "            connection.drop()  # nobody waits for it any more\n"
+                "            return\n"
+            ),
+            "",
+            "session/test_driver.py",
         ),
         (
             "an input in the midst of an input is performed at once",
@@ -184,6 +212,12 @@ MUTANTS = (
             "session/test_credentials_tokens.py",
         ),
         (
+            "what is parsed and not dispatched counts as delivered",
+            "            self.connection.rewind()\n",
+            "            pass\n",
+            "session/test_continuity.py",
+        ),
+        (
             "requests wait on for a lost connection",
             "        self.requests.lose_all()\n        self.topics.disconnected",
             "        self.topics.disconnected",
@@ -193,6 +227,12 @@ MUTANTS = (
             "a connection that did not last is waited for as long as the outage",
             "self.loop.now() if self.machine.waits <= 1 else None",
             "self.loop.now()",
+            "session/test_driver_defects.py",
+        ),
+        (
+            "a confirmation does not make the next waits quick",
+            "                self._arm_served()\n",
+            "                pass\n",
             "session/test_driver_defects.py",
         ),
         (
@@ -592,6 +632,12 @@ MUTANTS = (
             "session/test_holds.py",
         ),
         (
+            "publications need not follow in a row",
+            "                self._kept = 0\n                return False",
+            "                return False",
+            "session/test_holds.py",
+        ),
+        (
             "a bridge with a hole is whole",
             (
                 "            if publication.offset != self._reached + 1:\n"
@@ -733,6 +779,12 @@ MUTANTS = (
             "sent=True, why=why",
             "session/test_requests.py",
         ),
+        (
+            "the deadline of a request outlives it",
+            '        self._loop.timers.cancel(("request", request.waiter))\n',
+            "",
+            "session/test_requests.py",
+        ),
     ),
     *_of(
         "session/credentials.py",
@@ -825,6 +877,12 @@ MUTANTS = (
             "session/test_connection_liveness.py",
         ),
         (
+            "what follows the loss in one read is dispatched",
+            "                if self.dropped:\n                    break\n",
+            "",
+            "session/test_driver_defects.py",
+        ),
+        (
             "a defect of a read ends it in silence",
             "            loop.defect(error)\n",
             "            pass\n",
@@ -841,6 +899,12 @@ MUTANTS = (
             "if self._full and (not self._awaited() or any(each.buffer.is_brimful for each in self._full)):",
             "if self._full:",
             "session/test_connection_backpressure.py",
+        ),
+        (
+            "the rest of a read that is lost is not told to the protocol",
+            "            self.protocol.rewind(list(self._rest))\n",
+            "            pass\n",
+            "session/test_continuity.py",
         ),
     ),
     *_of(
@@ -874,9 +938,33 @@ MUTANTS = (
             "session/test_pool.py",
         ),
         (
+            "sessions are opened all at once",
+            "        async with self._one_at_a_time:\n",
+            "        if True:\n",
+            "session/test_pool.py",
+        ),
+        (
             "a session beside one that gave up is made",
             '            if self._one_end and shard.session.state == "failed":\n',
             "            if False:\n",
+            "session/test_pool.py",
+        ),
+        (
+            "a session made meanwhile may give up unseen",
+            "        self._grown.set()\n",
+            "",
+            "session/test_pool.py",
+        ),
+        (
+            "a wait for the opening that is cancelled cancels it",
+            "*map(asyncio.shield, openings)",
+            "*openings",
+            "session/test_pool.py",
+        ),
+        (
+            "a session that was closed holds a place",
+            'if shard.session.state != "closed"]',
+            "]",
             "session/test_pool.py",
         ),
     ),
@@ -919,6 +1007,12 @@ MUTANTS = (
             "session/test_machine.py",
         ),
         (
+            "supervision has no end",
+            "            if not self.supervise.exhausted(self.alarms):\n",
+            "            if True:\n",
+            "session/test_machine.py",
+        ),
+        (
             "an expired token is waited with the first time",
             "            return Input.UNAUTHORIZED  # the first time at once\n",
             "            return Input.EXPIRED\n",
@@ -928,6 +1022,12 @@ MUTANTS = (
             "nothing is ever exhausted",
             "            if self.policy.exhausted(self.tries):\n",
             "            if False:\n",
+            "session/test_machine.py",
+        ),
+        (
+            "a stable connection forgets nothing",
+            "        self.tries = self.waits = self.alarms = 0\n",
+            "        self.tries = self.waits = 0\n",
             "session/test_machine.py",
         ),
     ),
@@ -1008,10 +1108,37 @@ MUTANTS = (
             "protocols/phoenix/test_client.py",
         ),
         (
+            "a join that supersedes another forgets it",
+            "            self._former.add(topic, before.join_ref, answered=before.confirmed)\n",
+            "",
+            "protocols/phoenix/test_former.py",
+        ),
+        (
+            "a former join that is never closed silences its topic",
+            "            if self._now - channel.confirmed_at < FORMER_ENDS_WITHIN:\n",
+            "            if True:\n",
+            "protocols/phoenix/test_former.py",
+        ),
+        (
+            "what was withheld is not told",
+            "            if channel.withheld:\n",
+            "            if False:\n",
+            "protocols/phoenix/test_former.py",
+        ),
+        (
             "a join that the server does not know stays",
             '            if reason == "unmatched topic":',
             "            if False:",
             "protocols/phoenix/test_client_pushes.py",
+        ),
+        (
+            "a reply without status is taken",
+            (
+                '            append(self._broken(excerpt, "a phx_reply without status and response", topic))\n'
+                "            return\n"
+            ),
+            "            return\n",
+            "protocols/phoenix/test_replies.py",
         ),
         (
             "refusals for want of room are not told as such",
@@ -1035,9 +1162,21 @@ MUTANTS = (
             "protocols/phoenix/test_former.py",
         ),
         (
+            "the leave's answer ends a join that was granted",
+            "        return not former.answered\n    answer",
+            "        return True\n    answer",
+            "protocols/phoenix/test_former.py",
+        ),
+        (
             "a refused former join has an end to say",
             '    former.answered = answer.status == "ok"\n',
             "    former.answered = True\n",
+            "protocols/phoenix/test_former.py",
+        ),
+        (
+            "one end is said for all former joins",
+            "[each for each in known if each is not former]",
+            "[]",
             "protocols/phoenix/test_former.py",
         ),
     ),
@@ -1061,13 +1200,31 @@ MUTANTS = (
             "return False",
             "protocols/phoenix/test_heartbeat.py",
         ),
+        (
+            "a heartbeat that could not be read is judged",
+            "        self._judged_from = now\n\n",
+            "        pass\n\n",
+            "protocols/phoenix/test_heartbeat.py",
+        ),
     ),
     *_of(
         "protocols/phoenix/replies.py",
         (
+            "a reason may be of any length",
+            "        return reason[:MAX_REASON] or default\n",
+            "        return reason or default\n",
+            "protocols/phoenix/test_replies.py",
+        ),
+        (
             "the excerpt of a broken frame shows secrets",
             "return redact(ascii(payload[:MAX_EXCERPT]))[: 4 * MAX_EXCERPT]",
             "return ascii(payload[:MAX_EXCERPT])",
+            "protocols/phoenix/test_replies.py",
+        ),
+        (
+            "a number in other digits is a ref",
+            "if len(text) < 20 and text.isascii() and text.isdigit()",
+            "if len(text) < 20 and text.isdigit()",
             "protocols/phoenix/test_replies.py",
         ),
     ),
@@ -1098,6 +1255,24 @@ MUTANTS = (
             "protocols/centrifugo/test_client.py",
         ),
         (
+            "what was not heard on purpose is silence",
+            "        if self._heard_at is not None:\n            self._heard_at = now\n",
+            "",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+        (
+            "answers that could not be read are overdue",
+            "        self._control.outbox.excuse(now)\n",
+            "",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+        (
+            "one bad message costs the others of its frame",
+            "        if len(lines) < 2:\n",
+            "        if True:\n",
+            "protocols/centrifugo/test_broken.py",
+        ),
+        (
             "a topic that is subscribed is asked for again without being left",
             (
                 "        if topic in control.live:\n"
@@ -1119,10 +1294,26 @@ MUTANTS = (
     *_of(
         "protocols/centrifugo/control.py",
         (
+            "a lost state keeps its positions",
+            "                self._invalidate_all()\n",
+            "                pass\n",
+            "protocols/centrifugo/test_positions.py",
+        ),
+        (
             "a server that finds us slow is asked for as much again",
             "                self.pacing.shrink(code)\n",
             "",
             "protocols/centrifugo/test_client.py",
+        ),
+        (
+            "a delta that cannot be applied is dropped",
+            (
+                "            self.drop_live(channel.topic)\n"
+                "            self.unsubscribe(channel.topic)\n"
+                "            append(Interrupted("
+            ),
+            "            append(Interrupted(",
+            "protocols/centrifugo/test_fossil.py",
         ),
         (
             "what came twice is delivered",
@@ -1142,6 +1333,42 @@ MUTANTS = (
             '                items.append(Failed(f"unsubscribe refused',
             '                pass; (Failed(f"unsubscribe refused',
             "protocols/centrifugo/test_control.py",
+        ),
+        (
+            "a subscription given up stays with the server",
+            "                self.unsubscribe(topic, asked.successor)\n",
+            "                pass\n",
+            "protocols/centrifugo/test_subscribing.py",
+        ),
+        (
+            "what the server has subscribed by itself is refused",
+            "self._confirmed(asked, known, items)  # the server had",
+            "self._refused(topic, error, items)  # the server had",
+            "protocols/centrifugo/test_positions.py",
+        ),
+        (
+            "an unrecoverable position is asked for again",
+            "            self.positions.set(topic, INVALIDATED)\n            retryable = True",
+            "            retryable = True",
+            "protocols/centrifugo/test_positions.py",
+        ),
+        (
+            "the server's word that it recovered is proof",
+            "return result.recovered and proven and (brought or since.offset > 0)",
+            "return result.recovered",
+            "protocols/centrifugo/test_control.py",
+        ),
+        (
+            "a stream that stands where it stood is not recovered",
+            "return result.epoch == since.epoch and result.offset == since.offset > 0",
+            "return False",
+            "session/test_continuity_bridges.py",
+        ),
+        (
+            "a channel without numbers is recovered",
+            "if since is None or not self.pacing.replays.is_numbered(request.channel):",
+            "if since is None:",
+            "session/test_continuity_bridges.py",
         ),
         (
             "a replay is not told from what is live",
@@ -1185,13 +1412,35 @@ MUTANTS = (
             "if 0 < expected < offset:",
             "protocols/centrifugo/test_channel.py",
         ),
+        (
+            "a delta applies to nothing",
+            (
+                "                if self._base is None:\n"
+                '                    raise FossilError("a delta came before anything whole")\n'
+                "                data = apply_delta(self._base, data)"
+            ),
+            '                data = apply_delta(self._base or b"", data)',
+            "protocols/centrifugo/test_fossil.py",
+        ),
     ),
     *_of(
         "protocols/centrifugo/outbox.py",
         (
+            "commands go out before the answer to connect",
+            "        if not connected:\n            greeting",
+            "        if self._greeting is not None:\n            greeting",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+        (
             "any number of pages is under way",
             "while self._pages_waiting and len(self._pages) < self._pacing.paging_window:",
             "while self._pages_waiting:",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+        (
+            "a command withdrawn goes out",
+            "        self._outgoing = [item for item in self._outgoing if item[0] != ref]\n",
+            "",
             "protocols/centrifugo/test_outbox.py",
         ),
         (
@@ -1204,6 +1453,12 @@ MUTANTS = (
             "a page that nobody waits for holds a place",
             "        self._pages.pop(int(ref), None)  # nobody waits for it: it holds no place\n",
             "",
+            "protocols/centrifugo/test_outbox.py",
+        ),
+        (
+            "a deadline runs before its command is handed out",
+            "        if self._unarmed and not self._outgoing:\n",
+            "        if self._unarmed:\n",
             "protocols/centrifugo/test_outbox.py",
         ),
         (
@@ -1400,6 +1655,18 @@ MUTANTS = (
             "        self._topics[topic] = _Topic(ids)",
             "protocols/graphql_ws/test_client.py",
         ),
+        (
+            "what was not read on purpose is judged",
+            "            self._deadline = now + patience\n",
+            "            pass\n",
+            "protocols/graphql_ws/test_client.py",
+        ),
+        (
+            "a reason shows a secret",
+            'return redact("; ".join(text for text in told if text))[:_MAX_SAID]',
+            'return "; ".join(text for text in told if text)[:_MAX_SAID]',
+            "protocols/graphql_ws/test_client.py",
+        ),
     ),
     *_of(
         "book/sequence.py",
@@ -1462,6 +1729,7 @@ MUTANTS = (
             "                pass\n        return verdict",
             "book/test_sequence.py",
         ),
+        ("a reset keeps what is held", "        self._held.clear()\n", "", "book/test_sequence.py"),
         (
             "what the snapshot contains is applied behind it",
             "            if verdict is APPLIED:\n                seen = behind\n",
@@ -1657,6 +1925,12 @@ MUTANTS = (
             "transport/test_fast.py",
         ),
         (
+            "a peer that does not read fills our memory",
+            "            if self._socket.get_write_buffer_size() > self._endpoint.send_buffer:\n",
+            "            if False:\n",
+            "faults/test_wire_faults.py",
+        ),
+        (
             "a peer that does not let go of the socket is waited for",
             "        if self._ignore_input and self._linger_timer is None and core.close_expected():\n",
             "        if False:\n",
@@ -1686,6 +1960,12 @@ MUTANTS = (
             "a hold is not kept",
             "self._held_until = max(self._held_until, now + seconds)",
             "pass",
+            "transport/test_limiter.py",
+        ),
+        (
+            "a later hold shortens the first",
+            "self._held_until = max(self._held_until, now + seconds)",
+            "self._held_until = now + seconds",
             "transport/test_limiter.py",
         ),
         (
@@ -1832,6 +2112,12 @@ MUTANTS = (
             'parts.password or ""',
             "transport/test_proxies.py",
         ),
+        (
+            "our machine resolves the venue's name",
+            'scheme = "socks5h" if self.is_socks else self.scheme',
+            "scheme = self.scheme",
+            "transport/test_tunnel.py",
+        ),
     ),
     *_of(
         "transport/outcomes.py",
@@ -1843,6 +2129,12 @@ MUTANTS = (
             ),
             "",
             "transport/test_outcomes.py",
+        ),
+        (
+            "a distrusted certificate is tried again",
+            "retryable=not distrusted)",
+            "retryable=True)",
+            "transport/test_trust.py",
         ),
         (
             "a header of two lines is sent",

@@ -5,7 +5,8 @@ import pytest
 
 from tapewire.errors import ConfigurationError, SubscriptionRefused
 from tapewire.marks import Gap, Reconnected
-from tapewire.protocols.base import StreamPosition
+from tapewire.protocols.base import Refused, StreamPosition
+from tapewire.protocols.centrifugo import CentrifugoClient
 from tapewire.session.session import Session
 from tapewire.testing import CentrifugoPeer
 from tapewire.transport.memory import MemoryNetwork
@@ -476,3 +477,26 @@ async def test_a_refused_channel_holds_up_no_other(clock):
         await book.confirmed()
         with pytest.raises(SubscriptionRefused, match="permission denied"):
             await secret.confirmed()
+
+
+async def test_what_lies_behind_a_broken_protocol_in_one_read_was_not_delivered_and_is_recovered(clock):
+    made = []
+
+    class Breaking(CentrifugoClient):
+        def receive(self, payloads, now):
+            items = super().receive(payloads, now)
+            if made[0] is self and len(items) == 3:
+                items.insert(1, Refused("book", "nobody asked"))
+            return items
+
+    def protocol(token):
+        made.append(Breaking(token=token))
+        return made[-1]
+
+    async with numbered_line(clock, protocol=protocol) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE)
+        await book.confirmed()
+        peer.publish_many("book", 3)
+        await peer.subscribed("book", 2)
+        await asyncio.sleep(0.1)
+        assert buffered(book) == [1, "reconnected 2", 2, 3]

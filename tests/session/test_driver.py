@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import logging
 
 import pytest
@@ -538,3 +539,23 @@ async def test_after_a_pause_the_reply_to_a_heartbeat_has_its_whole_time_anew(cl
         session._driver.loop.rearm()
         await asyncio.sleep(15)
         assert session.statistics().reconnections == 0
+
+
+async def test_a_transport_that_comes_when_nobody_waits_for_it_any_more_is_dropped(clock):
+    network = MemoryNetwork()
+
+    class Stubborn:
+        async def connect(self, endpoint, receiver):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(100)
+            return await network.connect(endpoint, receiver)
+
+    async with PhoenixPeer(network) as peer:
+        session = make_session(clock, Stubborn())
+        opening = asyncio.create_task(session.open())
+        await asyncio.sleep(1)
+        await session.close()
+        with pytest.raises(SessionClosed):
+            await opening
+        await asyncio.sleep(1)
+        assert [connection.is_open for connection in peer.connections] == [False]

@@ -8,6 +8,8 @@ import pytest
 
 from tapewire.errors import OwnerCancelled, WrongLoop
 from tapewire.marks import Gap
+from tapewire.protocols.base import Failed
+from tapewire.protocols.centrifugo import CentrifugoClient
 from tapewire.protocols.phoenix import PhoenixClient, Push
 from tapewire.retry import RetryPolicy
 from tapewire.session.credentials import Credentials
@@ -546,3 +548,21 @@ async def test_policy_resync_with_a_snapshot_delivers_to_a_slow_consumer(clock):
         feeding.cancel()
         assert sum(isinstance(item, int) for item in got) > 100
         assert buffered(book) is not None
+
+
+async def test_what_follows_the_end_of_a_greeting_in_one_read_is_no_word_of_the_next_line(clock, caplog):
+    made = []
+
+    class Undecided(CentrifugoClient):
+        def receive(self, payloads, now):
+            items = super().receive(payloads, now)
+            return [Failed("not now"), *items] if made[0] is self else items
+
+    def protocol(token):
+        made.append(Undecided(token=token))
+        return made[-1]
+
+    async with numbered_line(clock, protocol=protocol) as (session, _):
+        assert session.connected
+        assert len(made) == 2
+    assert "a defect" not in caplog.text

@@ -171,3 +171,14 @@ def test_nothing_is_missing_from_a_hold_without_a_gap(capacity, items, end):
     if len(publications) < len(items) or end == "fail":
         assert isinstance(delivered[0], Gap)
         assert not any(isinstance(item, Resynced) for item in delivered)
+
+
+def test_the_stream_is_past_the_snapshot_only_where_what_follows_it_comes_in_a_row():
+    seeding = begun(reconcile=lambda snapshot, items: [item for item in items if item > snapshot])
+    seeding.complete(seeding.hold, 100, 2000)
+    assert all(seeding.follows(101) for _ in range(CAUGHT_UP - 1))
+    assert not seeding.follows(99)
+    assert all(seeding.follows(101) for _ in range(CAUGHT_UP - 1))
+    assert seeding.is_ahead
+    assert seeding.follows(101)
+    assert not seeding.is_ahead

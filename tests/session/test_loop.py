@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from tapewire.errors import WrongLoop
+from tapewire.reporting import name_of
 from tapewire.session.loop import DRAINS, Loop
 
 
@@ -101,6 +102,35 @@ async def test_an_exception_of_a_turn_is_a_defect_and_what_is_queued_still_runs(
 
     made.loop.enter(failing)
     assert made.said == ["defect no", "queued", "settled"]
+
+
+async def test_a_cancellation_that_comes_out_of_a_function_of_the_owners_is_a_defect_too(clock):
+    made = Made(clock)
+
+    def failing():
+        raise asyncio.CancelledError
+
+    made.loop.enter(failing)
+    assert made.said[0].startswith("defect ")
+    assert "failing" in made.said[0]
+    assert made.said[1:] == ["settled"]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), asyncio.CancelledError()])
+async def test_what_a_function_that_is_told_raises_is_a_line_of_the_log_and_no_trouble_of_the_event_loops(
+    clock, caplog, error
+):
+    made, trouble = Made(clock), []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: trouble.append(context))
+
+    def failing(word):
+        raise error
+
+    made.loop.call_soon(failing, "up")
+    await asyncio.sleep(0.01)
+    assert trouble == []
+    assert made.said == []
+    assert [record.getMessage() for record in caplog.records] == [f"test: {name_of(failing)} raised"]
 
 
 async def test_what_a_task_raises_is_a_defect_too(clock):

@@ -348,3 +348,10 @@ def test_no_order_of_events_is_illegal_and_nothing_is_opened_after_close(max_att
             line.feed(Input.GONE)
         assert line.machine.state is State.CLOSED
         assert line.under_way == {"over"}
+
+
+def test_supervision_has_an_end_and_begins_anew_with_a_stable_line():
+    machine = ConnectionMachine(NEVER_GIVE_UP, supervise=RetryPolicy(2, 1.0, 1.0))
+    walk(machine, [Input.OPEN, Input.REFUSED], expect=State.WAITING)
+    walk(machine, [Input.BACKOFF_OVER, *CONNECT, Input.STABLE, Input.REFUSED], expect=State.WAITING)
+    walk(machine, [Input.BACKOFF_OVER, Input.REFUSED], expect=State.FAILED)

@@ -2,7 +2,13 @@ import asyncio
 
 import pytest
 
-from tapewire.errors import ConfigurationError, CredentialsRefused, GaveUp, SubscriptionRefused
+from tapewire.errors import (
+    ConfigurationError,
+    CredentialsRefused,
+    GaveUp,
+    HandshakeRefused,
+    SubscriptionRefused,
+)
 from tapewire.marks import Gap
 from tapewire.protocols.base import Confirmed, Refused
 from tapewire.protocols.phoenix import PhoenixClient
@@ -304,3 +310,62 @@ async def test_a_topic_that_moved_is_never_asked_for_again_where_it_was_refused(
         await asyncio.sleep(120)
         assert peer.events("b") == ["phx_join", "phx_join"]
         assert [session.statistics().confirmed for session in pool.sessions] == [1, 1]
+
+
+class Slow:
+    """A way to the venue that takes a second; it counts how many are on it at once."""
+
+    def __init__(self, network):
+        self.under_way = self.most = 0
+        self._network = network
+
+    async def connect(self, endpoint, receiver):
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            await asyncio.sleep(1)
+            return await self._network.connect(endpoint, receiver)
+        finally:
+            self.under_way -= 1
+
+
+async def test_sessions_are_opened_one_after_the_other(clock):
+    network = MemoryNetwork()
+    slow = Slow(network)
+    async with PhoenixPeer(network), Pool(options(clock, slow), capacity=1) as pool:
+        await asyncio.gather(*(pool.subscribe(f"t{n}").confirmed() for n in range(5)))
+        assert len(pool.sessions) == 5
+        assert slow.most == 1
+
+
+async def test_an_opening_that_nobody_waits_for_any_more_goes_on_for_the_next_who_waits(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network) as peer:
+        pool = Pool(options(clock, Slow(network)))
+        first = asyncio.create_task(pool.open())
+        await asyncio.sleep(0.5)
+        first.cancel()
+        await pool.open()
+        assert [session.connected for session in pool.sessions] == [True]
+        assert len(peer.connections) == 1
+        await pool.close()
+
+
+async def test_a_session_that_was_closed_by_itself_holds_no_place(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network), Pool(options(clock, network), max_sessions=1) as pool:
+        await pool.sessions[0].close()
+        await pool.subscribe("a").confirmed()
+        assert [session.state for session in pool.sessions] == ["up"]
+
+
+async def test_a_session_made_while_its_pool_runs_is_heard_when_it_gives_up(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network), Pool(options(clock, network), capacity=1) as pool:
+        await pool.subscribe("a").confirmed()
+        running = asyncio.create_task(pool.run_forever())
+        await asyncio.sleep(1)
+        network.refuse(403)
+        pool.subscribe("b")
+        with pytest.raises(HandshakeRefused):
+            await asyncio.wait_for(running, 60)

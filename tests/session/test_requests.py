@@ -11,8 +11,10 @@ async def test_a_request_returns_the_decoded_response(clock):
     async with line(clock) as (session, peer):
         peer.reply_to("place", {"id": 7})
         await session.subscribe("orders").confirmed()
+        timers = len(session._driver.loop.timers)
         assert await session.request(Push("orders", "place", {"price": 50})) == {"id": 7}
         assert session.statistics().pending_requests == 0
+        assert len(session._driver.loop.timers) == timers
 
 
 async def test_an_error_reply_is_raised_with_what_the_venue_said(clock):

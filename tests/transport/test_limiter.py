@@ -214,3 +214,10 @@ def test_a_clock_of_ones_own_has_limiters_of_its_own(clock: VirtualClock) -> Non
 def test_a_figure_that_makes_no_sense_is_named(argument: str, figures: tuple[float, float, int]) -> None:
     with pytest.raises(ConfigurationError, match=argument):
         RateLimiter(*figures)
+
+
+def test_a_shorter_hold_does_not_end_a_longer_one() -> None:
+    limiter = RateLimiter(rate=10)
+    limiter.hold(0.0, 10.0)
+    limiter.hold(1.0, 2.0)
+    assert limiter.reserve(now=1.0) == 9.0

@@ -11,13 +11,15 @@ from tapewire.protocols.base import (
     Failed,
 )
 from tapewire.protocols.centrifugo import (
+    CentrifugoClient,
     History,
     Pacing,
     Publish,
 )
-from tapewire.protocols.centrifugo.commands import frame_of
+from tapewire.protocols.centrifugo.commands import SubscribeRequest, frame_of
 from tapewire.protocols.centrifugo.outbox import MAX_WITHDRAWN, Outbox
 from tests.protocols.centrifugo.wires import (
+    CONNECTED,
     PING,
     RECOVERABLE,
     connected,
@@ -103,3 +105,40 @@ def test_pages_of_history_wait_for_their_window_and_a_withdrawn_one_holds_no_pla
     assert not client.withdraw(third), "too late; but nobody waits for it any more"
     client.send(History("d", limit=10))
     assert [command["history"]["channel"] for command in sent(client)] == ["d"]
+
+
+def test_a_command_that_was_taken_back_never_goes_out() -> None:
+    client = connected()
+    first, second = (client.send(Publish("c", data=n)) for n in (1, 2))
+    assert client.withdraw(first)
+    assert [command["id"] for command in sent(client)] == [int(second)]
+
+
+def test_a_command_before_the_answer_to_connect_waits_for_it() -> None:
+    client = CentrifugoClient()
+    client.hello(0.0)
+    client.send(Publish("c", data=1))
+    assert [list(command) for command in sent(client)] == [["id", "connect"]]
+    assert sent(client) == []
+    client.receive([CONNECTED], 0.0)
+    assert [list(command) for command in sent(client)] == [["id", "publish"]]
+
+
+def test_the_deadline_of_a_subscription_does_not_run_before_it_is_handed_out() -> None:
+    outbox = Outbox(Pacing(), 5.0)
+    outbox.write_subscribe(SubscribeRequest("c"))
+    outbox.tick(0.0)
+    assert outbox.next_deadline is None
+    outbox.take(True, 3.0)
+    assert outbox.next_deadline == 8.0
+
+
+def test_what_could_not_be_read_meanwhile_has_its_whole_time_anew() -> None:
+    client = connected(command_timeout=5.0, max_ping_delay=10.0)  # pings every 25 s
+    client.subscribe("c")
+    client.data_to_send(0.0)
+    client.excuse(4.0)
+    assert client.next_deadline() == 9.0
+    client.receive([reply(2, "subscribe")], 5.0)
+    client.excuse(30.0)
+    assert client.next_deadline() == 30.0 + 25.0 + 10.0

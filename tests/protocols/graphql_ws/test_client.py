@@ -318,3 +318,26 @@ def test_whatever_the_bytes_it_answers_with_a_list(payloads):
             assert item.topic not in over
         elif isinstance(item, Ended | Refused | Interrupted):
             over.add(item.topic)
+
+
+def test_what_could_not_be_read_meanwhile_has_its_whole_time_anew():
+    client = GraphQLClient(ping_interval=30.0, ping_timeout=10.0, ack_timeout=5.0)
+    client.hello(T0)
+    client.excuse(T0 + 4)
+    assert client.next_deadline() == T0 + 9
+    client.receive([ACK], T0 + 5)
+    client.excuse(T0 + 20)
+    assert client.next_deadline() == T0 + 35, "a ping of ours is due all the same"
+    client.handle_timer(T0 + 35)
+    client.excuse(T0 + 43)
+    assert client.handle_timer(T0 + 52) == []
+    assert client.handle_timer(T0 + 53) == [Failed("no pong in time")]
+
+
+def test_a_reason_shows_no_secret():
+    client = opened()
+    client.subscribe("orders")
+    sent(client)
+    said = '[{"message":"the token=abcdefghijklmnop is not known"}]'
+    (refused,) = client.receive([f'{{"id":"1","type":"error","payload":{said}}}'], T0)
+    assert "abcdefghijklmnop" not in refused.reason

@@ -10,6 +10,7 @@ import pytest
 from tapewire.protocols.base import Confirmed, Ended, Interrupted, Undecodable
 from tapewire.protocols.phoenix import Codec, Frame
 from tapewire.protocols.phoenix.client import FORMER_ENDS_WITHIN
+from tapewire.protocols.phoenix.former import FormerJoins
 from tapewire.protocols.phoenix.frames import as_payload
 from tests.protocols.phoenix.wires import T0, kinds, opened, reply, take, wire, with_joined
 
@@ -140,3 +141,20 @@ def test_a_server_that_never_closes_and_said_nothing_meanwhile_costs_nothing() -
     take(client, reply("2", "2", "a"))
     items = client.receive([wire(None, None, "a", "tick")], T0 + FORMER_ENDS_WITHIN)
     assert kinds(items) == ["tick"]
+
+
+def test_each_former_join_has_an_end_of_its_own_to_say() -> None:
+    former = FormerJoins()
+    former.add("a", "1", answered=True)
+    former.add("a", "2", answered=True)
+    assert former.owns(Frame("1", "1", "a", "phx_close", as_payload({})))
+    assert former.owes("a")
+    assert former.owns(Frame("2", "2", "a", "phx_close", as_payload({})))
+    assert not former.owes("a")
+
+
+def test_the_answer_to_a_leave_is_not_the_end_of_a_join_that_was_granted() -> None:
+    former = FormerJoins()
+    former.add("a", "1", answered=True, leave_ref="2")
+    assert former.owns(Frame("1", "2", "a", "phx_reply", as_payload(V1_OK)))
+    assert former.owes("a"), "the close is still to come"

@@ -79,3 +79,12 @@ def test_nothing_is_due_before_hello_or_after_failure() -> None:
 def test_heartbeat_times_are_checked(name: str, seconds: float) -> None:
     with pytest.raises(ConfigurationError, match=name):
         PhoenixClient(**{name: seconds})  # type: ignore[arg-type]
+
+
+def test_a_reply_that_could_not_be_read_meanwhile_has_its_whole_time_anew() -> None:
+    client = opened(heartbeat_interval=30.0, heartbeat_timeout=10.0)
+    client.handle_timer(T0 + 30)
+    client.excuse(T0 + 38)
+    assert client.next_deadline() == T0 + 48
+    assert client.handle_timer(T0 + 47) == []
+    assert client.handle_timer(T0 + 48) == [Failed("heartbeat unanswered")]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tapewire.protocols.base import Binary, Undecodable
+from tapewire.protocols.phoenix.replies import reason_in, ref_number
 from tests.protocols.phoenix.wires import kinds, opened, take, wire, with_joined
 
 
@@ -65,3 +66,16 @@ def test_numbers_out_of_range_in_a_refusal_are_shown_as_text() -> None:
 
 def test_an_excerpt_shows_no_secret() -> None:
     assert "hunter2" not in take(opened(), '{"token":"hunter2"}')[0].excerpt
+
+
+@pytest.mark.parametrize(
+    ("ref", "number"),
+    [("7", 7), (7, 7), (None, -1), ("", -1), ("-1", -1), ("٣", -1), ("²", -1), ("1" * 20, -1)],
+)
+def test_a_ref_is_a_number_that_we_may_have_sent(ref: Any, number: int) -> None:
+    assert ref_number(ref) == number
+
+
+def test_a_reason_is_bounded_and_never_empty() -> None:
+    assert reason_in({"reason": "x" * 10_000}, "none") == "x" * 200
+    assert reason_in({"reason": ""}, "none") == "none"
