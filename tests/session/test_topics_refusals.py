@@ -11,6 +11,7 @@ from tapewire.errors import SessionClosed, SubscriptionEnded, SubscriptionRefuse
 from tapewire.marks import Errored, Gap
 from tapewire.retry import RetryPolicy
 from tests.session.line import line, take
+from tests.session.numbered_line import numbered_line
 
 QUICK = RetryPolicy(None, 0.5, 4.0, jitter=False)
 BUSY = {"reason": "not today"}
@@ -152,3 +153,27 @@ async def test_a_gap_says_what_ended_this_connection_and_not_one_before_it(clock
         await peer.joined("markets", 3)
         gaps = [item for item in await take(subscription, 2) if isinstance(item, Gap)]
     assert [gap.detail for gap in gaps] == ["an older loss", detail]
+
+
+async def test_a_place_that_was_left_a_moment_ago_may_still_be_taken_when_the_next_topic_is_asked_for(clock):
+    async with numbered_line(clock) as (session, peer):
+        first = session.subscribe("a")
+        await first.confirmed()
+        first.unsubscribe()
+        peer.refuse_subscribe("b", 106, times=2)
+        async with asyncio.timeout(5):
+            await session.subscribe("b").confirmed()
+
+
+async def test_a_server_that_stays_full_long_after_a_leave_has_said_its_last_word(clock):
+    async with numbered_line(clock) as (session, peer):
+        first = session.subscribe("a")
+        await first.confirmed()
+        first.unsubscribe()
+        peer.refuse_subscribe("b", 106, times=100_000)
+        with pytest.raises(SubscriptionRefused, match="limit exceeded"):
+            async with asyncio.timeout(60):
+                await session.subscribe("b").confirmed()
+        asked = len(peer.of("subscribe", "b"))
+        await asyncio.sleep(60)
+        assert len(peer.of("subscribe", "b")) == asked

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from functools import partial
 from itertools import count
@@ -117,6 +118,7 @@ class Topics:
             False: set(),
         }  # of policy `block`, or not
         self._attempts = count(1)
+        self._left_at = -math.inf  # when a topic was left at the peer last
         self._over = False
         self._failure: BaseException | None = None
         self._perform: dict[Do, Callable[[Topic, Any], None]] = {
@@ -382,7 +384,9 @@ class Topics:
                 return
         if event.spent and not self.subscriptions.any_asked_for(besides=topic):
             self._connection.replace(event.reason)  # nobody loses by it, and a new connection counts anew
-        if event.retryable:
+        # A place is free again a moment after it was left: until then "full" is no last word.
+        freeing = event.full and self._loop.now() - self._left_at < self._options.subscribe_timeout
+        if event.retryable or freeing:
             topic.fresh = topic.fresh or event.unauthorized
             self._feed(topic, On.REFUSED, Loss("interrupted", event.reason, event.code))
             again = False
@@ -577,6 +581,7 @@ class Topics:
 
     def _send_unsubscribe(self, topic: Topic, fact: Any) -> None:
         self.continuity.cut_route(topic)
+        self._left_at = self._loop.now()
         if self._connection.protocol is not None:
             self._connection.protocol.unsubscribe(topic.name)
 
