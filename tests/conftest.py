@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -39,6 +40,11 @@ settings.load_profile("ci")
 
 
 LOOPS = ("asyncio", "uvloop", *(["eager"] if hasattr(asyncio, "eager_task_factory") else []))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: hundreds of tests wait for programs and sockets meanwhile."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -52,9 +52,8 @@ def takes_plainly(function: Any, count: int, *, plain: bool = False) -> bool:
     bound = function.__class__ is types.MethodType
     if bound:
         function = function.__func__
-    if (
-        function.__class__ is not types.FunctionType or function.__dict__
-    ):  # wrapped, or with a signature of its own
+    # Wrapped, or with a signature of its own.
+    if function.__class__ is not types.FunctionType or function.__dict__:
         return False
     code = function.__code__
     refused = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE

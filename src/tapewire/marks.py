@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 if TYPE_CHECKING:
-    from typing_extensions import (
-        TypeIs,
-    )  # in `typing` from Python 3.13 on; type checkers know it without the package
+    # In `typing` from Python 3.13 on; type checkers know it without the package.
+    from typing_extensions import TypeIs
 
 __all__ = [
     "Errored",
@@ -132,9 +131,8 @@ _KINDS = frozenset(_Mark.__subclasses__())
 
 def is_mark(item: object) -> TypeIs[Mark]:
     """True if `item` of a stream is a mark and not a publication; type checkers then know which."""
-    return (
-        item.__class__ in _KINDS
-    )  # isinstance() is several times dearer on a Struct, and this is asked per message
+    # `isinstance()` is several times dearer on a Struct, and this is asked per message.
+    return item.__class__ in _KINDS
 
 
 def merge(first: Mark, second: Mark) -> Mark | None:

@@ -30,10 +30,10 @@ _WORDS = (
 _QUOTE = r"""\\*["']"""
 # `a=`, `"a": `, and `(b"a", b` of a list of headers
 _IS = rf"(?:(?:{_QUOTE})?\s*[=:]\s*|{_QUOTE}\s*,\s*)(?:b(?={_QUOTE}))?"
-_QUOTED = (  # a text that was cut off has no closing quote; one inside another text has backslashes before its quotes
-    r"""\\+"[^"]*"?|\\+'[^']*'?|"(?:[^"\\]|\\.)*\\?"?|'(?:[^'\\]|\\.)*\\?'?"""
-)
-_PATTERNS = (  # each with the group `secret`, which is what is masked
+# A text that was cut off has no closing quote; one inside another text has backslashes before its quotes.
+_QUOTED = r"""\\+"[^"]*"?|\\+'[^']*'?|"(?:[^"\\]|\\.)*\\?"?|'(?:[^'\\]|\\.)*\\?'?"""
+# Each has the group `secret`, which is what is masked.
+_PATTERNS = (
     re.compile(r"(?P<secret>eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*)"),
     re.compile(r"://(?P<secret>[^/\s@\"']+)@"),
     re.compile(r"(?i)\bbearer\s+(?P<secret>[^\s\"',;]+)"),
@@ -84,9 +84,8 @@ def redact(text: str) -> str:
     """`text` without any living `Secret` and without whatever looks like a token, key or password."""
     kept: list[str] = []
     end = 0
-    for start, stop in sorted(
-        _secret_spans(text)
-    ):  # all of the text as it is: no mask hides what marks a secret
+    # All of the text as it is: no mask hides what marks a secret.
+    for start, stop in sorted(_secret_spans(text)):
         if start > end or not kept:
             kept.append(text[end:start])
         end = max(end, stop)

@@ -66,8 +66,8 @@ MUTANTS = (
         ),
         (
             "an exception in a turn ends the turn",
-            "        except Exception as error:\n            self._on_defect(error)\n        except (\n",
-            "        except (\n",
+            "            call()\n        except Exception as error:\n            self._on_defect(error)\n",
+            "            call()\n",
             "session/test_loop.py",
         ),
         (
@@ -251,6 +251,24 @@ MUTANTS = (
     *_of(
         "session/topics.py",
         (
+            "a refusal that is asked again says that it was the last word",
+            "reply=event.reply, retryable=retryable",
+            "reply=event.reply, retryable=event.retryable",
+            "session/test_topics_refusals.py",
+        ),
+        (
+            "a place that was left a moment ago is taken for no place",
+            "retryable = event.retryable or freeing",
+            "retryable = event.retryable",
+            "session/test_topics_refusals.py",
+        ),
+        (
+            "a server that stays full is asked for ever",
+            "freeing = event.full and self._loop.now() - self._left_at < self._options.subscribe_timeout",
+            "freeing = event.full",
+            "session/test_topics_refusals.py",
+        ),
+        (
             "the renewal of a topic's token survives its interruption",
             '            self._loop.timers.cancel(("renew", topic))  # the token of a subscription that is no more\n',
             "            pass\n",
@@ -282,11 +300,8 @@ MUTANTS = (
         ),
         (
             "a refusal for a token that ended asks with the same again",
-            (
-                "            topic.fresh = topic.fresh or event.unauthorized\n"
-                "            self._feed(topic, On.REFUSED"
-            ),
-            "            self._feed(topic, On.REFUSED",
+            ("        topic.fresh = topic.fresh or event.unauthorized\n        self._feed(topic, On.REFUSED"),
+            "        self._feed(topic, On.REFUSED",
             "session/test_credentials_tokens.py",
         ),
         (

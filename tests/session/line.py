@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
 from tapewire.marks import is_mark
+from tapewire.protocols.base import Confirmed, Refused
 from tapewire.protocols.phoenix import Frame, PhoenixClient
 from tapewire.session.session import Session
 from tapewire.testing import VirtualClock
@@ -59,3 +60,17 @@ async def take(subscription: Any, count: int, *, control: bool = False) -> list[
         if len(items) == count:
             break
     return items
+
+
+class Spent(PhoenixClient):
+    """A connection that may ask for nothing more, as one of a venue that counts refusals."""
+
+    only: ClassVar[str] = ""  # refused is this topic alone, and what the connection has besides is served
+
+    def receive(self, payloads, now):
+        return [
+            Refused(item.topic, "no more refusals", retryable=True, full=True, spent=True)
+            if isinstance(item, Confirmed) and self.only in ("", item.topic)
+            else item
+            for item in super().receive(payloads, now)
+        ]

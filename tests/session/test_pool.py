@@ -10,7 +10,6 @@ from tapewire.errors import (
     SubscriptionRefused,
 )
 from tapewire.marks import Gap
-from tapewire.protocols.base import Confirmed, Refused
 from tapewire.protocols.phoenix import PhoenixClient
 from tapewire.session.credentials import Credentials
 from tapewire.session.options import SessionOptions
@@ -18,7 +17,7 @@ from tapewire.session.pool import Pool
 from tapewire.testing import CentrifugoPeer, PhoenixPeer
 from tapewire.transport.base import Endpoint
 from tapewire.transport.memory import MemoryNetwork
-from tests.session.line import said, take
+from tests.session.line import Spent, said, take
 from tests.session.numbered_line import make_options as numbered_options
 
 
@@ -274,18 +273,6 @@ async def test_no_session_is_made_beside_one_that_was_refused_for_good(clock):
             pool.subscribe("b")
         await asyncio.sleep(60)
         assert len(peer.connections) == 1
-
-
-class Spent(PhoenixClient):
-    """A connection that may ask for nothing more, as one of a venue that counts refusals."""
-
-    def receive(self, payloads, now):
-        return [
-            Refused(item.topic, "no more refusals", retryable=True, full=True, spent=True)
-            if isinstance(item, Confirmed)
-            else item
-            for item in super().receive(payloads, now)
-        ]
 
 
 async def test_a_connection_that_may_ask_for_nothing_more_is_made_anew_and_leaves_no_empty_session_behind(

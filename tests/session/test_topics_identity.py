@@ -14,11 +14,11 @@ from tapewire.errors import (
     SubscriptionRefused,
 )
 from tapewire.marks import Errored, Gap, Resynced, Unsubscribed, is_mark
-from tapewire.protocols.base import Confirmed, Refused, StreamPosition
+from tapewire.protocols.base import StreamPosition
 from tapewire.protocols.phoenix import PhoenixClient, Push
 from tapewire.retry import RetryPolicy
 from tapewire.transport.memory import MemoryNetwork
-from tests.session.line import line, make_session, payload, take
+from tests.session.line import Spent, line, make_session, payload, take
 from tests.session.numbered_line import RECOVERABLE, buffered, numbered_line, publish
 
 QUICK = RetryPolicy(None, 0.2, 0.2, jitter=False)
@@ -427,18 +427,6 @@ async def test_a_consumer_that_leaves_before_the_confirmation_takes_no_mark_of_t
         assert numbers(await take(stays, 3)) == [1, "Gap", 3]
 
 
-class Spent(PhoenixClient):
-    """A connection that may ask for nothing more, as one of a venue that counts refusals."""
-
-    def receive(self, payloads, now):
-        return [
-            Refused(item.topic, "no more refusals", retryable=True, full=True, spent=True)
-            if isinstance(item, Confirmed)
-            else item
-            for item in super().receive(payloads, now)
-        ]
-
-
 async def test_a_connection_that_may_ask_for_nothing_more_and_serves_nothing_is_made_anew(clock):
     made = iter([Spent, Spent])
     async with line(clock, protocol=lambda token: next(made, PhoenixClient)(), resubscribe=QUICK) as (
@@ -450,16 +438,8 @@ async def test_a_connection_that_may_ask_for_nothing_more_and_serves_nothing_is_
         assert session.statistics().connections == 3
 
 
-class SpentForOne(PhoenixClient):
-    """A connection that serves what it has and may ask for nothing more: not for `markets`."""
-
-    def receive(self, payloads, now):
-        return [
-            Refused(item.topic, "no more refusals", retryable=True, full=True, spent=True)
-            if isinstance(item, Confirmed) and item.topic == "markets"
-            else item
-            for item in super().receive(payloads, now)
-        ]
+class SpentForOne(Spent):
+    only = "markets"
 
 
 @pytest.mark.parametrize("announce", [False, True])

@@ -161,8 +161,11 @@ async def test_a_place_that_was_left_a_moment_ago_may_still_be_taken_when_the_ne
         await first.confirmed()
         first.unsubscribe()
         peer.refuse_subscribe("b", 106, times=2)
+        told = []
+        second = session.subscribe("b", announce=True, on_error=lambda error, item: told.append(error))
         async with asyncio.timeout(5):
-            await session.subscribe("b").confirmed()
+            await second.confirmed()
+    assert [error.retryable for error in told] == [True, True]
 
 
 async def test_a_server_that_stays_full_long_after_a_leave_has_said_its_last_word(clock):
@@ -173,7 +176,7 @@ async def test_a_server_that_stays_full_long_after_a_leave_has_said_its_last_wor
         peer.refuse_subscribe("b", 106, times=100_000)
         with pytest.raises(SubscriptionRefused, match="limit exceeded"):
             async with asyncio.timeout(60):
-                await session.subscribe("b").confirmed()
+                await session.subscribe("b", announce=True).confirmed()
         asked = len(peer.of("subscribe", "b"))
         await asyncio.sleep(60)
         assert len(peer.of("subscribe", "b")) == asked

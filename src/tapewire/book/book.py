@@ -31,9 +31,8 @@ PRICE_BELOW: Final = 10**20
 SIZE_BELOW: Final = 10**30
 """What no honest price and no honest size reaches, unless a book is told of a smaller bound."""
 
-_FINE: Final = Context(
-    prec=100
-)  # exact for all honest prices, and rounds where a peer sends a thousand digits
+# Exact for all honest prices, and rounds where a peer sends a thousand digits.
+_FINE: Final = Context(prec=100)
 
 
 class BookView(msgspec.Struct, Generic[Number], frozen=True, kw_only=True):

@@ -143,6 +143,7 @@ class Sequencer(Generic[Delta]):
     def delta(self, first: int | None, last: int | None, delta: Delta) -> Verdict:
         """Changes arrived, covering `first` to `last`. `delta` is kept if they have to wait for a snapshot."""
         seen = self.last
+        # Nearly always; the rest of the table is below.
         if (
             self._is_linked
             and seen is not None
@@ -150,7 +151,7 @@ class Sequencer(Generic[Delta]):
             and type(last) is int
             and first == seen + self._step
             and first <= last
-        ):  # nearly always; the rest of the table is below
+        ):
             self.last = last
             return APPLIED
         if seen is None or not self._is_linked:

@@ -76,9 +76,8 @@ class Buffer:
         self._items: deque[Any] = deque()
         # The length of `_items` at which it is full: `capacity`, the marks in it, and what is allowed beside.
         self._room = capacity
-        self._allowed: deque[list[int]] = (
-            deque()
-        )  # [publications to take before it, publications of one replay]
+        # [publications to take before it, publications of one replay].
+        self._allowed: deque[list[int]] = deque()
         self._head: list[Mark] = []  # marks that stood before dropped publications
         self._head_lost = 0  # dropped behind those marks and before the first item
         self._waiter: asyncio.Future[None] | None = None

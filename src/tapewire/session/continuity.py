@@ -109,9 +109,8 @@ class Continuity:
         if (bridge := self._bridges.get(topic)) is not None:
             self.routes[topic.name] = partial(self._hold_for_bridge, topic, bridge)
         elif not topic.continuous and topic.state is SubscriptionState.SUBSCRIBING:
-            self.routes[topic.name] = partial(
-                self._deliver_first, topic
-            )  # a mark may still have to come before it
+            # A mark may still have to come before it.
+            self.routes[topic.name] = partial(self._deliver_first, topic)
         elif len(consumers) == 1:
             self.routes[topic.name] = consumers[0].deliver
         else:
@@ -153,9 +152,8 @@ class Continuity:
 
     def open_gap(self, topic: Topic, loss: Loss) -> None:
         """Continuity ends where it was last proven; the position from which it can be recovered is kept."""
-        if (
-            bridge := self._bridges.pop(topic, None)
-        ) is not None:  # the position stays that of before the hole
+        # The position stays that of before the hole.
+        if (bridge := self._bridges.pop(topic, None)) is not None:
             if bridge.held:
                 held, lost_ns = tuple(bridge.held), self._stream.proven_ns()
                 fragment = Fragment(held, bridge.began_ns, lost_ns, loss.reason, loss.detail)
@@ -181,9 +179,8 @@ class Continuity:
         since_ns, first_reason, detail = gap
         until_ns = self._loop.now_ns()
         fragments, topic.fragments = topic.fragments, []
-        unfinished = self._bridges.pop(
-            topic, None
-        )  # where all is over: nothing is missing behind what it holds
+        # Where all is over: nothing is missing behind what it holds.
+        unfinished = self._bridges.pop(topic, None)
         if recovered is not None:
             self.write(topic, Reconnected(since_ns=since_ns, until_ns=until_ns, recovered=recovered))
             return
@@ -328,9 +325,8 @@ class Continuity:
     def _hold_for_bridge(self, topic: Topic, bridge: Bridge, publication: Any) -> None:
         if len(bridge.held) < bridge.room:
             bridge.held.append(publication)
-        elif (
-            not bridge.overflowed
-        ):  # the bridge takes longer than the stream: the hole stays, and a new one opens
+        # The bridge takes longer than the stream: the hole stays, and a new one opens.
+        elif not bridge.overflowed:
             bridge.overflowed = True
             renew = partial(self._renew, topic, "the stream outran its history")
             self._loop.behind(renew)

@@ -192,9 +192,8 @@ class Driver:
         self.loop.enter(partial(self._feed, Input.CLOSE))
         patience = self.options.close_timeout
         try:
-            async with asyncio.timeout(
-                patience * 2 + 1
-            ):  # the polite close has its own bound; this is for a defect
+            # The polite close has its own bound; this is for a defect.
+            async with asyncio.timeout(patience * 2 + 1):
                 await self.closed.wait()
         except TimeoutError:
             logger.error("%s: the close did not come to its end in time", self.name)

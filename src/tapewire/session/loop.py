@@ -228,9 +228,8 @@ class Loop:
             call()
         except Exception as error:
             self._on_defect(error)
-        except (
-            asyncio.CancelledError
-        ) as error:  # nobody cancels a turn: it comes out of a function of the owner's
+        # Nobody cancels a turn: it comes out of a function of the owner's.
+        except asyncio.CancelledError as error:
             self._on_defect(OwnerCancelled(repr(call)).with_traceback(error.__traceback__))
 
     def defect(self, error: Exception) -> None:

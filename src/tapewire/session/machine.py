@@ -187,11 +187,8 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
 )
 
 
-_LOSSES = (
-    Input.BROKEN,
-    Input.UNAUTHORIZED,
-    Input.EXPIRED,
-)  # a token that ends on a live line is a loss like any
+# A token that ends on a live line is a loss like any.
+_LOSSES = (Input.BROKEN, Input.UNAUTHORIZED, Input.EXPIRED)
 
 
 class IllegalTransition(TapewireError):

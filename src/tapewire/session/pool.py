@@ -107,9 +107,8 @@ class Pool:
         if not any(shard.usable for shard in self._shards):
             self._shards.clear()  # whoever opens it again has been told why the last one gave up
             self._new_shard()
-        usable = [
-            shard for shard in self._shards if shard.usable
-        ]  # now: an eager task may have failed at once
+        # Now: an eager task may have failed at once.
+        usable = [shard for shard in self._shards if shard.usable]
         for shard in self._shards:
             self._start(shard)
         openings = [shard.opening for shard in usable if shard.opening is not None]

@@ -113,10 +113,11 @@ class Topics:
         self._loop = loop
         self._options = options
         self._waiters = Waiters(loop.future)
+        # Of policy `block`, or not.
         self._by_blocking: dict[bool, set[Subscription]] = {
             True: set(),
             False: set(),
-        }  # of policy `block`, or not
+        }
         self._attempts = count(1)
         self._left_at = -math.inf  # when a topic was left at the peer last
         self._over = False
@@ -373,8 +374,11 @@ class Topics:
             self._feed(topic, On.ENDED, End(event.reason, event.code))
 
     def _refused(self, topic: Topic, event: Refused) -> None:
+        # A place is free again a moment after it was left: until then "full" is no last word.
+        freeing = event.full and self._loop.now() - self._left_at < self._options.subscribe_timeout
+        retryable = event.retryable or freeing
         error = SubscriptionRefused(
-            event.topic, event.reason, code=event.code, reply=event.reply, retryable=event.retryable
+            event.topic, event.reason, code=event.code, reply=event.reply, retryable=retryable
         )
         relocate = self._options.relocate
         if event.full and relocate is not None:
@@ -384,20 +388,18 @@ class Topics:
                 return
         if event.spent and not self.subscriptions.any_asked_for(besides=topic):
             self._connection.replace(event.reason)  # nobody loses by it, and a new connection counts anew
-        # A place is free again a moment after it was left: until then "full" is no last word.
-        freeing = event.full and self._loop.now() - self._left_at < self._options.subscribe_timeout
-        if event.retryable or freeing:
-            topic.fresh = topic.fresh or event.unauthorized
-            self._feed(topic, On.REFUSED, Loss("interrupted", event.reason, event.code))
-            again = False
-            if event.spent:  # it asked nobody: the same connection says the same for as long as it lives
-                told, topic.spent = topic.spent, self._connection.protocol
-                again = told is topic.spent
-            if not again:
-                self.announce_error(topic, event.reason, event.code)
-            self._loop.behind(partial(self._tell_refusal, topic, error, full=event.full, again=again))
-        else:
+        if not retryable:
             self._feed(topic, On.REJECTED, End(event.reason, event.code, error))
+            return
+        topic.fresh = topic.fresh or event.unauthorized
+        self._feed(topic, On.REFUSED, Loss("interrupted", event.reason, event.code))
+        again = False
+        if event.spent:  # it asked nobody: the same connection says the same for as long as it lives
+            told, topic.spent = topic.spent, self._connection.protocol
+            again = told is topic.spent
+        if not again:
+            self.announce_error(topic, event.reason, event.code)
+        self._loop.behind(partial(self._tell_refusal, topic, error, full=event.full, again=again))
 
     # --- the topic's own token ---------------------------------------------------------------------------------------
 
@@ -438,9 +440,8 @@ class Topics:
         self._loop.after(("renew", topic), seconds, partial(self._start_renewal, topic))
 
     def _start_renewal(self, topic: Topic) -> None:
-        if (
-            topic.state is SubscriptionState.SUBSCRIBED
-        ):  # else that was a late word on a former attempt's token
+        # Else that was a late word on a former attempt's token.
+        if topic.state is SubscriptionState.SUBSCRIBED:
             topic.asking = True
             _ = self._loop.spawn(self._renew_token(topic, topic.attempt), f"renewal {topic.name}")
 

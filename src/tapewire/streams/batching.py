@@ -74,9 +74,8 @@ class _Reading(Generic[T]):
                 await leave(self.stream)
             return
         self.stop()
-        await asyncio.wait(
-            {task}
-        )  # not `await task`: a cancellation of ours is not mistaken for the reader's
+        # Not `await task`: a cancellation of ours is not mistaken for the reader's.
+        await asyncio.wait({task})
         error, self._closing_error = self._closing_error, None
         self._error = None
         if error is not None:
@@ -128,9 +127,8 @@ class _Reading(Generic[T]):
             self.items.append(item)
             if len(self.items) == 1:
                 self._timer = loop.call_later(self.seconds, self._expire)
-            while (
-                len(self.items) >= self.size
-            ):  # before the next is read: what is read is never in nobody's hands
+            # Before the next is read: what is read is never in nobody's hands.
+            while len(self.items) >= self.size:
                 _wake(self._taker)
                 self._room = loop.create_future()
                 try:

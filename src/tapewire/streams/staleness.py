@@ -137,9 +137,8 @@ class Staleness:
     def heard_connection(self, name: str, now: float, *, ago: float = 0.0) -> bool:
         """Anything arrived on the connection `name`, if only a pong, `ago` seconds before. True as with `heard`."""
         line = self._known(self._connections, "connection", name)
-        if (
-            not line.is_stale or ago < line.limit
-        ):  # what is said of a time before it fell silent revives nothing
+        # What is said of a time before it fell silent revives nothing.
+        if not line.is_stale or ago < line.limit:
             self._hear(line, now - ago)
         return bool(self._news)
 

@@ -296,9 +296,8 @@ class Control:
         request, since = asked.request, asked.since
         if since is None or not self.pacing.replays.is_numbered(request.channel):
             return False
-        if (
-            not request.recover
-        ):  # nothing was asked for: nothing is missing where the stream stands where it stood
+        # Nothing was asked for: nothing is missing where the stream stands where it stood.
+        if not request.recover:
             return result.epoch == since.epoch and result.offset == since.offset > 0
         # Where we gave no epoch the server compares none: only "from the very first on" proves anything then (unless
         # the server has lost what it numbered first and begun anew within this one outage, which nobody can tell).

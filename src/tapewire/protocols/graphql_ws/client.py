@@ -106,9 +106,8 @@ class GraphQLClient(Unnumbered):
         self._topics: dict[str, _Topic] = {}
         self._topic_of: dict[str, str] = {}
         self._unproven: list[str] = []  # ids that no ping has followed yet
-        self._pinged: deque[tuple[int, list[str]]] = (
-            deque()
-        )  # for each ping under way, the ids that its pong proves
+        # For each ping under way, the ids that its pong proves.
+        self._pinged: deque[tuple[int, list[str]]] = deque()
         self._last_ping = self._timed_ping = 0  # the latter: the one that is due an answer
         self._echoes: bool | None = (
             None  # True once a pong said which ping it answers: then every answer does
@@ -261,9 +260,8 @@ class GraphQLClient(Unnumbered):
             return
         else:
             number = self._pinged[0][0]
-        if (
-            self._echoes is None
-        ):  # the first one that names nothing may have been asked for by nobody: ask once more
+        # The first one that names nothing may have been asked for by nobody: ask once more.
+        if self._echoes is None:
             self._echoes = False
             self._outgoing.append(self._ping(self._pinged.popleft()[1]))
         reached = number

@@ -88,9 +88,8 @@ class PageClient(Unnumbered):
         self._settle = settle
         self._confirmed: dict[str, bool] = {}
         self._pending: OrderedDict[str, float] = OrderedDict()  # when each counts as confirmed, in order
-        self._left: OrderedDict[str, bool] = (
-            OrderedDict()
-        )  # True: by us, and the venue has yet to come to that
+        # True: by us, and the venue has yet to come to that.
+        self._left: OrderedDict[str, bool] = OrderedDict()
         self._former: set[str] = set()  # asked for again: what comes before they settle is of before
         self._outgoing: list[Payload] = []
         self._last_ref = 0
