@@ -7,15 +7,15 @@ partly filled (`status`), its average price, and why one was rejected.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from ...errors import TapewireError
 from ...marks import Mark
-from .fields import FieldMap, mapped
+from .fields import FieldMap, PlainRow, mapped
 from .profile import Profile
 from .wire import DECODE_ERRORS, Frame
 
@@ -38,8 +38,26 @@ ORDER_STATUSES: Final[Mapping[str, str]] = {
 """The document's word for each of the wire's."""
 
 
+class _Unread:
+    """Holds a row that was checked and is not read yet; `data` is made of it when it is first asked for."""
+
+    __slots__ = ("_unread",)
+
+    if TYPE_CHECKING:
+        _unread: tuple[PlainRow, bytes]
+    else:  # checkers would believe in any name
+
+        def __getattr__(self, name):  # an attribute that is not there yet
+            if name != "data":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            reader, row = self._unread
+            self.data = data = reader.read(row)
+            data.setdefault("symbol", self.symbol)
+            return data
+
+
 @dataclass(slots=True)
-class WeexMessage:
+class WeexMessage(_Unread):
     """One message of a stream.
 
     `data`: the document's field names; numbers are `Decimal`, what the venue did not say is missing. `timestamp`:
@@ -57,6 +75,9 @@ class WeexMessage:
     sequence: int | None = None
     mark: Mark | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return WeexMessage, tuple(getattr(self, field.name) for field in fields(self))
+
 
 _read_rows = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Decimal).decode
 _read_row = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
@@ -72,7 +93,11 @@ def messages_of(
     frame: Frame, profile: Profile, undecodable: Callable[[Exception], None]
 ) -> Iterator[WeexMessage]:
     """The messages of one frame, row by row; `undecodable` is told of each row that is corrupt."""
-    fields = profile.fields.get(frame.channel, {})
+    reader = profile.plain.get(frame.channel)
+    if reader is not None and frame.symbol and reader.is_plain(written := bytes(frame.rows)):
+        yield _unread_message(frame, reader, written)
+        return
+    field_map = profile.fields.get(frame.channel, {})
     try:
         rows = read_rows(frame.rows)
     except ROW_ERRORS as error:
@@ -80,11 +105,26 @@ def messages_of(
         return
     for row in rows:
         try:
-            message = _message(frame, row, fields)
+            message = _message(frame, row, field_map)
         except ROW_ERRORS as error:
             undecodable(error)
             continue
         yield message
+
+
+def _unread_message(frame: Frame, reader: PlainRow, row: bytes) -> WeexMessage:
+    """The message of a frame whose one row nobody has read yet."""
+    message = WeexMessage.__new__(WeexMessage)
+    message.channel = frame.channel
+    message.symbol = frame.symbol
+    message._unread = reader, row  # type: ignore[misc]  # the slot is its parent's
+    venue_time_ms = frame.venue_time_ms
+    message.timestamp = (frame.received_at_ns / 1e9) if venue_time_ms is None else venue_time_ms / 1000
+    message.raw = frame.raw
+    message.received_at_ns = frame.received_at_ns
+    message.sequence = frame.last if frame.version is None else frame.version
+    message.mark = None
+    return message
 
 
 def _message(frame: Frame, row: Mapping[str, Any], fields: FieldMap) -> WeexMessage:

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 from . import wire_v2, wire_v3
-from .fields import V2_FIELDS, V3_FIELDS, FieldMap
+from .fields import V2_FIELDS, V3_FIELDS, V3_PLAIN, FieldMap, PlainRow
 from .wire import Frame, Heard, Ping, Side
 
 __all__ = ["PROFILES", "V2", "V3", "Profile"]
@@ -22,7 +22,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """One wire.
 
     `greets`: the venue speaks first. `batch`: topics in one request. `unanswered`: requests that may be under way at
-    one time; while so many are, further topics wait and go together. `fields`: the names of what rows hold.
+    one time; while so many are, further topics wait and go together. `fields`: the names of what rows hold. `plain`:
+    the channels whose rows may wait to be read.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     batch: int
     unanswered: int
     fields: Mapping[str, FieldMap]
+    plain: Mapping[str, PlainRow]
     read: Callable[[bytes], Heard]
     subscribe: Callable[[Sequence[str], int], bytes]
     unsubscribe: Callable[[Sequence[str], int], bytes]
@@ -50,6 +52,7 @@ V3: Final = Profile(
     batch=100,
     unanswered=2,
     fields=V3_FIELDS,
+    plain=V3_PLAIN,
     read=wire_v3.read,
     subscribe=wire_v3.subscribe,
     unsubscribe=wire_v3.unsubscribe,
@@ -67,6 +70,7 @@ V2: Final = Profile(
     batch=1,
     unanswered=20,
     fields=V2_FIELDS,
+    plain={},
     read=wire_v2.read,
     subscribe=wire_v2.subscribe,
     unsubscribe=wire_v2.unsubscribe,

@@ -1,0 +1,153 @@
+"""A ticker's row is checked when it comes and read when it is asked for: to its reader that makes no difference."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import pickle
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tapewire.venues.kit.fields import plain
+from tapewire.venues.weex import V2, V3, WeexMessage
+from tapewire.venues.weex.fields import V3_FIELDS, V3_PLAIN, mapped
+from tapewire.venues.weex.message import ROW_ERRORS, messages_of, read_rows
+from tapewire.venues.weex.wire import Frame
+
+FIELDS, PLAIN = V3_FIELDS["ticker"], V3_PLAIN["ticker"]
+KEYS = [key for key, _ in FIELDS.values()]
+ROW = {"c": "63123.5", "v": "0", "P": "0.012475", "p": "-780.10", "n": 123456, "q": 7812345678.5}
+ODD_TEXTS = [
+    *(
+        "",
+        ".5",
+        "5.",
+        "-",
+        "1-2",
+        "1.2.3",
+        "1e5",
+        "1E-300",
+        "nan",
+        "inf",
+        "1_0",
+        " 1",
+        "1 ",
+        "+1",
+        "00.1",
+        "9" * 20,
+    ),
+    "\N{ARABIC-INDIC DIGIT ONE}",
+]
+
+
+def frame(rows: bytes, channel: str = "ticker") -> Frame:
+    return Frame(
+        "BTCUSDT@ticker", channel, "BTCUSDT", False, 1_700_000_000_000, b"raw", rows=msgspec.Raw(rows)
+    )
+
+
+def message(row: dict[str, Any]) -> WeexMessage:
+    errors: list[Exception] = []
+    (only,) = messages_of(frame(json.dumps([row]).encode()), V3, errors.append)
+    assert not errors
+    return only
+
+
+def is_read(found: WeexMessage) -> bool:
+    """Whether the slot of `data` is filled, without filling it."""
+    try:
+        WeexMessage.__dict__["data"].__get__(found)
+    except AttributeError:
+        return False
+    return True
+
+
+def test_a_row_is_read_when_its_data_is_first_asked_for_and_once() -> None:
+    found = message(ROW)
+    assert not is_read(found)
+    assert found.data is found.data
+    assert is_read(found)
+
+
+@pytest.mark.parametrize(
+    "row", [{**ROW, "p": None}, {**ROW, "P": "1e-3"}, {**ROW, "x": "?"}, {**ROW, "c": ""}]
+)
+def test_a_row_that_is_not_plain_is_read_at_once(row: dict[str, Any]) -> None:
+    assert is_read(message(row))
+
+
+def test_data_is_what_it_always_was() -> None:
+    expected = {
+        "last": Decimal("63123.5"),
+        "volume": Decimal(0),
+        "change": Decimal("1.2475"),
+        "change_amount": Decimal("-780.10"),
+        "trades": Decimal(123456),
+        "turnover": Decimal("7812345678.5"),
+        "symbol": "BTCUSDT",
+    }
+    assert message(ROW).data == expected
+    assert list(message(ROW).data) == [*(name for name in FIELDS if name in expected), "symbol"]
+    assert type(message(ROW).data) is dict
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda found: pickle.loads(pickle.dumps(found))])
+def test_a_copy_is_equal_to_what_was_copied(again: Any) -> None:
+    assert again(message(ROW)) == message(ROW)
+
+
+def test_a_message_is_shown_and_taken_apart_with_its_data() -> None:
+    assert "Decimal('63123.5')" in repr(message(ROW))
+    assert dataclasses.asdict(message(ROW))["data"] == message(ROW).data
+    assert msgspec.json.decode(msgspec.json.encode(message(ROW)))["data"]["last"] == "63123.5"
+
+
+def test_no_other_name_is_invented() -> None:
+    with pytest.raises(AttributeError, match="'WeexMessage' object has no attribute 'datum'"):
+        message(ROW).datum  # noqa: B018
+
+
+def test_the_older_wire_reads_at_once() -> None:
+    rows = frame(json.dumps([{"lastPrice": "1.5"}]).encode())
+    (found,) = messages_of(rows, V2, pytest.fail)
+    assert is_read(found)
+
+
+values = st.one_of(
+    st.sampled_from(ODD_TEXTS),
+    st.from_regex(r"-?[0-9]{1,21}(\.[0-9]{1,21})?", fullmatch=True),
+    st.text("0123456789.-eE+ _nNaif", max_size=12),
+    st.integers(-(10**21), 10**21),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.none() | st.booleans() | st.lists(st.integers(0, 9), max_size=2),
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from([*KEYS, "E", "extra"]), values, max_size=5), max_size=2))
+def test_what_waits_to_be_read_reads_as_if_it_had_been_read_at_once(rows: list[dict[str, Any]]) -> None:
+    written = json.dumps(rows).encode()
+    if PLAIN.is_plain(written):
+        (row,) = read_rows(msgspec.Raw(written))
+        assert PLAIN.read(written) == mapped(row, FIELDS)
+
+
+@given(st.binary(max_size=40) | st.text('[]{}":,.-0123456789cvPnul\\', max_size=40).map(str.encode))
+def test_no_bytes_at_all_wait_that_cannot_be_read(written: bytes) -> None:
+    if PLAIN.is_plain(written):
+        PLAIN.read(written)
+        try:
+            (row,) = read_rows(msgspec.Raw(written))
+            mapped(row, FIELDS)
+        except ROW_ERRORS as error:
+            raise AssertionError(written) from error
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), st.decimals(-(10**9), 10**9, places=8).map(plain), min_size=1))
+def test_a_row_of_plain_numbers_waits(row: dict[str, str]) -> None:
+    assert PLAIN.is_plain(json.dumps([row]).encode())
