@@ -14,7 +14,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from random import random
 from typing import TypeAlias
 
@@ -103,6 +102,8 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
     value = (value or "").strip()
     if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", value):
         return float(value)
+    from email.utils import parsedate_to_datetime  # here, for a date comes seldom, and mail is dear to import
+
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, IndexError, TypeError, OverflowError):

@@ -7,7 +7,6 @@ libraries and exception texts.
 
 from __future__ import annotations
 
-import hmac
 import logging
 import re
 import weakref
@@ -71,7 +70,9 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        from hmac import compare_digest
+
+        return compare_digest(self._value.encode(), other._value.encode())
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))

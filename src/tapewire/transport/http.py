@@ -12,6 +12,7 @@ error names a query, a header or a sent body.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import re
@@ -22,10 +23,9 @@ import zlib
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from random import random
-from typing import Any, Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
 from urllib.parse import urlencode, urlsplit
 
-import httpx2
 import msgspec
 
 from ..clock import Clock, SystemClock
@@ -34,9 +34,21 @@ from ..retry import RandomFraction, RetryPolicy, retry_after_seconds
 from ..secrets import redact, redact_url
 from .limiter import RateLimiter
 from .loop_end import LoopEnd
-from .outcomes import network_cause
+from .network import network_cause
 from .proxies import ProxySetting, is_loopback, proxy_for, socks_missing
 from .trust import checked_trust
+
+if TYPE_CHECKING:
+    import httpx2
+else:
+
+    class _Httpx:
+        """httpx2, imported by the first client that is made: a third of what importing a venue would cost."""
+
+        def __getattr__(self, name):
+            return getattr(importlib.import_module("httpx2"), name)
+
+    httpx2 = _Httpx()
 
 __all__ = [
     "CallOptions",
@@ -273,7 +285,8 @@ class _Call:
 
     def transport_failed(self, cause: Exception) -> HttpError:
         """The error for an attempt without an answer. Not chained: the cause holds the request and its headers."""
-        sent = not isinstance(cause, _NEVER_LEFT)
+        never_left = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+        sent = not isinstance(cause, never_left)
         final = False
         if distrusted := _distrusted(cause):
             final, detail = True, f"its TLS certificate is not accepted: {distrusted.verify_message}"
@@ -317,9 +330,6 @@ class _Call:
         if len(body) > self.settings.max_size:
             raise self.failed(f"the answer is larger than {self.settings.max_size} bytes", status=status)
         return body
-
-
-_NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 
 
 def _distrusted(cause: BaseException | None) -> ssl_module.SSLCertVerificationError | None:

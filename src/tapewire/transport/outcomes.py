@@ -7,7 +7,6 @@ mapped here and nowhere else. The logger given to `websockets` is silent, for it
 from __future__ import annotations
 
 import logging
-import socket
 import ssl
 import time
 from http import HTTPStatus
@@ -39,7 +38,8 @@ from ..errors import (
 )
 from ..retry import retry_after_seconds
 from ..secrets import redact_url
-from .base import PLAIN_HINT, Endpoint
+from .base import Endpoint
+from .network import network_cause
 from .proxies import socks_missing
 
 __all__ = [
@@ -50,7 +50,6 @@ __all__ = [
     "checked_uri",
     "ending",
     "handshake_failure",
-    "network_cause",
     "proxy_refusal",
     "request_headers",
 ]
@@ -110,6 +109,8 @@ def handshake_failure(endpoint: Endpoint, error: BaseException) -> TapewireError
         return proxy_refusal(endpoint.host, error.response.status_code)
     if isinstance(error, ImportError):
         return socks_missing("python-socks")
+    if isinstance(error, InvalidHandshake):
+        return ConnectFailed(endpoint.host, _handshake_cause(error), retryable=True)
     distrusted = isinstance(error, ssl.SSLCertVerificationError)  # time does not heal that
     return ConnectFailed(endpoint.host, network_cause(error, endpoint.open_timeout), retryable=not distrusted)
 
@@ -125,32 +126,6 @@ def _refusal(endpoint: Endpoint, response: Response) -> HandshakeRefused:
     return HandshakeRefused(
         endpoint.host, response.status_code, retry_after_seconds(values[0] if values else None, time.time())
     )
-
-
-def network_cause(error: BaseException, timeout: float) -> str:
-    """What the network or the peer did, in words that show no address beyond the host's and no secret."""
-    if isinstance(error, InvalidHandshake):
-        return _handshake_cause(error)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its TLS certificate is not accepted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        reason = getattr(error, "reason", None)
-        hint = f"; {PLAIN_HINT}" if reason == "WRONG_VERSION_NUMBER" else ""
-        return f"TLS failed: {reason or 'the handshake was cut off'}{hint}"
-    if isinstance(error, UnicodeError):
-        return "its name cannot be resolved: not a host name"
-    if isinstance(error, socket.gaierror):
-        return f"its name cannot be resolved: {error.strerror}"
-    if isinstance(error, TimeoutError):
-        return f"timed out after {timeout:g} s"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, (ConnectionResetError, BrokenPipeError, EOFError)):
-        return "the connection was dropped during the handshake"
-    if isinstance(error, OSError):
-        # asyncio joins the failures of several addresses into one text, of addresses only.
-        return error.strerror or str(error)[:200]
-    return f"the handshake failed ({type(error).__name__})"
 
 
 def _handshake_cause(error: InvalidHandshake) -> str:

@@ -14,7 +14,6 @@ import os
 import re
 from typing import TypeAlias
 from urllib.parse import quote, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import msgspec
 
@@ -92,6 +91,8 @@ def proxy_for(url: str, setting: ProxySetting) -> Proxy | None:
     host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS["https" if _is_secure(url) else "http"]
     if is_loopback(host):
         return None
+    from urllib.request import getproxies  # here, for it brings half of the standard library's HTTP with it
+
     proxies = getproxies()
     for way in _WAYS.get(parts.scheme, ()):
         if address := proxies.get(way):
@@ -116,6 +117,8 @@ def _is_secure(url: str) -> bool:
 
 def _is_excepted(host: str, port: int) -> bool:
     """True if NO_PROXY, or the system's settings, name this host."""
+    from urllib.request import proxy_bypass
+
     if proxy_bypass(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"):
         return True
     try:

@@ -16,7 +16,8 @@ from typing import cast
 from ..errors import ConnectFailed
 from .base import Endpoint
 from .dialing import dial
-from .outcomes import USER_AGENT, network_cause, proxy_refusal
+from .network import network_cause
+from .outcomes import USER_AGENT, proxy_refusal
 from .proxies import Proxy, socks_missing
 
 __all__ = ["open_stream"]

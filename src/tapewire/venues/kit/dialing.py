@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import ssl as ssl_module
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-import httpx2
 import msgspec
 
 from ...errors import ConfigurationError
@@ -17,6 +16,9 @@ from ...transport import default_connector
 from ...transport.base import DEFAULT_MAX_SIZE, Connector
 from ...transport.proxies import ProxySetting, proxy_for
 from .settings import Refuse
+
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["Dialer", "HttpDialing", "SocketDialing", "dialer_of"]
 
@@ -87,7 +89,6 @@ def dialer_of(
             f"those in the signature, and {', '.join(only.__annotations__)}",
         )
     proxy, ssl = given.get("proxy", True), given.get("ssl")
-    kind: Any = httpx2.BaseTransport if blocking else httpx2.AsyncBaseTransport
     transport, max_size = given.get("http_transport"), given.get("max_size", DEFAULT_MAX_SIZE)
     if not isinstance(proxy, str | bool | None):
         raise refuse("proxy", proxy, "True, None, or a URL: http, https or socks5")
@@ -102,11 +103,19 @@ def dialer_of(
             raise refuse("proxy", value, allowed)
     if ssl is not None and not isinstance(ssl, ssl_module.SSLContext):
         raise refuse("ssl", ssl, "an ssl.SSLContext, or None for the system's trust")
-    if transport is not None and not isinstance(transport, kind):
-        raise refuse("http_transport", transport, f"an httpx2.{kind.__name__}, or None")
+    if transport is not None:
+        _check_transport(transport, blocking, refuse)
     if type(max_size) is not int or max_size < 1:
         raise refuse("max_size", max_size, "a whole number of bytes from 1")
     connector = given.get("connector") or default_connector()
     if not callable(getattr(connector, "connect", None)):
         raise refuse("connector", connector, "a tapewire.transport.Connector, or None")
     return Dialer(proxy, ssl, transport, max_size, connector)
+
+
+def _check_transport(transport: object, blocking: bool, refuse: Refuse) -> None:
+    import httpx2  # here, for nearly nobody brings a transport, and it is dear
+
+    kind: Any = httpx2.BaseTransport if blocking else httpx2.AsyncBaseTransport
+    if not isinstance(transport, kind):
+        raise refuse("http_transport", transport, f"an httpx2.{kind.__name__}, or None")
