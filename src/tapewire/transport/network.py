@@ -1,4 +1,4 @@
-"""What the network did to an attempt, in words: for sockets, tunnels and HTTP alike, whichever library they stand on."""
+"""What the network did to an attempt, in words: for sockets, tunnels and HTTP alike, whatever library they stand on."""
 
 from __future__ import annotations
 
