@@ -37,6 +37,7 @@ PUBLIC = (
     "tapewire.testing",
     "tapewire.trading",
     "tapewire.transport",
+    "tapewire.venues.kit",
     "tapewire.venues.stake",
     "tapewire.venues.stx",
     "tapewire.venues.sxbet",

@@ -99,6 +99,10 @@ NAMES = {
         Connector Endpoint FastConnector MemoryNetwork Receiver Transport WebsocketsConnector
         default_connector
     """,
+    "tapewire.venues.kit": """
+        Announcement Body ChannelSpec Dialer EITHER ErrorMap HTTP HomeLoop HttpDialing Rank Refuse SOCKET
+        Setting SettingSpec SocketDialing Sources VenueSpec address dialer_of exact_json number secret
+    """,
     "tapewire.venues.stake": """
         AccessDeniedError AnswerError ArgumentError AuthManager AuthenticationError GameNotFoundError
         InsufficientFundsError NetworkError RateLimitError ServerError StakeAPI StakeAPIError StakeLine

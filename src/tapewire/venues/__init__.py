@@ -1,15 +1,16 @@
-"""The venues and their registry: the command line, `connect` and the demo look names up here.
+"""The venues and their registry: the command line and the demo look names up here.
 
-Each venue is a package with the same rooms (see ARCHITECTURE.md). `load(name)` imports one when it is asked for, so
-that a program pays only for the venue it uses. `VenueDemo` is what a venue shows in `tapewire demo`.
+Each venue is a package with the same rooms (see ARCHITECTURE.md), and a `spec.py` that says what it is. One is imported
+when it is asked for, so that a program pays only for the venue it uses. `VenueDemo` is what a venue shows in
+`tapewire demo`. `template` is no venue: it is there to be copied (docs/new-venue.md).
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -17,27 +18,38 @@ from ..errors import ConfigurationError
 from ..marks import Mark
 from ..session.options import Statistics
 
-__all__ = ["VENUES", "DemoFault", "Observer", "Venue", "VenueDemo", "demo_settings", "load", "make_demo"]
+if TYPE_CHECKING:
+    from .kit.spec import VenueSpec
+
+__all__ = ["VENUES", "DemoFault", "Observer", "VenueDemo", "demo_settings", "load", "make_demo"]
 
 
-class Venue(msgspec.Struct, frozen=True):
-    """One venue: the name to ask for it, and what people call it."""
+class _Registry(Mapping[str, "VenueSpec"]):
+    """Names are known without an import; a venue's spec is imported with it when it is asked for."""
 
-    name: str
-    title: str
-    wire: str
+    _names = ("stx", "sxbet", "stake", "weex")
+
+    def __getitem__(self, name: str) -> VenueSpec:
+        if name not in self._names:
+            raise KeyError(name)
+        spec: VenueSpec = importlib.import_module(f"{__name__}.{name}.spec").SPEC
+        return spec
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"<venues {', '.join(self._names)}>"
 
 
-VENUES: Mapping[str, Venue] = {
-    venue.name: venue
-    for venue in (
-        Venue("stx", "STX", "Phoenix Channels"),
-        Venue("sxbet", "SX Bet", "Centrifugo"),
-        Venue("stake", "Stake", "JSON channels"),
-        Venue("weex", "WEEX", "exchange streams"),
-    )
-}
-"""Every venue there is, by name."""
+VENUES: Mapping[str, VenueSpec] = _Registry()
+"""What each venue is, by name."""
 
 
 class DemoFault(msgspec.Struct, frozen=True):

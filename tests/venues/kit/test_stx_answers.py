@@ -11,7 +11,7 @@ from graphql import GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLType
 
 from tapewire.retry import NO_RETRY
 from tapewire.venues.stx import AsyncSTX, Record, Selection, STXAnswerException, STXServerException, User
-from tapewire.venues.stx.reconcile import MOST_PAGES, PAGE, snapshot_of
+from tapewire.venues.stx.reconcile import MOST_PAGES, PAGE, orders_of
 from tests.venues.kit.wrong_answers import Operation, answering, right_answer, tried
 from tests.venues.stx.both_clients import ORDER
 from tests.venues.stx.fake_venue import SCHEMA, jwt
@@ -162,7 +162,7 @@ async def test_a_state_whose_pages_do_not_end_is_no_state(goes_round: bool) -> N
     with pytest.raises(
         STXAnswerException, match="same page again" if goes_round else f"after {MOST_PAGES} pages"
     ):
-        await snapshot_of("active_orders", venue)()  # type: ignore[arg-type]
+        await orders_of(venue)  # type: ignore[arg-type]
     assert venue.asked == (2 if goes_round else MOST_PAGES + 1)
 
 

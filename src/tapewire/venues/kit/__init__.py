@@ -1,1 +1,49 @@
-"""What every venue does alike, written once. A venue brings its words as data; nothing here knows one of them."""
+"""What every venue does alike, written once. A venue brings its words as data; nothing here knows one of them.
+
+Here is what the author of a venue's realtime class needs; docs/new-venue.md says how it goes together.
+"""
+
+from .connection import Body, HomeLoop
+from .dialing import Dialer, HttpDialing, SocketDialing, dialer_of
+from .errors import ErrorMap
+from .fields import exact_json
+from .settings import (
+    EITHER,
+    HTTP,
+    SOCKET,
+    Announcement,
+    Rank,
+    Refuse,
+    Setting,
+    SettingSpec,
+    Sources,
+    address,
+    number,
+    secret,
+)
+from .spec import ChannelSpec, VenueSpec
+
+__all__ = [
+    "EITHER",
+    "HTTP",
+    "SOCKET",
+    "Announcement",
+    "Body",
+    "ChannelSpec",
+    "Dialer",
+    "ErrorMap",
+    "HomeLoop",
+    "HttpDialing",
+    "Rank",
+    "Refuse",
+    "Setting",
+    "SettingSpec",
+    "SocketDialing",
+    "Sources",
+    "VenueSpec",
+    "address",
+    "dialer_of",
+    "exact_json",
+    "number",
+    "secret",
+]

@@ -35,6 +35,7 @@ __all__ = [
     "Rank",
     "Refuse",
     "Setting",
+    "SettingSpec",
     "Sources",
     "Whereabouts",
     "address",
@@ -91,6 +92,19 @@ class Setting(msgspec.Struct, frozen=True):
         return f"<Setting {self.name} {self.source}>"
 
 
+class SettingSpec(msgspec.Struct, frozen=True):
+    """A setting that a venue's classes take: the argument, the variables that stand in for it, the default.
+
+    `secret`: nothing may show its value. `address`: it says where the venue is.
+    """
+
+    argument: str
+    variables: tuple[str, ...] = ()
+    default: Any = None
+    secret: bool = False
+    address: bool = False
+
+
 class Sources:
     """Where the settings of one client come from: the environment (or `environ`), and a section of a profile file."""
 
@@ -118,6 +132,10 @@ class Sources:
         if value := self._section.get(argument):
             return Setting(value, argument, Rank.PROFILE, f"from {argument} in profile {self._profile!r}")
         return Setting(default, argument, Rank.DEFAULT, "by default")
+
+    def take(self, spec: SettingSpec, given: Any) -> Setting:
+        """`settle` of a setting that is said as data."""
+        return self.settle(spec.argument, given, *spec.variables, default=spec.default)
 
 
 class Whereabouts(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ import msgspec
 from ...protocols.graphql_ws import Operation
 from .errors import ArgumentError
 
-__all__ = ["BALANCES", "checked_channel", "is_private", "operations_of", "selector_of"]
+__all__ = ["BALANCES", "checked_channel", "operations_of", "selector_of"]
 
 BALANCES = "user:balances"
 
@@ -62,11 +62,6 @@ def checked_channel(channel: Any) -> str:
     if type(channel) is not str or not 0 < len(channel) <= MAX_CHANNEL or channel == "*":
         raise ArgumentError("channel", channel, f"a text such as {_KNOWN}, sports:event:{{id}}")
     return channel
-
-
-def is_private(channel: str) -> bool:
-    """True for what belongs to the account: losing one in silence is worse than stopping."""
-    return channel.startswith("user:")
 
 
 def operations_of(channel: str) -> list[Operation]:

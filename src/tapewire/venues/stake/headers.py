@@ -10,10 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...secrets import Secret
-from ..kit.settings import Rank, Setting, Sources, secret
+from ..kit.settings import Rank, Setting, SettingSpec, Sources, secret
 from .errors import ArgumentError
 
-__all__ = ["cookie_header", "session_headers", "token_of", "with_own"]
+__all__ = ["COOKIES", "TOKEN", "USER_AGENT", "cookie_header", "session_headers", "token_of", "with_own"]
+
+TOKEN = SettingSpec("access_token", ("STAKE_ACCESS_TOKEN",), secret=True)
+USER_AGENT = SettingSpec("user_agent", ("STAKE_USER_AGENT",))
+COOKIES = (
+    SettingSpec("session", ("STAKE_SESSION_COOKIE",), secret=True),
+    SettingSpec("cf_clearance", ("STAKE_CF_CLEARANCE",), secret=True),
+)
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")
@@ -22,7 +29,7 @@ _COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 
 def token_of(given: str | Secret | None) -> Secret | None:
     """The token, or that of STAKE_ACCESS_TOKEN; None where there is neither. Raises ArgumentError, which shows none."""
-    setting = Sources().settle("access_token", given or None, "STAKE_ACCESS_TOKEN")
+    setting = Sources().take(TOKEN, given or None)
     return secret(setting, ArgumentError, spaces=True)
 
 
@@ -43,7 +50,7 @@ def session_headers(
         found[name] = _checked(name, value)
     given = {name.lower() for name in found}
     sources = Sources()
-    agent = secret(sources.settle("user_agent", None, "STAKE_USER_AGENT"), ArgumentError, spaces=True)
+    agent = secret(sources.take(USER_AGENT, None), ArgumentError, spaces=True)
     if agent and "user-agent" not in given:
         found["User-Agent"] = agent
     every = dict(cookies or {})
@@ -53,9 +60,9 @@ def session_headers(
         if every:
             raise ArgumentError("headers", "Cookie", "no Cookie header beside cookies= or session_cookie=")
         return found
-    for cookie, name in (("session", "STAKE_SESSION_COOKIE"), ("cf_clearance", "STAKE_CF_CLEARANCE")):
-        if setting := sources.settle(cookie, None, name):
-            every.setdefault(cookie, setting.value)
+    for cookie in COOKIES:
+        if setting := sources.take(cookie, None):
+            every.setdefault(cookie.argument, setting.value)
     if every:
         found["Cookie"] = Secret(cookie_header(every))
     return found

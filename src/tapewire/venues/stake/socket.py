@@ -29,13 +29,14 @@ from ...session.subscription import Delivery, Subscription
 from ..kit.connection import Body, HomeLoop
 from ..kit.dialing import SocketDialing, dialer_of
 from ..kit.settings import Announcement
-from .channels import checked_channel, is_private, operations_of
+from .channels import checked_channel, operations_of
 from .errors import ERRORS, ArgumentError
 from .headers import session_headers, token_of
-from .message import StakeMessage, data_of, message_of
+from .message import StakeMessage, data_of
 from .protocol import OTHER, Send
+from .spec import SPEC
 from .url import socket_url
-from .wires import Delays, Wire, checked_delay, endpoint_of, protocol_of
+from .wires import Delays, Wire, checked_delay, endpoint_of
 
 __all__ = ["StakeLine", "StakeWebSocket", "Wire"]
 
@@ -43,8 +44,6 @@ logger = logging.getLogger("tapewire.venues.stake")
 
 FIRST_DELAY = 1
 LONGEST_DELAY = 60
-PRIVATE_CAPACITY = 10_000
-PUBLIC_CAPACITY = 5_000
 
 _calling: ContextVar[Session | None] = ContextVar("tapewire_stake_calling", default=None)
 """The session whose handler runs here: to wait there until it is closed would be to wait for oneself."""
@@ -213,14 +212,14 @@ class StakeWebSocket:
     async def _subscribe(self, channel: str) -> None:
         """Ask for it, if there is a line to ask on; `open` asks for all others."""
         if self._session is not None and channel not in self._routed:
-            delivery = Delivery(
+            delivery = SPEC.delivery(
+                channel,
+                {},
                 handler=self._deliver if channel != OTHER else self._deliver_other,
                 on_mark=lambda mark: self._marked(channel, mark),
                 on_error=self._failed,
                 announce=channel != OTHER,
                 decode=data_of,
-                policy="fail" if is_private(channel) else "drop_oldest",
-                capacity=PRIVATE_CAPACITY if is_private(channel) else PUBLIC_CAPACITY,
             )
             self._routed[channel] = self._take(channel, delivery)
             logger.info("subscribed to %s", channel)
@@ -258,18 +257,9 @@ class StakeWebSocket:
         venue's word, `unsubscribe()` it to leave. `delivery`: policy, capacity and the other fields of tapewire's
         `Delivery`. Raises ArgumentError as `subscribe`.
         """
-        fields: dict[str, Any] = {
-            "handler": on_message,
-            "on_mark": on_mark,
-            "on_error": self._on_error,
-            "decode": message_of,
-            "policy": "fail" if is_private(self._checked(channel)) else "drop_oldest",
-            "capacity": PRIVATE_CAPACITY if is_private(channel) else PUBLIC_CAPACITY,
-        }
-        try:
-            made = Delivery(**(fields | delivery))
-        except TypeError as error:
-            raise ArgumentError("delivery", str(error), Delivery.__struct_fields__) from None
+        made = SPEC.delivery(
+            self._checked(channel), delivery, handler=on_message, on_mark=on_mark, on_error=self._on_error
+        )
         return self._take(channel, made)
 
     def statistics(self) -> Statistics:
@@ -347,12 +337,12 @@ class StakeWebSocket:
         checked_delay("max_reconnect_delay", self.max_reconnect_delay)
         options: dict[str, Any] = {
             "endpoint": lambda _: endpoint_of(self.wire, self.uri, self._token, self._own, self._dialer),
-            "protocol": lambda _: protocol_of(
+            "protocol": lambda _: SPEC.protocol(
                 self.wire, self._token, self._init_payload, self._line().options
             ),
             "credentials": None if self._token is None else Credentials(self._given),
             "connector": self._dialer.connector,
-            "name": "stake",
+            "name": SPEC.name,
             "retry": self._retry or Delays(bound=self._bound, first=lambda: self._first_delay),
             "connect_timeout": None,  # the page's `connect()` goes on trying, and logs each try
             "ping_interval": 30.0,

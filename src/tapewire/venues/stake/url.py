@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from ..kit.settings import HTTP, SOCKET, Sources, address
+from ..kit.settings import HTTP, SOCKET, SettingSpec, Sources, address
 from .errors import ArgumentError
 
 __all__ = [
     "BASE_URL",
     "GRAPHQL_PATH",
+    "SITE_ADDRESS",
+    "SOCKET_ADDRESS",
     "SOCKET_PATHS",
     "base_url_of",
     "origin_of",
@@ -18,6 +20,8 @@ __all__ = [
 ]
 
 BASE_URL = "https://stake.com"
+SITE_ADDRESS = SettingSpec("base_url", ("STAKE_BASE_URL",), BASE_URL, address=True)
+SOCKET_ADDRESS = SettingSpec("base_url", ("STAKE_WS_URL", "STAKE_BASE_URL"), BASE_URL, address=True)
 GRAPHQL_PATH = "/_api/graphql"
 SOCKET_PATHS: Mapping[str, str] = {"page": "/_api/websocket", "graphql": "/_api/websockets"}
 """The socket's path on either wire: the page's own, and the live site's."""
@@ -30,7 +34,7 @@ def base_url_of(base_url: str | None) -> tuple[str, str]:
 
     Raises ArgumentError.
     """
-    setting = Sources().settle("base_url", base_url, "STAKE_BASE_URL", default=BASE_URL)
+    setting = Sources().take(SITE_ADDRESS, base_url)
     return address(setting, HTTP, ArgumentError), setting.source
 
 
@@ -39,7 +43,7 @@ def socket_url(wire: str, base_url: str | None = None) -> tuple[str, str]:
 
     It may be an origin, or a whole address with a path of its own. Raises ArgumentError.
     """
-    setting = Sources().settle("base_url", base_url, "STAKE_WS_URL", "STAKE_BASE_URL", default=BASE_URL)
+    setting = Sources().take(SOCKET_ADDRESS, base_url)
     parts = urlsplit(address(setting, _ANY, ArgumentError, path=True))
     scheme = "wss" if parts.scheme in ("https", "wss") else "ws"
     return f"{scheme}://{parts.netloc}{parts.path or SOCKET_PATHS[wire]}", setting.source

@@ -19,11 +19,18 @@ import msgspec
 
 from ...secrets import Secret
 from ...transport.proxies import is_loopback
-from ..kit.settings import EITHER, Rank, Setting, Sources, address, whereabouts
+from ..kit.settings import EITHER, Rank, Setting, SettingSpec, Sources, address, whereabouts
 from .errors import STXInvalidParameterException
 from .url import DEFAULT_ENV, DEFAULT_REGION, ENVIRONMENTS, REGIONS, origin_of
 
-__all__ = ["Config", "resolve"]
+__all__ = ["EMAIL", "ENV", "HOST", "PASSWORD", "PROFILE", "REGION", "Config", "resolve"]
+
+HOST = SettingSpec("host", ("STX_HOST",), address=True)
+REGION = SettingSpec("region", ("STX_REGION",), DEFAULT_REGION)
+ENV = SettingSpec("env", ("STX_ENV",), DEFAULT_ENV)
+EMAIL = SettingSpec("email", ("STX_EMAIL",))
+PASSWORD = SettingSpec("password", ("STX_PASSWORD",), secret=True)
+PROFILE = SettingSpec("profile", ("STX_PROFILE",))
 
 DEFAULT_PROFILE = "default"
 
@@ -60,14 +67,14 @@ def resolve(
         if text is not None and not isinstance(text, str):
             raise STXInvalidParameterException(name, text, "a text, or None")
     variables = os.environ if environ is None else environ
-    chosen = Sources(variables).settle("profile", profile or None, "STX_PROFILE")
+    chosen = Sources(variables).take(PROFILE, profile or None)
     section = _profile(chosen, variables)
     sources = Sources(variables, section=section, profile=chosen.value or DEFAULT_PROFILE)
     world = (
-        _one_of(REGIONS, sources.settle("region", region or None, "STX_REGION", default=DEFAULT_REGION)),
-        _one_of(ENVIRONMENTS, sources.settle("env", env or None, "STX_ENV", default=DEFAULT_ENV)),
+        _one_of(REGIONS, sources.take(REGION, region or None)),
+        _one_of(ENVIRONMENTS, sources.take(ENV, env or None)),
     )
-    origin, source = _place(sources.settle("host", host, "STX_HOST"), *world, allow_plaintext)
+    origin, source = _place(sources.take(HOST, host), *world, allow_plaintext)
     # Email and password belong together: never one account's name with another's password.
     plain = password.reveal() if isinstance(password, Secret) else password
     chosen_email, chosen_password = _account(email, plain, variables, section)
@@ -115,7 +122,7 @@ def _account(
 ) -> tuple[str | None, str | None]:
     sources = (
         (email, password),
-        (variables.get("STX_EMAIL"), variables.get("STX_PASSWORD")),
+        (variables.get(*EMAIL.variables), variables.get(*PASSWORD.variables)),
         (section.get("email"), section.get("password")),
     )
     for number, (name, secret) in enumerate(sources):

@@ -25,13 +25,13 @@ from ...errors import (
     TapewireError,
 )
 from ...marks import Mark
-from ...protocols.phoenix import PhoenixClient, Push
+from ...protocols.phoenix import Push
 from ...retry import NEVER_GIVE_UP, RetryPolicy
 from ...secrets import Secret
 from ...session.credentials import Credentials
 from ...session.options import ErrorHook, SessionOptions, Statistics
 from ...session.session import Session
-from ...session.subscription import Delivery, Subscription
+from ...session.subscription import Subscription
 from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
 from ..kit.connection import Body, HomeLoop
 from ..kit.dialing import dialer_of
@@ -46,9 +46,9 @@ from .errors import (
 from .filters import JoinParams, changed_by_push, checked_join_params
 from .keepalive import Keepalive, checked_cancel_on_disconnect
 from .message import ChannelMessage, decoder_for
-from .reconcile import snapshot_of
 from .signin import refused_token
-from .symbols import SCOPED_CHANNELS, Channels, name_of, topic_for
+from .spec import SPEC
+from .symbols import Channels, name_of, topic_for
 from .url import socket_url
 
 __all__ = ["STXWebSocket"]
@@ -57,15 +57,8 @@ logger = logging.getLogger("tapewire.venues.stx")
 
 MessageHandler = Callable[[ChannelMessage], Any]
 
-_FAILING = frozenset(channel.value for channel in SCOPED_CHANNELS)
-"""Account data: losing one silently is worse than stopping, so their buffer fails instead of dropping."""
-
 REPLY_TIMEOUT = 10.0
 """Seconds for the reply to a heartbeat; never longer than until the next one is due."""
-
-ACCOUNT_CAPACITY = 10_000
-MARKET_CAPACITY = 5_000
-
 
 _ERRORS = msgspec.structs.replace(
     ERRORS,
@@ -140,12 +133,12 @@ class STXWebSocket:
             "endpoint": lambda token: Endpoint(
                 url=socket_url(self._http.origin, token), **self._dialer.endpoint
             ),
-            "protocol": lambda token: PhoenixClient(
+            "protocol": lambda token: SPEC.protocol(
                 heartbeat_interval=self._heartbeat_interval,
                 heartbeat_timeout=min(REPLY_TIMEOUT, max(1.0, self._heartbeat_interval)),
             ),
             "credentials": self._credentials,
-            "name": "stx",
+            "name": SPEC.name,
             **given,
             "errors": _ERRORS.mapped,
             "on_state": self._watching(given["on_state"]),
@@ -260,19 +253,15 @@ class STXWebSocket:
             "on_mark": on_mark,
             "on_error": self._listening(topic, on_error or self._session_on_error),
             "decode": decoder_for(name),
-            "policy": "fail" if name in _FAILING else "drop_oldest",
-            "capacity": ACCOUNT_CAPACITY if name in _FAILING else MARKET_CAPACITY,
         }
         if reconcile:
-            fields["snapshot"] = snapshot_of(name, self._http)
+            fields["snapshot"] = self._snapshot_of(topic)
             if on_message is not None and on_mark is None:
                 fields["on_snapshot"] = lambda snapshot: on_message(
                     ChannelMessage(name, "snapshot", snapshot)
                 )
-        try:
-            subscription = self._session.subscribe(topic, params, delivery=Delivery(**(fields | delivery)))
-        except TypeError as error:
-            raise STXInvalidParameterException("delivery", str(error), Delivery.__struct_fields__) from None
+        made = SPEC.delivery(topic, delivery, **fields)
+        subscription = self._session.subscribe(topic, params, delivery=made)
         if not self._living(topic):
             self._params[topic] = JoinParams(params)
         self._joined[topic] = [*self._living(topic), subscription]
@@ -365,6 +354,14 @@ class STXWebSocket:
                 raise
             failure = refused_token(refusal, refusal.status, error)
         raise failure
+
+    def _snapshot_of(self, topic: str) -> Callable[[], Awaitable[Any]]:
+        fetch = SPEC.channel_of(topic).snapshot
+        if fetch is None:
+            raise STXInvalidParameterException(
+                "reconcile", topic, "True only on Channels.ORDERS and Channels.PORTFOLIO"
+            )
+        return partial(fetch, self._http)
 
     async def _topic(self, channel: Channels | str) -> str:
         self._home.check()

@@ -16,6 +16,7 @@ __all__ = [
     "DEFAULT_REGION",
     "ENVIRONMENTS",
     "GRAPHQL_PATH",
+    "HOSTS",
     "REGIONS",
     "origin_of",
     "socket_url",
@@ -28,7 +29,7 @@ DEFAULT_ENV = "staging"
 GRAPHQL_PATH = "/api/graphql"
 VERSION_PATH = "/api_version"
 
-_HOSTS = {
+HOSTS = {
     ("ontario", "production"): "api.on.sportsxapp.com",
     ("ontario", "staging"): "api-staging.on.sportsxapp.com",
     ("ontario", "dev"): "api-dev.on.sportsxapp.com",
@@ -47,9 +48,9 @@ def origin_of(region: str = DEFAULT_REGION, env: str = DEFAULT_ENV) -> str:
         raise STXInvalidParameterException("region", region, REGIONS)
     if env not in ENVIRONMENTS:
         raise STXInvalidParameterException("env", env, ENVIRONMENTS)
-    name = _HOSTS.get((region, env))
+    name = HOSTS.get((region, env))
     if name is None:
-        live = ", ".join(known for home, known in _HOSTS if home == region)
+        live = ", ".join(known for home, known in HOSTS if home == region)
         raise STXInvalidParameterException("env", env, f"{live} in region {region!r}, or host=")
     return f"https://{name}"
 

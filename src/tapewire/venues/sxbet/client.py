@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, Unpack, overload
 
 from ...errors import GaveUp, TapewireError, fresh_copy
 from ...protocols.base import StreamPosition
-from ...protocols.centrifugo import CentrifugoClient, Pacing
+from ...protocols.centrifugo import Pacing
 from ...retry import RetryPolicy
 from ...secrets import Secret
 from ...session.credentials import Credentials, TokenProvider
@@ -51,6 +51,7 @@ from .listings import Listings
 from .overlap import Overlaps
 from .profile import Profile
 from .seeding import SeedBatcher
+from .spec import SPEC
 from .watching import Watching
 
 __all__ = ["SXBetClient"]
@@ -369,10 +370,10 @@ class SXBetClient(Watching):
         pacing = Pacing()
         return SessionOptions(
             endpoint=lambda token: Endpoint(url=self._url, **self._dialer.endpoint),
-            protocol=lambda token: CentrifugoClient(
+            protocol=lambda token: SPEC.protocol(
                 token=token, pacing=pacing, max_ping_delay=self._max_ping_delay
             ),
-            name=f"sxbet {number}",
+            name=f"{SPEC.name} {number}",
             on_state=lambda state: self._state_changed(number, state, pool),
             **self._fields,
         )

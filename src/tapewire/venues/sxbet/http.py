@@ -44,7 +44,7 @@ from .limits import Budget, Budgets, budgets_for
 from .paging import MAX_PAGES, chunks, comma_separated, fitting
 from .profile import Profile, profile_of
 from .symbols import checked_id
-from .url import Endpoints, resolve
+from .url import API_KEY, Endpoints, resolve
 from .wire import MarketRow, OrderRow, TradeRow, read_object
 from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, BookV3Row, TokenReply, TradeV3Row
 
@@ -139,7 +139,7 @@ class AsyncSXBet:
             realtime_url=settings.get("realtime_url"),
             allow_plaintext=settings.get("allow_plaintext", False),
         )
-        key = Sources().settle("api_key", settings.get("api_key") or None, "SXBET_API_KEY")
+        key = Sources().take(API_KEY, settings.get("api_key") or None)
         self._key = secret(key, SXBetInvalidParameter)
         where = [self.endpoints.api_url, self.endpoints.realtime_url]
         self.announcement: Announcement = Announcement(logger, "sxbet", where, self.endpoints.source)

@@ -14,13 +14,31 @@ from typing import Final
 
 import msgspec
 
-from ..kit.settings import EITHER, HTTP, SOCKET, Sources, address, whereabouts
+from ..kit.settings import EITHER, HTTP, SOCKET, SettingSpec, Sources, address, whereabouts
 from .errors import SXBetInvalidParameter
 
-__all__ = ["DEFAULT_NETWORK", "NETWORKS", "SOCKET_PATH", "Endpoints", "Network", "Token", "resolve"]
+__all__ = [
+    "API_KEY",
+    "API_URL",
+    "DEFAULT_NETWORK",
+    "HOST",
+    "NETWORK",
+    "NETWORKS",
+    "REALTIME_URL",
+    "SOCKET_PATH",
+    "Endpoints",
+    "Network",
+    "Token",
+    "resolve",
+]
 
 SOCKET_PATH: Final = "/connection/websocket"
 DEFAULT_NETWORK: Final = "mainnet"
+NETWORK: Final = SettingSpec("network", default=DEFAULT_NETWORK)
+HOST: Final = SettingSpec("host", ("SXBET_HOST",), address=True)
+API_URL: Final = SettingSpec("api_url", ("SXBET_API_URL",), address=True)
+REALTIME_URL: Final = SettingSpec("realtime_url", ("SXBET_REALTIME_URL",), address=True)
+API_KEY: Final = SettingSpec("api_key", ("SXBET_API_KEY",), secret=True)
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -88,18 +106,16 @@ def resolve(
     """Settle both addresses. Raises SXBetInvalidParameter naming the wrong one."""
     refuse = SXBetInvalidParameter
     sources = Sources(environ)
-    named = sources.settle("network", network, default=DEFAULT_NETWORK)
+    named = sources.take(NETWORK, network)
     if not isinstance(named.value, str) or named.value not in NETWORKS:
         raise refuse("network", network, NETWORKS)
     known = NETWORKS[named.value]
     documented = {"api_url": known.api_url, "realtime_url": known.realtime_url}
     given = {
-        "api_url": sources.settle("api_url", api_url, "SXBET_API_URL"),
-        "realtime_url": sources.settle("realtime_url", realtime_url, "SXBET_REALTIME_URL"),
+        "api_url": sources.take(API_URL, api_url),
+        "realtime_url": sources.take(REALTIME_URL, realtime_url),
     }
-    found = whereabouts(
-        sources.settle("host", host, "SXBET_HOST"), given, refuse, world=named.rank, documented=documented
-    )
+    found = whereabouts(sources.take(HOST, host), given, refuse, world=named.rank, documented=documented)
     if found.host is not None:
         origin = address(found.host, EITHER, refuse, plaintext=allow_plaintext)
         documented = {"api_url": origin, "realtime_url": re.sub("^http", "ws", origin) + SOCKET_PATH}

@@ -26,6 +26,7 @@ from .listings import Listings
 from .overlap import Overlaps
 from .profile import ChannelKind, Profile
 from .sources import BookSource, RowSource
+from .spec import SPEC
 from .symbols import channel_for, checked_address, checked_market_hash
 from .watched import LevelsWatched, OrdersWatched, Sought, Watched
 from .wire import BestOddsRow, LiveScoreRow, MarketRow, OrderRow, ParlayRow, TradeRow
@@ -40,7 +41,6 @@ __all__ = ["Watching"]
 
 T = TypeVar("T")
 
-BOOK_CAPACITY = 5_000
 SEED_SECONDS = 30.0
 """How long a seed may take; after a mass reconnection many wait for one request limit."""
 
@@ -94,7 +94,7 @@ class Watching(ABC):
     def watch_active_orders(self, maker: str) -> Stream[OrderRow | Mark]:
         """The orders of one maker's address, as they change. Raises SXBetInvalidParameter for what is no address."""
         address = checked_address("maker", maker)
-        return self._rows("own_orders", OrderRow, argument=address, policy="fail", capacity=10_000)
+        return self._rows("own_orders", OrderRow, argument=address)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -103,9 +103,12 @@ class Watching(ABC):
 
         def subscribe() -> Subscription:
             return self._subscribe(
-                "order_book", market_hash, snapshot=watched.fetch, policy="resync", capacity=BOOK_CAPACITY,
-                snapshot_timeout=SEED_SECONDS, announce=True,
-            )  # fmt: skip
+                "order_book",
+                market_hash,
+                snapshot=watched.fetch,
+                snapshot_timeout=SEED_SECONDS,
+                announce=True,
+            )
 
         source = BookSource(f"the book of {market_hash}", subscribe, watched, lambda: self.listings)
         return Stream(source, ERRORS.mapped)
@@ -141,15 +144,15 @@ class Watching(ABC):
         self.check_connected()
         channel = channel_for(kind, argument, self.profile)
         recovers = self.profile.recovers(channel)
-        return self.want(channel, SubscribeParams(positioned=recovers, recoverable=recovers), **delivery)
+        kind_of = SPEC.channels[kind]
+        fields = {"policy": kind_of.policy, "capacity": kind_of.capacity, **delivery}
+        return self.want(channel, SubscribeParams(positioned=recovers, recoverable=recovers), **fields)
 
     def _rows(
-        self, kind: ChannelKind, row: type[T], *, argument: str = "", inside: str = "", **delivery: Any
+        self, kind: ChannelKind, row: type[T], *, argument: str = "", inside: str = ""
     ) -> Stream[T | Mark]:
-        fields: dict[str, Any] = {"capacity": BOOK_CAPACITY, "announce": True} | delivery
-
         def subscribe() -> Subscription:
-            return self._subscribe(kind, argument, **fields)
+            return self._subscribe(kind, argument, announce=True)
 
         def now_ns() -> int:
             return self.pool.sessions[0].options.clock.time_ns()

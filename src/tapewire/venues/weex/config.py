@@ -18,27 +18,30 @@ Public data needs no key. Secrets are shown nowhere: not in repr, logs or errors
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, InitVar, dataclass, field
 from typing import Any, Final, Self
 
 from ...secrets import Secret
-from ..kit.settings import Setting, Sources, number, secret
+from ..kit.settings import Setting, SettingSpec, Sources, number, secret
 from .errors import WEEXAuthenticationError, WEEXInvalidArgument
 from .profile import PROFILES, Profile
 from .url import Addresses, resolve
 
-__all__ = ["ENVIRONMENTS", "WeexConfig"]
+__all__ = ["ENVIRONMENTS", "KEYS", "MAX_RETRIES", "TIMEOUT", "VERSION", "WeexConfig"]
 
 ENVIRONMENTS = ("production", "development", "staging", "testing", "sandbox")
 
 _NOT_GIVEN: Final[Any] = None
 
-_KEYS: Final[Mapping[str, Sequence[str]]] = {
-    "api_key": ("WEEX_API_KEY",),
-    "secret_key": ("WEEX_SECRET_KEY", "WEEX_API_SECRET"),
-    "passphrase": ("WEEX_PASSPHRASE", "WEEX_API_PASSPHRASE"),
-}
+KEYS: Final = (
+    SettingSpec("api_key", ("WEEX_API_KEY",), secret=True),
+    SettingSpec("secret_key", ("WEEX_SECRET_KEY", "WEEX_API_SECRET"), secret=True),
+    SettingSpec("passphrase", ("WEEX_PASSPHRASE", "WEEX_API_PASSPHRASE"), secret=True),
+)
+VERSION: Final = SettingSpec("version", ("WEEX_VERSION",), "v3")
+TIMEOUT: Final = SettingSpec("timeout", ("WEEX_TIMEOUT", "API_TIMEOUT"), 10.0)
+MAX_RETRIES: Final = SettingSpec("max_retries", ("WEEX_MAX_RETRIES",), 3)
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,15 +79,15 @@ class WeexConfig:
             "environment": sources.settle(
                 "environment", self.environment, "WEEX_ENVIRONMENT", default="production"
             ),
-            "version": sources.settle("version", self.version, "WEEX_VERSION", default="v3"),
+            "version": sources.take(VERSION, self.version),
         }
         for (name, setting), allowed in zip(choices.items(), (ENVIRONMENTS, PROFILES), strict=True):
             if setting.value not in allowed:
                 raise WEEXInvalidArgument(setting.name, setting.value, allowed)
             self._set(name, setting.value)
-        timeout = sources.settle("timeout", self.timeout, "WEEX_TIMEOUT", "API_TIMEOUT", default=10.0)
+        timeout = sources.take(TIMEOUT, self.timeout)
         self._set("timeout", number(timeout, "seconds, above 0 to 600", WEEXInvalidArgument, most=600))
-        retries = sources.settle("max_retries", self.max_retries, "WEEX_MAX_RETRIES", default=3)
+        retries = sources.take(MAX_RETRIES, self.max_retries)
         self._set("max_retries", _whole(retries, 0, 20))
         self._set("max_connections", _whole(sources.settle("max_connections", self.max_connections), 2, 100))
         addresses = resolve(
@@ -104,12 +107,14 @@ class WeexConfig:
             self._set("ws_private_url", addresses.private)
 
     def _settle_keys(self, sources: Sources) -> None:
-        given = any(getattr(self, name) for name in _KEYS)  # then the environment's belong to another account
-        for name, variables in _KEYS.items():
-            setting = sources.settle(name, getattr(self, name) or None, *(() if given else variables))
+        names = [key.argument for key in KEYS]
+        given = any(getattr(self, name) for name in names)  # then the environment's belong to another account
+        for key in KEYS:
+            name = key.argument
+            setting = sources.settle(name, getattr(self, name) or None, *(() if given else key.variables))
             self._set(name, secret(setting, WEEXInvalidArgument) or Secret(""))
-        missing = [name for name in _KEYS if not getattr(self, name)]
-        if missing and len(missing) < len(_KEYS):
+        missing = [name for name in names if not getattr(self, name)]
+        if missing and len(missing) < len(names):
             allowed = "api_key, secret_key and passphrase together, or none of them"
             raise WEEXInvalidArgument(missing[0], "", allowed)
 

@@ -23,6 +23,7 @@ from .errors import WEEXInvalidArgument
 from .operations import CHANNELS_PER_CONNECTION, Operations
 from .profile import Profile
 from .protocol import WeexProtocol
+from .spec import SPEC
 
 __all__ = ["IDLE_SECONDS", "Lines"]
 
@@ -131,10 +132,11 @@ class Lines:
 
     def _make_options(self, number: int) -> SessionOptions:
         self._made += 1
-        name = f"weex {self._name} {self._made}"
+        name = f"{SPEC.name} {self._name} {self._made}"
 
         def protocol(token: Secret | None) -> ClientProtocol:
-            made = self._protocols[name] = WeexProtocol(self._profile)
+            made: WeexProtocol = SPEC.protocol(self._profile)
+            self._protocols[name] = made
             return made
 
         return SessionOptions(**(self._fields | {"name": name, "protocol": protocol}))

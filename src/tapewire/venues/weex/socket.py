@@ -23,6 +23,7 @@ from ...session.options import Statistics
 from ...transport.base import Endpoint
 from ..kit.connection import HomeLoop
 from ..kit.dialing import SocketDialing, dialer_of
+from ..kit.spec import ChannelSpec
 from .account import Balances, Positions, PositionSource
 from .books import BookFeed, BookSource, book_messages
 from .config import WeexConfig
@@ -32,14 +33,12 @@ from .lines import Lines
 from .operations import connections_of
 from .signing import USER_AGENT, socket_headers
 from .sources import Rows, TopicSource, Trades
+from .spec import SPEC
 from .streams import Convert, Source, Stream, StreamCore
 from .symbols import INTERVALS, checked_symbol, depth_for
 
 __all__ = ["StreamOptions", "Truth", "WeexWebSocketClient"]
 
-CAPACITY = 5_000
-BOOK_CAPACITY = 1_000
-ACCOUNT_CAPACITY = 10_000
 PRIVATE_SESSIONS = 20
 """One is in use; those whose signature was refused hold a place until they are forgotten, within seconds."""
 
@@ -220,12 +219,12 @@ class WeexWebSocketClient:
             raise WEEXInvalidArgument("symbols", symbols, 'a list of contracts, such as ["BTCUSDT"]')
         names = list(dict.fromkeys(checked_symbol(symbol, "symbols") for symbol in symbols))
         topics = [self._profile.symbol_topic("ticker", name) for name in names]
-        return self._topics("tickers", topics, Rows(self._profile), options, replaces=True)
+        return self._topics("tickers", "ticker", topics, Rows(self._profile), options, replaces=True)
 
     def stream_trades(self, symbol: str, **options: Unpack[StreamOptions]) -> Stream:
         """Public trades: data `symbol`, `id`, `price`, `size`, `side` ("buy" or "sell": what the taker did), `time`."""
         topic = self._profile.symbol_topic("trade", checked_symbol(symbol))
-        return self._topics(topic, [topic], Trades(self._profile), options)
+        return self._topics(topic, "trade", [topic], Trades(self._profile), options)
 
     def stream_order_book(self, symbol: str, *, level: int = 5, **options: Unpack[StreamOptions]) -> Stream:
         """The book after each change: data `symbol`, `bids` and `asks`, best first, `(price, size)` of `level` levels.
@@ -236,7 +235,7 @@ class WeexWebSocketClient:
         name, depth = checked_symbol(symbol), depth_for(level)
         topic = self._profile.symbol_topic("depth", name, depth)
         source = BookSource(lambda: self._feed(topic, name, depth), level)
-        return self._stream(topic, source, book_messages, options, BOOK_CAPACITY, replaces=True)
+        return self._stream(topic, SPEC.channels["depth"], source, book_messages, options, replaces=True)
 
     def stream_klines(
         self,
@@ -252,7 +251,7 @@ class WeexWebSocketClient:
         if price not in ("LAST_PRICE", "MARK_PRICE"):
             raise WEEXInvalidArgument("price", price, ("LAST_PRICE", "MARK_PRICE"))
         topic = self._profile.kline_topic(checked_symbol(symbol), interval, price)
-        return self._topics(topic, [topic], Rows(self._profile), options)
+        return self._topics(topic, "kline", [topic], Rows(self._profile), options)
 
     # --- private streams ----------------------------------------------------------------------------------------------
 
@@ -292,6 +291,7 @@ class WeexWebSocketClient:
     def _topics(
         self,
         name: str,
+        kind: str,
         topics: list[str],
         convert: Convert,
         options: StreamOptions,
@@ -299,21 +299,20 @@ class WeexWebSocketClient:
         replaces: bool = False,
     ) -> Stream:
         source = TopicSource(self._public_lines, topics)
-        return self._stream(name, source, convert, options, CAPACITY, replaces=replaces)
+        return self._stream(name, SPEC.channels[kind], source, convert, options, replaces=replaces)
 
     def _account_stream(self, name: str, source: Source, convert: Convert, options: StreamOptions) -> Stream:
         """What is ours is never dropped: a consumer that falls too far behind is told by an error."""
         self.config.require_credentials(f"the stream of {name}")
-        return self._stream(name, source, convert, options, ACCOUNT_CAPACITY, policy="fail")
+        return self._stream(name, SPEC.channels[name], source, convert, options)
 
     def _stream(
         self,
         name: str,
+        channel: ChannelSpec,
         source: Source,
         convert: Convert,
         options: StreamOptions,
-        capacity: int,
-        policy: Policy = "drop_oldest",
         *,
         replaces: bool = False,
     ) -> Stream:
@@ -326,8 +325,8 @@ class WeexWebSocketClient:
             name,
             source,
             convert,
-            policy=options.get("policy", policy),
-            capacity=options.get("capacity", capacity),
+            policy=options.get("policy", channel.policy),
+            capacity=options.get("capacity", channel.capacity),
             marks=options.get("marks", False),
             announce=options.get("announce", False),
             replaces=replaces,

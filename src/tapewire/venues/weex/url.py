@@ -15,13 +15,19 @@ from typing import Final
 import msgspec
 
 from ...secrets import redact_url
-from ..kit.settings import EITHER, HTTP, SOCKET, Sources, address, whereabouts
+from ..kit.settings import EITHER, HTTP, SOCKET, SettingSpec, Sources, address, whereabouts
 from .errors import WEEXInvalidArgument
 
-__all__ = ["REST_URL", "SOCKET_ORIGIN", "Addresses", "resolve"]
+__all__ = ["HOST", "REST", "REST_URL", "SOCKETS", "SOCKET_ORIGIN", "Addresses", "resolve"]
 
 REST_URL: Final = "https://api-contract.weex.com"
 SOCKET_ORIGIN: Final = "wss://ws-contract.weex.com"
+HOST: Final = SettingSpec("host", ("WEEX_HOST",), address=True)
+REST: Final = SettingSpec("rest_url", ("WEEX_REST_URL", "WEEX_BASE_URL"), address=True)
+SOCKETS: Final = (
+    SettingSpec("ws_public_url", ("WEEX_WS_PUBLIC_URL",), address=True),
+    SettingSpec("ws_private_url", ("WEEX_WS_PRIVATE_URL",), address=True),
+)
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,13 +55,10 @@ def resolve(
     """
     refuse = WEEXInvalidArgument
     sources = Sources(environ)
-    given = {
-        "rest_url": sources.settle("rest_url", rest_url, "WEEX_REST_URL", "WEEX_BASE_URL"),
-        "ws_public_url": sources.settle("ws_public_url", ws_public_url, "WEEX_WS_PUBLIC_URL"),
-        "ws_private_url": sources.settle("ws_private_url", ws_private_url, "WEEX_WS_PRIVATE_URL"),
-    }
+    addresses = zip((REST, *SOCKETS), (rest_url, ws_public_url, ws_private_url), strict=True)
+    given = {spec.argument: sources.take(spec, url) for spec, url in addresses}
     own = _addresses(version, REST_URL, SOCKET_ORIGIN)
-    found = whereabouts(sources.settle("host", host, "WEEX_HOST"), given, refuse, documented=own)
+    found = whereabouts(sources.take(HOST, host), given, refuse, documented=own)
     if found.host is not None:
         origin = address(found.host, EITHER, refuse)
         own = _addresses(version, origin, re.sub("^http", "ws", origin))

@@ -1,0 +1,33 @@
+"""What this venue is, as data (`kit.spec`): document 004, and the V3 wire. Sources are in NOTES.md."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..kit.spec import ChannelSpec, VenueSpec
+from .config import KEYS, MAX_RETRIES, TIMEOUT, VERSION
+from .errors import ERRORS
+from .protocol import WeexProtocol
+from .url import HOST, REST, REST_URL, SOCKET_ORIGIN, SOCKETS
+
+__all__ = ["SPEC"]
+
+SPEC: Final = VenueSpec(
+    name="weex",
+    title="WEEX",
+    wire="exchange streams",
+    protocol=WeexProtocol,
+    settings=(*KEYS, HOST, REST, *SOCKETS, VERSION, TIMEOUT, MAX_RETRIES),
+    hosts={"rest": REST_URL, "sockets": SOCKET_ORIGIN},
+    channels={
+        "ticker": ChannelSpec.public("{symbol}@ticker"),
+        "trade": ChannelSpec.public("{symbol}@trade"),
+        "kline": ChannelSpec.public("{symbol}@kline{which}"),
+        "depth": ChannelSpec.public("{symbol}@depth{levels}", capacity=1_000, numbered=True),
+        "account": ChannelSpec.account("account"),
+        "positions": ChannelSpec.account("positions"),
+        "orders": ChannelSpec.account("orders"),
+        "fill": ChannelSpec.account("fill"),
+    },
+    errors=ERRORS,
+)
