@@ -38,7 +38,7 @@ from tapewire.payload import Binary
 from tapewire.retry import RetryPolicy
 from tapewire.secrets import Secret
 from tapewire.venues.stx import Channels
-from tapewire.venues.stx.graphql import Page, Record
+from tapewire.venues.stx.records import Page, Record
 from tests.model.test_account import balance, fill, position
 from tests.model.test_instrument import instrument, market
 from tests.model.test_market import delta, snapshot, ticker, trade

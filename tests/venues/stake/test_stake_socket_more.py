@@ -17,7 +17,7 @@ from tapewire.venues.stake import (
 )
 from tapewire.venues.stake.channels import operations_of
 from tapewire.venues.stake.errors import ERRORS, NetworkError
-from tapewire.venues.stake.graphql import StakeGraphQLClient
+from tapewire.venues.stake.protocol_graphql import StakeGraphQLClient
 from tests.venues.stake.stake_line import TOKEN, URL, Recorder, news, say, sent
 
 

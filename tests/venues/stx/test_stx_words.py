@@ -22,8 +22,8 @@ from tapewire.venues.stx import (
 )
 from tapewire.venues.stx import operations as ops
 from tapewire.venues.stx.config import resolve
-from tapewire.venues.stx.graphql import Page, Record, Variable, camel, document, records, snake
 from tapewire.venues.stx.http import to_call
+from tapewire.venues.stx.records import Page, Record, Variable, camel, document, records, snake
 from tapewire.venues.stx.symbols import SCOPED_CHANNELS, name_of, topic_for
 from tapewire.venues.stx.url import socket_url
 from tapewire.venues.stx.user import lifetime_of

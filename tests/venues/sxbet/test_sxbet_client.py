@@ -8,8 +8,8 @@ from tapewire.errors import GaveUp
 from tapewire.marks import Gap, Reconnected, is_mark
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
-from tapewire.venues.sxbet.client import SXBetClient
 from tapewire.venues.sxbet.errors import SXBetInvalidParameter, SXBetRequestError, UnauthorizedError
+from tapewire.venues.sxbet.socket import SXBetClient
 
 QUICK = RetryPolicy(max_attempts=None, initial_backoff=0.05, max_backoff=0.2)
 

@@ -12,7 +12,7 @@ from tapewire.errors import HandshakeRefused, SubscriptionRefused
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.weex import WEEXInvalidArgument
-from tapewire.venues.weex.operations import CHANNELS_PER_CONNECTION, OPERATIONS_PER_HOUR
+from tapewire.venues.weex.limits import CHANNELS_PER_CONNECTION, OPERATIONS_PER_HOUR
 from tests.venues.weex.weex_peer import Heard, WeexPeer, make_client, weex_line
 
 

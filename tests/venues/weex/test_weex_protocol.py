@@ -14,7 +14,7 @@ from tapewire.errors import ConfigurationError
 from tapewire.protocols.base import Command, Confirmed, Payload, Ready, Refused, Undecodable
 from tapewire.testing.protocol import check_protocol
 from tapewire.venues.weex import V2, V3, WeexProtocol
-from tapewire.venues.weex.operations import Operations
+from tapewire.venues.weex.limits import Operations
 from tapewire.venues.weex.protocol import LEAVING_RESERVE, MAX_REFUSALS
 from tapewire.venues.weex.wire import Frame
 

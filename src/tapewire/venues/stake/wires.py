@@ -14,9 +14,9 @@ from ...session.options import SessionOptions
 from ...transport.base import Endpoint
 from ..kit.dialing import Dialer
 from .errors import ArgumentError, of_graphql_errors
-from .graphql import StakeGraphQLClient
 from .headers import with_own
 from .protocol import PageClient
+from .protocol_graphql import StakeGraphQLClient
 from .url import origin_of
 
 __all__ = ["Delays", "Wire", "checked_delay", "endpoint_of", "protocol_of"]

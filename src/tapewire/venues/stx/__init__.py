@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...retry import RetryPolicy
-from .client import STX, AsyncSTX
+from .api import STX, AsyncSTX
 from .errors import (
     STXAnswerException,
     STXAuthenticationFailedException,
@@ -20,8 +20,8 @@ from .errors import (
     STXTwoFactorRequiredException,
     STXValidationException,
 )
-from .graphql import Page, Record
 from .message import ChannelMessage
+from .records import Page, Record
 from .selection import Selection
 from .socket import STXWebSocket
 from .symbols import Channels

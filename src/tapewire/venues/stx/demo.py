@@ -8,7 +8,7 @@ from typing import Any
 from ...retry import RetryPolicy
 from ...session.options import Statistics
 from .. import DemoFault, Observer
-from .client import AsyncSTX
+from .api import AsyncSTX
 from .errors import STXException
 from .message import ChannelMessage
 from .socket import STXWebSocket

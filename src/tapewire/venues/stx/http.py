@@ -8,8 +8,8 @@ from ...secrets import Secret
 from ...transport.http import CallOptions, Method, Reply
 from ..kit.answers import AnswerFault, graphql_result, read_json, read_shape, reading
 from .errors import STXAnswerException, STXException, as_error_list, of_graphql_errors
-from .graphql import document
 from .operations import Operation
+from .records import document
 from .url import GRAPHQL_PATH, VERSION_PATH
 
 __all__ = ["read", "to_call"]

@@ -1,6 +1,6 @@
 """The venue's operations, as values: arguments checked, variables named, fields chosen, answers read. Pure.
 
-Each function makes one `Operation`; `client.py` sends it, for `STX` and `AsyncSTX` alike. Prices are whole cents, 1 to
+Each function makes one `Operation`; `api.py` sends it, for `STX` and `AsyncSTX` alike. Prices are whole cents, 1 to
 99. Field and type names are those of the venue's GraphQL schema (NOTES.md). `params={...}` is the documented call
 shape; its members may be keywords instead. `selections=` chooses the fields; without it an answer has all usual ones.
 """
@@ -17,7 +17,9 @@ from ...secrets import Secret
 from ..kit.answers import Shape, Unreadable
 from ..kit.fields import identifier, sequence
 from .errors import STXInvalidParameterException
-from .fields import (
+from .orders import checked_id, checked_ids, checked_order, given, one_of
+from .records import Page, Record, Variable, camel_keys, records, snake
+from .schema import (
     ACCOUNT,
     CANCELLATION,
     CANCELLED,
@@ -36,8 +38,6 @@ from .fields import (
     selection_of,
     shape_of,
 )
-from .graphql import Page, Record, Variable, camel_keys, records, snake
-from .orders import checked_id, checked_ids, checked_order, given, one_of
 from .selection import Selection
 
 T = TypeVar("T")

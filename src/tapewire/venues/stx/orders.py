@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from .errors import STXInvalidParameterException
-from .graphql import camel, snake
+from .records import camel, snake
 
 __all__ = ["checked_id", "checked_ids", "checked_order", "given", "one_of"]
 

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from ..kit.answers import PageTurner, reading
-from .client import AsyncSTX
+from .api import AsyncSTX
 from .errors import STXAnswerException
 
 __all__ = ["orders_of", "portfolio_of"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .errors import STXInvalidParameterException
-from .graphql import camel
+from .records import camel
 
 __all__ = ["Selection"]
 

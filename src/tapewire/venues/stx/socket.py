@@ -35,7 +35,7 @@ from ...session.subscription import Subscription
 from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
 from ..kit.connection import Body, HomeLoop
 from ..kit.dialing import dialer_of
-from .client import AccountSettings, AsyncSTX
+from .api import AccountSettings, AsyncSTX
 from .errors import (
     ERRORS,
     STXAuthenticationFailedException,

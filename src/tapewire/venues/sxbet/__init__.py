@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from ...protocols.base import StreamPosition
 from ...retry import RetryPolicy
+from .api import AsyncSXBet
 from .book import MarketBook
 from .channel import ChannelSubscription
-from .client import SXBetClient
 from .errors import (
     NotConnected,
     SXBetAnswerError,
@@ -39,10 +39,10 @@ from .events import (
     SubscribingContext,
     UnsubscribedContext,
 )
-from .http import AsyncSXBet
 from .levels import LevelBook
 from .profile import PROFILES, V2, V3, Profile
 from .seeding import SeedBatcher
+from .socket import SXBetClient
 from .symbols import channel_for, outcome_id, parse_channel, parse_outcome_id
 from .url import NETWORKS
 

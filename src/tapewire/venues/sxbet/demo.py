@@ -11,8 +11,8 @@ from ...session.options import Statistics
 from .. import DemoFault, Observer
 from .book import MarketBook
 from .channel import ChannelSubscription
-from .client import SXBetClient
 from .levels import LevelBook
+from .socket import SXBetClient
 from .symbols import channel_for
 
 __all__ = ["SETTINGS", "Demo"]

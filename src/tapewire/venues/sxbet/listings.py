@@ -24,7 +24,7 @@ from .wire import MarketRow, read_rows
 if TYPE_CHECKING:
     from ...session.pool import Pool
     from ...session.subscription import Subscription
-    from .http import AsyncSXBet
+    from .api import AsyncSXBet
     from .profile import Profile
 
 __all__ = ["Listings", "closure_of", "is_over"]

@@ -34,7 +34,7 @@ from .wire_v3 import BestOddsV3Row, TradeV3Row
 
 if TYPE_CHECKING:
     from ...session.pool import Pool
-    from .http import AsyncSXBet
+    from .api import AsyncSXBet
     from .seeding import SeedBatcher
 
 __all__ = ["Watching"]

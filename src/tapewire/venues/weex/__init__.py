@@ -8,6 +8,7 @@ The rooms: `config` and `url` (which account, which addresses), `symbols`, `prof
 from __future__ import annotations
 
 from ...retry import RetryPolicy
+from .api import WeexAsyncClient
 from .config import WeexConfig
 from .errors import (
     OrderOutcomeUnknown,
@@ -23,7 +24,6 @@ from .errors import (
     WEEXRequestError,
     WEEXSystemError,
 )
-from .http import WeexAsyncClient
 from .message import WeexMessage
 from .profile import PROFILES, V2, V3, Profile
 from .protocol import WeexProtocol

@@ -2,7 +2,7 @@
 
 An answer is plain JSON, or `{"code": "200", "msg", "data"?}`, or `{"success", "errorCode", "errorMessage", ...}`: the
 last is to be believed only by its `success`. Readers raise Unreadable or InvalidField for what lacks a field that it is
-nothing without: only whoever reads the whole answer knows what that means (`http.py`).
+nothing without: only whoever reads the whole answer knows what that means (`api.py`).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from ...session.pool import Pool
 from ...session.session import Session
 from ...session.subscription import Delivery, Subscription
 from .errors import WEEXInvalidArgument
-from .operations import CHANNELS_PER_CONNECTION, Operations
+from .limits import CHANNELS_PER_CONNECTION, Operations
 from .profile import Profile
 from .protocol import WeexProtocol
 from .spec import SPEC

@@ -34,7 +34,7 @@ from ...protocols.base import (
     Undecodable,
     Unnumbered,
 )
-from .operations import Operations
+from .limits import Operations
 from .profile import V3, Profile
 from .wire import DECODE_ERRORS, Answer, Frame, Greeting, Ping, text_of
 

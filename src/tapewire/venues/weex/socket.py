@@ -25,12 +25,12 @@ from ..kit.connection import HomeLoop
 from ..kit.dialing import SocketDialing, dialer_of
 from ..kit.spec import ChannelSpec
 from .account import Balances, Positions, PositionSource
+from .api import WeexAsyncClient
 from .books import BookFeed, BookSource, book_messages
 from .config import WeexConfig
 from .errors import ERRORS, WEEXInvalidArgument
-from .http import WeexAsyncClient
+from .limits import connections_of
 from .lines import Lines
-from .operations import connections_of
 from .signing import USER_AGENT, socket_headers
 from .sources import Rows, TopicSource, Trades
 from .spec import SPEC

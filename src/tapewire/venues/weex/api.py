@@ -60,7 +60,7 @@ from .errors import (
     WEEXSystemError,
     of_http_error,
 )
-from .operations import weight_of
+from .limits import weight_of
 from .signing import USER_AGENT, VenueTime, signed_headers
 from .symbols import DEPTHS, INTERVALS, checked_symbol
 from .wire import Side

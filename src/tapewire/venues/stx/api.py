@@ -25,9 +25,9 @@ from ..kit.settings import Announcement
 from . import operations
 from .config import resolve
 from .errors import ERRORS, STXException, STXInvalidParameterException, STXTransportException, of_http_error
-from .graphql import snake
 from .http import read, to_call
 from .operations import Operation
+from .records import snake
 from .signin import Course, Door, Send, Wait, authenticated, confirmed, signed_in, signed_in_anew
 from .user import User
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from ..kit.answers import Maybe, Shape, anything
 from ..kit.fields import flag, identifier, integer, quantity, sequence, text
-from .graphql import camel
+from .records import camel
 from .selection import Selection
 
 __all__ = [

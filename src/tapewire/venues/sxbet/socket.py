@@ -25,6 +25,7 @@ from ...session.session import Session
 from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
 from ..kit.connection import HomeLoop
 from ..kit.dialing import dialer_of
+from .api import AsyncSXBet, HttpSettings
 from .arguments import (
     awaited_token,
     checked_channel,
@@ -46,7 +47,6 @@ from .events import (
     Handlers,
     Returned,
 )
-from .http import AsyncSXBet, HttpSettings
 from .listings import Listings
 from .overlap import Overlaps
 from .profile import Profile
