@@ -17,7 +17,7 @@ PUSHES = "tests/protocols/phoenix/test_client_pushes.py::"
 SANDBOX = "tests/faults/test_sandbox_faults.py::"
 SDK = "tests/faults/test_phoenix_sdk_failures.py::"
 STX = "tests/venues/stx/test_stx_client.py::"
-STX_MORE = "tests/venues/stx/test_stx_client_more.py::"
+SIGN_IN = "tests/venues/stx/test_stx_sign_in.py::"
 TOPICS = "tests/session/test_topics.py::"
 HELD = "tests/session/test_topics_seeding.py::"
 
@@ -138,8 +138,8 @@ ROWS = {
         DELIVERY + "test_in_strict_mode_an_exception_of_a_handler_ends_its_subscription_and_is_raised",
     ],
     26: [
-        STX_MORE + "test_two_accounts_live_side_by_side_with_users_of_their_own",
-        STX_MORE + "test_threads_and_loops_share_one_sign_in",
+        SIGN_IN + "test_two_accounts_live_side_by_side_with_users_of_their_own",
+        SIGN_IN + "test_threads_and_loops_share_one_sign_in",
         SDK + "test_two_sockets_of_two_accounts_share_nothing",
     ],
     27: [SANDBOX + "test_too_many_channels_is_a_typed_refusal_that_may_pass"],

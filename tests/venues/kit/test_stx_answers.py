@@ -13,24 +13,30 @@ from tapewire.retry import NO_RETRY
 from tapewire.venues.stx import AsyncSTX, Record, Selection, STXAnswerException, STXServerException, User
 from tapewire.venues.stx.reconcile import MOST_PAGES, PAGE, orders_of
 from tests.venues.kit.wrong_answers import Operation, answering, right_answer, tried
-from tests.venues.stx.both_clients import ORDER
-from tests.venues.stx.fake_venue import SCHEMA, jwt
+from tests.venues.stx.calling import ORDER, SCHEMA
+from tests.venues.stx.stx_line import signed_in
 
 SAMPLES = {
     "rID": "x-1", "String": "words", "Boolean": True, "Int": 5, "NonNegInt": 6, "Price": 40,
-    "Quantity": 7, "Float": 0.5,
+    "Quantity": 7, "Float": 0.5, "Timestamp": 5,
 }  # fmt: skip
 
 
+NOT_ASKED = {("Settlement", "time")}
+"""A field of the schema that no call selects."""
+
+
 def sample(kind: GraphQLType) -> Any:
-    """A value of a type of the schema that the fake venue checks documents by."""
+    """A value of a type of the schema that the sandbox checks documents by."""
     if isinstance(kind, GraphQLNonNull):
         return sample(kind.of_type)
     if isinstance(kind, GraphQLList):
         return [sample(kind.of_type)]
     if isinstance(kind, GraphQLObjectType):
         return {
-            name: sample(field.type) for name, field in kind.fields.items() if name != "nextGeolocationAt"
+            name: sample(field.type)
+            for name, field in kind.fields.items()
+            if name != "nextGeolocationAt" and (kind.name, name) not in NOT_ASKED
         }
     return SAMPLES[str(kind)]
 
@@ -70,9 +76,7 @@ OPERATIONS = [
 
 
 def client_of(url: str) -> AsyncSTX:
-    user = User.new()
-    user.set_params({"token": jwt(1, 3600), "uid": "uid-1"})
-    return AsyncSTX(host=url, user=user, retry=NO_RETRY)
+    return AsyncSTX(host=url, user=signed_in(), retry=NO_RETRY)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)

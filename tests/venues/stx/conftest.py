@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from tapewire.venues.stx import STX, AsyncSTX, User
-from tests.venues.stx.both_clients import QUICK, Both
-from tests.venues.stx.fake_venue import PASSWORD, FakeVenue
+from tests.venues.stx.calling import PASSWORD, QUICK, Both, Venue, called_venue
 
 
 @pytest.fixture(autouse=True)
@@ -25,19 +24,18 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def venue() -> Iterator[FakeVenue]:
-    venue = FakeVenue()
-    yield venue
-    venue.stop()
+def venue() -> Iterator[Venue]:
+    with called_venue() as venue:
+        yield venue
 
 
 @pytest.fixture(params=[STX, AsyncSTX])
-def make(request: pytest.FixtureRequest, venue: FakeVenue) -> Iterator[Callable[..., Both]]:
+def make(request: pytest.FixtureRequest, venue: Venue) -> Iterator[Callable[..., Both]]:
     made: list[Both] = []
     with asyncio.Runner() as runner:
 
         def make(**settings: Any) -> Both:
-            usual = {"host": venue.host, "email": "ann@example.com", "password": PASSWORD, "retry": QUICK}
+            usual = {"host": venue.url, "email": "ann@example.com", "password": PASSWORD, "retry": QUICK}
             made.append(Both(request.param(**{**usual, **settings}), runner))
             return made[-1]
 

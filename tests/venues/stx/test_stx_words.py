@@ -27,7 +27,7 @@ from tapewire.venues.stx.records import Page, Record, Variable, camel, document,
 from tapewire.venues.stx.symbols import SCOPED_CHANNELS, name_of, topic_for
 from tapewire.venues.stx.url import socket_url
 from tapewire.venues.stx.user import lifetime_of
-from tests.venues.stx.fake_venue import SCHEMA
+from tests.venues.stx.calling import SCHEMA
 
 # Channels.
 
