@@ -79,7 +79,9 @@ NAMES = {
         SqliteStore StoreFailed StoreStatistics Table
     """,
     "tapewire.sandbox": """
-        Entry FAULTS Injected Ledger Sandbox digest_of run_sandbox
+        BalanceChanged BookChanged Entry Event Exchange FAULTS FaceContext Flow FlowSettings Injected
+        JoinGate Ledger OrderChanged Request Response Sandbox Socket SocketHandler TopicFace TopicListener
+        Topics Traded digest_of run_sandbox
     """,
     "tapewire.session": """
         Connector Credentials Delivery Endpoint ErrorHook Handler MarkHandler NEVER_GIVE_UP NO_RETRY
@@ -90,7 +92,7 @@ NAMES = {
         Batches Filtered Heard Live Stale Staleness StalenessWatch batched filtered mark_of
     """,
     "tapewire.testing": """
-        CentrifugoPeer PhoenixPeer VirtualClock check_protocol check_transport
+        CentrifugoPeer PhoenixPeer VirtualClock check_protocol check_transport check_venue
     """,
     "tapewire.trading": """
         Change Crossing ExponentialAverage Signal SimpleAverage compared
@@ -101,7 +103,8 @@ NAMES = {
     """,
     "tapewire.venues.kit": """
         Announcement Body ChannelSpec Dialer EITHER ErrorMap HTTP HomeLoop HttpDialing Rank Refuse SOCKET
-        Setting SettingSpec SocketDialing Sources VenueSpec address dialer_of exact_json number secret
+        Setting SettingSpec SocketDialing SocketWords Sources VenueSocket VenueSpec address dialer_of
+        exact_json number secret
     """,
     "tapewire.venues.stake": """
         AccessDeniedError AnswerError ArgumentError AuthManager AuthenticationError GameNotFoundError

@@ -49,8 +49,8 @@ class JoinGate:
         resume: Callable[[], None] | None = None,
         overflow: Callable[[], None] | None = None,
     ) -> None:
-        self.number = socket.number
-        self.is_over = False
+        self.number: int = socket.number
+        self.is_over: bool = False
         self._context = context
         self._venue = venue
         self._socket = socket

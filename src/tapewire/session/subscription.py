@@ -392,7 +392,7 @@ class Subscription(Generic[Item_co]):
                     await self.runner.tell_end()
                     raise self.buffer.error
                 if self.ended_reason is not None:
-                    raise SubscriptionEnded(self.topic, self.ended_reason)
+                    raise self.as_told(SubscriptionEnded(self.topic, self.ended_reason))
                 raise StopAsyncIteration
             self._slice_began = self._looked = self._now()
             self._look_at = 0

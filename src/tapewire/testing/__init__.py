@@ -5,5 +5,13 @@ from .clock import VirtualClock
 from .peer import PhoenixPeer
 from .protocol import check_protocol
 from .transport import check_transport
+from .venue import check_venue
 
-__all__ = ["CentrifugoPeer", "PhoenixPeer", "VirtualClock", "check_protocol", "check_transport"]
+__all__ = [
+    "CentrifugoPeer",
+    "PhoenixPeer",
+    "VirtualClock",
+    "check_protocol",
+    "check_transport",
+    "check_venue",
+]

@@ -11,7 +11,7 @@ import pytest
 from tapewire.errors import SubscriptionEnded
 from tapewire.marks import Gap
 from tapewire.sandbox import Sandbox
-from tapewire.venues.stake import AuthenticationError, StakeAPI, StakeWebSocket
+from tapewire.venues.stake import AuthenticationError, StakeAPI, StakeAPIError, StakeWebSocket
 from tests.sandbox.sandbox_peers import until
 
 FAUCET = 'mutation { claimFaucet(currency: "usdt") { amount } }'
@@ -138,8 +138,9 @@ async def test_a_channel_that_crashes_is_asked_for_again_and_one_that_is_closed_
                 await api.graphql(FAUCET)
                 assert (await anext(subscription)).payload
             else:
-                with pytest.raises(SubscriptionEnded):
+                with pytest.raises(SubscriptionEnded) as ended:
                     await anext(subscription)
+                assert isinstance(ended.value, StakeAPIError)
 
 
 @pytest.mark.parametrize("wire", WIRES)

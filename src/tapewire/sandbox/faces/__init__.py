@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -17,13 +18,23 @@ FACES = {
     "stake": "stake.face:StakeFace",
     "weex": "weex.face:WeexFace",
 }
-"""Module and class of each venue's face."""
+"""Module and class of each venue's face. `template.py` is of none: it is there to be copied."""
 
 
-def make_face(venue: str, context: FaceContext, **settings: Any) -> TopicFace[Any]:
-    """The face of that venue. Raises ConfigurationError for one that has none, MissingExtra for what it needs."""
+def make_face(
+    venue: str,
+    context: FaceContext,
+    further: Mapping[str, Callable[..., TopicFace[Any]]] | None = None,
+    **settings: Any,
+) -> TopicFace[Any]:
+    """The face of that venue, one of ours or of `further` ones.
+
+    Raises ConfigurationError for one that has none, MissingExtra for what it needs.
+    """
+    if further is not None and venue in further:
+        return further[venue](context, **settings)
     if venue not in FACES:
-        raise ConfigurationError("venues", venue, sorted(FACES))
+        raise ConfigurationError("venues", venue, sorted([*FACES, *(further or ())]))
     module, _, name = FACES[venue].partition(":")
     try:
         loaded = import_module(f".{module}", __name__)

@@ -68,9 +68,10 @@ class Sandbox:
     somebody listens to, and now and then the end of a market in which it holds something; without it nothing but its
     owner's own orders lands on an account. `market_life`: seconds that a market of a betting venue lives; without it
     one ends now and then, but none in which an account has an order or a position. `settings`: keyword arguments of the
-    faces, by venue. `max_outgoing`: bytes that may wait for one client; `slow_timeout`: seconds that it then has to
-    read why it is closed. `narrate` is given a line for people whenever a client opens or leaves a socket and when a
-    fault is ordered or lifted.
+    faces, by venue. `faces`: further venues by name, each with what makes its face of a `FaceContext` and those
+    arguments. `max_outgoing`: bytes that may wait for one client; `slow_timeout`: seconds that it then has to read why
+    it is closed. `narrate` is given a line for people whenever a client opens or leaves a socket and when a fault is
+    ordered or lifted.
     Raises ConfigurationError for a host that is not loopback, an unknown venue, a bad number.
     """
 
@@ -90,6 +91,7 @@ class Sandbox:
         activity: bool = False,
         market_life: float | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
+        faces: Mapping[str, Callable[..., TopicFace[Any]]] | None = None,
         max_connections: int = MAX_CONNECTIONS,
         max_outgoing: int = MAX_OUTGOING,
         slow_timeout: float = SLOW_TIMEOUT,
@@ -113,9 +115,7 @@ class Sandbox:
             ledger=self.ledger, carriage=self.carriage, faults=self.faults, clock=self.clock, seed=seed,
             market_life=market_life,
         )  # fmt: skip
-        self.faces: dict[str, TopicFace[Any]] = {
-            venue: make_face(venue, context, **(settings or {}).get(venue, {})) for venue in _checked(venues)
-        }
+        self.faces: dict[str, TopicFace[Any]] = _made(context, venues, settings or {}, faces or {})
         self._activities = {
             venue: UserActivity(face.exchange, face.flow, seed) for venue, face in self.faces.items()
         }
@@ -398,12 +398,18 @@ def _check(host: str, port: int, rate: float, market_life: float | None) -> None
         raise ConfigurationError("rate", rate, "0 to 100000 a second")
 
 
-def _checked(venues: Sequence[str] | None) -> Sequence[str]:
-    if venues is None:
-        return list(FACES)
-    if not venues or isinstance(venues, str):
-        raise ConfigurationError("venues", venues, f"a list of: {', '.join(FACES)}")
-    return venues
+def _made(
+    context: FaceContext,
+    venues: Sequence[str] | None,
+    settings: Mapping[str, Mapping[str, Any]],
+    further: Mapping[str, Callable[..., TopicFace[Any]]],
+) -> dict[str, TopicFace[Any]]:
+    """The faces of those venues; of every one, where none is named."""
+    known = [*FACES, *further]
+    names = known if venues is None else venues
+    if not names or isinstance(names, str):
+        raise ConfigurationError("venues", venues, f"a list of: {', '.join(known)}")
+    return {name: make_face(name, context, further, **settings.get(name, {})) for name in names}
 
 
 async def run_sandbox(*, ready: Callable[[Sandbox], None] | None = None, **arguments: Any) -> None:

@@ -21,6 +21,7 @@ from .settings import (
     number,
     secret,
 )
+from .socket import SocketWords, VenueSocket
 from .spec import ChannelSpec, VenueSpec
 
 __all__ = [
@@ -39,7 +40,9 @@ __all__ = [
     "Setting",
     "SettingSpec",
     "SocketDialing",
+    "SocketWords",
     "Sources",
+    "VenueSocket",
     "VenueSpec",
     "address",
     "dialer_of",

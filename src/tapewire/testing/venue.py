@@ -1,0 +1,627 @@
+"""The duties of a venue's realtime class, as a suite that any venue can be held to.
+
+::
+
+    class Acme:
+        spec = SPEC
+        topic = "trades"
+        secrets = ("token-1",)
+
+        def make(self, **arguments):
+            deadlines = {"ping_interval": 0.3, "ping_timeout": 0.2, "stable_after": 0.5}
+            return AcmeSocket("token-1", **{"session_options": deadlines} | arguments)
+
+        async def subscribe(self, client):
+            subscription = client.watch("trades")
+            await subscription.confirmed()
+            return subscription
+
+        def payload(self, item):
+            return item.payload
+
+    met = await check_venue(Acme(), partial(Sandbox, rate=0, venues=["acme"], faces={"acme": AcmeFace}))
+
+The caller brings what only it can know (`VenueUnderTest`), and a sandbox that plays the venue alone and stands still
+until it is told to step. The duties are those of every venue: the same words and arguments, settings from one order of
+places, one answer to a wrong argument, secrets that nothing shows, streams that are continuous or say where they broke
+(against the sandbox's ledger, fault by fault), and an end that leaves nothing. Each is a coroutine function in
+`VENUE_DUTIES` whose docstring is the duty; a broken one raises AssertionError with it. Sockets and time are real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+import traceback
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Protocol, TypeAlias
+
+from ..app.audit import Observed, Published, audit
+from ..clock import SystemClock
+from ..errors import ConfigurationError, ConnectFailed, GaveUp, WrongLoop
+from ..marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed, is_mark
+from ..retry import RetryPolicy
+from ..sandbox import Injected, Sandbox, digest_of
+from ..transport import default_connector
+from ..transport.base import Connector, Endpoint, Receiver, Transport
+from ..venues.kit.spec import VenueSpec
+from .venue_faults import PLAYS, Play
+
+__all__ = ["VENUE_DUTIES", "Face", "VenueCheck", "VenueDuty", "VenueUnderTest", "check_venue"]
+
+PATIENCE = 8.0
+"""Seconds after which something that must happen counts as broken."""
+
+CLOSE_SECONDS = 5.0
+"""Seconds within which `close()` returns, whatever the line is like."""
+
+MEETING_SECONDS = 1.5
+"""Seconds within which a fault is met that the face plays at all."""
+
+AT_ONE_TIME = 6
+"""Faults that are played side by side."""
+
+MOST_STEPS = 2_000
+
+_QUICK = RetryPolicy(None, 0.05, 0.2)
+_STATES = (Subscribing, Subscribed, Errored, Unsubscribed)
+
+
+class VenueUnderTest(Protocol):
+    """What the caller of `check_venue` brings.
+
+    `topic`: a public channel of the venue, as wire and ledger name it, on which something is published all the time.
+    `secrets`: what clients are made with and nothing may show, in full.
+    """
+
+    @property
+    def spec(self) -> VenueSpec:
+        """What the venue is."""
+        ...
+
+    @property
+    def topic(self) -> str: ...
+
+    @property
+    def secrets(self) -> Sequence[str]: ...
+
+    def make(self, **arguments: Any) -> Any:
+        """A client whose credentials the face takes. It need not be connected.
+
+        `arguments` are given to it beside or instead of what it would be made with: the address under the spec's name
+        for it, `retry`, `clock`, `connector`, `max_size`, and wrong ones. Without an address none is given. Deadlines
+        have to be so short that a dead line is found within two seconds.
+        """
+        ...
+
+    async def subscribe(self, client: Any) -> AsyncIterable[Any]:
+        """Join `topic`; returns what to iterate when the venue serves it. Marks have to come among the items."""
+        ...
+
+    def payload(self, item: Any) -> Any:
+        """The payload of an item as the wire had it, decoded; a mark where it is one; None where it is neither."""
+        ...
+
+
+Face: TypeAlias = Callable[[], Sandbox]
+"""Makes the sandbox that plays the venue, and nothing else, at `rate=0`."""
+
+
+class _Line(list["str | Mark"]):
+    """One client at a sandbox of its own, and what its stream brought: digests of publications, and marks."""
+
+    def __init__(self, venue: VenueUnderTest, sandbox: Sandbox, client: Any) -> None:
+        super().__init__()
+        self.client = client
+        self.sandbox = sandbox
+        self._venue = venue
+        self._name = venue.spec.name
+        self._since = 0
+        self._reading: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Join the topic, and read it from now on."""
+        self._reading = asyncio.create_task(self._read(await self._venue.subscribe(self.client)))
+        self._since = self._last()
+        await self.goes_on()
+
+    async def stop(self) -> None:
+        """Read no more."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    async def _read(self, stream: AsyncIterable[Any]) -> None:
+        async for item in stream:
+            payload = item if is_mark(item) else self._venue.payload(item)
+            if is_mark(payload):
+                if not isinstance(payload, _STATES):
+                    self.append(payload)
+            elif payload is not None:
+                self.append(digest_of(payload))
+
+    @property
+    def is_over(self) -> bool:
+        """True once the stream has ended."""
+        return self._reading is not None and self._reading.done()
+
+    @property
+    def end(self) -> BaseException | None:
+        """What the stream raised at its end."""
+        return self._reading.exception() if self._reading is not None and self._reading.done() else None
+
+    @property
+    def marks(self) -> list[Mark]:
+        return [item for item in self if is_mark(item)]
+
+    @property
+    def digests(self) -> list[str]:
+        return [item for item in self if isinstance(item, str)]
+
+    @property
+    def published(self) -> list[str]:
+        return [entry.digest for entry in self._entries()]
+
+    @property
+    def reconnections(self) -> int:
+        return int(self.client.statistics().reconnections)
+
+    @property
+    def servings(self) -> int:
+        """How often the topic was granted."""
+        return len(self.sandbox.carriage.servings(self._venue.topic, venue=self._name))
+
+    def happen(self, count: int = 1) -> None:
+        """Let things happen until `count` more publications of the topic were made."""
+        wanted = self._last() + count
+        for _ in range(MOST_STEPS):
+            if self._last() >= wanted:
+                return
+            self.sandbox.step()
+        raise AssertionError(f"the face publishes nothing more on {self._venue.topic}")
+
+    async def goes_on(self, seconds: float = PATIENCE) -> None:
+        """Wait until the stream is live: three publications in a row come, as they are made. Or it is over."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        in_a_row = 0
+        while in_a_row < 3 and not self.is_over:
+            assert loop.time() < deadline, "what is published now does not arrive"
+            self.happen()
+            in_a_row = in_a_row + 1 if await self._comes() else 0
+
+    async def _comes(self) -> bool:
+        """True if the last publication is there soon."""
+        for _ in range(20):
+            if self.digests[-1:] == self.published[-1:]:
+                return True
+            if self.is_over:
+                return False
+            await asyncio.sleep(0.005)
+        return False
+
+    def judge(self) -> None:
+        """The stream was continuous or said where it broke, by the ledger; one that ended, up to its end."""
+        entries = self._entries()
+        if self.is_over:
+            known = {entry.digest: number for number, entry in enumerate(entries, 1)}
+            entries = entries[: max((known.get(digest, 0) for digest in self.digests), default=0)]
+        published = [Published(entry.sequence, entry.digest, entry.published_at_ns) for entry in entries]
+        items = [item if is_mark(item) else Observed(item, 0) for item in self]
+        servings = self.sandbox.carriage.servings(self._venue.topic, venue=self._name)
+        found = audit(published, items, servings)
+        assert found.honest, "; ".join(found.findings)
+
+    def _last(self) -> int:
+        return self.sandbox.ledger.last_sequence(self._venue.topic, venue=self._name)
+
+    def _entries(self) -> Sequence[Any]:
+        return self.sandbox.ledger.since(self._venue.topic, self._since, venue=self._name)
+
+
+class VenueCheck:
+    """One venue, held to its duties: what each of `VENUE_DUTIES` is called with.
+
+    `met`: the faults that its face has played so far.
+    """
+
+    def __init__(self, venue: VenueUnderTest, face: Face) -> None:
+        self.venue = venue
+        self.spec = venue.spec
+        self.face = face
+        self.met: set[str] = set()
+        self.address = next(setting for setting in venue.spec.settings if setting.address)
+
+    def make(self, sandbox: Sandbox, **arguments: Any) -> Any:
+        """A client that goes there."""
+        return self.venue.make(**({self.address.argument: sandbox.url, "retry": _QUICK} | arguments))
+
+    @asynccontextmanager
+    async def line(self, **arguments: Any) -> AsyncIterator[_Line]:
+        """A stream that is live, at a sandbox of its own."""
+        async with self.face() as sandbox, self.make(sandbox, **arguments) as client:
+            line = _Line(self.venue, sandbox, client)
+            try:
+                await line.open()
+                yield line
+            finally:
+                await line.stop()
+
+    @contextmanager
+    def environment(self, variables: Mapping[str, str]) -> Iterator[None]:
+        """Of the venue's variables these are set, and no others."""
+        every = {name for setting in self.spec.settings for name in setting.variables}
+        before = {name: os.environ.pop(name) for name in every & os.environ.keys()}
+        os.environ.update(variables)
+        try:
+            yield
+        finally:
+            for name in {*every, *variables}:
+                os.environ.pop(name, None)
+            os.environ.update(before)
+
+    def is_of_the_venue(self, error: BaseException | None, *kinds: type[BaseException]) -> None:
+        """The error is of the venue's tree, and of those of the engine's too."""
+        for kind in (self.spec.errors.root, *kinds):
+            assert isinstance(error, kind), f"{error!r} is no {kind.__name__}"
+
+
+async def check_venue(venue: VenueUnderTest, face: Face) -> frozenset[str]:
+    """Hold a venue to every duty; returns the names of the faults that its face has played.
+
+    A fault that the face does not play is no failure: compare what is returned with what yours should. Raises
+    AssertionError that names the broken duty. Changes the environment and the levels of loggers while it runs.
+    """
+    check = VenueCheck(venue, face)
+    for duty in VENUE_DUTIES:
+        try:
+            await duty(check)
+        except Exception as error:
+            raise AssertionError(f"broken duty: {duty.__doc__} ({type(error).__name__}: {error})") from error
+    return frozenset(check.met)
+
+
+async def _until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not condition():
+        assert loop.time() < deadline, f"not within {seconds:g} s: {what}"
+        await asyncio.sleep(0.005)
+
+
+async def _failure(awaitable: Awaitable[object]) -> BaseException | None:
+    """What it raises."""
+    try:
+        await awaitable
+    except Exception as error:
+        return error
+    return None
+
+
+async def _opened(client: Any) -> None:
+    async with asyncio.timeout(PATIENCE):
+        async with client:
+            pass
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+async def _the_words_are_those_of_every_venue(check: VenueCheck) -> None:
+    """`state`, `is_connected`, `statistics()`, `reconnect()` and `close()` say what they say at every venue."""
+    async with check.line() as line:
+        client = line.client
+        assert isinstance(client.state, str), f"state is {client.state!r}"
+        assert client.is_connected, "is_connected is false while the line is up"
+        figures = client.statistics()
+        assert figures.connections >= 1, figures
+        assert figures.reconnections == 0, figures
+        told = client.reconnect()
+        if inspect.isawaitable(told):
+            await told
+        await _until(lambda: line.reconnections == 1 and client.is_connected, "a line after reconnect()")
+        await client.close()
+        await client.close()
+        assert not client.is_connected, "is_connected is true after close()"
+        assert client.statistics().reconnections == 1, "the figures are forgotten with close()"
+
+
+async def _the_arguments_are_those_of_every_venue(check: VenueCheck) -> None:
+    """`retry`, `clock` and `connector` are taken, and used."""
+    connector, clock = _Connector(), _Clock()
+    async with check.line(connector=connector, clock=clock):
+        assert connector.asked, "the connector that was given makes no connections"
+        assert clock.asked, "nobody asks the clock that was given"
+    refusing = _Connector(refuses=True)
+    async with check.face() as sandbox:
+        client = check.make(sandbox, connector=refusing, retry=RetryPolicy(2, 0.01, 0.01))
+        error = await _failure(_opened(client))
+        check.is_of_the_venue(error, GaveUp)
+        assert refusing.asked == 2, f"retry allows two tries, and {refusing.asked} were made"
+
+
+async def _settings_come_in_one_order(check: VenueCheck) -> None:
+    """An argument counts before the environment, which leads there alone; a wrong variable is named."""
+    async with check.face() as sandbox:
+        with check.environment(sandbox.environment()):
+            await _opened(check.venue.make(retry=_QUICK))
+        elsewhere = dict.fromkeys(sandbox.environment(), "http://127.0.0.1:9")
+        with check.environment(elsewhere):
+            await _opened(check.make(sandbox))
+    for setting in check.spec.settings:
+        for variable in setting.variables if setting.address else ():
+            with check.environment({variable: "ftp://venue.example"}):
+                _refused(check, {}, variable)
+
+
+async def _a_wrong_argument_has_one_answer(check: VenueCheck) -> None:
+    """A wrong argument is refused at once, by the venue's own ConfigurationError, which names it."""
+    wrong: list[tuple[str, object]] = [
+        (check.address.argument, "ftp://venue.example"),
+        (check.address.argument, "http://venue.example"),
+        (check.address.argument, ""),
+        ("retry", "often"),
+        ("connector", object()),
+        ("max_size", 0),
+        ("no_such_argument", 1),
+    ]
+    with check.environment({}):
+        for name, value in wrong:
+            _refused(check, {name: value}, name)
+
+
+def _refused(check: VenueCheck, arguments: Mapping[str, Any], name: str) -> None:
+    try:
+        check.venue.make(**arguments)
+    except Exception as error:
+        refusal = error
+    else:
+        raise AssertionError(f"{name} is taken as it is: {arguments or 'from the environment'}")
+    check.is_of_the_venue(refusal, ConfigurationError)
+    assert name in str(refusal), f"{refusal} does not name {name}"
+
+
+# --- secrets --------------------------------------------------------------------------------------------------------
+
+
+async def _secrets_are_shown_nowhere(check: VenueCheck) -> None:
+    """No `repr`, no log line and no error shows a secret, also where it is refused."""
+    said: list[str] = []
+    with _listening(said):
+        async with check.line() as line:
+            line.sandbox.inject("abort")
+            await _until(lambda: line.reconnections, "a new line")
+            await line.goes_on()
+            said += [repr(line.client), repr(line.client.statistics())]
+            line.sandbox.inject("refuse_tokens", times=1_000)
+            line.sandbox.inject("expire_tokens")
+            line.sandbox.inject("abort")
+            await _until(
+                lambda: line.is_over or line.reconnections > 1 or len(said) > 100,
+                "an end",
+                MEETING_SECONDS * 2,
+            )
+            said += _texts(line.end)
+        async with check.face() as sandbox:
+            client = check.make(sandbox, connector=_Connector(refuses=True), retry=RetryPolicy(1))
+            said += [repr(client), *_texts(await _failure(_opened(client)))]
+    for secret in check.venue.secrets:
+        shown = next((text for text in said if secret in text), None)
+        assert shown is None, (
+            f"a secret is shown in {shown[:60].replace(secret, '(here)')!r}..." if shown else ""
+        )
+
+
+def _texts(error: BaseException | None) -> list[str]:
+    return [] if error is None else [str(error), repr(error), "".join(traceback.format_exception(error))]
+
+
+@contextmanager
+def _listening(said: list[str]) -> Iterator[None]:
+    """Whatever is logged meanwhile, by anybody, is said."""
+    root = logging.getLogger()
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(logging.Formatter().format(record))  # type: ignore[method-assign]
+    ours = logging.getLogger("tapewire")
+    levels = root.level, ours.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    ours.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(levels[0])
+        ours.setLevel(levels[1])
+
+
+# --- streams --------------------------------------------------------------------------------------------------------
+
+
+async def _a_lost_line_is_made_anew(check: VenueCheck) -> None:
+    """After a lost line the channel is asked for again, once; a mark stands where it broke, and all else is there."""
+    async with check.line() as line:
+        assert not line.marks, f"marks before anything happened: {line.marks}"
+        line.sandbox.inject("abort")
+        line.happen(3)
+        await _until(lambda: line.reconnections == 1, "a new line")
+        await line.goes_on()
+        assert not line.is_over, f"the stream ended: {line.end!r}"
+        assert line.servings == 2, f"the channel was granted {line.servings} times"
+        assert line.marks, "nothing says that the line was lost"
+        line.judge()
+
+
+async def _each_fault_is_survived_or_said(check: VenueCheck) -> None:
+    """Whatever fault the face plays: the stream goes on, or ends with the venue's error; what is missing is marked."""
+    numbered = check.spec.channel_of(check.venue.topic).numbered
+    absent: Mapping[str, str] = getattr(check.venue, "absent", {})
+    plays = {
+        name: play
+        for name, play in PLAYS.items()
+        if name not in absent and (numbered or not play.needs_numbers)
+    }
+    gate = asyncio.Semaphore(AT_ONE_TIME)
+
+    async def played(name: str, play: Play) -> None:
+        async with gate:
+            try:
+                async with asyncio.timeout(4 * PATIENCE):
+                    await _played(check, name, play)
+            except Exception as error:
+                raise AssertionError(f"{name}: {type(error).__name__}: {error}") from error
+
+    results = await asyncio.gather(
+        *(played(name, play) for name, play in plays.items()), return_exceptions=True
+    )
+    broken = [str(result) for result in results if isinstance(result, BaseException)]
+    assert not broken, "; ".join(broken)
+
+
+async def _played(check: VenueCheck, name: str, play: Play) -> None:
+    async with check.line(**play.arguments) as line:
+        if play.cut == "before":
+            line.sandbox.inject("abort")
+            line.happen(3)
+        order = line.sandbox.inject(name, **_params(check, line, play))
+        if play.cut == "after":
+            line.sandbox.inject("abort")
+            line.happen(3)
+        if not await _is_met(line, order):
+            return  # the face does not play it
+        check.met.add(name)
+        if play.breaks:
+            await _until(lambda: line.is_over or line.reconnections, "a new line")
+        elif play.lasts:
+            line.happen(3)
+        if play.lasts:
+            line.sandbox.lift()
+        await line.goes_on()
+        if line.is_over:
+            check.is_of_the_venue(line.end)
+        line.judge()
+
+
+def _params(check: VenueCheck, line: _Line, play: Play) -> dict[str, Any]:
+    params = dict(play.params)
+    if play.of_topic:
+        params["topic"] = check.venue.topic
+    if play.of_connection:
+        params["connection"] = next(
+            each["connection"] for each in line.sandbox.state()["connections"] if each["venue"]
+        )
+    return params
+
+
+async def _is_met(line: _Line, order: Injected) -> bool:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + MEETING_SECONDS
+    while not order.hits and not line.is_over and loop.time() < deadline:
+        line.happen()
+        await asyncio.sleep(0.01)
+    return bool(order.hits)
+
+
+# --- the end --------------------------------------------------------------------------------------------------------
+
+
+async def _the_end_leaves_nothing(check: VenueCheck) -> None:
+    """After `close()` no task and no connection is left."""
+    async with check.face() as sandbox:
+        before = asyncio.all_tasks()
+        client = check.make(sandbox)
+        async with client:
+            line = _Line(check.venue, sandbox, client)
+            await line.open()
+            sandbox.inject("abort")
+            await _until(lambda: line.reconnections == 1, "a new line")
+            await line.goes_on()
+        await line.stop()
+        assert await _soon(lambda: not asyncio.all_tasks() - before), f"left: {asyncio.all_tasks() - before}"
+        assert await _soon(lambda: not sandbox.state()["connections"]), "a connection is left"
+
+
+async def _soon(condition: Callable[[], object]) -> bool:
+    for _ in range(200):
+        if condition():
+            return True
+        await asyncio.sleep(0.005)
+    return False
+
+
+async def _close_is_bounded(check: VenueCheck) -> None:
+    """`close()` returns soon, over a line that is dead, one whose peer does not let go, and one that never comes."""
+    for fault in ("half_open", "slow_close"):
+        async with check.line() as line:
+            line.sandbox.inject(fault, seconds=60)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await line.client.close()
+    async with check.face() as sandbox:
+        client = check.make(sandbox, connector=_Connector(hangs=True))
+        opening = asyncio.ensure_future(_failure(_opened(client)))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await client.close()
+            await opening
+
+
+async def _another_loop_is_told(check: VenueCheck) -> None:
+    """A call from another event loop is WrongLoop, and harms nothing."""
+    async with check.line() as line:
+        error = await asyncio.to_thread(asyncio.run, _failure(line.client.close()))
+        check.is_of_the_venue(error, WrongLoop)
+        await line.goes_on()
+
+
+class _Connector:
+    """Makes connections as ever, and counts them; or refuses each; or never comes back."""
+
+    def __init__(self, *, refuses: bool = False, hangs: bool = False) -> None:
+        self.asked = 0
+        self._refuses = refuses
+        self._hangs = hangs
+        self._inner: Connector = default_connector()
+
+    async def connect(self, endpoint: Endpoint, receiver: Receiver) -> Transport:
+        self.asked += 1
+        if self._hangs:
+            await asyncio.Event().wait()
+        if self._refuses:
+            raise ConnectFailed(endpoint.host, "refused by the check")
+        return await self._inner.connect(endpoint, receiver)
+
+
+class _Clock:
+    """The machine's, and counts who asks."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._inner = SystemClock()
+
+    def monotonic(self) -> float:
+        self.asked += 1
+        return self._inner.monotonic()
+
+    def time_ns(self) -> int:
+        self.asked += 1
+        return self._inner.time_ns()
+
+
+VenueDuty: TypeAlias = Callable[[VenueCheck], Awaitable[None]]
+
+VENUE_DUTIES: tuple[VenueDuty, ...] = (
+    _the_words_are_those_of_every_venue,
+    _the_arguments_are_those_of_every_venue,
+    _settings_come_in_one_order,
+    _a_wrong_argument_has_one_answer,
+    _secrets_are_shown_nowhere,
+    _a_lost_line_is_made_anew,
+    _the_end_leaves_nothing,
+    _close_is_bounded,
+    _another_loop_is_told,
+    _each_fault_is_survived_or_said,
+)
+"""Every duty of a venue's realtime class."""

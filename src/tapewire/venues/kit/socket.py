@@ -1,0 +1,176 @@
+"""`VenueSocket`: the realtime class of a venue that has one session, all but the venue's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from ...clock import Clock
+from ...protocols.base import ClientProtocol
+from ...retry import NEVER_GIVE_UP, RetryPolicy
+from ...secrets import Secret
+from ...session.credentials import Credentials
+from ...session.options import ErrorHook, SessionOptions, Statistics
+from ...session.session import Session
+from ...session.subscription import Subscription
+from ...transport.base import Endpoint
+from .connection import Body, HomeLoop
+from .dialing import Dialer, SocketDialing, dialer_of
+from .settings import Announcement
+from .spec import VenueSpec
+
+__all__ = ["SocketWords", "VenueSocket"]
+
+
+class SocketWords(SocketDialing, total=False):
+    """What every realtime class takes beside the way there.
+
+    `retry`: how long an outage may last; without it the socket never gives up. `clock`: instead of the machine's.
+    `on_error(error, item)`: told of exceptions of handlers, and of what ends a channel. `on_state`: told each new
+    state. `connect_timeout`: seconds that the first connection may take, with all its tries, before NeverConnected is
+    raised (None: no limit; later ones have none). `session_options`: any other field of tapewire's `SessionOptions`.
+    """
+
+    retry: RetryPolicy | None
+    clock: Clock
+    on_error: ErrorHook | None
+    on_state: Callable[[str], None] | None
+    connect_timeout: float | None
+    session_options: Mapping[str, Any] | None
+
+
+class VenueSocket:
+    """What a realtime class with one session inherits: its line, in the words that are the same at every venue.
+
+    `given`: what its user gave of `SocketWords`, and nothing else. `endpoint(token, dialer)` says where to connect,
+    `protocol(token)` makes the protocol of one connection; both are called anew for each, with the token that
+    `credentials` gave. `announcement` is said before the first connection. All errors are of the venue's tree. Raises
+    its error for a wrong argument.
+    """
+
+    def __init__(
+        self,
+        spec: VenueSpec,
+        given: Mapping[str, Any],
+        *,
+        endpoint: Callable[[Secret | None, Dialer], Endpoint],
+        protocol: Callable[[Secret | None], ClientProtocol],
+        credentials: Credentials | None = None,
+        announcement: Announcement | None = None,
+    ) -> None:
+        self._spec: VenueSpec = spec
+        self._raising = spec.errors.raising()
+        self._announcement = announcement
+        self._body = Body()
+        self._home = HomeLoop(self)
+        dialer = dialer_of(given, spec.errors.refuse, only=SocketWords)
+        own = {
+            "endpoint": lambda token: endpoint(token, dialer),
+            "protocol": protocol,
+            "credentials": credentials,
+            "connector": dialer.connector,
+            "name": spec.name,
+        }
+        with self._raising:
+            self._session: Session = Session(self._options(own, given))
+
+    def _options(self, own: Mapping[str, Any], given: Mapping[str, Any]) -> SessionOptions:
+        refuse = self._spec.errors.refuse
+        retry, more = given.get("retry"), given.get("session_options") or {}
+        if retry is not None and not isinstance(retry, RetryPolicy):
+            raise refuse("retry", retry, "a RetryPolicy, or None to never give up")
+        unknown = more.keys() - set(SessionOptions.__struct_fields__)
+        if unknown:
+            raise refuse("session_options", ", ".join(sorted(unknown)), SessionOptions.__struct_fields__)
+        said = {
+            name: given[name]
+            for name in ("clock", "on_error", "on_state", "connect_timeout")
+            if name in given
+        }
+        fields: dict[str, Any] = {**own, "retry": retry or NEVER_GIVE_UP, **said, **more}
+        fields |= {
+            "errors": self._spec.errors.mapped,
+            "on_state": self._watched_by(fields.get("on_state")),
+        }
+        return SessionOptions(**fields)
+
+    async def connect(self) -> None:
+        """Connect, and wait until channels can be joined. Failed tries are logged and repeated as `retry` says.
+
+        Raises what no retry can heal, GaveUp where `retry` is exhausted, NeverConnected after `connect_timeout`.
+        """
+        with self._raising:
+            self._home.check()
+            if self._announcement is not None:
+                self._announcement.say()
+            await self._session.open()
+
+    async def close(self) -> None:
+        """Leave every channel and close the socket. Bounded in time, idempotent."""
+        with self._raising:
+            self._home.check()
+            await self._session.close()
+
+    async def run_forever(self) -> None:
+        """Wait until the socket is closed. Raises what it gave up for, or the error that ended a channel."""
+        with self._raising:
+            self._home.check()
+            await self._session.run_forever()
+
+    def reconnect(self) -> None:
+        """Drop the connection and make a new one at once; channels are joined again and marked as after any loss."""
+        with self._raising:
+            self._home.check()
+            self._session.reconnect()
+
+    @property
+    def is_connected(self) -> bool:
+        """True while the line is up."""
+        return self._session.connected
+
+    @property
+    def state(self) -> str:
+        """The connection's state, as in docs/states.md."""
+        return self._session.state
+
+    def statistics(self) -> Statistics:
+        """Frozen figures: connections, gaps, errors, and those of each channel."""
+        return self._session.statistics()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.connect()
+        except BaseException:
+            await self.close()
+            raise
+        self._body.enter()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        error = self._body.leave(*exc_info[1:2])
+        await self.close()
+        if error is not None:
+            raise self._spec.errors.mapped(error) from error.__cause__
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._session!r}>"
+
+    def _subscribe(self, topic: str, given: Mapping[str, Any], **ours: Any) -> Subscription[Any]:
+        """Want a topic, delivered as its kind of channel is, but for what is `ours` and what its consumer has `given`.
+
+        Returns at once.
+        """
+        with self._raising:
+            self._home.check()
+            return self._session.subscribe(topic, delivery=self._spec.delivery(topic, given, **ours))
+
+    def _watched_by(self, on_state: Any) -> Any:
+        """The owner's `on_state` with an eye of ours in it; what is no function stays, to be refused by its name."""
+
+        def changed(state: str) -> None:
+            if state == "failed" and (error := self._session.unheard) is not None:
+                self._body.give_up(error)
+            if on_state is not None:
+                on_state(state)
+
+        return changed if on_state is None or callable(on_state) else on_state

@@ -1,0 +1,158 @@
+"""What `check_venue` is told of each venue (`VenueUnderTest`), and the sandbox that plays it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from tapewire.protocols.phoenix import PhoenixClient
+from tapewire.retry import RetryPolicy
+from tapewire.sandbox import Sandbox
+from tapewire.sandbox.faces.template import TemplateFace
+from tapewire.venues import VENUES
+from tapewire.venues.kit import VenueSpec
+from tapewire.venues.stake import StakeWebSocket
+from tapewire.venues.stx import STXWebSocket, User
+from tapewire.venues.sxbet import SXBetClient
+from tapewire.venues.template import TemplateSocket
+from tapewire.venues.template.spec import SPEC
+from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
+
+__all__ = ["EACH", "Template", "UnderTest"]
+
+QUICK = RetryPolicy(None, 0.05, 0.2)
+DEADLINES: Mapping[str, Any] = {
+    "ping_interval": 0.3,
+    "ping_timeout": 0.2,
+    "stable_after": 0.5,
+    "subscribe_timeout": 1.0,
+    "resubscribe": QUICK,
+    "close_timeout": 0.5,
+}
+
+
+class UnderTest:
+    """One venue: what the classes below have in common."""
+
+    spec: VenueSpec
+    topic: str
+    secrets: tuple[str, ...]
+    absent: Mapping[str, str] = {}
+    """Faults that its wire cannot show, and why."""
+    settings: Mapping[str, Any] = {}
+    faces: Mapping[str, Any] = {}
+
+    @property
+    def face(self) -> Callable[[], Sandbox]:
+        """The sandbox that plays it alone."""
+        name = self.spec.name
+        return partial(Sandbox, rate=0, venues=[name], settings={name: self.settings}, faces=self.faces)
+
+    def __str__(self) -> str:
+        return self.spec.name
+
+
+class Template(UnderTest):
+    """As docs/new-venue.md shows it."""
+
+    spec = SPEC
+    topic = "trades"
+    secrets = ("a-token-of-the-template",)
+    faces: Mapping[str, Any] = {"template": TemplateFace}
+
+    def make(self, **arguments: Any) -> Any:
+        return TemplateSocket(self.secrets[0], **({"session_options": DEADLINES} | arguments))
+
+    async def subscribe(self, client: Any) -> Any:
+        subscription = client.watch(self.topic)
+        await subscription.confirmed()
+        return subscription
+
+    def payload(self, item: Any) -> Any:
+        return item.payload
+
+
+class Stx(UnderTest):
+    spec = VENUES["stx"]
+    topic = "markets"
+    secrets = ("correct-horse-battery",)
+
+    def make(self, **arguments: Any) -> Any:
+        protocol = lambda _: PhoenixClient(heartbeat_interval=0.2, heartbeat_timeout=0.3)  # noqa: E731
+        own = {"user": User.new(), "email": "ann@example.com", "password": self.secrets[0]}
+        return STXWebSocket(**(own | {"session_options": {**DEADLINES, "protocol": protocol}} | arguments))
+
+    async def subscribe(self, client: Any) -> Any:
+        return await client.join(self.topic)
+
+    def payload(self, item: Any) -> Any:
+        return None if item.event.startswith("phx_") else item.payload
+
+
+class SxBet(UnderTest):
+    spec = VENUES["sxbet"]
+    topic = "recent_trades:global"
+    secrets = ("a-key-of-the-maker",)
+    settings: Mapping[str, Any] = {"ping_interval": 1, "pong_timeout": 0.8}
+
+    def make(self, **arguments: Any) -> Any:
+        options = {name: DEADLINES[name] for name in ("resubscribe", "stable_after", "close_timeout")}
+        own = {"api_key": self.secrets[0], "max_ping_delay": 0.5, "session_options": options}
+        return SXBetClient(**(own | arguments))
+
+    async def subscribe(self, client: Any) -> Any:
+        channel = client.new_subscription(self.topic, positioned=True, recoverable=True)
+        stream = aiter(channel)
+        await channel.ready()
+        return stream
+
+    def payload(self, item: Any) -> Any:
+        return item.data
+
+
+class Stake(UnderTest):
+    spec = VENUES["stake"]
+    topic = "bets"
+    secrets = ("a-token-of-a-session",)
+    absent: Mapping[str, str] = {
+        "ignore_join": "nothing confirms a channel there: one passed over is a quiet one"
+    }
+
+    def make(self, **arguments: Any) -> Any:
+        return StakeWebSocket(self.secrets[0], **({"session_options": DEADLINES} | arguments))
+
+    async def subscribe(self, client: Any) -> Any:
+        subscription = client.watch(self.topic)
+        await subscription.confirmed()
+        return subscription
+
+    def payload(self, item: Any) -> Any:
+        return msgspec.json.decode(item.raw)
+
+
+class Weex(UnderTest):
+    spec = VENUES["weex"]
+    topic = "BTCUSDT@ticker"
+    secrets = ("sandbox-weex-key", "sandbox-weex-secret", "sandbox-weex-passphrase")
+    settings: Mapping[str, Any] = {"depth_interval": 0, "ticker_interval": 0, "ping_interval": 0.2}
+
+    def make(self, **arguments: Any) -> Any:
+        keys = dict(zip(("api_key", "secret_key", "passphrase"), self.secrets, strict=True))
+        of_config = {name: arguments.pop(name) for name in WeexConfig.__annotations__ if name in arguments}
+        return WeexWebSocketClient(
+            WeexConfig(**(keys | of_config)), **({"session_options": DEADLINES} | arguments)
+        )
+
+    async def subscribe(self, client: Any) -> Any:
+        stream = client.stream_tickers(["BTCUSDT"], marks=True)
+        await stream.confirmed()
+        return stream
+
+    def payload(self, item: Any) -> Any:
+        return item.mark or msgspec.json.decode(item.raw)
+
+
+EACH: tuple[Any, ...] = (Template(), Stx(), SxBet(), Stake(), Weex())
