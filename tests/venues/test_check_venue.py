@@ -18,7 +18,7 @@ from tapewire.testing.venue import VENUE_DUTIES, VenueCheck, VenueDuty
 from tapewire.testing.venue_faults import PLAYS
 from tapewire.venues import VENUES
 from tapewire.venues.template import TemplateMessage, TemplateSocket
-from tapewire.venues.template.wire import TemplateProtocol
+from tapewire.venues.template.protocol import TemplateProtocol
 from tests.venues.under_test import DEADLINES, EACH, Template
 
 MET_BY_ALL = {

@@ -27,7 +27,8 @@ from tapewire.venues.template import (
     TemplateLoginError,
     TemplateSocket,
 )
-from tapewire.venues.template.wire import TemplateProtocol, Update
+from tapewire.venues.template.protocol import TemplateProtocol
+from tapewire.venues.template.wire import Update
 from tests.faults.played import until
 
 SRC = Path(tapewire.__file__).parent

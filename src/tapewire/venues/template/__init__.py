@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import TemplateArgumentError, TemplateError, TemplateLoginError
-from .messages import TemplateMessage
+from .message import TemplateMessage
 from .socket import TemplateSocket
 
 __all__ = [

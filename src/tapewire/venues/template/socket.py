@@ -21,7 +21,7 @@ from tapewire.venues.kit import (
 )
 
 from .errors import ERRORS
-from .messages import TemplateMessage
+from .message import TemplateMessage
 from .spec import HOST, SPEC, TOKEN
 
 __all__ = ["TemplateSocket"]

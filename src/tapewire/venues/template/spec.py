@@ -7,8 +7,8 @@ from typing import Final
 from tapewire.venues.kit import ChannelSpec, SettingSpec, VenueSpec
 
 from .errors import ERRORS
-from .messages import message_of
-from .wire import TemplateProtocol
+from .message import message_of
+from .protocol import TemplateProtocol
 
 __all__ = ["HOST", "SPEC", "TOKEN"]
 
