@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
 from tapewire.sandbox.faces.template import TemplateFace
 from tapewire.testing import check_protocol
+from tapewire.testing.venue import VENUE_DUTIES, VenueCheck
 from tapewire.venues.template import (
     TemplateArgumentError,
     TemplateError,
@@ -30,6 +31,7 @@ from tapewire.venues.template import (
 from tapewire.venues.template.protocol import TemplateProtocol
 from tapewire.venues.template.wire import Update
 from tests.faults.played import until
+from tests.venues.under_test import DEADLINES, Template
 
 SRC = Path(tapewire.__file__).parent
 FILES = (*sorted((SRC / "venues" / "template").glob("*.py")), SRC / "sandbox" / "faces" / "template.py")
@@ -241,3 +243,28 @@ def test_it_imports_public_names_alone(file: Path):
             assert not private, f"not in {node.module}.__all__: {sorted(private)}"
         elif isinstance(node, ast.ImportFrom):
             assert node.level <= 1, f"{file.name} imports from above itself"
+
+
+async def test_a_copy_under_another_name_is_a_venue_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the page says: copied, renamed, and outside of this package it works all the same."""
+    package = tmp_path / "acme"
+    package.mkdir()
+    for file in FILES:
+        text = file.read_text("utf-8")
+        for word, other in (("template", "acme"), ("Template", "Acme"), ("TEMPLATE", "ACME")):
+            text = text.replace(word, other)
+        (package / ("face.py" if "faces" in file.parts else file.name)).write_text(text, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    face, venue = import_module("acme.face").AcmeFace, import_module("acme")
+
+    class Acme(Template):
+        spec = import_module("acme.spec").SPEC
+        faces: Mapping[str, Any] = {"acme": face}
+
+        def make(self, **arguments: Any) -> Any:
+            return venue.AcmeSocket(self.secrets[0], **({"session_options": DEADLINES} | arguments))
+
+    for duty in VENUE_DUTIES[:-1]:  # the last, of all faults, takes seconds
+        await duty(VenueCheck(Acme(), Acme().face))
