@@ -5,6 +5,7 @@
     with threaded("stx") as venue:
         venue.order("refuse_tokens")                # a fault by name
         venue.answers = [(200, {}, b"<html>")]      # what the next request gets in the sandbox's place
+        venue.at["/orders"] = (200, {}, b"[]")      # what each request of a path gets
         ...
         assert [request.path for request in venue.requests] == [...]
 """
@@ -38,12 +39,13 @@ class HourBehind:
 
 
 class Threaded(Sandbox):
-    """Made by `threaded`. Requests of a path in `unscripted`, or of such an operation, get the sandbox's own answer."""
+    """Made by `threaded`. Requests for an operation of `unscripted` get none of `answers`."""
 
     def __init__(self, venue: str, unscripted: tuple[str, ...], settings: dict[str, Any]) -> None:
         super().__init__(rate=0, venues=[venue], settings={venue: settings}, clock=HourBehind())
         self.requests: list[Request] = []
         self.answers: list[Answer] = []
+        self.at: dict[str, Answer] = {}
         self.face: Any = self.faces[venue]
         self._unscripted = tuple(f'"operationName":"{name}"'.encode() for name in unscripted)
         self._stopping = asyncio.Event()
@@ -54,7 +56,7 @@ class Threaded(Sandbox):
     async def respond(self, request: Request) -> Response:
         self.requests.append(request)
         scripted = self.answers and not any(name in request.body for name in self._unscripted)
-        answer = self.answers.pop(0) if scripted else None
+        answer = self.answers.pop(0) if scripted else self.at.get(request.path)
         if isinstance(answer, tuple):
             status, headers, body = answer
             return Response(status=status, headers=headers, body=body)
@@ -63,6 +65,10 @@ class Threaded(Sandbox):
             for client in list(self._clients.values()):
                 client.abort()
         return response
+
+    @property
+    def paths(self) -> list[str]:
+        return [request.path for request in self.requests]
 
     def do(self, call: Callable[[], T]) -> T:
         """Call it on the sandbox's own loop."""

@@ -14,7 +14,7 @@ from tapewire.venues.sxbet import AsyncSXBet, SXBetAnswerError, SXBetServerError
 from tapewire.venues.sxbet.answers import Listed
 from tapewire.venues.sxbet.limits import Budgets
 from tests.venues.kit.wrong_answers import Operation, answering, right_answer, tried, wrong_answers
-from tests.venues.sxbet.fake_sxbet import KEY, MARKET, market_row, order_row
+from tests.venues.sxbet.rows import KEY, MARKET, market_row, order_row
 
 TRADE = {
     "marketHash": "0xm",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.venues.sxbet.fake_sxbet import FakeSXBet
+from tests.venues.threaded import Threaded, threaded
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def venue() -> Iterator[FakeSXBet]:
-    venue = FakeSXBet()
-    yield venue
-    venue.stop()
+def venue() -> Iterator[Threaded]:
+    """It has six markets, and counts no calls."""
+    with threaded("sxbet", call_limits=False) as venue:
+        yield venue

@@ -7,7 +7,7 @@ import pytest
 from tapewire.errors import ConfigurationError
 from tapewire.venues.sxbet import AsyncSXBet, SXBetClient
 from tapewire.venues.sxbet.arguments import checked_handler, checked_token_getter
-from tests.venues.sxbet.fake_sxbet import KEY
+from tests.venues.sxbet.rows import KEY
 from tests.venues.sxbet.test_sxbet_document import venue_and_client
 
 HOST = "http://127.0.0.1:1"

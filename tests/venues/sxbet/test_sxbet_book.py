@@ -15,7 +15,7 @@ from tapewire.model import ODDS_SCALE
 from tapewire.protocols.centrifugo import SeenIds
 from tapewire.venues.sxbet.book import MarketBook
 from tapewire.venues.sxbet.wire import OrderRow, Rows
-from tests.venues.sxbet.fake_sxbet import MARKET, OTHER, order_row
+from tests.venues.sxbet.rows import MARKET, OTHER, order_row
 
 HALF = ODDS_SCALE // 2
 

@@ -10,7 +10,7 @@ import pytest
 from tapewire.book import Applied, Ignored, Resync
 from tapewire.venues.sxbet.levels import LevelBook
 from tapewire.venues.sxbet.wire_v3 import BookV3Row, LevelRow
-from tests.venues.sxbet.fake_sxbet import MARKET, OTHER
+from tests.venues.sxbet.rows import MARKET, OTHER
 
 
 def book_row(

@@ -14,7 +14,7 @@ from tapewire.testing import CentrifugoPeer
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.sxbet import SXBetClient, SXBetRequestError, UnauthorizedError, UnknownMarket
 from tapewire.venues.sxbet.limits import Budgets
-from tests.venues.sxbet.fake_sxbet import KEY, MARKET, OTHER, market_row, order_row
+from tests.venues.sxbet.rows import KEY, MARKET, OTHER, market_row, order_row
 from tests.venues.sxbet.test_sxbet_document import venue_and_client
 from tests.venues.sxbet.test_sxbet_overlap import told
 

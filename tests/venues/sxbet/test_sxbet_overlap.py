@@ -9,7 +9,7 @@ from tapewire.testing import CentrifugoPeer
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.sxbet import SXBetClient
 from tapewire.venues.sxbet.overlap import OVERLAP
-from tests.venues.sxbet.fake_sxbet import KEY, MARKET, order_row
+from tests.venues.sxbet.rows import KEY, MARKET, market_row, order_row, success
 
 BOOK = f"order_book:market_{MARKET}"
 LEVELS = f"orderbook_v3:{MARKET}"
@@ -31,8 +31,9 @@ def whole(version, size):
 async def watched(venue, profile="v2", **peer):
     """The first books that a client yields, with HTTP by `venue` and a stream that is scripted."""
     network = MemoryNetwork()
+    venue.at["/markets/find"] = success([market_row(1) | {"marketHash": MARKET}])
     async with CentrifugoPeer(network, **peer) as stream:
-        client = SXBetClient(host=venue.host, api_key=KEY, profile=profile, connector=network)
+        client = SXBetClient(host=venue.url, api_key=KEY, profile=profile, connector=network)
 
         async def first_live():
             async with aclosing(client.watch_order_book(MARKET)) as books:
@@ -48,7 +49,9 @@ async def watched(venue, profile="v2", **peer):
 
 
 async def test_what_a_lagging_snapshot_does_not_know_yet_comes_from_history(venue):
-    venue.orders = [order_row(1), order_row(2, totalBetSize="60000000")]  # as it was some moments ago
+    venue.at["/orders"] = success(
+        [order_row(1), order_row(2, totalBetSize="60000000")]
+    )  # as it was some moments ago
     async with watched(venue) as (stream, look):
         stream.publish(BOOK, told(2, 10, totalBetSize="60000000"), tags={"messageId": "a"})
         stream.publish(
@@ -62,7 +65,7 @@ async def test_what_a_lagging_snapshot_does_not_know_yet_comes_from_history(venu
 
 
 async def test_a_snapshot_that_does_not_lag_is_what_it_is(venue):
-    venue.orders = [order_row(3, totalBetSize="70000000")]
+    venue.at["/orders"] = success([order_row(3, totalBetSize="70000000")])
     async with watched(venue) as (stream, look):
         stream.publish(BOOK, told(2, 10, totalBetSize="60000000"))
         stream.publish(BOOK, told(2, 20, totalBetSize="60000000", orderStatus="INACTIVE"))
@@ -81,7 +84,7 @@ async def test_no_more_is_asked_for_than_a_lag_can_be(venue):
 
 @pytest.mark.parametrize("spoil", ["refused", "unreadable", "without history", "nothing published"])
 async def test_where_there_is_no_overlap_the_snapshot_stands_alone(venue, spoil):
-    venue.orders = [order_row(1)]
+    venue.at["/orders"] = success([order_row(1)])
     async with watched(venue) as (stream, look):
         if spoil == "without history":
             stream.without_history(BOOK)
@@ -95,7 +98,7 @@ async def test_where_there_is_no_overlap_the_snapshot_stands_alone(venue, spoil)
 
 
 async def test_a_whole_book_that_lags_is_replaced_by_a_later_one_of_the_history(venue):
-    venue.books = {MARKET: whole(5, 10)}
+    venue.at["/orderbook-v3/snapshot"] = success(whole(5, 10))
     async with watched(venue, profile="v3") as (stream, look):
         stream.publish(LEVELS, whole(4, 9))
         stream.publish(LEVELS, whole(6, 11))
@@ -103,7 +106,7 @@ async def test_a_whole_book_that_lags_is_replaced_by_a_later_one_of_the_history(
 
 
 async def test_a_whole_book_that_does_not_lag_is_replaced_by_nothing(venue):
-    venue.books = {MARKET: whole(7, 12)}
+    venue.at["/orderbook-v3/snapshot"] = success(whole(7, 12))
     async with watched(venue, profile="v3") as (stream, look):
         stream.publish(LEVELS, whole(6, 11))
         assert await look() == [12]

@@ -18,7 +18,7 @@ from tapewire.venues.sxbet.errors import (
 )
 from tapewire.venues.sxbet.seeding import SeedBatcher
 from tapewire.venues.sxbet.wire import OrderRow
-from tests.venues.sxbet.fake_sxbet import order_row
+from tests.venues.sxbet.rows import order_row
 
 
 class Fetcher:

@@ -35,7 +35,7 @@ from tapewire.venues.sxbet.translate import (
 )
 from tapewire.venues.sxbet.wire import BestOddsRow, MarketRow, OrderRow, TradeRow
 from tapewire.venues.sxbet.wire_v3 import LevelRow, TradeV3Row
-from tests.venues.sxbet.fake_sxbet import MARKET, order_row
+from tests.venues.sxbet.rows import MARKET, order_row
 
 NOW = 1_773_000_000_000_000_000
 all_odds = st.integers(min_value=1, max_value=ODDS_SCALE - 1)

@@ -8,7 +8,7 @@ import pytest
 from tapewire.marks import is_mark
 from tapewire.venues.sxbet import SXBetClient
 from tapewire.venues.sxbet.errors import NotConnected, SXBetInvalidParameter, UnknownMarket
-from tests.venues.sxbet.fake_sxbet import KEY, MARKET
+from tests.venues.sxbet.rows import KEY, MARKET
 from tests.venues.sxbet.test_sxbet_client import client_of, played, until
 
 
@@ -138,7 +138,7 @@ async def test_the_orders_of_one_maker_are_watched_by_its_address():
 
 @pytest.mark.parametrize("wrong", ["0xabc", "", "0x" + "g" * 64, "a1" * 32, 5, None, b"0x" + b"a" * 64])
 async def test_what_is_no_market_hash_is_named_before_anything_is_asked(venue, wrong):
-    client = SXBetClient(host=venue.host, api_key=KEY)
+    client = SXBetClient(host=venue.url, api_key=KEY)
     with pytest.raises(SXBetInvalidParameter, match=r"market_hash=.*0x and 64 hex digits"):
         client.watch_order_book(wrong)
     assert not venue.requests
@@ -147,7 +147,7 @@ async def test_what_is_no_market_hash_is_named_before_anything_is_asked(venue, w
 
 @pytest.mark.parametrize("wrong", ["", "0x12", MARKET, 5])
 async def test_what_is_no_address_is_named_before_anything_is_asked(venue, wrong):
-    client = SXBetClient(host=venue.host, api_key=KEY)
+    client = SXBetClient(host=venue.url, api_key=KEY)
     with pytest.raises(SXBetInvalidParameter, match=r"maker=.*0x and 40 hex digits"):
         client.watch_active_orders(wrong)
     await client.disconnect()
@@ -155,7 +155,7 @@ async def test_what_is_no_address_is_named_before_anything_is_asked(venue, wrong
 
 @pytest.mark.parametrize("verb", ["watch_order_book", "watch_trades", "watch_active_orders"])
 async def test_watching_with_a_client_that_was_never_connected_says_what_to_do(venue, verb):
-    client = SXBetClient(host=venue.host, api_key=KEY)
+    client = SXBetClient(host=venue.url, api_key=KEY)
     given = {"watch_order_book": [MARKET], "watch_active_orders": [MARKET[:42]]}.get(verb, [])
     with pytest.raises(NotConnected, match=r"async with SXBetClient.*await client.connect\(\)"):
         await anext(getattr(client, verb)(*given))

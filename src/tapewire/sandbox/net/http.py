@@ -23,8 +23,8 @@ __all__ = [
     "is_loopback_origin",
 ]
 
-MAX_HEAD = 16 * 1024
-"""Bytes of a request line and its headers."""
+MAX_HEAD = 80 * 1024
+"""Bytes of a request line and its headers: some venues take a thousand markets, of 66 characters each, in one request."""
 
 MAX_BODY = 64 * 1024
 """Bytes of a request's body."""
