@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 MAX_HEAD = 80 * 1024
-"""Bytes of a request line and its headers: some venues take a thousand markets, of 66 characters each, in one request."""
+"""Bytes of a request line and its headers: some venues take a thousand markets, 66 characters each, in one request."""
 
 MAX_BODY = 64 * 1024
 """Bytes of a request's body."""
