@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tapewire.retry import NO_RETRY
-from tapewire.venues.kit.answers import UnreadableAnswer
+from tapewire.venues.kit.errors import UnreadableAnswer
 from tapewire.venues.sxbet import AsyncSXBet, SXBetAnswerError, SXBetServerError, TokenUnavailable
 from tapewire.venues.sxbet.answers import Listed
 from tapewire.venues.sxbet.limits import Budgets

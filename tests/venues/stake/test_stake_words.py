@@ -23,7 +23,7 @@ from tapewire.venues.stake import (
     ValidationError,
 )
 from tapewire.venues.stake.channels import operations_of, selector_of
-from tapewire.venues.stake.errors import ERRORS, of_graphql_errors, of_http_error
+from tapewire.venues.stake.errors import ERRORS
 from tapewire.venues.stake.message import data_of, exact, message_of
 from tapewire.venues.stake.operations import QUERIES
 from tapewire.venues.stake.protocol import PageFrame
@@ -144,7 +144,7 @@ def test_a_graphql_result_has_the_same_shape_and_one_without_data_is_none():
 )
 def test_an_http_failure_becomes_an_error_of_its_kind(status, kind):
     body = b'{"errors":[{"message":"told"}]}'
-    error = of_http_error(
+    error = ERRORS.of_http(
         HttpError(
             "POST", "https://stake.com/_api/graphql", status=status, detail="no", retry_after=7, body=body
         )
@@ -170,7 +170,7 @@ def test_an_http_failure_becomes_an_error_of_its_kind(status, kind):
     ],
 )
 def test_a_graphql_error_becomes_an_error_of_its_kind(message, code, kind):
-    error = of_graphql_errors([{"message": message, "extensions": {"code": code}}], 200)
+    error = ERRORS.of_graphql([{"message": message, "extensions": {"code": code}}], status=200)
     assert type(error) is kind
     assert error.message == f"GraphQL errors: {message}"
     assert error.errors[0]["message"] == message
@@ -181,7 +181,7 @@ PAGE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head></html
 
 @pytest.mark.parametrize(("status", "kind"), [(403, AccessDeniedError), (503, ServerError)])
 def test_a_web_page_in_place_of_an_answer_is_said_to_be_one(status, kind):
-    error = of_http_error(HttpError("POST", "https://h/_api/graphql", status=status, detail="no", body=PAGE))
+    error = ERRORS.of_http(HttpError("POST", "https://h/_api/graphql", status=status, detail="no", body=PAGE))
     assert type(error) is kind
     assert "it answered with a web page, not with JSON" in error.message
     assert "Just a moment" not in error.message
@@ -190,7 +190,9 @@ def test_a_web_page_in_place_of_an_answer_is_said_to_be_one(status, kind):
 
 def test_a_token_that_the_venue_repeats_is_masked():
     token = Secret("0123456789abcdef-of-mine")
-    error = of_graphql_errors([{"message": f"invalid session {token.reveal()}", "path": ["user"]}], 200)
+    error = ERRORS.of_graphql(
+        [{"message": f"invalid session {token.reveal()}", "path": ["user"]}], status=200
+    )
     assert "of-mine" not in f"{error!r} {vars(error)}"
     assert error.errors == [{"message": "invalid session ***", "path": ["user"]}]
 
@@ -201,7 +203,7 @@ def test_a_number_beyond_all_bounds_is_an_error_of_its_kind():
 
 
 def test_odd_errors_are_taken_as_they_are():
-    assert of_graphql_errors("words", 200).errors == [{"message": "words"}]
+    assert ERRORS.of_graphql("words", status=200).errors == [{"message": "words"}]
 
 
 def test_an_argument_error_is_also_a_configuration_error():

@@ -202,7 +202,7 @@ def test_a_lost_order_is_never_resent_and_says_how_to_look_it_up(make: Any, venu
 def test_a_server_fault_leaves_an_order_in_doubt_but_a_query_is_repeated(make: Any, venue: Venue) -> None:
     call = make()
     venue.sandbox.answers = [(503, {}, b"busy")]
-    with pytest.raises(STXServerException, match="may have been placed") as doubt:
+    with pytest.raises(STXServerException, match="may have been carried out") as doubt:
         call("place_order", **venue.order)
     assert (doubt.value.outcome_unknown, doubt.value.status_code, venue.orders) == (True, 503, [])
     venue.sandbox.answers = [(503, {}, b""), HANG_UP]
@@ -267,7 +267,7 @@ def test_an_order_answered_with_errors_beside_data_is_in_doubt(make: Any, venue:
     venue.sandbox.answers = [
         (200, {}, b'{"data": {"confirmOrder": {"order": null}}, "errors": [{"message": "field"}]}')
     ]
-    with pytest.raises(STXServerException, match="may have been placed"):
+    with pytest.raises(STXServerException, match="may have been carried out"):
         call("place_order", **venue.order)
 
 

@@ -28,18 +28,16 @@ import msgspec
 from ...errors import TapewireError
 from ...model.fields import InvalidField
 from ...secrets import shown
+from .errors import AnswerFault, is_page
 from .fields import Kind, exact_json
 
 __all__ = [
-    "AnswerFault",
     "Maybe",
     "PageTurner",
     "Shape",
     "Unreadable",
-    "UnreadableAnswer",
     "anything",
     "graphql_result",
-    "is_page",
     "read_json",
     "read_shape",
     "read_typed",
@@ -77,36 +75,6 @@ class Unreadable(TapewireError, ValueError):
         self.expected = expected
         self.found = found
         super().__init__(f"{path or 'the answer'} should be {expected}, and is {found}")
-
-
-class AnswerFault(msgspec.Struct, frozen=True):
-    """What was wrong with an answer.
-
-    `excerpt` is how the answer begins: bounded, without secrets, and empty where it may hold one.
-    """
-
-    operation: str
-    path: str
-    expected: str
-    found: str
-    excerpt: str = ""
-
-    def __str__(self) -> str:
-        told = f"{self.path or 'it'} should be {self.expected}, and is {self.found}"
-        began = f"; it begins {self.excerpt}" if self.excerpt else ""
-        return f"the answer to {self.operation} cannot be read: {told}{began}"
-
-
-class UnreadableAnswer(TapewireError):
-    """The venue answered, and not with what the operation answers: `fault` says where. Each venue has its own class.
-
-    `sent` is true: the request reached the venue. `outcome_unknown` is true where it was to change something: look up
-    what became of it before you repeat it.
-    """
-
-    fault: AnswerFault
-    outcome_unknown: bool = False
-    sent: bool = True
 
 
 @contextmanager
@@ -193,11 +161,6 @@ def graphql_result(answer: Any) -> tuple[Any, Any]:
     if not isinstance(answer, dict):
         raise Unreadable("", "a GraphQL result", _described(answer))
     return answer.get("errors") or None, answer.get("data")
-
-
-def is_page(body: bytes) -> bool:
-    """True for HTML: what stands before a site says so in a page, whatever was asked."""
-    return body[:256].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _no_json(body: bytes) -> str:

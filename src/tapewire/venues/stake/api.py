@@ -19,10 +19,11 @@ from ...retry import RetryPolicy
 from ...secrets import Secret, redact_url
 from ...transport.http import HttpClient, Reply, Request
 from ...transport.limiter import RateLimiter
-from ..kit.answers import AnswerFault, Unreadable, graphql_result, read_json, read_shape, reading
+from ..kit.answers import Unreadable, graphql_result, read_json, read_shape, reading
 from ..kit.dialing import HttpDialing, dialer_of
+from ..kit.errors import AnswerFault
 from ..kit.settings import Announcement, Setting, Sources, number
-from .errors import ERRORS, AnswerError, ArgumentError, of_graphql_errors, of_http_error
+from .errors import ERRORS, AnswerError, ArgumentError
 from .headers import session_headers, token_of, with_own
 from .message import with_amounts
 from .operations import QUERIES
@@ -239,7 +240,7 @@ class StakeAPI:
                 "POST", GRAPHQL_PATH, body=body, headers=headers, idempotent=is_query
             )
         except HttpError as error:
-            failure = of_http_error(error)
+            failure = ERRORS.of_http(error)
         else:
             return _read(reply, operation_name or "a document", read, changes=not is_query)
         raise failure  # outside, so that it carries no request with it
@@ -259,7 +260,7 @@ def _read(reply: Reply, operation: str, read: Callable[[dict[str, Any]], T], *, 
     with reading(operation, reply.body, refuse):
         errors, data = graphql_result(read_json(reply.body))
         if errors is not None:
-            raise of_graphql_errors(errors, reply.status)
+            raise ERRORS.of_graphql(errors, status=reply.status)
         read_shape({"data": data}, {"data": {}})
         try:
             return read(with_amounts(data))

@@ -13,7 +13,7 @@ from ...secrets import Secret
 from ...session.options import SessionOptions
 from ...transport.base import Endpoint
 from ..kit.dialing import Dialer
-from .errors import ArgumentError, of_graphql_errors
+from .errors import ERRORS, ArgumentError
 from .headers import with_own
 from .protocol import PageClient
 from .protocol_graphql import StakeGraphQLClient
@@ -49,7 +49,7 @@ def protocol_of(
         init_payload=payload,
         ping_interval=options.ping_interval,
         ping_timeout=options.ping_timeout,
-        retryable=lambda errors: of_graphql_errors(errors, 200).retryable,
+        retryable=lambda errors: ERRORS.of_graphql(errors, status=200).retryable,
     )
 
 

@@ -24,7 +24,7 @@ from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.settings import Announcement
 from . import operations
 from .config import resolve
-from .errors import ERRORS, STXException, STXInvalidParameterException, STXTransportException, of_http_error
+from .errors import ERRORS, STXInvalidParameterException, STXTransportException
 from .http import read, to_call
 from .operations import Operation
 from .records import snake
@@ -341,9 +341,9 @@ class AsyncSTX(_Client):
         await self.aclose()
 
 
-def _meaning(error: HttpError, operation: Operation[Any]) -> STXException:
+def _meaning(error: HttpError, operation: Operation[Any]) -> Exception:
     lookup = "" if operation.idempotent else operation.lookup
-    return of_http_error(error, signing_in=operation.signing_in, lookup=lookup)
+    return ERRORS.of_http(error, signing_in=operation.signing_in, lookup=lookup)
 
 
 def _waited_too_long() -> STXTransportException:

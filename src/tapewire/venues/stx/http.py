@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 from ...secrets import Secret
 from ...transport.http import CallOptions, Method, Reply
-from ..kit.answers import AnswerFault, graphql_result, read_json, read_shape, reading
-from .errors import STXAnswerException, STXException, as_error_list, of_graphql_errors
+from ..kit.answers import graphql_result, read_json, read_shape, reading
+from ..kit.errors import AnswerFault
+from .errors import ERRORS, STXAnswerException, STXException
 from .operations import Operation
 from .records import document
 from .url import GRAPHQL_PATH, VERSION_PATH
@@ -50,8 +51,8 @@ def read(operation: Operation[T], reply: Reply) -> T:
             return operation.read(read_shape(answer, {operation.field: operation.shape})[operation.field])
         errors, data = graphql_result(answer)
         if errors is not None:
-            raise of_graphql_errors(
-                as_error_list(errors),
+            raise ERRORS.of_graphql(
+                errors,
                 status=reply.status,
                 request_id=request_id,
                 signing_in=operation.signing_in,

@@ -16,7 +16,8 @@ import msgspec
 
 from ...errors import UndecodableFrame
 from ...transport.http import Reply
-from ..kit.answers import AnswerFault, Unreadable, read_typed, reading
+from ..kit.answers import Unreadable, read_typed, reading
+from ..kit.errors import AnswerFault
 from .errors import ERRORS, SXBetAnswerError
 from .wire import no_number_in, read_rows
 

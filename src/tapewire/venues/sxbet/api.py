@@ -36,8 +36,6 @@ from .errors import (
     SXBetRequestError,
     TokenUnavailable,
     UnauthorizedError,
-    of_failure,
-    of_http_error,
     of_token_error,
 )
 from .limits import Budget, Budgets, budgets_for
@@ -353,7 +351,7 @@ class AsyncSXBet:
                 self._budgets.hold(budget, self._clock.monotonic(), wait)
             pause = retry_delay(policy or self._policy, attempts, failure, idempotent=True, max_wait=MAX_WAIT)
             if pause is None:
-                raise of_http_error(failure)
+                raise ERRORS.of_http(failure)
             await asyncio.sleep(pause)
 
     async def _data(self, budget: Budget, path: str, query: Mapping[str, str]) -> Answer:
@@ -363,7 +361,12 @@ class AsyncSXBet:
         envelope = answer.envelope()
         if envelope.status != "success":
             said = envelope.message if isinstance(envelope.message, str) else str(envelope.message)
-            raise of_failure(f"GET {path}: {envelope.status[:40]}", status=400, code=said[:200])
+            raise ERRORS.made(
+                SXBetRequestError,
+                f"GET {path}: {envelope.status[:40]}: {said[:200]}",
+                status=400,
+                code=said[:200],
+            )
         return answer
 
     async def _pages(

@@ -20,17 +20,10 @@ All are TapewireErrors too. No text holds a key, a token or a query. `Unauthoriz
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-import msgspec
-
 from ...errors import (
-    ConfigurationError,
     ConnectionFailure,
     CredentialsError,
     CredentialsRefused,
-    HttpError,
     RequestError,
     RequestRefused,
     SessionClosed,
@@ -38,9 +31,16 @@ from ...errors import (
     TapewireError,
     UndecodableFrame,
 )
-from ...secrets import redact
-from ..kit.answers import AnswerFault, UnreadableAnswer
-from ..kit.errors import ErrorMap
+from ..kit.errors import (
+    ErrorMap,
+    Invalid,
+    RateLimited,
+    Said,
+    Unfinished,
+    UnreadableAnswer,
+    VenueError,
+    said_in,
+)
 
 __all__ = [
     "ERRORS",
@@ -55,29 +55,16 @@ __all__ = [
     "TokenUnavailable",
     "UnauthorizedError",
     "UnknownMarket",
-    "of_failure",
-    "of_http_error",
     "of_token_error",
 ]
 
 
-class SXBetError(TapewireError):
+class SXBetError(VenueError):
     """The root of everything that this package raises on purpose."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        code: str = "",
-        request_id: str | None = None,
-    ) -> None:
-        # Not super(): the tapewire parents beside us want arguments of their own.
-        Exception.__init__(self, message)
-        self.message = message
-        self.status = status
-        self.code = code
-        self.request_id = request_id
+    status: int | None = None
+    code: str = ""
+    request_id: str | None = None
 
 
 class UnauthorizedError(SXBetError, CredentialsRefused):
@@ -87,30 +74,21 @@ class UnauthorizedError(SXBetError, CredentialsRefused):
     """
 
     def __init__(self, message: str = "unauthorized", **facts: object) -> None:
-        SXBetError.__init__(self, message, **facts)  # type: ignore[arg-type]
+        SXBetError.__init__(self, message, **facts)
 
 
 class TokenUnavailable(SXBetError, CredentialsError):
     """No realtime token could be had this time. It is asked for again, with backoff; `retry_after` is a floor."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None, **facts: object) -> None:
-        SXBetError.__init__(self, message, **facts)  # type: ignore[arg-type]
-        self.retry_after = retry_after
+    retry_after: float | None = None
 
 
 class SXBetRequestError(SXBetError):
     """The venue did not take the request as it is; `code` is its word for why."""
 
 
-class SXBetInvalidParameter(SXBetRequestError, ConfigurationError):
+class SXBetInvalidParameter(Invalid, SXBetRequestError):
     """An argument is wrong; nothing was sent. The text names it and what is allowed."""
-
-    def __init__(self, argument: str, value: object, allowed: Iterable[object] | str) -> None:
-        ConfigurationError.__init__(self, argument, value, allowed)
-        self.message: str = str(self)
-        self.status: None = None
-        self.code = ""
-        self.request_id: None = None
 
 
 class UnknownMarket(SXBetRequestError):
@@ -130,88 +108,42 @@ class NotConnected(SXBetError, ConnectionFailure):
         )
 
 
-class SXBetRateLimitError(SXBetError):
+class SXBetRateLimitError(RateLimited, SXBetError):
     """Too many calls. Wait `retry_after` seconds (0.0 where the venue named no time)."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None, **facts: object) -> None:
-        super().__init__(message, **facts)  # type: ignore[arg-type]
-        self.retry_after: float = retry_after or 0.0
 
-    @property
-    def retryable(self) -> bool:
-        return True
-
-
-class SXBetServerError(SXBetError):
+class SXBetServerError(Unfinished, SXBetError):
     """The venue failed."""
 
-    @property
-    def retryable(self) -> bool:
-        return True
 
-
-class SXBetAnswerError(SXBetServerError, UnreadableAnswer):
+class SXBetAnswerError(UnreadableAnswer, SXBetServerError):
     """The venue answered, and not with what was asked for: `fault` says where and what came instead."""
 
-    def __init__(self, fault: AnswerFault, **facts: object) -> None:
-        super().__init__(redact(str(fault)), **facts)  # type: ignore[arg-type]
-        self.fault = fault
 
-
-class SXBetTransportError(SXBetError):
+class SXBetTransportError(Unfinished, SXBetError):
     """No answer came. `sent` is False only where the request provably never left.
 
     `final`: for a reason that time does not heal, such as a certificate that is not trusted.
     """
 
-    def __init__(self, message: str, *, sent: bool = True, final: bool = False, **facts: object) -> None:
-        super().__init__(message, **facts)  # type: ignore[arg-type]
-        self.sent = sent
-        self.final = final
 
-    @property
-    def retryable(self) -> bool:
-        return not self.final
-
-
-class _Told(msgspec.Struct):
-    """The two shapes of an error body: V2 `{"status", "message"}`, V3 `{"error", "message", "statusCode"}`."""
-
-    message: str | list[str] | None = None
-    error: str | None = None
-    error_code: str | None = msgspec.field(name="errorCode", default=None)
-
-
-_READ_TOLD = msgspec.json.Decoder(_Told).decode
-
-
-def code_in(body: bytes) -> str:
-    """The venue's own word in an error body: `BAD_AUTH`. Empty where there is none that can be read."""
-    try:
-        told = _READ_TOLD(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    said = "; ".join(told.message[:5]) if isinstance(told.message, list) else told.message
-    return redact(told.error_code or said or told.error or "")[:200]
-
-
-def _facts(error: TapewireError, status: int | None) -> dict[str, Any]:
-    code = getattr(error, "code", None)
-    facts: dict[str, Any] = {"status": status, "request_id": None, "code": "" if code is None else code}
-    facts |= {"sent": bool(getattr(error, "sent", False)), "final": not error.retryable}
-    if status == 429:
-        facts["retry_after"] = getattr(error, "retry_after", None) or 0.0
-    elif isinstance(error, CredentialsError):
-        facts["retry_after"] = getattr(error, "retry_after", None)
-    return facts
+def _said(body: bytes) -> Said:
+    """V2 says `{"status", "message"}`, V3 `{"error", "message", "statusCode"}`; words count as a code."""
+    said = said_in(body)
+    code = (said.code or said.text)[:200]
+    return Said(code, code)
 
 
 ERRORS = ErrorMap(
     root=SXBetError,
     refuse=SXBetInvalidParameter,
+    unanswered=SXBetTransportError,
+    rejected=SXBetRequestError,
     by_status={
         401: UnauthorizedError,
         403: UnauthorizedError,
+        408: SXBetServerError,
+        425: SXBetServerError,
         429: SXBetRateLimitError,
         500: SXBetServerError,
     },
@@ -226,59 +158,21 @@ ERRORS = ErrorMap(
         ConnectionFailure: SXBetTransportError,
         UndecodableFrame: SXBetServerError,
     },
-    facts=_facts,
+    said=_said,
 )
-"""What the engine's errors are as the venue's own."""
+"""What failures of HTTP and the engine's errors are as the venue's own."""
 
 
-def of_http_error(error: HttpError) -> SXBetError:
-    """The exception for a call that failed.
-
-    Its text has no colon behind the address: a path that ends in `api-key` would take the next word for a key, and
-    the redaction of logs that word with it.
-    """
-    failed = f"answered HTTP {error.status}" if error.status else "failed"
-    return of_failure(
-        f"{error.method} {error.url} {failed}: {error.detail}",
-        status=error.status,
-        code=code_in(error.body),
-        retry_after=error.retry_after,
-        sent=error.sent,
-        final=error.final,
-        request_id=error.request_id,
-    )
-
-
-def of_failure(
-    text: str,
-    *,
-    status: int | None,
-    code: str = "",
-    retry_after: float | None = None,
-    sent: bool = True,
-    final: bool = False,
-    request_id: str | None = None,
-) -> SXBetError:
-    """The exception that a status and the venue's own word amount to."""
-    message = redact(f"{text}: {code}" if code else text)
-    if status is None:
-        return SXBetTransportError(message, sent=sent, final=final, request_id=request_id)
-    if status in (401, 403):
-        return UnauthorizedError(message, status=status, code=code, request_id=request_id)
-    if status == 429:
-        return SXBetRateLimitError(
-            message, retry_after=retry_after, status=status, code=code, request_id=request_id
-        )
-    kind = SXBetRequestError if 400 <= status < 500 and status not in (408, 425) else SXBetServerError
-    return kind(message, status=status, code=code, request_id=request_id)
-
-
-def of_token_error(error: SXBetError) -> SXBetError:
+def of_token_error(error: TapewireError) -> TapewireError:
     """What a failed call means for a realtime token: 401 and 403 are final, as is what time does not heal.
 
     Everything else is tried again.
     """
-    if isinstance(error, UnauthorizedError) or getattr(error, "final", False):
+    if (
+        not isinstance(error, SXBetError)
+        or isinstance(error, UnauthorizedError)
+        or getattr(error, "final", False)
+    ):
         return error
     return TokenUnavailable(
         f"the realtime token could not be had; {error.message}",

@@ -16,7 +16,7 @@ import msgspec
 from ...model.fields import InvalidField
 from ..kit.answers import Unreadable, anything, read_json, read_shape
 from ..kit.fields import flag, identifier, number, sequence, text, time_ms
-from .errors import of_code
+from .errors import ERRORS
 from .fields import FieldMap, lower, per_cent, seconds, symbol, taker_side
 from .message import order_status
 from .wire import Side
@@ -135,13 +135,18 @@ def unwrapped(body: bytes, what: str, status: int) -> Any:
         return answer
     if "success" in answer and not flag(answer["success"], "success"):
         code, said = str(answer.get("errorCode") or ""), str(answer.get("errorMessage") or "refused")
-        raise of_code(code, f"{what}: {said}", status=status)
+        raise refusal(code, f"{what}: {said}", status)
     if "code" in answer and ("msg" in answer or "data" in answer):
         code = text(answer["code"], "code")
         if code not in _FINE:
-            raise of_code(code, f"{what}: {answer.get('msg') or 'refused'}", status=status)
+            raise refusal(code, f"{what}: {answer.get('msg') or 'refused'}", status)
         return answer.get("data", answer)
     return answer
+
+
+def refusal(code: str, said: str, status: int) -> Exception:
+    """The venue's own code as an exception."""
+    return ERRORS.made(ERRORS.kind_of_answer(status, code or "refused"), said[:400], status=status, code=code)
 
 
 # --- markets --------------------------------------------------------------------------------------------------------

@@ -58,7 +58,6 @@ from .errors import (
     WEEXNetworkError,
     WEEXParseError,
     WEEXSystemError,
-    of_http_error,
 )
 from .limits import weight_of
 from .signing import USER_AGENT, VenueTime, signed_headers
@@ -363,7 +362,7 @@ class WeexAsyncClient:
             headers = signed_headers(self.config, self.time.now_ms(), method, target, body)
         if method != "GET":
             headers["Content-Type"] = "application/json"
-        failure: WEEXError
+        failure: Exception
         try:
             reply = await self._http.request(
                 method, PREFIX + path, query=query, headers=headers, body=body, idempotent=False
@@ -372,7 +371,7 @@ class WeexAsyncClient:
             with reading(what, reply.body, lambda fault: WEEXParseError(fault, status=reply.status)):
                 return read(unwrapped(reply.body, what, reply.status))
         except HttpError as error:
-            failure = of_http_error(error)
+            failure = ERRORS.of_http(error)
             if error.status == 429:
                 held = BAN_SECONDS if error.retry_after is None else min(error.retry_after, MAX_RETRY_AFTER)
                 self._weight.hold(self._clock.monotonic(), held)
