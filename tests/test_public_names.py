@@ -102,9 +102,9 @@ NAMES = {
         default_connector
     """,
     "tapewire.venues.kit": """
-        Announcement Body ChannelSpec Dialer EITHER ErrorMap HTTP HomeLoop HttpDialing Rank Refuse SOCKET
-        Setting SettingSpec SocketDialing SocketWords Sources VenueSocket VenueSpec address dialer_of
-        exact_json number secret
+        Announcement Body ChannelSpec Dialer EITHER ErrorMap HTTP HomeLoop HttpDialing Invalid Rank
+        RateLimited Refuse SOCKET Setting SettingSpec SocketDialing SocketWords Sources Unfinished
+        UnreadableAnswer VenueError VenueSocket VenueSpec address dialer_of exact_json number secret
     """,
     "tapewire.venues.stake": """
         AccessDeniedError AnswerError ArgumentError AuthManager AuthenticationError GameNotFoundError

@@ -5,7 +5,7 @@ Here is what the author of a venue's realtime class needs; docs/new-venue.md say
 
 from .connection import Body, HomeLoop
 from .dialing import Dialer, HttpDialing, SocketDialing, dialer_of
-from .errors import ErrorMap
+from .errors import ErrorMap, Invalid, RateLimited, Unfinished, UnreadableAnswer, VenueError
 from .fields import exact_json
 from .settings import (
     EITHER,
@@ -35,13 +35,18 @@ __all__ = [
     "ErrorMap",
     "HomeLoop",
     "HttpDialing",
+    "Invalid",
     "Rank",
+    "RateLimited",
     "Refuse",
     "Setting",
     "SettingSpec",
     "SocketDialing",
     "SocketWords",
     "Sources",
+    "Unfinished",
+    "UnreadableAnswer",
+    "VenueError",
     "VenueSocket",
     "VenueSpec",
     "address",

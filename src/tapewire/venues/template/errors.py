@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tapewire.errors import ConfigurationError, CredentialsError, TapewireError
-from tapewire.venues.kit import ErrorMap
+from tapewire.errors import CredentialsError
+from tapewire.venues.kit import ErrorMap, Invalid, VenueError
 
 __all__ = ["ERRORS", "TemplateArgumentError", "TemplateError", "TemplateLoginError"]
 
 
-class TemplateError(TapewireError):
+class TemplateError(VenueError):
     """The root of what this venue's classes raise on purpose."""
 
 
@@ -16,7 +16,7 @@ class TemplateLoginError(TemplateError):
     """The venue does not take the token: get another one."""
 
 
-class TemplateArgumentError(TemplateError, ConfigurationError):
+class TemplateArgumentError(Invalid, TemplateError):
     """An argument is wrong; nothing was sent. The text names it and what is allowed."""
 
 
