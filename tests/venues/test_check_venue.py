@@ -48,7 +48,7 @@ async def test_each_venue_keeps_every_duty(venue: Any, duty: VenueDuty) -> None:
     check = VenueCheck(venue, venue.face)
     await duty(check)
     if check.met:
-        assert check.met >= MET_BY_ALL
+        assert check.met >= MET_BY_ALL - venue.absent.keys()
 
 
 def test_each_venue_is_held_to_them() -> None:

@@ -15,7 +15,7 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
 
     `cut`: the line is reset, and things happen that it does not carry, before or after the fault is ordered. `breaks`:
     the client has to leave its line. `lasts`: it is lifted in the end. `needs_numbers`: only numbers show what it does.
-    `arguments`: what the client is made with.
+    `seconds`: how long it may take until it is met. `arguments`: what the client is made with.
     """
 
     params: Mapping[str, Any] = {}
@@ -25,6 +25,7 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
     breaks: bool = False
     lasts: bool = False
     needs_numbers: bool = False
+    seconds: float = 0.0
     arguments: Mapping[str, Any] = {}
 
 
@@ -44,7 +45,7 @@ PLAYS: Final[Mapping[str, Play]] = {
     "oversized": Play(params={"size": 1_100_000}, arguments={"max_size": 1_000_000}, breaks=True),
     "binary": Play(),
     "mute": Play(needs_numbers=True, lasts=True),
-    "mute_heartbeats": Play(lasts=True),
+    "mute_heartbeats": Play(lasts=True, seconds=2.0),
     "expire_tokens": _AFTER,
     "refuse_tokens": Play(params={"times": 2}, cut="after", breaks=True),
     "crash_channel": Play(of_topic=True),
@@ -66,7 +67,7 @@ PLAYS: Final[Mapping[str, Play]] = {
     "unavailable": Play(params={"status": 502, "times": 3}, cut="after", breaks=True),
     "refuse_http": _AFTER,
     "hang_http": Play(params={"seconds": 0.3}, cut="after", breaks=True),
-    "ignore_pongs": Play(of_connection=True, breaks=True),
+    "ignore_pongs": Play(of_connection=True, breaks=True, seconds=2.0),
     "skip": _MANGLES,
     "stale_snapshot": _AFTER,
     "reject_subscriptions": _AFTER,
