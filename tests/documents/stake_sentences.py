@@ -9,7 +9,7 @@ __all__ = ["SENTENCES"]
 RUNS = "tests/documents/test_stake_samples.py::test_the_sample_runs_as_written"
 LIVE = "tests/venues/stake/test_stake_live.py::"
 SOCKET = "tests/venues/stake/test_stake_socket.py::"
-ENDS = "tests/venues/stake/test_stake_socket_ends.py::"
+OUTAGE = "tests/venues/stake/test_stake_outage.py::"
 API = "tests/venues/stake/test_stake_api.py::"
 USAGE = "tests/documents/test_stake_samples.py::test_the_usage_of_the_pages_own_class_runs_on_ours"
 SITE = "about the site, not about what this project makes"
@@ -50,8 +50,8 @@ SENTENCES = [
     held(
         "A production-ready WebSocket client with reconnection:",
         RUNS,
-        SOCKET + "test_it_comes_back_after_a_loss_and_subscribes_anew",
-        SOCKET + "test_the_delay_doubles_up_to_its_bound_and_is_reset_by_success",
+        OUTAGE + "test_it_comes_back_after_a_loss_and_subscribes_anew",
+        OUTAGE + "test_the_delay_doubles_up_to_its_bound_and_is_reset_by_success",
         SOCKET + "test_a_handler_that_raises_costs_one_message_and_no_more",
     ),
     no_claim("Join the StakeAPI Community on Discord", SITE),
@@ -69,15 +69,15 @@ SENTENCES = [
     held("self.ws = None", SOCKET + "test_the_attributes_are_those_of_the_page"),
     held("self.subscriptions = []", SOCKET + "test_the_attributes_are_those_of_the_page"),
     held("self.max_reconnect_delay = 60", SOCKET + "test_the_attributes_are_those_of_the_page"),
-    held("ping_interval=30,", SOCKET + "test_a_dead_line_is_found_by_pings_after_30_and_10_seconds"),
-    held("ping_timeout=10", SOCKET + "test_a_dead_line_is_found_by_pings_after_30_and_10_seconds"),
+    held("ping_interval=30,", OUTAGE + "test_a_dead_line_is_found_by_pings_after_30_and_10_seconds"),
+    held("ping_timeout=10", OUTAGE + "test_a_dead_line_is_found_by_pings_after_30_and_10_seconds"),
     held(
         "self.reconnect_delay = 1 # Reset on successful connect",
-        SOCKET + "test_the_delay_doubles_up_to_its_bound_and_is_reset_by_success",
-        SOCKET + "test_the_delay_that_is_shown_is_the_bound_that_is_obeyed",
-        ENDS + "test_the_delays_are_those_given_before_connecting_and_begin_anew_each_time",
+        OUTAGE + "test_the_delay_doubles_up_to_its_bound_and_is_reset_by_success",
+        OUTAGE + "test_the_delay_that_is_shown_is_the_bound_that_is_obeyed",
+        OUTAGE + "test_the_delays_are_those_given_before_connecting_and_begin_anew_each_time",
     ),
-    held("# Re-subscribe to channels", SOCKET + "test_it_comes_back_after_a_loss_and_subscribes_anew"),
+    held("# Re-subscribe to channels", OUTAGE + "test_it_comes_back_after_a_loss_and_subscribes_anew"),
     held(
         "# Listen for messages", SOCKET + "test_on_message_gets_each_message_whole_also_those_of_no_channel"
     ),
@@ -85,7 +85,7 @@ SENTENCES = [
         "except websockets.exceptions.ConnectionClosed:",
         "tests/venues/stake/test_stake_faults.py::test_a_close_with_whatever_code_leads_to_a_new_connection",
     ),
-    held("# Exponential backoff", SOCKET + "test_the_delay_doubles_up_to_its_bound_and_is_reset_by_success"),
+    held("# Exponential backoff", OUTAGE + "test_the_delay_doubles_up_to_its_bound_and_is_reset_by_success"),
     held(
         "if channel not in self.subscriptions:",
         SOCKET + "test_what_was_subscribed_before_connecting_is_asked_for_once_the_line_is_up",

@@ -61,3 +61,11 @@ async def connected(ws, network):
 async def closed(ws, task):
     await ws.close()
     await task
+
+
+async def opened(ws, network):
+    """Open it; returns the venue's end."""
+    opening = asyncio.create_task(ws.open())
+    link = await network.accept()
+    await opening
+    return link

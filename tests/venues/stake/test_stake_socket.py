@@ -1,24 +1,34 @@
-"""The documented class, in virtual time against a scripted venue: what the page shows, and what the engine adds."""
+"""The documented class, in virtual time against a scripted venue: what the page shows."""
 
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
 
 import pytest
 
-from tapewire.errors import GaveUp
-from tapewire.marks import Gap
-from tapewire.retry import RetryPolicy
+from tapewire.errors import (
+    ConfigurationError,
+    RequestLost,
+)
 from tapewire.secrets import Secret
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.stake import (
     AccessDeniedError,
+    ArgumentError,
     AuthenticationError,
-    StakeMessage,
     StakeWebSocket,
 )
-from tests.venues.stake.stake_line import TOKEN, URL, Recorder, closed, connected, news, say, sent, subscribe
+from tests.venues.stake.stake_line import (
+    TOKEN,
+    URL,
+    Recorder,
+    closed,
+    connected,
+    news,
+    say,
+    sent,
+    subscribe,
+)
 
 
 def test_the_attributes_are_those_of_the_page():
@@ -100,78 +110,6 @@ async def test_by_default_a_message_is_printed(clock, capsys):
     assert capsys.readouterr().out == "Message: {'channel': 'bets', 'payload': 1}\n"
 
 
-async def test_it_comes_back_after_a_loss_and_subscribes_anew(clock, caplog):
-    network = MemoryNetwork()
-    marks = []
-    ws = Recorder(clock, network, on_mark=lambda channel, mark: marks.append((channel, type(mark))))
-    await ws.subscribe("user:balances")
-    task, link = await connected(ws, network)
-    await sent(link)
-    say(link, news("user:balances", 1))
-    await asyncio.sleep(0.1)
-    assert ws.ws is not None
-    link.close(1000)
-    await asyncio.sleep(0.1)
-    assert ws.ws is None
-    link = await network.accept()
-    assert await sent(link) == subscribe("user:balances")
-    say(link, news("user:balances", 2))
-    await asyncio.sleep(1)
-    assert [data["payload"] for data in ws.seen] == [1, 2]
-    assert marks == [("user:balances", Gap)]
-    assert ws.statistics().reconnections == 1
-    await closed(ws, task)
-
-
-async def test_the_delay_doubles_up_to_its_bound_and_is_reset_by_success(clock):
-    network = MemoryNetwork()
-    network.unreachable(times=7)
-    ws = Recorder(clock, network)
-    seen = [ws.reconnect_delay]
-    task = asyncio.create_task(ws.connect())
-    accepted = asyncio.create_task(network.accept())
-    while not accepted.done():
-        await asyncio.sleep(0.5)
-        if ws.reconnect_delay != seen[-1]:
-            seen.append(ws.reconnect_delay)
-    assert seen == [1, 2, 4, 8, 16, 32, 60, 1]
-    await closed(ws, task)
-
-
-@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
-async def test_the_delay_that_is_shown_is_the_bound_that_is_obeyed(clock, fraction):
-    """A server that accepts and drops: the page's class begins anew with each connection, and so do the waits."""
-    network = MemoryNetwork()
-    ws = Recorder(clock, network, session_options={"fraction": lambda: fraction})
-    task, link = await connected(ws, network)
-    waits = []
-    for delay in (1, 1, 1, 1, 1, 7):
-        await asyncio.sleep(0.01)
-        assert ws.reconnect_delay == 1
-        ws.reconnect_delay = delay
-        link.abort()
-        before = clock.monotonic()
-        link = await network.accept()
-        waits.append(round(clock.monotonic() - before, 2))
-    assert waits == [round(delay * fraction, 2) for delay in (1, 1, 1, 1, 1, 7)]
-    await closed(ws, task)
-
-
-async def test_a_dead_line_is_found_by_pings_after_30_and_10_seconds(clock):
-    network = MemoryNetwork()
-    ws = Recorder(clock, network)
-    task, link = await connected(ws, network)
-    await asyncio.sleep(300)
-    assert ws.statistics().connections == 1
-    link.half_open()
-    await asyncio.sleep(29)
-    assert ws.is_connected
-    await asyncio.sleep(12)
-    assert not ws.is_connected or ws.statistics().connections == 2
-    assert "ping" in ws.statistics().last_error
-    await closed(ws, task)
-
-
 async def test_a_handler_that_raises_costs_one_message_and_no_more(clock, caplog):
     class Failing(Recorder):
         async def on_message(self, data):
@@ -236,24 +174,6 @@ async def test_a_plain_function_may_stand_in_for_on_message(clock):
     await closed(ws, task)
 
 
-async def test_a_refused_channel_is_said_and_leaves_the_others_alone(clock, caplog):
-    network = MemoryNetwork()
-    errors = []
-    ws = Recorder(clock, network, on_error=lambda error, item: errors.append(str(error)))
-    await ws.subscribe("game:nope")
-    await ws.subscribe("bets")
-    task, link = await connected(ws, network)
-    await sent(link)
-    await sent(link)
-    say(link, {"type": "error", "channel": "game:nope", "message": "no such game"}, news("bets", 1))
-    await asyncio.sleep(1)
-    assert errors == ["game:nope: refused: no such game"]
-    assert ws.subscriptions == ["bets"]
-    assert not task.done()
-    assert ws.seen == [news("bets", 1)]
-    await closed(ws, task)
-
-
 async def test_account_data_that_nobody_takes_ends_connect_with_an_error(clock, caplog):
     class Stuck(Recorder):
         async def on_message(self, data):
@@ -282,47 +202,6 @@ async def test_a_refused_handshake_ends_connect_with_what_it_means(clock, status
     assert TOKEN not in caplog.text
 
 
-async def test_with_a_policy_an_outage_ends(clock, caplog):
-    network = MemoryNetwork()
-    network.unreachable(times=99)
-    ws = Recorder(clock, network, retry=RetryPolicy(max_attempts=3, initial_backoff=1))
-    with pytest.raises(GaveUp):
-        await ws.connect()
-
-
-async def test_connect_returns_when_it_is_closed_also_while_it_is_still_trying(clock):
-    network = MemoryNetwork()
-    network.hang(times=1)
-    ws = Recorder(clock, network)
-    task = asyncio.create_task(ws.connect())
-    await asyncio.sleep(1)
-    await closed(ws, task)
-    task, _ = await connected(ws, network)  # and it can be connected again
-    await closed(ws, task)
-
-
-async def test_on_message_may_close_and_nothing_more_comes(clock):
-    class Closing(Recorder):
-        async def on_message(self, data):
-            await super().on_message(data)
-            await self.close()
-
-    network = MemoryNetwork()
-    ws = Closing(clock, network)
-    await ws.subscribe("a")
-    await ws.subscribe("b")
-    task, link = await connected(ws, network)
-    await sent(link)
-    await sent(link)
-    before = asyncio.get_running_loop().time()
-    say(link, news("a", 1), news("b", 1), news("a", 2))
-    await asyncio.sleep(0.01)
-    link.close(1000)
-    await task
-    assert len(ws.seen) == 1
-    assert asyncio.get_running_loop().time() - before < 1
-
-
 async def test_the_line_sends_a_text_of_ones_own(clock):
     network = MemoryNetwork()
     ws = Recorder(clock, network)
@@ -334,42 +213,55 @@ async def test_the_line_sends_a_text_of_ones_own(clock):
     await closed(ws, task)
 
 
-async def test_connecting_a_socket_that_is_open_stays_until_it_is_closed(clock):
+def test_wrong_arguments_are_named(monkeypatch):
+    monkeypatch.delenv("STAKE_ACCESS_TOKEN", raising=False)
+    with pytest.raises(ArgumentError, match="wire"):
+        StakeWebSocket(TOKEN, wire="telegraph")
+    with pytest.raises(ArgumentError, match="access_token"):
+        StakeWebSocket()
+    with pytest.raises(ArgumentError, match="cookies"):
+        StakeWebSocket(TOKEN, cookies={"a": "b;c"})
+    monkeypatch.setenv("STAKE_ACCESS_TOKEN", "of-the-environment")
+    assert StakeWebSocket().access_token == Secret("of-the-environment")
+
+
+async def test_a_hook_for_states_of_ones_own_does_not_take_ours_away(clock, caplog):
     network = MemoryNetwork()
-    ws = Recorder(clock, network)
-    opening = asyncio.create_task(ws.open())
-    await network.accept()
-    await opening
-    tasks = [asyncio.create_task(ws.connect()) for _ in range(2)]
-    await asyncio.sleep(5)
-    assert not any(task.done() for task in tasks)
-    assert ws.statistics().connections == 1
-    await ws.close()
-    await asyncio.gather(*tasks)
+    network.refuse(401, times=5)
+    states = []
+    options = {"clock": clock, "fraction": lambda: 1.0, "on_state": states.append}
+    ws = StakeWebSocket(TOKEN, base_url=URL, connector=network, session_options=options)
+    with pytest.raises(AuthenticationError):
+        await ws.connect()
+    network.restore()
+    task, _ = await connected(ws, network)
+    await asyncio.sleep(0.1)
+    assert ws.ws is not None
+    assert states[-1] == "up"
+    await closed(ws, task)
 
 
-# The engine's shape.
+def test_session_options_are_checked_by_name():
+    async def run(**options):
+        await StakeWebSocket(TOKEN, session_options=options).connect()
+
+    for options, named in (({"nonsense": 1}, "session_options"), ({"ping_interval": 0}, "ping_interval")):
+        with pytest.raises(ArgumentError, match=named):
+            asyncio.run(run(**options))
 
 
-async def test_a_channel_can_be_iterated_with_its_marks_and_exact_numbers(clock):
+async def test_a_text_of_ones_own_is_for_the_pages_wire_only(clock):
     network = MemoryNetwork()
-    ws = Recorder(clock, network)
-    opening = asyncio.create_task(ws.__aenter__())
-    link = await network.accept()
-    await opening
-    subscription = ws.watch("game:crash")
-    assert await sent(link) == subscribe("game:crash")
-    link.send('{"channel":"game:crash","payload":{"multiplier":1.10}}')
-    first = await anext(subscription)
-    assert isinstance(first, StakeMessage)
-    assert str(first.payload["multiplier"]) == "1.10"
-    assert first.data == news("game:crash", {"multiplier": Decimal("1.10")})
+    ws = Recorder(clock, network, wire="graphql")
+    task, link = await connected(ws, network)
+    await sent(link)
+    say(link, {"type": "connection_ack"})
+    await asyncio.sleep(0.1)
+    with pytest.raises(ConfigurationError, match="subscribe with an Operation"):
+        await ws.ws.send("{}")
+    line = ws.ws
     link.abort()
-    link = await network.accept()
-    assert await sent(link) == subscribe("game:crash")
-    say(link, news("game:crash", {}))
-    assert isinstance(await anext(subscription), Gap)
-    assert (await anext(subscription)).payload == {}
-    subscription.unsubscribe()
-    assert await sent(link) == {"type": "unsubscribe", "channel": "game:crash"}
-    await ws.__aexit__()
+    await asyncio.sleep(0.1)
+    with pytest.raises(RequestLost):
+        await line.send("{}")
+    await closed(ws, task)

@@ -1,4 +1,4 @@
-"""The documented class, in virtual time against a scripted venue: what the page shows, and what the engine adds."""
+"""The live site's wire, in virtual time against a scripted venue."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import asyncio
 
 import pytest
 
-from tapewire.errors import ConnectionLost
 from tapewire.protocols.graphql_ws import Operation
-from tapewire.secrets import Secret
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.stake import (
     ArgumentError,
@@ -16,44 +14,17 @@ from tapewire.venues.stake import (
     StakeWebSocket,
 )
 from tapewire.venues.stake.channels import operations_of
-from tapewire.venues.stake.errors import ERRORS, NetworkError
 from tapewire.venues.stake.protocol_graphql import StakeGraphQLClient
-from tests.venues.stake.stake_line import TOKEN, URL, Recorder, news, say, sent
-
-
-async def connected(ws, network):
-    """Start `connect`; returns its task and the venue's end."""
-    task = asyncio.create_task(ws.connect())
-    return task, await network.accept()
-
-
-async def closed(ws, task):
-    await ws.close()
-    await task
-
-
-async def test_it_counts_as_confirmed_when_nothing_was_said_against_it(clock):
-    network = MemoryNetwork()
-    ws = Recorder(clock, network)
-    opening = asyncio.create_task(ws.open())
-    await network.accept()
-    await opening
-    loop = asyncio.get_running_loop()
-    before = loop.time()
-    await ws.watch("bets", lambda message: None).confirmed()
-    assert round(loop.time() - before, 3) == 0.25
-    await ws.close()
-
-
-async def test_what_delivery_does_not_know_is_named(clock):
-    network = MemoryNetwork()
-    ws = Recorder(clock, network)
-    with pytest.raises(ArgumentError, match="delivery"):
-        ws.watch("bets", nonsense=1)
-    await ws.close()
-
-
-# The live site's wire.
+from tests.venues.stake.stake_line import (
+    TOKEN,
+    URL,
+    Recorder,
+    closed,
+    connected,
+    news,
+    say,
+    sent,
+)
 
 
 async def test_on_graphql_the_token_goes_with_the_initialisation_and_balances_are_two_operations(clock):
@@ -118,30 +89,30 @@ async def test_on_graphql_no_token_is_needed_for_what_is_public(clock):
     await ws.close()
 
 
-@pytest.mark.parametrize("channel", ["sports:event:1", "anything"])
-async def test_a_channel_that_the_live_site_is_not_known_to_have_is_named(channel):
-    ws = StakeWebSocket(TOKEN, wire="graphql")
-    with pytest.raises(ArgumentError, match=f"channel='{channel}' is not valid.*user:balances"):
-        await ws.subscribe(channel)
-    assert ws.subscriptions == []
-
-
-@pytest.mark.parametrize("channel", ["", "*", 7, "x" * 300])
-async def test_what_is_no_channel_is_named(channel):
-    with pytest.raises(ArgumentError, match="channel"):
-        await StakeWebSocket(TOKEN).subscribe(channel)
-
-
-def test_wrong_arguments_are_named(monkeypatch):
+async def test_on_graphql_a_refusal_of_nobody_is_final_at_once(clock, caplog, monkeypatch):
     monkeypatch.delenv("STAKE_ACCESS_TOKEN", raising=False)
-    with pytest.raises(ArgumentError, match="wire"):
-        StakeWebSocket(TOKEN, wire="telegraph")
-    with pytest.raises(ArgumentError, match="access_token"):
-        StakeWebSocket()
-    with pytest.raises(ArgumentError, match="cookies"):
-        StakeWebSocket(TOKEN, cookies={"a": "b;c"})
-    monkeypatch.setenv("STAKE_ACCESS_TOKEN", "of-the-environment")
-    assert StakeWebSocket().access_token == Secret("of-the-environment")
+    network = MemoryNetwork()
+    ws = StakeWebSocket(wire="graphql", base_url=URL, connector=network, session_options={"clock": clock})
+    task, link = await connected(ws, network)
+    await sent(link)
+    link.close(4403, "Forbidden")
+    with pytest.raises(AuthenticationError, match="Forbidden"):
+        await task
+    assert network.attempts == 1
+
+
+async def test_on_graphql_pings_of_the_protocol_follow_the_sockets_times(clock):
+    network = MemoryNetwork()
+    ws = Recorder(clock, network, wire="graphql", session_options={"ping_interval": 5.0, "ping_timeout": 2.0})
+    task, link = await connected(ws, network)
+    await sent(link)
+    say(link, {"type": "connection_ack"})
+    before = asyncio.get_running_loop().time()
+    assert (await sent(link))["type"] == "ping"
+    assert asyncio.get_running_loop().time() - before == pytest.approx(5, abs=0.1)
+    await asyncio.sleep(3)
+    assert "no pong in time" in ws.statistics().last_error
+    await closed(ws, task)
 
 
 def test_an_operation_is_what_the_public_clients_send():
@@ -159,8 +130,9 @@ def test_what_is_left_is_selected_no_more():
     assert "game:dice" not in client._selectors
 
 
-def test_a_lost_connection_says_itself():
-    lost = ERRORS.mapped(ConnectionLost("gone", 1012))
-    assert isinstance(lost, ConnectionLost)
-    assert isinstance(lost, NetworkError)
-    assert not isinstance(lost, AuthenticationError)
+@pytest.mark.parametrize("channel", ["sports:event:1", "anything"])
+async def test_a_channel_that_the_live_site_is_not_known_to_have_is_named(channel):
+    ws = StakeWebSocket(TOKEN, wire="graphql")
+    with pytest.raises(ArgumentError, match=f"channel='{channel}' is not valid.*user:balances"):
+        await ws.subscribe(channel)
+    assert ws.subscriptions == []
