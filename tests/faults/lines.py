@@ -24,7 +24,8 @@ from tapewire.venues.stake import StakeAPI, StakeWebSocket
 from tapewire.venues.stx import AsyncSTX, STXWebSocket, User
 from tapewire.venues.sxbet import SXBetClient
 from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
-from tests.faults.played import ACCOUNT, OPTIONS, QUICK, until
+from tests.faults.played import ACCOUNT, OPTIONS, QUICK
+from tests.waiting import until
 
 CALLS = RetryPolicy(4, 0.02, 0.1)
 MOST_STEPS = 2000

@@ -6,8 +6,7 @@ stream can be compared. Nothing sleeps for a fixed time: what is waited for has 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,8 +15,8 @@ from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox, digest_of
 from tapewire.session.subscription import Subscription
 from tapewire.venues.stx import AsyncSTX, ChannelMessage, Channels, STXWebSocket, User
+from tests.waiting import until
 
-DEADLINE = 8.0
 QUICK = RetryPolicy(None, 0.05, 0.2)
 OPTIONS = {
     "ping_interval": 0.3,
@@ -28,15 +27,6 @@ OPTIONS = {
 }
 ACCOUNT = {"email": "ann@example.com", "password": "correct horse"}
 TOPIC = "markets"
-
-
-async def until(condition: Callable[[], Any], what: str = "") -> None:
-    """Wait until `condition()` holds; fails at the deadline, naming it."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + DEADLINE
-    while not condition():
-        assert loop.time() < deadline, f"not within {DEADLINE:g} s: {what or condition}"
-        await asyncio.sleep(0.005)
 
 
 def make_socket(sandbox: Sandbox, options: dict[str, Any] | None = None, **fields: Any) -> STXWebSocket:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tapewire.testing import VirtualClock
-from tests.venues.sxbet.test_sxbet_client import client_of, played, until
+from tests.venues.sxbet.test_sxbet_client import client_of, played
 from tests.venues.sxbet.test_sxbet_watching import Watched, hashes, levels, truth
 from tests.venues.weex.weex_peer import Heard, weex_line
+from tests.waiting import until
 
 BTC = "BTCUSDT@depth15"
 

@@ -21,7 +21,7 @@ from tapewire.sandbox.faces import FACES
 from tapewire.venues import VENUES
 from tests.faults.lines import LINES, Line, line_of
 from tests.faults.nodes import missing_nodes
-from tests.faults.played import until
+from tests.waiting import until
 
 Then: TypeAlias = Callable[[Line, Any], Awaitable[None]]
 

@@ -25,7 +25,8 @@ from tapewire.venues.stx import (
     STXRateLimitException,
 )
 from tapewire.venues.stx.url import socket_url
-from tests.faults.played import TOPIC, Stream, make_client, make_socket, played, until
+from tests.faults.played import TOPIC, Stream, make_client, make_socket, played
+from tests.waiting import until
 
 
 async def goes_on_behind_a_gap(stream: Stream, reason: str = "connection lost", connections: int = 2) -> None:

@@ -1,6 +1,5 @@
 """What the sandbox's tests speak to it with: raw JSON over `websockets` and `httpx2`, nothing of our own decoders."""
 
-import asyncio
 import contextlib
 import json
 
@@ -35,13 +34,6 @@ async def login(sandbox, email="you@example.com", password="..."):
 
 def socket_url(sandbox, token, vsn="2.0.0"):
     return f"{sandbox.url.replace('http', 'ws', 1)}/socket/websocket?token={token}&vsn={vsn}"
-
-
-async def until(condition):
-    """Let the loop turn until it is so; real sockets take real turns."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - nothing announces it
-            await asyncio.sleep(0.001)
 
 
 class Raw:

@@ -9,7 +9,8 @@ from websockets.asyncio.client import connect
 from tapewire.protocols.phoenix import auth_subprotocols
 from tapewire.sandbox import Sandbox, digest_of
 from tapewire.sandbox.faces.stx.filters import MarketSelection, select
-from tests.sandbox.sandbox_peers import Raw, graphql, login, played, socket_url, until
+from tests.sandbox.sandbox_peers import Raw, graphql, login, played, socket_url
+from tests.waiting import until
 
 
 def content(text):

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from tests.sandbox.sandbox_peers import until
 from tests.sandbox.sxbet_peers import data, get, greeted, opened, sandbox_of, token, venue
 from tests.sandbox.test_sxbet_socket import face_of, publish
+from tests.waiting import until
 
 TRADES = "recent_trades:global"
 TOKEN_PATH = "/user/realtime-token/api-key"

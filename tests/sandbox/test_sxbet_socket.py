@@ -8,8 +8,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from tests.sandbox.sandbox_peers import until
 from tests.sandbox.sxbet_peers import first_market, greeted, opened, sandbox_of, token, venue
+from tests.waiting import until
 
 TRADES = "recent_trades:global"
 

@@ -11,7 +11,6 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from tapewire.errors import ConfigurationError
 from tapewire.sandbox import Sandbox, digest_of
-from tests.sandbox.sandbox_peers import until
 from tests.sandbox.weex_peers import (
     ORDER,
     Chain,
@@ -25,6 +24,7 @@ from tests.sandbox.weex_peers import (
     subscribed,
     weex,
 )
+from tests.waiting import until
 
 DEPTH = "BTCUSDT@depth15"
 

@@ -10,7 +10,7 @@ from tapewire.marks import Gap, Mark, is_mark
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
 from tapewire.venues.stake import StakeMessage, StakeWebSocket
-from tests.faults.played import until
+from tests.waiting import until
 
 QUICK = RetryPolicy(None, 0.05, 0.2)
 OPTIONS = {"ping_interval": 0.3, "ping_timeout": 0.2, "stable_after": 0.5, "resubscribe": QUICK}

@@ -19,8 +19,8 @@ from tapewire.venues.stake import (
     StakeAPI,
     ValidationError,
 )
-from tests.faults.played import until
 from tests.venues.stake.stake_played import played, socket
+from tests.waiting import until
 
 
 @pytest.fixture(params=["page", "graphql"])

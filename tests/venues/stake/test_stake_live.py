@@ -12,7 +12,7 @@ from tapewire.errors import SubscriptionEnded
 from tapewire.marks import Gap
 from tapewire.sandbox import Sandbox
 from tapewire.venues.stake import AuthenticationError, StakeAPI, StakeAPIError, StakeWebSocket
-from tests.sandbox.sandbox_peers import until
+from tests.waiting import until
 
 FAUCET = 'mutation { claimFaucet(currency: "usdt") { amount } }'
 VAULT = 'mutation { createVaultDeposit(currency: "usdt", amount: 1.5) { amount } }'

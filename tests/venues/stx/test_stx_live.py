@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from tapewire.venues.stx import (
     User,
 )
 from tests.venues.stx.stx_line import Heard
+from tests.waiting import until
 
 WHO = {"email": "you@example.com", "password": "pw"}
 QUICK = RetryPolicy(max_attempts=None, initial_backoff=0.01, max_backoff=0.1)
@@ -42,13 +42,6 @@ async def joined(sandbox, channel, handler, **fields) -> AsyncIterator[STXWebSoc
     async with STXWebSocket(host=sandbox.url, retry=QUICK, **WHO) as ws:
         await ws.join(channel, handler, **fields)
         yield ws
-
-
-async def until(condition, seconds=5.0) -> None:
-    """Give the loop its turns until the condition holds."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for is the engine's, and has no event
-            await asyncio.sleep(0.005)
 
 
 def told(heard, event):

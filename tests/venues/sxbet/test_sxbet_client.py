@@ -10,6 +10,7 @@ from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
 from tapewire.venues.sxbet.errors import SXBetInvalidParameter, SXBetRequestError, UnauthorizedError
 from tapewire.venues.sxbet.socket import SXBetClient
+from tests.waiting import until
 
 QUICK = RetryPolicy(max_attempts=None, initial_backoff=0.05, max_backoff=0.2)
 
@@ -21,12 +22,6 @@ def played(**fields):
 
 def client_of(sandbox, **fields):
     return SXBetClient(host=sandbox.url, api_key="key", reconnect=QUICK, **fields)
-
-
-async def until(condition, seconds=10):
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - the condition is anything
-            await asyncio.sleep(0.01)
 
 
 class Told:

@@ -11,7 +11,8 @@ from tapewire.retry import RetryPolicy
 from tapewire.testing import CentrifugoPeer
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.sxbet import SXBetClient, UnauthorizedError
-from tests.venues.sxbet.test_sxbet_client import CHANNEL, CLIENT, QUICK, Told, client_of, played, until
+from tests.venues.sxbet.test_sxbet_client import CHANNEL, CLIENT, QUICK, Told, client_of, played
+from tests.waiting import until
 
 BOTH = {"positioned": True, "recoverable": True}
 TRADES = "recent_trades:global"

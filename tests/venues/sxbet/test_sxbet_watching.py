@@ -9,7 +9,8 @@ from tapewire.marks import is_mark
 from tapewire.venues.sxbet import SXBetClient
 from tapewire.venues.sxbet.errors import NotConnected, SXBetInvalidParameter, UnknownMarket
 from tests.venues.sxbet.rows import KEY, MARKET
-from tests.venues.sxbet.test_sxbet_client import client_of, played, until
+from tests.venues.sxbet.test_sxbet_client import client_of, played
+from tests.waiting import until
 
 
 async def hashes(client, count=1):
@@ -83,7 +84,7 @@ async def test_a_seed_that_fails_is_never_called_ready_and_is_tried_again():
         await until(lambda: watched.book is not None)
         assert not watched.book.is_tradable
         sandbox.lift("unavailable")
-        await until(lambda: watched.book.is_tradable, 20)
+        await until(lambda: watched.book.is_tradable)
         await watched.stop()
 
 
@@ -170,7 +171,7 @@ async def test_a_venue_that_goes_away_takes_its_books_with_it_at_once():
             watched = Watched(client, market_hash)
             await until(lambda: watched.book is not None and watched.book.is_tradable)
             await venue.aclose()
-            await until(lambda: watched.states[-1] == "stale", 1)
+            await until(lambda: watched.states[-1] == "stale", seconds=1)
             assert not watched.book.is_tradable
             assert watched.book.reason
             await watched.stop()

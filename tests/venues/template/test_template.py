@@ -30,8 +30,8 @@ from tapewire.venues.template import (
 )
 from tapewire.venues.template.protocol import TemplateProtocol
 from tapewire.venues.template.wire import Update
-from tests.faults.played import until
 from tests.venues.under_test import DEADLINES, Template
+from tests.waiting import until
 
 SRC = Path(tapewire.__file__).parent
 FILES = (*sorted((SRC / "venues" / "template").glob("*.py")), SRC / "sandbox" / "faces" / "template.py")

@@ -10,7 +10,8 @@ import pytest
 from tapewire.errors import HandshakeRefused, SubscriptionEnded, SubscriptionRefused
 from tapewire.venues.weex import WEEXAuthenticationError, WEEXRateLimitError, WeexWebSocketClient
 from tests.venues.weex.weex_peer import Heard
-from tests.venues.weex.weex_played import book_of, listening, marks, played, sides, until
+from tests.venues.weex.weex_played import book_of, listening, marks, played, sides
+from tests.waiting import until
 
 DEPTH = "BTCUSDT@depth15"
 

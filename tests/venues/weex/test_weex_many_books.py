@@ -7,7 +7,8 @@ import random
 from typing import Any
 
 from tests.venues.weex.weex_peer import Heard
-from tests.venues.weex.weex_played import book_of, listening, marks, played, sides, socket_of, until
+from tests.venues.weex.weex_played import book_of, listening, marks, played, sides, socket_of
+from tests.waiting import until
 
 BOOKS = 50
 LEVEL = 15

@@ -9,7 +9,8 @@ import pytest
 
 from tapewire.venues.weex import OrderOutcomeUnknown, WeexAsyncClient, WeexConfig, WEEXNotFoundError
 from tests.venues.weex.weex_peer import Heard
-from tests.venues.weex.weex_played import listening, played, until
+from tests.venues.weex.weex_played import listening, played
+from tests.waiting import until
 
 
 def orders_of(sandbox: Any) -> list[str | None]:

@@ -9,7 +9,8 @@ import pytest
 
 from tapewire.errors import SubscriptionRefused
 from tests.venues.weex.weex_peer import Heard
-from tests.venues.weex.weex_played import book_of, listening, marks, played, sides, socket_of, until
+from tests.venues.weex.weex_played import book_of, listening, marks, played, sides, socket_of
+from tests.waiting import until
 
 
 def paths(sandbox: Any) -> set[str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
 from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
+from tests.waiting import until
 
 AT_ONCE = {"depth_interval": 0, "ticker_interval": 0}
 QUICK = {"ping_interval": 0.5, "ping_timeout": 0.3, "stable_after": 0.5}
@@ -30,13 +30,6 @@ async def played(
         )
         async with client:
             yield sandbox, client
-
-
-async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
-    """Let the loop turn until it is so; real sockets take real turns."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - nothing announces it
-            await asyncio.sleep(0.002)
 
 
 async def listening(sandbox: Sandbox, *topics: str) -> None:
