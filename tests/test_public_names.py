@@ -105,6 +105,7 @@ NAMES = {
         Announcement Body ChannelSpec Dialer EITHER ErrorMap HTTP HomeLoop HttpDialing Invalid Rank
         RateLimited Refuse SOCKET Setting SettingSpec SocketDialing SocketWords Sources Unfinished
         UnreadableAnswer VenueError VenueSocket VenueSpec address dialer_of exact_json number secret
+        session_fields
     """,
     "tapewire.venues.stake": """
         AccessDeniedError AnswerError ArgumentError AuthManager AuthenticationError GameNotFoundError

@@ -27,7 +27,7 @@ async def main() -> None:
         async with asyncio.TaskGroup() as group:
             for symbol in SYMBOLS:
                 group.create_task(follow(client, symbol))
-        print(f"{len(client.statistics())} connection for {len(SYMBOLS)} symbols")
+        print(f"{len(client.statistics().sessions)} connection for {len(SYMBOLS)} symbols")
 
 
 asyncio.run(main())

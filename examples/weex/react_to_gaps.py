@@ -24,7 +24,7 @@ async def main() -> None:
                     break
                 if not asked:
                     asked = True
-                    await client.reconnect()
+                    client.reconnect()
             elif isinstance(message.mark, Subscribing) and price is not None:
                 price = None  # told at once, however long the outage will be: quote nothing unproven
                 print(f"{message.mark.reason}: the price is not known")

@@ -16,7 +16,7 @@ async def main() -> None:
     async with WeexWebSocketClient(WeexConfig(host=HOST)) as client:
         stream = client.stream_trades("BTCUSDT")
         await anext(stream)
-        for figures in client.statistics():
+        for figures in client.statistics().sessions:
             print(f"{figures.state}: {figures.connections} connection, {figures.subscriptions} subscription")
         print(f"taken {stream.delivered}, dropped {stream.dropped}, marks {stream.marks}")
 

@@ -17,7 +17,7 @@ SILENT = 0.3  # books come at most twice a second: here every pause is a silence
 async def main() -> None:
     async with WeexWebSocketClient(WeexConfig(host=HOST)) as client:
         watch = StalenessWatch(lively=SILENT, connection=15.0)
-        watch.follow_connection("line", lambda: client.statistics()[0].since_heard)
+        watch.follow_connection("line", lambda: client.statistics().since_heard)
         watch.follow("book", connection="line")
 
         async def read() -> None:

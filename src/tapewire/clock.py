@@ -8,9 +8,11 @@ passes only when nothing else is left to do.
 from __future__ import annotations
 
 import time
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
-__all__ = ["Clock", "SystemClock"]
+from .errors import ConfigurationError
+
+__all__ = ["Clock", "SystemClock", "check_clock"]
 
 
 @runtime_checkable
@@ -40,3 +42,9 @@ class SystemClock:
 
     def __repr__(self) -> str:
         return "SystemClock()"
+
+
+def check_clock(name: str, value: Any) -> None:
+    """Raise ConfigurationError that names `name`, unless `value` is a clock."""
+    if isinstance(value, type) or not isinstance(value, Clock):
+        raise ConfigurationError(name, value, "a tapewire.Clock, such as SystemClock()")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
 from random import random
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .errors import ConfigurationError
 
@@ -25,6 +25,7 @@ __all__ = [
     "NO_RETRY",
     "RandomFraction",
     "RetryPolicy",
+    "check_retry",
     "retry_after_seconds",
 ]
 
@@ -92,6 +93,12 @@ NEVER_GIVE_UP = RetryPolicy(max_attempts=None)
 """The default of every socket: an outage ends when the venue is back, not when a counter does."""
 
 NO_RETRY = RetryPolicy(max_attempts=1)
+
+
+def check_retry(name: str, value: Any) -> None:
+    """Raise ConfigurationError that names `name`, unless `value` is a policy."""
+    if not isinstance(value, RetryPolicy):
+        raise ConfigurationError(name, value, "a tapewire.RetryPolicy")
 
 
 def retry_after_seconds(value: str | None, now: float) -> float | None:

@@ -177,7 +177,7 @@ class SxBetLine(Line):
         self.ended: Any = None
         options = {"resubscribe": QUICK, "stable_after": 0.5, "subscribe_timeout": 5.0} | self.options
         self.client = SXBetClient(
-            host=self.sandbox.url, api_key="key", reconnect=QUICK, max_ping_delay=0.5, session_options=options
+            host=self.sandbox.url, api_key="key", retry=QUICK, max_ping_delay=0.5, session_options=options
         )
         await stack.enter_async_context(self.client)
         self.channel = self.client.new_subscription(self.topic, positioned=True, recoverable=True)
@@ -201,7 +201,7 @@ class SxBetLine(Line):
         await self.client.run_forever()
 
     def statistics(self) -> Statistics:
-        return self.client.statistics()[0]
+        return self.client.statistics().sessions[0]
 
     @property
     def ends(self) -> BaseException | str | None:
@@ -286,7 +286,7 @@ class WeexLine(Line):
         await self.task
 
     def statistics(self) -> Statistics:
-        return self.client.statistics()[0]
+        return self.client.statistics().sessions[0]
 
     @property
     def ends(self) -> BaseException | str | None:

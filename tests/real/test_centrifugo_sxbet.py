@@ -32,7 +32,7 @@ async def client_of(place: Line) -> AsyncIterator[SXBetClient]:
         get_token=token,
         api_url="http://127.0.0.1:9",
         realtime_url=place.server.url,
-        reconnect=QUICK,
+        retry=QUICK,
         session_options={"admit": place._admit},
     )
     try:

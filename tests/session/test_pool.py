@@ -12,7 +12,7 @@ from tapewire.errors import (
 from tapewire.marks import Gap
 from tapewire.protocols.phoenix import PhoenixClient
 from tapewire.session.credentials import Credentials
-from tapewire.session.options import SessionOptions
+from tapewire.session.options import SessionOptions, state_of
 from tapewire.session.pool import Pool
 from tapewire.testing import CentrifugoPeer, PhoenixPeer
 from tapewire.transport.base import Endpoint
@@ -356,3 +356,35 @@ async def test_a_session_made_while_its_pool_runs_is_heard_when_it_gives_up(cloc
         pool.subscribe("b")
         with pytest.raises(HandshakeRefused):
             await asyncio.wait_for(running, 60)
+
+
+async def test_the_figures_of_a_pool_are_those_of_its_sessions_as_one(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network), Pool(options(clock, network), capacity=10) as pool:
+        subscriptions = [pool.subscribe(f"t{n}") for n in range(15)]
+        await asyncio.gather(*(subscription.confirmed() for subscription in subscriptions))
+        figures = pool.statistics()
+        parts = [session.statistics() for session in pool.sessions]
+        assert (figures.name, figures.state, figures.sessions) == ("pool", "up", tuple(parts))
+        assert (figures.subscriptions, figures.confirmed, figures.connections) == (15, 15, 2)
+        assert len(figures.details) == 15
+        assert figures.since_heard == max(part.since_heard for part in parts)
+        pool.sessions[1].reconnect()
+        assert (pool.state, pool.statistics().state) == (pool.sessions[1].state,) * 2 != ("up", "up")
+    assert pool.statistics().state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("states", "one"),
+    [
+        ([], "new"),
+        (["up", "up"], "up"),
+        (["up", "waiting", "new"], "waiting"),
+        (["closed", "up", "failed"], "up"),
+        (["closed", "failed"], "failed"),
+        (["closed", "closing", "failed"], "closing"),
+        (["closed"], "closed"),
+    ],
+)
+def test_one_word_stands_for_the_states_of_many(states, one):
+    assert state_of(states) == one

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from random import random
 from typing import Any, TypeAlias
 
 import msgspec
 
 from ..arguments import check_function, check_seconds
-from ..clock import Clock, SystemClock
+from ..clock import Clock, SystemClock, check_clock
 from ..errors import ConfigurationError
 from ..protocols.base import ClientProtocol
-from ..retry import NEVER_GIVE_UP, RandomFraction, RetryPolicy
+from ..retry import NEVER_GIVE_UP, RandomFraction, RetryPolicy, check_retry
 from ..secrets import Secret
 from ..transport import default_connector
-from ..transport.base import Connector, Endpoint
+from ..transport.base import Connector, Endpoint, check_connector
 from .credentials import Credentials
 from .subscriptions import Topic
 
-__all__ = ["ErrorHook", "SessionOptions", "Statistics", "SubscriptionStatistics"]
+__all__ = ["ErrorHook", "SessionOptions", "Statistics", "SubscriptionStatistics", "state_of"]
 
 ErrorHook: TypeAlias = Callable[[BaseException, Any], Any]
 """Called with an exception and what it is about, or None."""
@@ -90,6 +90,12 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
             "pause_limit",
         ):
             check_seconds(name, getattr(self, name))
+        check_retry("retry", self.retry)
+        check_retry("resubscribe", self.resubscribe)
+        if self.supervise is not None:
+            check_retry("supervise", self.supervise)
+        check_clock("clock", self.clock)
+        check_connector("connector", self.connector)
         if self.resubscribe.max_attempts is not None:
             allowed = (
                 "a policy with max_attempts=None: a topic is asked for until it is left or finally refused"
@@ -120,9 +126,10 @@ class SubscriptionStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures of one session, for logs, metrics and screens. Reading them changes nothing and costs no lock.
+    """Figures of a session, or of all that a pool or a client has, for logs, metrics and screens.
 
-    Counters count since it was made; times are seconds.
+    Reading them changes nothing and costs no lock. Counters count since it was made; times are seconds. Of several
+    sessions they are what `of` makes of those in `sessions`.
     """
 
     name: str
@@ -140,8 +147,60 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     marks: int
     dropped: int
     since_heard: float | None
-    """Seconds since anything was read on the present connection; None without one."""
+    """Seconds since anything was read on the present connection; None without one. Of several the longest."""
     heartbeat_rtt: float | None
-    """The protocol's last heartbeat round trip, where it has one."""
+    """The protocol's last heartbeat round trip, where it has one. Of several the longest."""
     last_error: str
+    """Of several that of the first session that has one; each has its own in `sessions`."""
     details: tuple[SubscriptionStatistics, ...] = ()
+    """Of each subscription."""
+    sessions: tuple[Statistics, ...] = ()
+    """Of each session, where these figures are of a pool or a client; empty in those of one session."""
+
+    @classmethod
+    def of(cls, name: str, sessions: Iterable[Statistics]) -> Statistics:
+        """The figures of all of `sessions` as one value: counters are summed, `state` is `state_of` theirs."""
+        parts = tuple(sessions)
+        sums = {field: sum(getattr(part, field) for part in parts) for field in _COUNTERS}
+        heard = [part.since_heard for part in parts if part.since_heard is not None]
+        trips = [part.heartbeat_rtt for part in parts if part.heartbeat_rtt is not None]
+        return cls(
+            name=name,
+            state=state_of(part.state for part in parts),
+            since_heard=max(heard, default=None),
+            heartbeat_rtt=max(trips, default=None),
+            last_error=next((part.last_error for part in parts if part.last_error), ""),
+            details=tuple(detail for part in parts for detail in part.details),
+            sessions=parts,
+            **sums,
+        )
+
+
+_COUNTERS = (
+    "connections",
+    "reconnections",
+    "publications",
+    "reads",
+    "subscriptions",
+    "confirmed",
+    "pending_requests",
+    "undecodable",
+    "stale",
+    "handler_errors",
+    "marks",
+    "dropped",
+)
+_OVER = ("closing", "failed", "closed")
+
+
+def state_of(states: Iterable[str]) -> str:
+    """One word for the states of several sessions: `new` where there is none, `up` where all that are not over are.
+
+    Else the state of the first that is not over and not up. Where all are over: `closing`, else `failed` where one
+    gave up, else `closed`.
+    """
+    known = tuple(states)
+    living = [state for state in known if state not in _OVER]
+    if living:
+        return next((state for state in living if state != "up"), "up")
+    return next((state for state in _OVER if state in known), "new")

@@ -17,7 +17,7 @@ import msgspec
 
 from ..errors import ConfigurationError, SessionClosed, TapewireError, fresh_copy
 from ..protocols.base import StreamPosition
-from .options import SessionOptions, Statistics
+from .options import SessionOptions, Statistics, state_of
 from .session import Session
 from .subscription import Subscription
 from .subscriptions import Topic
@@ -179,9 +179,14 @@ class Pool:
             return shard.session
         raise ConfigurationError("topic", topic, "one that is subscribed")
 
-    def statistics(self) -> tuple[Statistics, ...]:
-        """Frozen figures of every session."""
-        return tuple(session.statistics() for session in self.sessions)
+    @property
+    def state(self) -> str:
+        """One word for the states of all sessions: `new` without one, `up` where all that are not over are."""
+        return state_of(session.state for session in self.sessions)
+
+    def statistics(self) -> Statistics:
+        """Frozen figures of all sessions together, with those of each in `sessions`."""
+        return Statistics.of("pool", (session.statistics() for session in self.sessions))
 
     def __repr__(self) -> str:
         topics = sum(len(shard.topics) for shard in self._shards)

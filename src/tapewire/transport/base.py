@@ -20,17 +20,17 @@ from __future__ import annotations
 
 import ssl as ssl_module
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-from ..errors import ConnectionLost
+from ..errors import ConfigurationError, ConnectionLost
 from ..payload import Payload
 from ..secrets import host_of, redact_url
 from .proxies import Proxy, ProxySetting, proxy_for
 from .trust import checked_trust
 
-__all__ = ["Connector", "Endpoint", "Receiver", "Transport"]
+__all__ = ["Connector", "Endpoint", "Receiver", "Transport", "check_connector"]
 
 PLAIN_HINT = "it may speak no TLS: a sandbox is reached by http:// or ws://"
 """What to say where the other end answered a TLS handshake with something else."""
@@ -140,3 +140,9 @@ class Connector(Protocol):
         Retry-After) where the server answered but would not upgrade.
         """
         ...
+
+
+def check_connector(name: str, value: Any) -> None:
+    """Raise ConfigurationError that names `name`, unless `value` makes transports."""
+    if isinstance(value, type) or not callable(getattr(value, "connect", None)):
+        raise ConfigurationError(name, value, "a tapewire.transport.Connector")

@@ -28,9 +28,9 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from ..clock import Clock, SystemClock
+from ..clock import Clock, SystemClock, check_clock
 from ..errors import ConfigurationError, HttpError, SessionClosed, WrongLoop, is_transient
-from ..retry import RandomFraction, RetryPolicy, retry_after_seconds
+from ..retry import RandomFraction, RetryPolicy, check_retry, retry_after_seconds
 from ..secrets import redact, redact_url
 from .limiter import RateLimiter
 from .loop_end import LoopEnd
@@ -194,8 +194,10 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
         if parts.scheme == "http" and not self.allow_plaintext and not is_loopback(parts.hostname):
             allowed = "https, or http to this machine only (allow_plaintext=True takes http elsewhere)"
             raise ConfigurationError("base_url", self.base_url, allowed)
-        if not 0 < self.timeout <= 3600:
+        if type(self.timeout) not in (int, float) or not 0 < self.timeout <= 3600:
             raise ConfigurationError("timeout", self.timeout, "seconds, more than 0, up to 3600")
+        check_retry("policy", self.policy)
+        check_clock("clock", self.clock)
 
     def for_httpx(self, http_transport: Any) -> dict[str, Any]:
         """The arguments of httpx2's own client. It reads nothing of the environment: that is done here."""

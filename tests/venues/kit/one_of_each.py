@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,10 @@ from tapewire.venues.weex import (
 )
 
 ONCE = RetryPolicy(max_attempts=1)
+
+
+async def _nothing(*args: Any, **fields: Any) -> Any:
+    """Stands for what a venue has to bring."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,28 @@ class OneVenue:
     named_origin: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     call: Callable[[Any], Any] = lambda made: made
+    of_the_sandbox: Mapping[str, Any] = field(default_factory=dict)
+    """The account that a sandbox lets in."""
+    without_sign_in: Callable[[], Mapping[str, Any]] = dict
+    """What makes a socket that asks nobody for a token."""
+    states: tuple[str, str, str] = ("new", "up", "closed")
+    """Before, while and after it is connected; documents may have words of their own."""
+    tries: Mapping[str, Any] = field(default_factory=lambda: {"retry": 5})
+    """A wrong policy of calls."""
+    secrets: tuple[str, ...] = ()
+    without_secret: Callable[..., Awaitable[Any]] = _nothing
+    """Given arguments without secrets, does what needs them."""
+    secret_hint: str = ""
+    unknown_place: Mapping[str, Any] = field(default_factory=dict)
+    subscribe: Callable[..., Awaitable[Any]] = _nothing
+    """`subscribe(client, topic, **delivery)`, with a handler where the venue has such."""
+    handle: Callable[..., Awaitable[Any]] | None = None
+    """`handle(client, topic, handler, **delivery)`; None where streams are only iterated."""
+    iterate: Callable[..., Any] = _nothing
+    """`iterate(client, topic)`: an async iterator of messages and marks."""
+    topic: str = ""
+    topic_argument: str = "channel"
+    handler_argument: str = "on_message"
 
     def __str__(self) -> str:
         return self.name
@@ -64,10 +90,59 @@ def _weex(kind: type[Any], **fields: Any) -> Any:
         "no_such_argument",
         "clock",
         "connect_timeout",
+        "session_options",
     )
     extra = {name: fields.pop(name) for name in of_client if name in fields}
     keys = {"api_key": "key-1", "secret_key": "secret-1", "passphrase": "pass-1"}
     return kind(WeexConfig(**({"max_retries": 0} | keys | fields)), **extra)
+
+
+async def _opened(client: Any, how: str = "connect") -> Any:
+    try:
+        return await getattr(client, how)()
+    finally:
+        await client.close()
+
+
+async def _stx_handle(client: Any, topic: Any, handler: Any, **delivery: Any) -> Any:
+    return await client.join(topic, handler, **delivery)
+
+
+async def _sxbet_handle(client: Any, topic: Any, handler: Any, **delivery: Any) -> Any:
+    channel = client.new_subscription(topic, **delivery)
+    channel.on("publication", handler)
+    channel.subscribe()
+    return channel
+
+
+async def _stake_handle(client: Any, topic: Any, handler: Any, **delivery: Any) -> Any:
+    return client.watch(topic, handler, **delivery)
+
+
+async def _weex_subscribe(client: Any, topic: Any, **delivery: Any) -> Any:
+    return client.stream_trades(topic, **delivery)
+
+
+async def _weex_without(**fields: Any) -> Any:
+    client = _weex(WeexWebSocketClient, **fields)
+    try:
+        return client.stream_orders()
+    finally:
+        await client.close()
+
+
+def _signed_in() -> dict[str, Any]:
+    user = User.new()
+    user.set_params({"token": "tok-of-uid-1", "uid": "uid-1"})
+    return {"user": user, "email": None, "password": None}
+
+
+async def _token() -> str:
+    return "a-token"
+
+
+def ignore(item: Any) -> None:
+    """A handler."""
 
 
 STX_ = OneVenue(
@@ -82,12 +157,21 @@ STX_ = OneVenue(
     named={"region": "ontario", "env": "production"},
     named_origin="https://api.on.sportsxapp.com",
     call=lambda made: made.markets(),
+    without_sign_in=_signed_in,
+    secrets=("password",),
+    without_secret=lambda **fields: _opened(STX_.streaming(**fields)),
+    secret_hint="password",
+    unknown_place={"region": "atlantis", "env": "nowhere"},
+    subscribe=lambda client, topic, **delivery: _stx_handle(client, topic, ignore, **delivery),
+    handle=_stx_handle,
+    iterate=lambda client, topic: client.join(topic),
+    topic="markets",
 )
 SXBET = OneVenue(
     "sxbet",
     SXBetError,
     SXBetInvalidParameter,
-    lambda **fields: SXBetClient(**({"reconnect": ONCE, "retry": ONCE, "api_key": "key-1"} | fields)),
+    lambda **fields: SXBetClient(**({"retry": ONCE, "api_key": "key-1"} | fields)),
     lambda **fields: AsyncSXBet(**({"retry": ONCE, "api_key": "key-1"} | fields)),
     lambda made: [getattr(made, "http", made).endpoints.api_url],
     variable="SXBET_HOST",
@@ -96,6 +180,17 @@ SXBET = OneVenue(
     named={"network": "mainnet"},
     named_origin="https://api.sx.bet",
     call=lambda made: made.realtime_token(),
+    of_the_sandbox={"api_key": "sandbox-sxbet-key"},
+    without_sign_in=lambda: {"get_token": _token},
+    states=("disconnected", "connected", "disconnected"),
+    secrets=("api_key",),
+    without_secret=lambda **fields: _opened(SXBET.streaming(**fields)),
+    secret_hint="api_key=",
+    unknown_place={"network": "nowhere", "profile": "v9"},
+    subscribe=lambda client, topic, **delivery: _sxbet_handle(client, topic, ignore, **delivery),
+    handle=_sxbet_handle,
+    topic="recent_trades:global",
+    handler_argument="handler",
 )
 STAKE = OneVenue(
     "stake",
@@ -109,6 +204,13 @@ STAKE = OneVenue(
     default="https://stake.com",
     open="open",
     call=lambda made: made.get_user_balance(),
+    secrets=("access_token",),
+    without_secret=lambda **fields: _opened(STAKE.streaming(**fields), "open"),
+    secret_hint="access_token",
+    unknown_place={"wire": "nowhere"},
+    subscribe=lambda client, topic, **delivery: _stake_handle(client, topic, ignore, **delivery),
+    handle=_stake_handle,
+    topic="bets",
 )
 WEEX = OneVenue(
     "weex",
@@ -120,6 +222,19 @@ WEEX = OneVenue(
     variable="WEEX_HOST",
     default="https://api-contract.weex.com",
     call=lambda made: made.get_account_balance(),
+    of_the_sandbox={
+        "api_key": "sandbox-weex-key",
+        "secret_key": "sandbox-weex-secret",
+        "passphrase": "sandbox-weex-passphrase",
+    },
+    tries={"max_retries": "many"},
+    secrets=("api_key", "secret_key", "passphrase"),
+    without_secret=_weex_without,
+    secret_hint="WEEX_API_KEY",
+    unknown_place={"environment": "nowhere", "version": "v9"},
+    subscribe=_weex_subscribe,
+    topic="BTCUSDT",
+    topic_argument="symbol",
 )
 VENUES = (STX_, SXBET, STAKE, WEEX)
 

@@ -25,15 +25,6 @@ from tests.venues.kit.test_errors import close
 each = pytest.mark.parametrize("venue", VENUES, ids=str)
 both_kinds = pytest.mark.parametrize("kind", ["streaming", "calling"])
 NAME = "venue.test"
-TRIES = {"stx": "retry", "sxbet": "reconnect", "stake": "retry", "weex": "retry"}
-OF_THE_SANDBOX = {
-    "sxbet": {"api_key": "sandbox-sxbet-key"},
-    "weex": {
-        "api_key": "sandbox-weex-key",
-        "secret_key": "sandbox-weex-secret",
-        "passphrase": "sandbox-weex-passphrase",
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +83,7 @@ async def company(venue: OneVenue, authority: Authority) -> AsyncIterator[Compan
 
 
 def made_for(venue: OneVenue, kind: str, **given: Any) -> Any:
-    where = {venue.host: f"https://{NAME}"} | OF_THE_SANDBOX.get(venue.name, {})
+    where = {venue.host: f"https://{NAME}"} | dict(venue.of_the_sandbox)
     return getattr(venue, kind)(**(where | given))
 
 
@@ -134,7 +125,7 @@ async def test_a_certificate_that_is_not_trusted_is_said_and_final(
     venue: OneVenue, authority: Authority
 ) -> None:
     async with company(venue, authority) as proxy:
-        tries = {TRIES[venue.name]: RetryPolicy(None)}
+        tries = {"retry": RetryPolicy(None)}
         made = made_for(venue, "streaming", proxy=f"http://{proxy.where}", **tries)
         with pytest.raises(venue.root, match="certificate"):
             await asyncio.wait_for(getattr(made, venue.open)(), 10)
@@ -202,7 +193,7 @@ async def test_a_first_connection_that_does_not_come_is_raised_where_the_page_do
 ) -> None:
     """After thirty seconds, or those given; Stake's page tries for ever, and its log says each try."""
     connector = Unreachable()
-    given: dict[str, Any] = {TRIES[venue.name]: RetryPolicy(None)}
+    given: dict[str, Any] = {"retry": RetryPolicy(None)}
     if venue.name == "stake":
         given["session_options"] = {"clock": clock}
     else:
@@ -253,7 +244,7 @@ def mistaken_provider() -> str:
 async def test_a_mistake_in_a_part_of_ones_own_ends_the_first_attempt_though_tries_have_no_end(
     venue: OneVenue, given: dict[str, Any]
 ) -> None:
-    made = made_for(venue, "streaming", **({TRIES[venue.name]: RetryPolicy(None)} | given))
+    made = made_for(venue, "streaming", **({"retry": RetryPolicy(None)} | given))
     with pytest.raises(TypeError) as raised:
         await asyncio.wait_for(getattr(made, venue.open)(), 10)
     assert raised.value is MISTAKE

@@ -31,8 +31,8 @@ from tests.venues.stake.stake_line import (
 async def test_it_comes_back_after_a_loss_and_subscribes_anew(clock, caplog):
     network = MemoryNetwork()
     marks = []
-    ws = Recorder(clock, network, on_mark=lambda channel, mark: marks.append((channel, type(mark))))
-    await ws.subscribe("user:balances")
+    ws = Recorder(clock, network)
+    await ws.subscribe("user:balances", on_mark=lambda mark: marks.append(type(mark)))
     task, link = await connected(ws, network)
     await sent(link)
     say(link, news("user:balances", 1))
@@ -46,7 +46,7 @@ async def test_it_comes_back_after_a_loss_and_subscribes_anew(clock, caplog):
     say(link, news("user:balances", 2))
     await asyncio.sleep(1)
     assert [data["payload"] for data in ws.seen] == [1, 2]
-    assert marks == [("user:balances", Gap)]
+    assert marks == [Gap]
     assert ws.statistics().reconnections == 1
     await closed(ws, task)
 

@@ -32,7 +32,6 @@ def plain():
         ({"timeout": "soon"}, "timeout='soon'"),
         ({"get_token": "a-token"}, "get_token='a-token'"),
         ({"get_token": lambda key: plain()}, "get_token="),
-        ({"reconnect": 5}, "reconnect=5"),
         ({"supervise": True}, "supervise=True"),
         ({"channels": "512"}, "channels='512'"),
         ({"channels": 0}, "channels=0"),

@@ -29,7 +29,7 @@ async def venue_and_client(clock, *, get_token=token, retry=QUICK, peer=None, **
     async with CentrifugoPeer(network, **(peer or {})) as venue:
         client = SXBetClient(
             get_token=get_token,
-            reconnect=retry,
+            retry=retry,
             connector=network,
             session_options={"clock": clock, "fraction": lambda: 1.0},
             **fields,

@@ -75,7 +75,7 @@ async def watching(clock, *, profile="v2", network=None, retry=SLOW, seen=1, **p
     network, http = network or MemoryNetwork(), Http()
     async with CentrifugoPeer(network, **peer) as venue:
         client = SXBetClient(
-            host="http://127.0.0.1:1", api_key=KEY, profile=profile, connector=network, reconnect=retry, clock=clock,
+            host="http://127.0.0.1:1", api_key=KEY, profile=profile, connector=network, retry=retry, clock=clock,
             session_options={"fraction": lambda: 1.0}, http_transport=httpx2.MockTransport(http), budgets=Budgets(),
         )  # fmt: skip
         async with asyncio.timeout(3600), client:
@@ -229,7 +229,7 @@ async def test_a_market_that_ends_ends_its_book_which_is_not_tradable_with_that_
         await asyncio.sleep(1)
         assert watched.task.done()
         assert watched.yielded[-1] == (False, "the market has ended: Home")
-        assert client.statistics()[0].subscriptions == 0, "nothing is left behind"
+        assert client.statistics().subscriptions == 0, "nothing is left behind"
 
 
 async def test_a_market_that_is_suspended_is_not_tradable_until_it_opens_again(clock):
@@ -263,7 +263,7 @@ async def test_a_hash_that_is_no_markets_raises_unknown_market_and_never_an_empt
                 await watched.task
         assert caught.value.market_hash == OTHER
         assert watched.yielded == []
-        assert client.statistics()[0].confirmed == 2, "the other book and the markets go on"
+        assert client.statistics().confirmed == 2, "the other book and the markets go on"
 
 
 async def test_a_market_that_nobody_quotes_is_looked_up_once_and_proven(clock):

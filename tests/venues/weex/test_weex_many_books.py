@@ -91,7 +91,7 @@ async def test_50_books_and_trades_stay_right_through_20_gaps_and_drops_while_no
         followed = Followed(sandbox, client)
         await followed.joined()
         symbols = followed.symbols
-        assert [each.subscriptions for each in client.statistics()] == [2 * BOOKS, 2]
+        assert [each.subscriptions for each in client.statistics().sessions] == [2 * BOOKS, 2]
         faults = [chance.choice(symbols) for _ in range(GAPS)] + [None] * DROPS
         chance.shuffle(faults)
         for hit in faults:
@@ -108,5 +108,5 @@ async def test_50_books_and_trades_stay_right_through_20_gaps_and_drops_while_no
             assert followed.told(symbol) == ["Gap", "Resynced"] * (faults.count(symbol) + DROPS)
             assert marks(followed.trades[symbol]) == ["Gap"] * DROPS
         assert marks(followed.tickers) == []
-        assert [each.reconnections for each in client.statistics()] == [DROPS, 0]
+        assert [each.reconnections for each in client.statistics().sessions] == [DROPS, 0]
         await followed.stop()

@@ -348,7 +348,7 @@ async def test_sockets_opened_and_left_for_a_day_hold_no_place(clock: VirtualClo
             await asyncio.sleep(100)
             assert peer.open == []
             assert len(peer.connections) == number if number == 1 else len(peer.connections) <= number + 1
-        assert len(client.statistics()) == 1
+        assert len(client.statistics().sessions) == 1
 
 
 async def test_connections_stay_within_the_budget_of_the_address(clock: VirtualClock) -> None:
@@ -403,7 +403,7 @@ async def test_a_line_that_is_refused_for_good_is_raised_by_connect(clock: Virtu
         (lambda client: client.stream_order_book("BTCUSDT", level=0), "level"),
         (lambda client: client.stream_klines("BTCUSDT", "7m"), "interval"),
         (lambda client: client.stream_trades("BTCUSDT", policy="block"), "policy"),
-        (lambda client: client.stream_trades("BTCUSDT", colour="red"), "option"),
+        (lambda client: client.stream_trades("BTCUSDT", colour="red"), "delivery"),
     ],
 )
 def test_wrong_arguments_are_named_at_once(call: Any, named: str) -> None:

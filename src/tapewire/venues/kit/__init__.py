@@ -3,7 +3,7 @@
 Here is what the author of a venue's realtime class needs; docs/new-venue.md says how it goes together.
 """
 
-from .connection import Body, HomeLoop
+from .connection import Body, HomeLoop, session_fields
 from .dialing import Dialer, HttpDialing, SocketDialing, dialer_of
 from .errors import ErrorMap, Invalid, RateLimited, Unfinished, UnreadableAnswer, VenueError
 from .fields import exact_json
@@ -54,4 +54,5 @@ __all__ = [
     "exact_json",
     "number",
     "secret",
+    "session_fields",
 ]

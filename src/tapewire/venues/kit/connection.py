@@ -7,16 +7,45 @@ raises what the line gave up for.
 
 `HomeLoop`: a client belongs to the event loop that it was first used on. In a second `asyncio.run`, or in a thread with
 a loop of its own, what it waits for never comes: the first call there says so.
+
+`session_fields`: what each takes of its sessions, under the same names, is refused where the class is made, not where
+the first session is.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
-from ...errors import WrongLoop
+from ...errors import ConfigurationError, WrongLoop
+from ...session.options import SessionOptions
 
-__all__ = ["Body", "HomeLoop"]
+__all__ = ["Body", "HomeLoop", "session_fields"]
+
+
+_DEFAULTED = ("retry", "clock", "connector")
+
+
+def session_fields(given: object, **fields: Any) -> dict[str, Any]:
+    """Fields of `SessionOptions`: `fields`, and over them those of `given`, which is a class's `session_options=`.
+
+    Where `retry`, `clock` or `connector` is None, the default counts. Raises ConfigurationError naming a wrong one.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigurationError("session_options", given, "a dict of fields of tapewire.SessionOptions")
+    own: dict[str, Any] = dict(given or {})
+    if unknown := own.keys() - set(SessionOptions.__struct_fields__):
+        shown = ", ".join(sorted(map(str, unknown)))
+        raise ConfigurationError("session_options", shown, SessionOptions.__struct_fields__)
+    chosen = {name: value for name, value in fields.items() if value is not None or name not in _DEFAULTED}
+    chosen |= own
+    _ = SessionOptions(**({"endpoint": _nothing, "protocol": _nothing} | chosen))
+    return chosen
+
+
+def _nothing(token: Any) -> Any:
+    """Stands for what the venue brings."""
 
 
 class Body:

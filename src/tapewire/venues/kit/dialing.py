@@ -13,7 +13,7 @@ import msgspec
 
 from ...errors import ConfigurationError
 from ...transport import default_connector
-from ...transport.base import DEFAULT_MAX_SIZE, Connector
+from ...transport.base import DEFAULT_MAX_SIZE, Connector, check_connector
 from ...transport.proxies import ProxySetting, proxy_for
 from .settings import Refuse
 
@@ -107,9 +107,8 @@ def dialer_of(
         _check_transport(transport, blocking, refuse)
     if type(max_size) is not int or max_size < 1:
         raise refuse("max_size", max_size, "a whole number of bytes from 1")
-    connector = given.get("connector") or default_connector()
-    if not callable(getattr(connector, "connect", None)):
-        raise refuse("connector", connector, "a tapewire.transport.Connector, or None")
+    connector = default_connector() if given.get("connector") is None else given["connector"]
+    check_connector("connector", connector)
     return Dialer(proxy, ssl, transport, max_size, connector)
 
 

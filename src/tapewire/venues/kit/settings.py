@@ -24,6 +24,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ...clock import Clock, SystemClock, check_clock
+from ...retry import RetryPolicy, check_retry
 from ...secrets import Secret, redact_url
 from ...transport.proxies import is_loopback
 
@@ -39,7 +41,9 @@ __all__ = [
     "Sources",
     "Whereabouts",
     "address",
+    "clock_of",
     "number",
+    "retry_of",
     "secret",
     "whereabouts",
 ]
@@ -248,6 +252,22 @@ def secret(setting: Setting, refuse: Refuse, *, spaces: bool = False) -> Secret 
         where = "around it" if spaces else "in it"
         raise refuse(setting.name, "(not shown)", f"one line of printable ASCII, without spaces {where}")
     return found or None
+
+
+def retry_of(given: Any, default: RetryPolicy, name: str = "retry") -> RetryPolicy:
+    """The policy that was given, else `default`. Raises ConfigurationError that names it."""
+    found = default if given is None else given
+    check_retry(name, found)
+    policy: RetryPolicy = found
+    return policy
+
+
+def clock_of(given: Any) -> Clock:
+    """The clock that was given, else the machine's. Raises ConfigurationError that names it."""
+    found = SystemClock() if given is None else given
+    check_clock("clock", found)
+    clock: Clock = found
+    return clock
 
 
 class Announcement:

@@ -7,14 +7,14 @@ from typing import Any, Self
 
 from ...clock import Clock
 from ...protocols.base import ClientProtocol
-from ...retry import NEVER_GIVE_UP, RetryPolicy
+from ...retry import RetryPolicy
 from ...secrets import Secret
 from ...session.credentials import Credentials
 from ...session.options import ErrorHook, SessionOptions, Statistics
 from ...session.session import Session
 from ...session.subscription import Subscription
 from ...transport.base import Endpoint
-from .connection import Body, HomeLoop
+from .connection import Body, HomeLoop, session_fields
 from .dialing import Dialer, SocketDialing, dialer_of
 from .settings import Announcement
 from .spec import VenueSpec
@@ -32,7 +32,7 @@ class SocketWords(SocketDialing, total=False):
     """
 
     retry: RetryPolicy | None
-    clock: Clock
+    clock: Clock | None
     on_error: ErrorHook | None
     on_state: Callable[[str], None] | None
     connect_timeout: float | None
@@ -64,35 +64,19 @@ class VenueSocket:
         self._body = Body()
         self._home = HomeLoop(self)
         dialer = dialer_of(given, spec.errors.refuse, only=SocketWords)
-        own = {
-            "endpoint": lambda token: endpoint(token, dialer),
-            "protocol": protocol,
-            "credentials": credentials,
-            "connector": dialer.connector,
-            "name": spec.name,
-        }
+        words = {name: given.get(name) for name in ("retry", "clock", "on_error", "on_state")}
         with self._raising:
-            self._session: Session = Session(self._options(own, given))
-
-    def _options(self, own: Mapping[str, Any], given: Mapping[str, Any]) -> SessionOptions:
-        refuse = self._spec.errors.refuse
-        retry, more = given.get("retry"), given.get("session_options") or {}
-        if retry is not None and not isinstance(retry, RetryPolicy):
-            raise refuse("retry", retry, "a RetryPolicy, or None to never give up")
-        unknown = more.keys() - set(SessionOptions.__struct_fields__)
-        if unknown:
-            raise refuse("session_options", ", ".join(sorted(unknown)), SessionOptions.__struct_fields__)
-        said = {
-            name: given[name]
-            for name in ("clock", "on_error", "on_state", "connect_timeout")
-            if name in given
-        }
-        fields: dict[str, Any] = {**own, "retry": retry or NEVER_GIVE_UP, **said, **more}
-        fields |= {
-            "errors": self._spec.errors.mapped,
-            "on_state": self._watched_by(fields.get("on_state")),
-        }
-        return SessionOptions(**fields)
+            fields = session_fields(
+                given.get("session_options"),
+                **words,
+                connect_timeout=given.get("connect_timeout", 30.0),
+                connector=dialer.connector,
+                credentials=credentials,
+                name=spec.name,
+            )
+        own = {"endpoint": lambda token: endpoint(token, dialer), "protocol": protocol}
+        ours = {"errors": spec.errors.mapped, "on_state": self._watched_by(fields.get("on_state"))}
+        self._session: Session = Session(SessionOptions(**{**own, **fields, **ours}))
 
     async def connect(self) -> None:
         """Connect, and wait until channels can be joined. Failed tries are logged and repeated as `retry` says.
@@ -134,8 +118,8 @@ class VenueSocket:
         return self._session.state
 
     def statistics(self) -> Statistics:
-        """Frozen figures: connections, gaps, errors, and those of each channel."""
-        return self._session.statistics()
+        """Frozen figures: connections, gaps, errors, those of each channel, and of the session."""
+        return Statistics.of(self._spec.name, [self._session.statistics()])
 
     async def __aenter__(self) -> Self:
         try:
@@ -164,8 +148,8 @@ class VenueSocket:
             self._home.check()
             return self._session.subscribe(topic, delivery=self._spec.delivery(topic, given, **ours))
 
-    def _watched_by(self, on_state: Any) -> Any:
-        """The owner's `on_state` with an eye of ours in it; what is no function stays, to be refused by its name."""
+    def _watched_by(self, on_state: Callable[[str], None] | None) -> Callable[[str], None]:
+        """The owner's `on_state` with an eye of ours in it."""
 
         def changed(state: str) -> None:
             if state == "failed" and (error := self._session.unheard) is not None:
@@ -173,4 +157,4 @@ class VenueSocket:
             if on_state is not None:
                 on_state(state)
 
-        return changed if on_state is None or callable(on_state) else on_state
+        return changed

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import msgspec
 
-from ...clock import Clock, SystemClock
+from ...clock import Clock
 from ...errors import HttpError
 from ...retry import RetryPolicy
 from ...secrets import Secret, redact_url
@@ -22,7 +22,7 @@ from ...transport.limiter import RateLimiter
 from ..kit.answers import Unreadable, graphql_result, read_json, read_shape, reading
 from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.errors import AnswerFault
-from ..kit.settings import Announcement, Setting, Sources, number
+from ..kit.settings import Announcement, Setting, Sources, clock_of, number, retry_of
 from .errors import ERRORS, AnswerError, ArgumentError
 from .headers import session_headers, token_of, with_own
 from .message import with_amounts
@@ -80,8 +80,8 @@ class StakeAPI:
             headers=self._headers_for,
             timeout=seconds,
             limiter=limiter or RateLimiter(rate),
-            policy=retry or RetryPolicy(),
-            clock=clock or SystemClock(),
+            policy=retry_of(retry, RetryPolicy()),
+            clock=clock_of(clock),
             **dialer_of(dialing, ArgumentError, only=HttpDialing).http,
         )
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Self, Unpack, get_args
 
+from ...arguments import check_function
+from ...clock import Clock
 from ...errors import (
     BufferOverflow,
     SessionClosed,
@@ -25,8 +27,8 @@ from ...secrets import Secret, redact_url, shown
 from ...session.credentials import Credentials
 from ...session.options import ErrorHook, SessionOptions, Statistics
 from ...session.session import Session
-from ...session.subscription import Delivery, Subscription
-from ..kit.connection import Body, HomeLoop
+from ...session.subscription import Delivery, MarkHandler, Subscription
+from ..kit.connection import Body, HomeLoop, session_fields
 from ..kit.dialing import SocketDialing, dialer_of
 from ..kit.settings import Announcement
 from .channels import checked_channel, operations_of
@@ -71,10 +73,12 @@ class StakeWebSocket:
     `access_token`: yours (default: STAKE_ACCESS_TOKEN); without one only `wire="graphql"` connects, to what is public.
     `wire`: "page" speaks as document 003 shows, "graphql" as the live site does. `base_url`: another address (default:
     STAKE_WS_URL, STAKE_BASE_URL, the site). `headers`, `cookies`: more of what your browser sends. `init_payload`:
-    more for the GraphQL initialisation. `on_mark(channel, mark)`: told where `on_message`'s streams broke, which is
-    otherwise only logged. `on_error(error, message)`: told of exceptions of handlers and of what ends a channel.
+    more for the GraphQL initialisation. `on_error(error, message)`: told of exceptions of handlers and of what ends a
+    channel.
     `retry`: how long an outage may last; by default the socket never gives up. Where it does, whoever waits is raised
     GaveUp: `connect()`, an iteration; if nobody does, the body of the `async with` is cancelled and that raises it.
+    `connect_timeout`: seconds that the first connection may take, with all its tries, before NeverConnected is raised
+    (None, the default: no limit, for the page's `connect` goes on trying, and logs each try).
     `session_options`: any other field of tapewire's `SessionOptions`, such as `ping_interval` (30 s) and `ping_timeout`
     (10 s). STAKE_USER_AGENT, STAKE_SESSION_COOKIE and STAKE_CF_CLEARANCE are sent as `StakeAPI` sends them.
     Raises ArgumentError.
@@ -94,9 +98,10 @@ class StakeWebSocket:
         headers: Mapping[str, str | Secret] | None = None,
         cookies: Mapping[str, str | Secret] | None = None,
         init_payload: Mapping[str, Any] | None = None,
-        on_mark: Callable[[str, Mark], Any] | None = None,
         on_error: ErrorHook | None = None,
         retry: RetryPolicy | None = None,
+        clock: Clock | None = None,
+        connect_timeout: float | None = None,
         session_options: Mapping[str, Any] | None = None,
         **dialing: Unpack[SocketDialing],
     ) -> None:
@@ -118,11 +123,23 @@ class StakeWebSocket:
         self._first_delay: float = FIRST_DELAY
         self._own = session_headers(headers, cookies)
         self._init_payload = dict(init_payload or {})
-        self._on_mark = on_mark or _logged
+        self._on_marks: dict[str, MarkHandler] = {}  # of `subscriptions`
         self._on_error = on_error
-        self._retry = retry
         self._dialer = dialer_of(dialing, ArgumentError, only=SocketDialing)
-        self._session_options = dict(session_options or {})
+        self._fields = session_fields(
+            session_options,
+            retry=retry,
+            clock=clock,
+            connector=self._dialer.connector,
+            connect_timeout=connect_timeout,
+            on_error=on_error,
+            ping_interval=30.0,
+            ping_timeout=10.0,
+        )
+        self._begin()
+
+    def _begin(self) -> None:
+        """There is no line yet, and there was none."""
         self._session: Session | None = None
         self._former: Session | None = None  # the last one that was closed
         self._routed: dict[str, Subscription] = {}
@@ -162,17 +179,21 @@ class StakeWebSocket:
             self._prints = False
             await self.close()
 
-    async def subscribe(self, channel: str) -> None:
+    async def subscribe(self, channel: str, *, on_mark: MarkHandler | None = None) -> None:
         """Have a channel's messages given to `on_message`, now and after every reconnection; also before `connect`.
 
-        A repeated subscription is ignored. Raises ArgumentError for what is no channel, or with `wire="graphql"` none
-        that the live site is known to have.
+        `on_mark(mark)`, plain or async: called in order with the messages, where the stream broke, which is otherwise
+        only logged. A repeated subscription is ignored. Raises ArgumentError for what is no channel, or with
+        `wire="graphql"` none that the live site is known to have.
         """
         self._checked(channel)
+        check_function("on_mark", on_mark, 1)
         if self._session is not None:
             self._home.check()
         if channel not in self.subscriptions:
             self.subscriptions.append(channel)
+            if on_mark is not None:
+                self._on_marks[channel] = on_mark
             await self._subscribe(channel)
 
     async def unsubscribe(self, channel: str) -> None:
@@ -181,6 +202,7 @@ class StakeWebSocket:
             self._home.check()
         if channel in self.subscriptions:
             self.subscriptions.remove(channel)
+            self._on_marks.pop(channel, None)
         if (subscription := self._routed.pop(channel, None)) is not None:
             subscription.unsubscribe()
             subscription.drop_backlog()
@@ -248,7 +270,7 @@ class StakeWebSocket:
         channel: str,
         on_message: Callable[[StakeMessage], Any] | None = None,
         *,
-        on_mark: Callable[[Mark], Any] | None = None,
+        on_mark: MarkHandler | None = None,
         **delivery: Any,
     ) -> Subscription[StakeMessage]:
         """A channel of your own: iterate it, or give it a handler, plain or async. Returns at once.
@@ -257,14 +279,19 @@ class StakeWebSocket:
         venue's word, `unsubscribe()` it to leave. `delivery`: policy, capacity and the other fields of tapewire's
         `Delivery`. Raises ArgumentError as `subscribe`.
         """
+        check_function("on_message", on_message, 1)
         made = SPEC.delivery(
             self._checked(channel), delivery, handler=on_message, on_mark=on_mark, on_error=self._on_error
         )
         return self._take(channel, made)
 
     def statistics(self) -> Statistics:
-        """Frozen figures: connections, gaps, errors, and those of each channel; after `close` the last ones."""
-        return (self._session or self._former or self._line()).statistics()
+        """Frozen figures: connections, gaps, errors, those of each channel, and of the session.
+
+        Before the first connection there are none; after `close` they are the last ones.
+        """
+        session = self._session or self._former
+        return Statistics.of(SPEC.name, [] if session is None else [session.statistics()])
 
     @property
     def is_connected(self) -> bool:
@@ -341,21 +368,13 @@ class StakeWebSocket:
                 self.wire, self._token, self._init_payload, self._line().options
             ),
             "credentials": None if self._token is None else Credentials(self._given),
-            "connector": self._dialer.connector,
             "name": SPEC.name,
-            "retry": self._retry or Delays(bound=self._bound, first=lambda: self._first_delay),
-            "connect_timeout": None,  # the page's `connect()` goes on trying, and logs each try
-            "ping_interval": 30.0,
-            "ping_timeout": 10.0,
-            "on_error": self._on_error,
-            **self._session_options,
+            "retry": Delays(bound=self._bound, first=lambda: self._first_delay),
+            **self._fields,
             "errors": ERRORS.mapped,
             "on_state": self._state_changed,
         }
-        try:
-            return SessionOptions(**options)
-        except TypeError as error:
-            raise ArgumentError("session_options", str(error), SessionOptions.__struct_fields__) from None
+        return SessionOptions(**options)
 
     @property
     def _is_closing(self) -> bool:
@@ -401,7 +420,9 @@ class StakeWebSocket:
                 logger.warning("%s: ended by the venue: %s", channel, shown(mark.reason))
                 return self._failed(SubscriptionEnded(channel, mark.reason), None)
         elif channel != OTHER and not isinstance(mark, Subscribing | Subscribed | Errored):
-            return self._on_mark(channel, mark)
+            if (on_mark := self._on_marks.get(channel)) is not None:
+                return on_mark(mark)
+            logger.warning("%s: %s (nobody is told: on_mark= would be)", channel, shown(mark))
         return None
 
     def _failed(self, error: BaseException, item: Any) -> Any:
@@ -412,12 +433,13 @@ class StakeWebSocket:
                 self._over.set()
             elif error.topic in self.subscriptions:
                 self.subscriptions.remove(error.topic)
+                self._on_marks.pop(error.topic, None)
         if self._on_error is not None:
             return self._on_error(error, item)
         return None
 
     def _state_changed(self, state: str) -> None:
-        if (told := self._session_options.get("on_state")) is not None:
+        if (told := self._fields.get("on_state")) is not None:
             told(state)
         session = self._session
         if session is None:
@@ -435,7 +457,3 @@ class StakeWebSocket:
             self._body.give_up(session.unheard)
         if state in ("closed", "failed"):
             self._over.set()
-
-
-def _logged(channel: str, mark: Mark) -> None:
-    logger.warning("%s: %s (nobody is told: on_mark= would be)", channel, shown(mark))

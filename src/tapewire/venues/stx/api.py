@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from functools import update_wrapper, wraps
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
-from ...clock import Clock, SystemClock
+from ...clock import Clock
 from ...errors import HttpError
 from ...retry import RetryPolicy
 from ...secrets import Secret
 from ...transport.http import HttpClient, HttpOptions, SyncHttpClient
 from ...transport.limiter import RateLimiter
 from ..kit.dialing import HttpDialing, dialer_of
-from ..kit.settings import Announcement
+from ..kit.settings import Announcement, clock_of, retry_of
 from . import operations
 from .config import resolve
 from .errors import ERRORS, STXInvalidParameterException, STXTransportException
@@ -121,8 +121,11 @@ class _Client:
         plaintext = settings.get("allow_plaintext", False)
         config = resolve(**{name: settings.get(name) for name in names}, allow_plaintext=plaintext)  # type: ignore[arg-type]
         self.origin: str = config.origin
-        self.user: User = settings.get("user") or User()
-        clock = settings.get("clock") or SystemClock()
+        user = settings.get("user")
+        if not isinstance(user, User | None):
+            raise STXInvalidParameterException("user", user, "a User, such as User.new(), or None")
+        self.user: User = User() if user is None else user
+        clock = clock_of(settings.get("clock"))
         # What the environment says does not replace an account that was signed in on purpose.
         if config.email and config.password and (config.given or not self.user.is_known):
             self.user.seed(config.email, config.password, config.origin)
@@ -135,7 +138,7 @@ class _Client:
         )
         self._last_token: Secret | None = None
         self._http_options: HttpOptions = {
-            "policy": settings.get("retry", RetryPolicy()),
+            "policy": retry_of(settings.get("retry"), RetryPolicy()),
             "timeout": settings.get("timeout", 10.0),
             "limiter": settings.get("limiter"),
             "clock": clock,

@@ -66,6 +66,8 @@ def resolve(
     for name, text in texts.items():
         if text is not None and not isinstance(text, str):
             raise STXInvalidParameterException(name, text, "a text, or None")
+    if not isinstance(password, str | Secret | None):  # it is not shown
+        raise STXInvalidParameterException("password", f"a {type(password).__name__}", "a text or a Secret")
     variables = os.environ if environ is None else environ
     chosen = Sources(variables).take(PROFILE, profile or None)
     section = _profile(chosen, variables)

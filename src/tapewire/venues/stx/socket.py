@@ -15,6 +15,7 @@ from typing import Any, Self, Unpack
 
 import msgspec
 
+from ...arguments import check_function
 from ...errors import (
     HandshakeRefused,
     NotSubscribed,
@@ -24,16 +25,15 @@ from ...errors import (
     SubscriptionRefused,
     TapewireError,
 )
-from ...marks import Mark
 from ...protocols.phoenix import Push
-from ...retry import NEVER_GIVE_UP, RetryPolicy
+from ...retry import RetryPolicy
 from ...secrets import Secret
 from ...session.credentials import Credentials
 from ...session.options import ErrorHook, SessionOptions, Statistics
 from ...session.session import Session
-from ...session.subscription import Subscription
+from ...session.subscription import MarkHandler, Subscription
 from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
-from ..kit.connection import Body, HomeLoop
+from ..kit.connection import Body, HomeLoop, session_fields
 from ..kit.dialing import dialer_of
 from .api import AccountSettings, AsyncSTX
 from .errors import (
@@ -103,8 +103,6 @@ class STXWebSocket:
             raise STXInvalidParameterException(
                 "heartbeat_interval", heartbeat_interval, "seconds, above 0 to 3600"
             )
-        if retry is not None and not isinstance(retry, RetryPolicy):
-            raise STXInvalidParameterException("retry", retry, "a RetryPolicy, or None to never give up")
         dialing = {**settings, "connector": connector, "max_size": max_size}
         self._dialer = dialer_of(dialing, STXInvalidParameterException)
         self._http = AsyncSTX(**settings)
@@ -112,17 +110,17 @@ class STXWebSocket:
         self._credentials = Credentials(self._token)
         self._body = Body()
         self._home = HomeLoop(self)
-        options: dict[str, Any] = {
-            "retry": retry or NEVER_GIVE_UP,
-            "connect_timeout": connect_timeout,
-            "on_error": on_error,
-            "on_state": on_state,
-            "strict": strict,
-            "connector": self._dialer.connector,
-            **({"clock": settings["clock"]} if "clock" in settings else {}),
-            **(session_options or {}),
-        }
-        self._session = Session(self._options(options))
+        fields = session_fields(
+            session_options,
+            retry=retry,
+            connect_timeout=connect_timeout,
+            on_error=on_error,
+            on_state=on_state,
+            strict=strict,
+            connector=self._dialer.connector,
+            clock=settings.get("clock"),
+        )
+        self._session = Session(self._options(fields))
         self._joined: dict[str, list[Subscription]] = {}
         self._keepalives: dict[str, Keepalive] = {}
         self._params: dict[str, JoinParams] = {}
@@ -141,7 +139,7 @@ class STXWebSocket:
             "name": SPEC.name,
             **given,
             "errors": _ERRORS.mapped,
-            "on_state": self._watching(given["on_state"]),
+            "on_state": self._watching(given.get("on_state")),
         }
         return SessionOptions(**options)
 
@@ -197,8 +195,8 @@ class STXWebSocket:
         return self._session.state
 
     def statistics(self) -> Statistics:
-        """Frozen figures: connections, gaps, errors, and those of each channel."""
-        return self._session.statistics()
+        """Frozen figures: connections, gaps, errors, those of each channel, and of the session."""
+        return Statistics.of(SPEC.name, [self._session.statistics()])
 
     async def __aenter__(self) -> Self:
         try:
@@ -223,7 +221,7 @@ class STXWebSocket:
         on_message: MessageHandler | None = None,
         join_params: Mapping[str, Any] | None = None,
         *,
-        on_mark: Callable[[Mark], Any] | None = None,
+        on_mark: MarkHandler | None = None,
         on_error: ErrorHook | None = None,
         reconcile: bool = False,
         cancel_on_disconnect: float | None = None,
@@ -244,6 +242,7 @@ class STXWebSocket:
         STXInvalidParameterException for a wrong argument. A cancelled join leaves nothing behind.
         """
         params = checked_join_params(join_params)
+        check_function("on_message", on_message, 1)
         topic = await self._topic(channel)
         if cancel_on_disconnect is not None:
             params = (params or {}) | checked_cancel_on_disconnect(topic, cancel_on_disconnect)
@@ -415,8 +414,8 @@ class STXWebSocket:
         if living := self._living(topic):
             living[0].params = self._params[topic].next
 
-    def _watching(self, on_state: Any) -> Any:
-        """The owner's `on_state` with an eye of ours in it; what is no function stays, to be refused by its name."""
+    def _watching(self, on_state: Callable[[str], None] | None) -> Callable[[str], None]:
+        """The owner's `on_state` with an eye of ours in it."""
 
         def changed(state: str) -> None:
             if state == "failed" and (error := self._session.unheard) is not None:
@@ -424,7 +423,7 @@ class STXWebSocket:
             if on_state is not None:
                 on_state(state)
 
-        return changed if on_state is None or callable(on_state) else on_state
+        return changed
 
     def _listening(self, topic: str, on_error: Any) -> Any:
         """The owner's `on_error` with an ear of ours in it; what is no function stays, to be refused by its name."""

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
 
 import msgspec
 
-from ...clock import Clock, SystemClock
+from ...clock import Clock
 from ...errors import HttpError, UndecodableFrame
 from ...model.fields import InvalidField
 from ...retry import NO_RETRY, RetryPolicy
@@ -26,9 +26,9 @@ from ...transport.http import HttpClient, Reply, Request, retry_delay
 from ..kit.answers import PageTurner
 from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.fields import sequence, time_s
-from ..kit.settings import Announcement, Sources, secret
+from ..kit.settings import Announcement, Sources, clock_of, retry_of, secret
 from .answers import Answer, Listed, ListedByMarket, Listing
-from .arguments import checked_policy, checked_seconds
+from .arguments import checked_seconds
 from .errors import (
     ERRORS,
     SXBetError,
@@ -46,7 +46,7 @@ from .url import API_KEY, Endpoints, resolve
 from .wire import MarketRow, OrderRow, TradeRow, read_object
 from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, BookV3Row, TokenReply, TradeV3Row
 
-__all__ = ["AsyncSXBet", "HttpSettings", "MarketFilter", "TradeFilter"]
+__all__ = ["AccountSettings", "AsyncSXBet", "HttpSettings", "MarketFilter", "TradeFilter"]
 
 T = TypeVar("T")
 
@@ -71,12 +71,12 @@ _DATES: Final = ("start_date", "end_date")
 _NUMBERS: Final = ("league_id", "sport_ids", "type", *_DATES)
 
 
-class HttpSettings(HttpDialing, total=False):
-    """What the client takes, all optional.
+class AccountSettings(HttpDialing, total=False):
+    """What the HTTP client and the realtime client take, all optional.
 
     `api_key` (else SXBET_API_KEY), `profile` ("v2" or "v3"); `network`, `host`, `api_url`, `realtime_url`,
-    `allow_plaintext`: where (url.py); `retry`, `timeout` (seconds of one attempt), `budgets` (else the key's own):
-    how calls are made; `proxy`, `ssl`, `http_transport`: the way there (kit.dialing.HttpDialing).
+    `allow_plaintext`: where (url.py); `timeout` (seconds of one attempt), `budgets` (else the key's own): how calls are
+    made; `proxy`, `ssl`, `http_transport`: the way there (kit.dialing.HttpDialing).
     """
 
     api_key: str | Secret | None
@@ -86,10 +86,15 @@ class HttpSettings(HttpDialing, total=False):
     api_url: str | None
     realtime_url: str | None
     allow_plaintext: bool
-    retry: RetryPolicy
     timeout: float
     budgets: Budgets | None
-    clock: Clock
+    clock: Clock | None
+
+
+class HttpSettings(AccountSettings, total=False):
+    """What the HTTP client takes: `retry` is the policy of each call."""
+
+    retry: RetryPolicy | None
 
 
 class MarketFilter(TypedDict, total=False):
@@ -125,9 +130,10 @@ class AsyncSXBet:
     """
 
     def __init__(self, **settings: Unpack[HttpSettings]) -> None:
-        unknown = settings.keys() - HttpSettings.__annotations__.keys()
+        known = {*AccountSettings.__annotations__, *HttpSettings.__annotations__}
+        unknown = settings.keys() - known
         if unknown:
-            allowed = sorted(HttpSettings.__annotations__)
+            allowed = sorted(known)
             raise SXBetInvalidParameter("argument", ", ".join(sorted(unknown)), allowed)
         self.profile: Profile = profile_of(settings.get("profile"))
         self.endpoints: Endpoints = resolve(
@@ -144,8 +150,8 @@ class AsyncSXBet:
         """Says where calls and streams go, once, before the first of them."""
         self.unreadable: int = 0
         """Rows so far, of all calls, that could not be read. A list that lacks some has an `unreadable` of its own."""
-        self._policy = checked_policy("retry", settings.get("retry")) or RetryPolicy()
-        self._clock = settings.get("clock") or SystemClock()
+        self._policy = retry_of(settings.get("retry"), RetryPolicy())
+        self._clock = clock_of(settings.get("clock"))
         self._budgets = settings.get("budgets") or budgets_for(self.endpoints.api_url, self._key, self._clock)
         self._markets_per_request = MAX_MARKETS
         self._http = HttpClient(

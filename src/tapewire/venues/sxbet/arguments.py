@@ -7,10 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from ...arguments import takes_plainly
-from ...retry import RetryPolicy
 from ...secrets import Secret
 from ...session.buffers import make_buffer
-from ...session.options import SessionOptions
 from ...session.subscription import Delivery
 from .errors import SXBetInvalidParameter
 
@@ -20,8 +18,6 @@ __all__ = [
     "checked_delivery",
     "checked_flag",
     "checked_handler",
-    "checked_options",
-    "checked_policy",
     "checked_seconds",
     "checked_token_getter",
 ]
@@ -42,13 +38,6 @@ def checked_seconds(argument: str, value: float) -> float:
     if type(value) in (int, float) and 0 <= value <= 86_400:
         return value
     raise SXBetInvalidParameter(argument, value, "seconds from 0 to 86400")
-
-
-def checked_policy(argument: str, value: RetryPolicy | None) -> RetryPolicy | None:
-    """`value` if it is a policy or None."""
-    if value is None or isinstance(value, RetryPolicy):
-        return value
-    raise SXBetInvalidParameter(argument, value, "a RetryPolicy, or None")
 
 
 def checked_handler(argument: str, handler: Any) -> Any:
@@ -94,18 +83,6 @@ def checked_delivery(fields: Mapping[str, Any]) -> dict[str, Any]:
             raise SXBetInvalidParameter("delivery", name, allowed)
     chosen = Delivery(handler=_nobody, **fields)
     make_buffer(chosen.policy, chosen.capacity, key=chosen.key)
-    return dict(fields)
-
-
-def checked_options(fields: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`fields` of `SessionOptions`, by name."""
-    if fields is None:
-        return {}
-    if not isinstance(fields, Mapping):
-        raise SXBetInvalidParameter("session_options", fields, "a dict of options")
-    for name in fields:
-        if name not in SessionOptions.__struct_fields__:
-            raise SXBetInvalidParameter("session_options", name, SessionOptions.__struct_fields__)
     return dict(fields)
 
 

@@ -46,7 +46,7 @@ class Demo:
         self._client = SXBetClient(
             host=url,
             api_key="demo",
-            reconnect=RetryPolicy(max_attempts=None, initial_backoff=0.2, max_backoff=1.0),
+            retry=RetryPolicy(max_attempts=None, initial_backoff=0.2, max_backoff=1.0),
             max_ping_delay=1.5,
             session_options={"stable_after": 1.0},
         )
@@ -118,7 +118,7 @@ class Demo:
         return problems
 
     def statistics(self) -> Statistics:
-        return self._client.statistics()[0]
+        return self._client.statistics()
 
     async def close(self) -> None:
         for watch in self._watches:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Literal, Self, Unpack, overload
 
+from ...arguments import check_function
 from ...errors import GaveUp, TapewireError, fresh_copy
 from ...protocols.base import StreamPosition
 from ...protocols.centrifugo import Pacing
@@ -22,17 +23,17 @@ from ...session.credentials import Credentials, TokenProvider
 from ...session.options import SessionOptions, Statistics
 from ...session.pool import Pool
 from ...session.session import Session
+from ...session.subscription import MarkHandler
 from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
-from ..kit.connection import HomeLoop
+from ..kit.connection import HomeLoop, session_fields
 from ..kit.dialing import dialer_of
-from .api import AsyncSXBet, HttpSettings
+from ..kit.spec import ChannelSpec
+from .api import AccountSettings, AsyncSXBet
 from .arguments import (
     awaited_token,
     checked_channel,
     checked_delivery,
     checked_flag,
-    checked_options,
-    checked_policy,
     checked_seconds,
     checked_token_getter,
 )
@@ -52,6 +53,7 @@ from .overlap import Overlaps
 from .profile import Profile
 from .seeding import SeedBatcher
 from .spec import SPEC
+from .symbols import parse_channel
 from .watching import Watching
 
 __all__ = ["SXBetClient"]
@@ -80,7 +82,7 @@ class SXBetClient(Watching):
 
     `network`, `host`, `api_url`, `realtime_url`, `profile`, `api_key`: as `AsyncSXBet`. `get_token`: an async function
     that gives the realtime token, instead of the HTTP client: raise `UnauthorizedError` from it to stop for good,
-    anything else is tried again. `reconnect`: how long an outage may last; without it the client never gives up.
+    anything else is tried again. `retry`: how long an outage may last; without it the client never gives up.
     `supervise`: where the venue forbids to come back or refuses the key, do not stop, but ask for a fresh token and try
     again at this policy's pace, with an ERROR in the log each time.
     `connect_timeout`: seconds that the first connection may take, with all its tries, before `connect()` raises
@@ -93,15 +95,15 @@ class SXBetClient(Watching):
         self,
         *,
         get_token: TokenGetter | None = None,
-        reconnect: RetryPolicy | None = None,
+        retry: RetryPolicy | None = None,
         supervise: RetryPolicy | None = None,
         connector: Connector | None = None,
         channels: int = CHANNELS,
         max_ping_delay: float = 10.0,
         max_size: int = DEFAULT_MAX_SIZE,
         connect_timeout: float | None = 30.0,
-        session_options: dict[str, Any] | None = None,
-        **settings: Unpack[HttpSettings],
+        session_options: Mapping[str, Any] | None = None,
+        **settings: Unpack[AccountSettings],
     ) -> None:
         self._settings = settings
         self.home: HomeLoop = HomeLoop(self)
@@ -119,32 +121,25 @@ class SXBetClient(Watching):
         self._telling: set[asyncio.Task[None]] = set()
         self._was_connected = self._is_closed = False
         self._turn = asyncio.Lock()  # one line is closed or made at a time
-        provider: TokenProvider = self._token
-        if get_token is not None:
-            provider = _provider(checked_token_getter(get_token))
+        provider = self._token if get_token is None else _provider(checked_token_getter(get_token))
         self._credentials = Credentials(provider, on_failed=self._token_failed)
         self._url = self.http.endpoints.realtime_url
         self._max_ping_delay = checked_seconds("max_ping_delay", max_ping_delay)
-        self._fields = self._session_fields(reconnect, supervise) | {"connect_timeout": connect_timeout}
-        self._fields |= checked_options(session_options)
+        self._fields = session_fields(
+            session_options,
+            credentials=self._credentials,
+            connector=self._dialer.connector,
+            retry=retry,
+            supervise=supervise,
+            connect_timeout=connect_timeout,
+            clock=settings.get("clock"),
+            ping_interval=None,  # the server pings, and its silence is judged by the protocol
+        )
+        self._fields["errors"] = ERRORS.mapped
         if type(channels) is not int or channels < 1:
             raise SXBetInvalidParameter("channels", channels, "a whole number from 1")
         self._channels = channels
         self._make_line()
-
-    def _session_fields(self, reconnect: RetryPolicy | None, supervise: RetryPolicy | None) -> dict[str, Any]:
-        fields: dict[str, Any] = {
-            "credentials": self._credentials,
-            "connector": self._dialer.connector,
-            "errors": ERRORS.mapped,
-            "supervise": checked_policy("supervise", supervise),
-            "ping_interval": None,  # the server pings, and its silence is judged by the protocol
-        }
-        if checked_policy("reconnect", reconnect) is not None:
-            fields["retry"] = reconnect
-        if "clock" in self._settings:
-            fields["clock"] = self._settings["clock"]
-        return fields
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -181,7 +176,7 @@ class SXBetClient(Watching):
     async def connect(self) -> None:
         """Fetch a token, connect, and wait until channels are being subscribed.
 
-        Failed tries are repeated and fire `error`. Raises UnauthorizedError for a refused key, GaveUp where `reconnect`
+        Failed tries are repeated and fire `error`. Raises UnauthorizedError for a refused key, GaveUp where `retry`
         is exhausted or the venue forbids to come back. After either, and after `disconnect()`, it may be called again:
         channels with handlers are then asked for from where they were; iterations and watch verbs have ended.
         """
@@ -212,6 +207,8 @@ class SXBetClient(Watching):
             for channel in tuple(self._subscriptions.values()):
                 await channel.line_closed()
             await self._stop_notifying()
+
+    close = disconnect
 
     async def _close_line(self) -> None:
         await self.listings.aclose()
@@ -275,9 +272,14 @@ class SXBetClient(Watching):
         if not self.is_serving:
             raise fresh_copy(self.pool.sessions[0].last_error or NotConnected())
 
-    def statistics(self) -> tuple[Statistics, ...]:
-        """Frozen figures of every connection."""
-        return self.pool.statistics()
+    @property
+    def is_connected(self) -> bool:
+        """True while every connection that is needed is up."""
+        return self.pool.state == "up"
+
+    def statistics(self) -> Statistics:
+        """Frozen figures: connections, gaps, errors, those of each channel, and of every connection's session."""
+        return Statistics.of(SPEC.name, self.pool.statistics().sessions)
 
     # --- channels ---------------------------------------------------------------------------------------------------
 
@@ -289,15 +291,17 @@ class SXBetClient(Watching):
         recoverable: bool = False,
         since: StreamPosition | None = None,
         get_token: ChannelTokenGetter | None = None,
+        on_mark: MarkHandler | None = None,
         **delivery: Any,
     ) -> ChannelSubscription:
         """A subscription to a channel: give it handlers, then call its `subscribe()`.
 
         `since`: continue from a position saved earlier (needs `recoverable`). `get_token`: for a channel that wants a
         token of its own, an async function that is given the channel: asked on every attempt and before the token
-        ends; raise `UnauthorizedError` from it to leave the channel for good. `delivery`: policy, capacity and the
-        other fields of tapewire's `Delivery`. Raises SXBetInvalidParameter for what is wrong, and where the channel
-        has one already.
+        ends; raise `UnauthorizedError` from it to leave the channel for good. `on_mark`, plain or async: called with
+        each mark, in order with the publications; the handlers of `mark` are too. `delivery`: policy, capacity and the
+        other fields of tapewire's `Delivery`; where they are not given, a channel of an account ends rather than lose
+        anything (policy `fail`). Raises SXBetInvalidParameter for what is wrong, and where the channel has one already.
         """
         known = self._subscriptions.get(checked_channel(channel))
         if known is not None and known.state != "unsubscribed":
@@ -309,6 +313,7 @@ class SXBetClient(Watching):
             raise SXBetInvalidParameter("since", since, "a StreamPosition, only where recoverable is True")
         if get_token is not None:
             checked_token_getter(get_token, channel)
+        check_function("on_mark", on_mark, 1)
         subscription = ChannelSubscription(
             self,
             channel,
@@ -316,8 +321,10 @@ class SXBetClient(Watching):
             recoverable=checked_flag("recoverable", recoverable),
             since=since,
             credentials=None if get_token is None else Credentials(_provider(get_token, channel)),
-            delivery=checked_delivery(delivery),
+            delivery=checked_delivery(self._defaults(channel) | delivery),
         )
+        if on_mark is not None:
+            subscription.on("mark", on_mark)
         self.keep(subscription)
         return subscription
 
@@ -352,6 +359,12 @@ class SXBetClient(Watching):
         return f"<SXBetClient {self.profile.name} {self.state} {self.pool!r}>"
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _defaults(self, channel: str) -> dict[str, Any]:
+        known = parse_channel(channel, self.profile)
+        is_private = known is not None and SPEC.channels[known.kind].private
+        kind = ChannelSpec.account(channel) if is_private else ChannelSpec.public(channel)
+        return {"policy": kind.policy, "capacity": kind.capacity}
 
     def _make_line(self) -> None:
         """What was closed or has ended is never opened again: another is made."""

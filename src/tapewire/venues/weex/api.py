@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from ...clock import Clock, SystemClock
+from ...clock import Clock
 from ...errors import HttpError
 from ...model.fields import InvalidField
 from ...retry import MAX_RETRY_AFTER, NO_RETRY, RandomFraction, RetryPolicy
@@ -28,7 +28,7 @@ from ...transport.http import HttpClient, Method, retry_delay
 from ..kit.answers import reading
 from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.fields import identifier, number, plain
-from ..kit.settings import Announcement
+from ..kit.settings import Announcement, clock_of
 from .answers import (
     balances_of,
     canceled_of,
@@ -96,8 +96,10 @@ class WeexAsyncClient:
         fraction: RandomFraction = random,
         **dialing: Unpack[HttpDialing],
     ) -> None:
+        if not isinstance(config, WeexConfig):
+            raise WEEXInvalidArgument("config", config, "a WeexConfig, such as WeexConfig.from_env()")
         self.config = config
-        self._clock = clock or SystemClock()
+        self._clock = clock_of(clock)
         self._fraction = fraction
         self.time: VenueTime = VenueTime(self._clock)
         addresses = config.addresses

@@ -107,13 +107,18 @@ class Lines:
             return not (self._gave_up or any(session.state == "failed" for session in self._pool.sessions))
         return all(session.connected for session in living)
 
+    @property
+    def state(self) -> str:
+        """One word for the states of all sockets."""
+        return self._pool.state
+
     def reconnect(self) -> None:
         """Drop every connection and make new ones."""
         for session in self._living():
             session.reconnect()
 
-    def statistics(self) -> tuple[Statistics, ...]:
-        """Frozen figures of each socket."""
+    def statistics(self) -> Statistics:
+        """Frozen figures of all sockets together, with those of each."""
         return self._pool.statistics()
 
     async def close(self) -> None:

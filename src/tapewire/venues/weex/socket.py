@@ -13,16 +13,19 @@ from random import random
 from typing import Any, Self, TypedDict, Unpack, overload
 from urllib.parse import urlsplit
 
-from ...clock import Clock, SystemClock
+import msgspec
+
+from ...clock import Clock
 from ...errors import SessionClosed
-from ...retry import NEVER_GIVE_UP, RandomFraction, RetryPolicy
+from ...retry import RandomFraction, RetryPolicy
 from ...secrets import Secret, host_of
 from ...session.buffers import Policy
 from ...session.credentials import Credentials
-from ...session.options import Statistics
+from ...session.options import Statistics, state_of
 from ...transport.base import Endpoint
-from ..kit.connection import HomeLoop
+from ..kit.connection import HomeLoop, session_fields
 from ..kit.dialing import SocketDialing, dialer_of
+from ..kit.settings import clock_of
 from ..kit.spec import ChannelSpec
 from .account import Balances, Positions, PositionSource
 from .api import WeexAsyncClient
@@ -117,24 +120,22 @@ class WeexWebSocketClient:
     ) -> None:
         if not isinstance(config, WeexConfig):
             raise WEEXInvalidArgument("config", config, "a WeexConfig, such as WeexConfig.from_env()")
-        if retry is not None and not isinstance(retry, RetryPolicy):
-            raise WEEXInvalidArgument("retry", retry, "a RetryPolicy, or None to never give up")
         self.config = config
         self._dialer = dialer_of(dialing, WEEXInvalidArgument, only=SocketDialing)
         self.http: WeexAsyncClient = WeexAsyncClient(
             config, clock=clock, fraction=fraction, **self._dialer.http
         )
-        self._clock = clock or SystemClock()
+        self._clock = clock_of(clock)
         self._fraction = fraction
         self._profile = config.profile
-        self._fields: dict[str, Any] = {
-            "connector": self._dialer.connector,
-            "retry": retry or NEVER_GIVE_UP,
-            "connect_timeout": connect_timeout,
-            "clock": self._clock,
-            "fraction": fraction,
-        }
-        self._fields |= dict(session_options or {})
+        self._fields: dict[str, Any] = session_fields(
+            session_options,
+            connector=self._dialer.connector,
+            retry=retry,
+            connect_timeout=connect_timeout,
+            clock=self._clock,
+            fraction=fraction,
+        )
         self._fields["errors"] = ERRORS.mapped
         self._public: Lines | None = None
         self._private: Lines | None = None
@@ -178,20 +179,30 @@ class WeexWebSocketClient:
     @_Flag
     def is_connected(self) -> bool:
         """True from `connect` until `disconnect` while every socket that is needed is up. May also be called."""
-        lines = [lines for lines in (self._public, self._private) if lines is not None]
-        return bool(self._connected and all(each.is_up for each in lines))
+        return bool(self._connected and all(lines.is_up for lines in self._every()))
 
-    async def reconnect(self) -> None:
-        """Drop every connection and make new ones; topics are asked for again and marked as after any loss."""
+    @property
+    def state(self) -> str:
+        """One word for the states of its sockets (docs/states.md): `new` before the first, `up` while none is down."""
+        if self._closed:
+            return "closed"
+        if self.is_connected:
+            return "up"  # idle ones may be closed
+        return state_of(lines.state for lines in self._every())
+
+    def reconnect(self) -> None:
+        """Drop every connection and make new ones at once; topics are asked for again and marked as after any loss."""
         self._home.check()
-        for lines in (self._public, self._private):
-            if lines is not None:
-                lines.reconnect()
+        for lines in self._every():
+            lines.reconnect()
 
-    def statistics(self) -> tuple[Statistics, ...]:
-        """Frozen figures of each socket."""
-        lines = [lines for lines in (self._public, self._private) if lines is not None]
-        return tuple(figures for each in lines for figures in each.statistics())
+    def statistics(self) -> Statistics:
+        """Frozen figures: connections, gaps, errors, those of each topic, and of every socket's session."""
+        sessions = (figures for lines in self._every() for figures in lines.statistics().sessions)
+        return msgspec.structs.replace(Statistics.of(SPEC.name, sessions), state=self.state)
+
+    def _every(self) -> list[Lines]:
+        return [lines for lines in (self._public, self._private) if lines is not None]
 
     async def __aenter__(self) -> Self:
         try:
@@ -320,7 +331,7 @@ class WeexWebSocketClient:
             raise SessionClosed("the client is closed; make a new one")
         unknown = options.keys() - StreamOptions.__annotations__.keys()
         if unknown:
-            raise WEEXInvalidArgument("option", ", ".join(sorted(unknown)), StreamOptions.__annotations__)
+            raise WEEXInvalidArgument("delivery", ", ".join(sorted(unknown)), StreamOptions.__annotations__)
         core = StreamCore(
             name,
             source,
