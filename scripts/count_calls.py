@@ -2,14 +2,17 @@
 
 Counted is every Python function of `tapewire` but its `testing`, from `subscribe` to its confirmation and from the
 loss of the connection to the topic's next confirmation: one session of Phoenix over memory, on the virtual clock, so
-that the figures are the same on every machine; the network in memory and the played server are among them.
-`python -m scripts.count_calls`
+that the figures are the same on every machine. Twice: with the network in memory and the played server's protocol, and
+the engine alone, which is what a user runs: `session`, the protocol's client and what both stand on. Then the same
+reconnection with many topics, of which the calls that each further topic costs are told.
+`python -m scripts.count_calls [--list]`
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -24,6 +27,10 @@ from tapewire.transport.memory import MemoryNetwork
 
 HOME = str(Path(tapewire.__file__).parent)
 TESTING = str(Path(HOME) / "testing")
+PLAYED = ("transport/memory.py", "protocols/phoenix/server.py", "protocols/phoenix/presence.py")
+"""What is no engine: the network in memory and the played server."""
+
+MANY = 1_000
 
 
 class Counter:
@@ -31,7 +38,9 @@ class Counter:
 
     def __init__(self) -> None:
         self.calls = self.changes = 0
-        self._last = ""
+        self.engine_calls = self.engine_changes = 0
+        self.lines: list[str] = []
+        self._last = self._last_of_engine = ""
 
     def __enter__(self) -> Self:
         sys.setprofile(self._see)
@@ -40,16 +49,53 @@ class Counter:
     def __exit__(self, *_: object) -> None:
         sys.setprofile(None)
 
+    def __str__(self) -> str:
+        return (
+            f"{self.engine_calls} calls over {self.engine_changes} changes of file in the engine,"
+            f" {self.calls} over {self.changes} with network and server"
+        )
+
     def _see(self, frame: FrameType, event: str, _: Any) -> None:
         file = frame.f_code.co_filename
-        if event == "call" and file.startswith(HOME) and not file.startswith(TESTING):
-            self.calls += 1
-            self.changes += file != self._last
-            self._last = file
+        if event != "call" or not file.startswith(HOME) or file.startswith(TESTING):
+            return
+        self.calls += 1
+        self.changes += file != self._last
+        self._last = file
+        played = _is_played(frame)
+        if not played:
+            self.engine_calls += 1
+            self.engine_changes += file != self._last_of_engine
+            self._last_of_engine = file
+        where = Path(file).relative_to(HOME).as_posix()
+        mark = "  ~ " if played else "    "
+        self.lines.append(f"{mark}{'  ' * _depth(frame)}{frame.f_code.co_qualname}  {where}:{frame.f_lineno}")
 
 
-async def measured(clock: VirtualClock) -> dict[str, Counter]:
-    """Both, one after the other."""
+def _is_played(frame: FrameType | None) -> bool:
+    """True for the network, the server, and whatever they call; not for the client that they hand something to."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(TESTING) or (file.startswith(HOME) and file.endswith(PLAYED)):
+            return True
+        if file.startswith(HOME) and not file.endswith(("phoenix/frames.py", "phoenix/replies.py")):
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _depth(frame: FrameType) -> int:
+    depth, above = 0, frame.f_back
+    while above is not None:
+        depth += above.f_code.co_filename.startswith(HOME) and not above.f_code.co_filename.startswith(
+            TESTING
+        )
+        above = above.f_back
+    return depth
+
+
+async def measured(clock: VirtualClock, topics: int) -> dict[str, Counter]:
+    """Both, one after the other, of so many topics that are asked for at once."""
     network = MemoryNetwork()
     endpoint = Endpoint(url="ws://venue.test/socket/websocket?vsn=2.0.0")
     session = Session(
@@ -59,25 +105,43 @@ async def measured(clock: VirtualClock) -> dict[str, Counter]:
         clock=clock,
     )
     counters = {"join": Counter(), "reconnection": Counter()}
-    async with PhoenixPeer(network), session:
+    async with PhoenixPeer(network, max_channels=MANY), session:
         with counters["join"]:
-            subscription = session.subscribe("room:1")
-            await subscription.confirmed()
+            subscriptions = [session.subscribe(f"room:{number}") for number in range(1, topics + 1)]
+            for subscription in subscriptions:
+                await subscription.confirmed()
         connection = session._driver.connection
         assert connection is not None
         assert connection.transport is not None
         with counters["reconnection"]:
             connection.transport.abort()
-            await anext(subscription)  # the mark that says how long it was away
-            await subscription.confirmed()
+            for subscription in subscriptions:
+                await anext(subscription)  # the mark that says how long it was away
+            for subscription in subscriptions:
+                await subscription.confirmed()
     return counters
 
 
-def main(write: Callable[[str], Any] = print) -> None:
-    """Measure, and say both."""
+def _run(topics: int) -> dict[str, Counter]:
     clock = VirtualClock()
-    for name, counter in clock.run(measured(clock)).items():
-        write(f"{name}: {counter.calls} calls over {counter.changes} changes of file")
+    return clock.run(measured(clock, topics))
+
+
+def main(arguments: Sequence[str] | None = None, write: Callable[[str], Any] = print) -> None:
+    """Measure, and say both, of one topic and of each further one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--list", action="store_true", help="each call in order, indented by depth; ~ is no engine's"
+    )
+    listed = parser.parse_args(arguments).list
+    one, many = (_run(topics) for topics in (1, MANY))
+    for name, counter in one.items():
+        write(f"{name}: {counter}")
+        if listed:
+            write("\n".join(counter.lines))
+    for name, counter in many.items():
+        each = (counter.engine_calls - one[name].engine_calls) / (MANY - 1)
+        write(f"{name} of {MANY} topics: {each:.1f} calls in the engine for each further topic")
 
 
 if __name__ == "__main__":

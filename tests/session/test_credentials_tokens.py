@@ -7,6 +7,7 @@ import pytest
 
 from tapewire.errors import ConfigurationError, CredentialsRefused, GaveUp, SubscriptionEnded
 from tapewire.marks import Errored, Subscribed, Subscribing, Unsubscribed, is_mark
+from tapewire.protocols.base import CredentialsExpiring
 from tapewire.protocols.centrifugo import SubscribeParams
 from tapewire.session.credentials import REFRESH_SHARE, Credentials
 from tapewire.session.pool import Pool
@@ -470,6 +471,17 @@ async def test_a_token_that_takes_long_is_no_missing_answer(clock):
         await private.confirmed()
         assert tokens.asked == [False]
         assert [type(mark) for mark in marks(private)] == [Subscribing, Subscribed]
+
+
+async def test_a_late_word_on_a_former_attempts_token_takes_no_deadlines_place(clock, caplog):
+    async with token_line(clock, subscribe_timeout=5) as (session, peer):
+        peer.ignore_subscribe("private")
+        private = session.subscribe("private", RECOVERABLE, credentials=Credentials(Tokens()))
+        await asyncio.sleep(1)
+        session._driver.topics.expect(CredentialsExpiring(600, topic="private"))
+        await asyncio.sleep(4.5)
+        assert "private: no answer to the subscription within its deadline" in caplog.text
+        await private.confirmed()
 
 
 async def test_consumers_of_one_topic_share_its_token(clock):

@@ -30,14 +30,17 @@ class Made:
 
     def __init__(self, clock, judge=None):
         self.said = []
-        self.judge = judge
         self.loop = Loop(
             clock,
             "test",
             on_defect=lambda error: self.said.append(f"defect {error}"),
-            on_settled=lambda: self.said.append("settled"),
-            judge=lambda: self.judge,
+            on_settled=self.settle,
         )
+        self.judge = self.loop.judge = judge
+
+    def settle(self):
+        self.said.append("settled")
+        self.loop.rearm()
 
     def say(self, word):
         return partial(self.said.append, word)
@@ -162,6 +165,28 @@ async def test_deadlines_are_turns_and_come_in_their_order(clock):
     made.loop.after("moved", 3, made.say("moved"))
     await asyncio.sleep(5)
     assert made.said == ["early", "settled", "late", "settled", "moved", "settled"]
+
+
+async def test_a_deadline_that_a_due_call_sets_hides_none_that_comes_before_it(clock):
+    made = Made(clock)
+    made.loop.after("due", 1, lambda: made.loop.after("far", 60, made.say("far")))
+    made.loop.after("near", 2, made.say("near"))
+    await asyncio.sleep(3)
+    assert made.said == ["settled", "near", "settled"]
+
+
+async def test_no_deadline_that_is_set_meanwhile_cuts_a_drain_short(clock):
+    made = Made(clock, Judging(clock.monotonic() + 1))
+    made.loop.rearm()
+    await asyncio.sleep(0.5)
+    clock.suspend(60)
+    resumed = clock.monotonic()
+    await asyncio.sleep(0.1)
+    made.loop.after("timer", 0.1, made.say("due"))
+    await asyncio.sleep(0.5)
+    assert (made.said, made.judge.judged) == ([], [])
+    await asyncio.sleep(1)
+    assert made.judge.judged == [pytest.approx(resumed + 1)]
 
 
 async def test_the_connection_judges_when_its_deadline_has_come(clock):

@@ -27,7 +27,7 @@ async def test_everyone_who_waits_is_told_once(clock):
     waiters = make()
     tasks = await waiting(waiters)
     assert waiters.any_for(TOPIC)
-    waiters.settle(TOPIC, "reply")
+    waiters.settle([TOPIC], "reply")
     waiters.refuse(TOPIC, SessionClosed())
     assert await asyncio.gather(*tasks) == ["reply", "reply"]
     assert not waiters.any_for(TOPIC)
@@ -54,7 +54,7 @@ async def test_one_who_gave_up_waiting_harms_nobody(clock):
     first, second = await waiting(waiters)
     first.cancel()
     await asyncio.sleep(0)
-    waiters.settle(TOPIC, 1)
+    waiters.settle([TOPIC], 1)
     assert await second == 1
 
 
@@ -63,5 +63,5 @@ async def test_those_who_wait_can_be_moved(clock):
     (task,) = await waiting(waiters, 1)
     other.put(TOPIC, waiters.take(TOPIC))
     assert not waiters.any_for(TOPIC)
-    other.settle(TOPIC, 2)
+    other.settle([TOPIC], 2)
     assert await task == 2

@@ -46,10 +46,10 @@ def _dead_end_of_line(driver: Driver, state: str) -> str:
 def _dead_end_of_topic(driver: Driver, topic: Topic, state: str) -> str:
     timers, protocol = driver.loop.timers, driver.protocol
     match topic.state.value:
-        case "subscribing" if ("deadline", topic) not in timers and not topic.asking:
+        case "subscribing" if topic not in timers and not topic.asking:
             queued = protocol is not None and protocol.queued(topic.name)
             return "" if queued else "is subscribing, and has no deadline"
-        case "backing off" if ("retry", topic) not in timers:
+        case "backing off" if topic not in timers:
             return "is backing off, and has no retry timer"
         case "waiting" if state == "up":
             return "waits for a line that is up"

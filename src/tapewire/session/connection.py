@@ -40,7 +40,7 @@ class Liveness:
     Call `heard` once per read and `ponged` for a pong; ask `handle_timer` when `next_deadline` has passed.
     """
 
-    __slots__ = ("_interval", "_ping_at", "_pinged_at", "_timeout", "heard_at")
+    __slots__ = ("_interval", "_ping_at", "_pinged_at", "_timeout", "heard_at", "next_deadline")
 
     def __init__(self, now: float, interval: float | None, timeout: float) -> None:
         self.heard_at = now
@@ -48,6 +48,8 @@ class Liveness:
         self._timeout = timeout
         self._pinged_at: float | None = None
         self._ping_at = now + (interval or 0.0)
+        self.next_deadline: float | None = None if interval is None else self._ping_at
+        """When to ask `handle_timer`; None while nothing is judged. Asked for at each turn, and seldom another."""
 
     def heard(self, now: float) -> None:
         """Something was read: the stream was whole until `now`. It proves nothing about what we send."""
@@ -57,16 +59,11 @@ class Liveness:
         """The peer answered: the line lives in both directions. Also where nothing was read on purpose, until `now`."""
         self.heard_at = now
         self._pinged_at = None
+        self.next_deadline = None if self._interval is None else self._ping_at
 
     def stop(self) -> None:
         """The verdict was given: nothing is judged any more."""
-        self._interval = None
-
-    @property
-    def next_deadline(self) -> float | None:
-        if self._interval is None:
-            return None
-        return self._ping_at if self._pinged_at is None else self._pinged_at + self._timeout
+        self._interval = self.next_deadline = None
 
     def handle_timer(self, now: float) -> Literal["ping", "dead"] | None:
         """What to do at `now`: send a ping, abort the transport, or nothing yet."""
@@ -77,6 +74,7 @@ class Liveness:
         if now >= self._ping_at:
             self._pinged_at = now
             self._ping_at = now + self._interval
+            self.next_deadline = now + self._timeout
             return "ping"
         return None
 
@@ -90,14 +88,12 @@ class Connection:
 
     __slots__ = (
         "_blocked",
-        "_eventful",
         "_loop",
         "_on_event",
         "_on_failed",
         "_on_lost",
         "_rest",
         "_routes",
-        "_settle",
         "dropped",
         "liveness",
         "paused",
@@ -105,6 +101,7 @@ class Connection:
         "publications",
         "reads",
         "ready",
+        "serves",
         "transport",
     )
 
@@ -130,25 +127,17 @@ class Connection:
         self.reads = self.publications = 0
         self._blocked = 0
         self._rest: Iterator[Any] | None = None  # of the read that is being dispatched
-        self._eventful = False
-        self._settle = self._settle_read
         self.ready = False
         """True once the protocol is ready: subscriptions may be sent."""
+        self.serves = False
+        """True once the peer has confirmed a topic on it after an outage."""
         self.paused = False
         self.dropped = False
 
     # --- the transport's calls --------------------------------------------------------------------------------------
 
     def received(self, payloads: list[Payload]) -> None:
-        loop = self._loop
-        if loop.in_turn:  # a transport that hands over while it is being called
-            loop.enter(partial(self._read, payloads))
-            return
-        loop.begin()
-        try:
-            self._read(payloads)
-        finally:
-            loop.end(self._settle)
+        self._loop.enter(partial(self._read, payloads))
 
     def _read(self, payloads: list[Payload]) -> None:
         loop, protocol = self._loop, self.protocol
@@ -157,11 +146,10 @@ class Connection:
         now = loop.now()
         self.liveness.heard(now)
         self.reads += 1
-        self._eventful = True
         try:
             items = protocol.receive(payloads, now)
             self.flush()
-            self._eventful = self._dispatch(items, protocol.publication)
+            self._dispatch(items, protocol.publication)
         except Exception as error:  # a defect of ours must not end in silence
             loop.defect(error)
         finally:
@@ -175,7 +163,7 @@ class Connection:
                     *(loop.name, elapsed, self._blocked),
                 )
 
-    def _dispatch(self, items: list[Any], publication: type[Any]) -> bool:
+    def _dispatch(self, items: list[Any], publication: type[Any]) -> None:
         routes, on_event = self._routes, self._on_event
         count = 0
         self._rest = rest = iter(items)
@@ -190,16 +178,6 @@ class Connection:
                 if self.dropped:
                     break
         self.publications += count
-        return count < len(items)
-
-    def _settle_read(self) -> None:
-        self.flush()
-        protocol = self.protocol
-        deadline = None if protocol is None else protocol.next_deadline()
-        if self._eventful or deadline is None:
-            self._loop.rearm()  # what was read may have set a timer
-        else:
-            self._loop.rearm_before(deadline)  # or called the next heartbeat
 
     def ponged(self) -> None:
         self.liveness.ponged(self._loop.now())

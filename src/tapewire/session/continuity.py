@@ -90,18 +90,33 @@ class Continuity:
         self._renew = renew
         self._bridges: dict[Topic, Bridge] = {}
         self._paging = asyncio.Semaphore(BRIDGES_AT_A_TIME)
+        self._asked: list[tuple[Topic, int]] = []  # the topics asked for in this turn, with their attempts
 
     # --- routes -----------------------------------------------------------------------------------------------------
 
-    def route_anew(self, topic: Topic, attempt: int) -> None:
-        """What comes for `topic` from now on belongs to the attempt just asked for."""
-        if (
-            self._subscriptions.get(topic.name) is topic
-            and topic.attempt == attempt
-            and topic.state in (SubscriptionState.SUBSCRIBING, SubscriptionState.SUBSCRIBED)
-            and topic.name not in self.routes
-        ):
-            self.routes[topic.name] = partial(self._deliver_first, topic)
+    def expect_answer(self, topic: Topic) -> None:
+        """It is about to be asked for: consumers with a snapshot hold what comes, and behind this read it has a route.
+
+        What is left of the read was said to the attempt before, if there was one.
+        """
+        for consumer in topic.consumers:
+            if consumer.seeding is not None:
+                consumer.hold(self._loop.now_ns())
+        self._asked.append((topic, topic.attempt))
+        if len(self._asked) == 1:
+            self._loop.behind(self._route_asked)
+
+    def _route_asked(self) -> None:
+        """What comes from now on belongs to the attempts just asked for."""
+        asked, self._asked = self._asked, []
+        for topic, attempt in asked:
+            if (
+                self._subscriptions.get(topic.name) is topic
+                and topic.attempt == attempt
+                and topic.state in (SubscriptionState.SUBSCRIBING, SubscriptionState.SUBSCRIBED)
+                and topic.name not in self.routes
+            ):
+                self.routes[topic.name] = partial(self._deliver_first, topic)
 
     def reroute(self, topic: Topic) -> None:
         """Lead what comes of it to where its consumers take it now."""
@@ -164,7 +179,8 @@ class Continuity:
             topic.position = position or topic.position
         topic.open_gap(self._stream.proven_ns(), loss.reason, loss.detail)
         for consumer in tuple(topic.consumers):
-            self.abandon_seed(consumer, loss.detail or loss.reason)
+            if consumer.seeding is not None:
+                self.abandon_seed(consumer, loss.detail or loss.reason)
 
     def write_open_gap(
         self, topic: Topic, *, recovered: int | None = None, reason: str | None = None
@@ -210,7 +226,11 @@ class Continuity:
 
     def announce_loss(self, topic: Topic, loss: Loss) -> None:
         """It was confirmed and is no more: told when it is lost, for it is not known when it will be back."""
-        self.announce(topic, Subscribing(code=loss.code, reason=shown(str(loss))))
+        topic.announced = True
+        for consumer in topic.consumers:
+            if consumer.delivery.announce:
+                self.announce(topic, Subscribing(code=loss.code, reason=shown(str(loss))))
+                return
 
     def write(self, topic: Topic, mark: Mark) -> None:
         """A mark for every consumer of a topic."""
@@ -258,10 +278,11 @@ class Continuity:
 
     def confirmed(self, topic: Topic, answer: Confirmed) -> None:
         """The peer serves `topic` from here on: close what is open, by replay, by history, or by saying so."""
-        for consumer in topic.consumers:
-            if consumer.start is None and not consumer.delivered and not len(consumer.buffer):
-                consumer.start = answer.position
-        bridge = self._bridge_for(topic, answer)
+        if answer.position is not None:
+            for consumer in topic.consumers:
+                if consumer.start is None and not consumer.delivered and not len(consumer.buffer):
+                    consumer.start = answer.position
+        bridge = self._bridge_for(topic, answer) if answer.recovering and not answer.recovered else None
         if answer.position is not None and bridge is None:
             topic.position = answer.position
         if bridge is not None:
@@ -276,16 +297,22 @@ class Continuity:
         else:
             self.write_open_gap(topic, reason="unrecovered" if answer.recovering else None)
         self._go_live(topic, proven=answer.recovered)
-        for consumer in topic.consumers:
-            consumer.expect(answer.replayed)
+        if answer.replayed:
+            for consumer in topic.consumers:
+                consumer.expect(answer.replayed)
 
     def _announce_confirmed(self, topic: Topic, answer: Confirmed, *, recovered: bool) -> None:
-        mark = Subscribed(was_recovering=answer.recovering, recovered=recovered, reply=answer.reply)
-        self.announce(topic, mark)
+        topic.announced = False
+        for consumer in topic.consumers:
+            if consumer.delivery.announce:
+                was_recovering = answer.recovering
+                mark = Subscribed(was_recovering=was_recovering, recovered=recovered, reply=answer.reply)
+                self.announce(topic, mark)
+                return
 
     def _bridge_for(self, topic: Topic, answer: Confirmed) -> Bridge | None:
         protocol, since = self._stream.protocol, topic.position
-        if answer.recovered or not answer.recovering or since is None or answer.position is None:
+        if since is None or answer.position is None:
             return None
         room = MAX_BRIDGED - sum(len(fragment.items) for fragment in topic.fragments)
         bridge = Bridge(since, answer.position, began_ns=self._loop.now_ns(), room=room)
@@ -351,12 +378,6 @@ class Continuity:
         self.reroute(topic)
 
     # --- snapshots --------------------------------------------------------------------------------------------------
-
-    def hold(self, topic: Topic) -> None:
-        """The topic is about to be asked for: consumers with a snapshot hold what comes."""
-        for consumer in topic.consumers:
-            if consumer.seeding is not None:
-                consumer.hold(self._loop.now_ns())
 
     def start_seed(self, subscription: Subscription) -> None:
         """Hold, and ask for the snapshot."""

@@ -39,7 +39,7 @@ from ..retry import RetryPolicy
 from ..secrets import Secret, shown
 from ..transport.base import Transport
 from .connection import Backpressure, Connection
-from .credentials import is_final, renewal_after
+from .credentials import Credentials, is_final, renewal_after
 from .handlers import HandlerTasks
 from .loop import Loop, run_owned
 from .machine import Action, ConnectionMachine, IllegalTransition, Input
@@ -72,12 +72,13 @@ class Driver:
         self.options = options
         self.name = options.name
         self.connection: Connection | None = None
+        self.protocol: ClientProtocol | None = None
+        """That of the connection."""
         self.loop = Loop(
             options.clock,
             options.name,
             on_defect=self._defect,
-            on_settled=self._settle,
-            judge=lambda: self.connection,
+            on_settled=self.flush,
         )
         self.machine = ConnectionMachine(options.retry, options.supervise)
         self._expected_open = False  # it is open, will be, or never will: nobody need be warned
@@ -227,10 +228,6 @@ class Driver:
         """True while subscriptions and requests can be sent."""
         return self.connection is not None and self.connection.ready
 
-    @property
-    def protocol(self) -> ClientProtocol | None:
-        return None if self.connection is None else self.connection.protocol
-
     def proven_ns(self) -> int:
         """The last moment at which the stream was provably whole: the last read of the connection."""
         now = self.loop.now()
@@ -306,13 +303,14 @@ class Driver:
                 before = self.machine.state
                 for action in self.machine.handle(self._inputs.popleft()):
                     self._perform[action]()
-                self._tell_state(before)
+                if self.options.on_state is not None:
+                    self._tell_state(self.options.on_state, before)
         finally:
             self._feeding = False
 
-    def _tell_state(self, before: Any) -> None:
-        if self.machine.state is not before and self.options.on_state is not None:
-            self.loop.call_soon(self.options.on_state, self.machine.state.value)
+    def _tell_state(self, on_state: Callable[[str], None], before: Any) -> None:
+        if self.machine.state is not before:
+            self.loop.call_soon(on_state, self.machine.state.value)
 
     def _defect(self, error: Exception) -> None:
         """Something of ours raised in the midst of a turn: from whatever it left, begin anew."""
@@ -326,7 +324,8 @@ class Driver:
                 self._perform[action]()
             except Exception:
                 logger.exception("%s: and %r failed too", self.name, action.value)
-        self._tell_state(before)
+        if self.options.on_state is not None:
+            self._tell_state(self.options.on_state, before)
 
     def _broken(self, error: BaseException) -> None:
         """The present try or line failed; `error` says how, and which input it is."""
@@ -352,7 +351,7 @@ class Driver:
         elif isinstance(event, CredentialsExpiring):
             self._expect_credentials(event)
         else:
-            if isinstance(event, Confirmed):
+            if self.machine.waits and isinstance(event, Confirmed):
                 self._arm_served()
             try:
                 self.topics.handle(event)
@@ -368,7 +367,7 @@ class Driver:
         elif event.unauthorized and self.options.credentials is not None:
             self._feed(Input.EXPIRED if event.expired else Input.UNAUTHORIZED)
         else:
-            self._broken(lost)
+            self._feed(Input.BROKEN)
 
     def _never_connected(self, seconds: float) -> None:
         """The first connection has had its time, if it was let."""
@@ -381,30 +380,29 @@ class Driver:
     # --- tries ------------------------------------------------------------------------------------------------------
 
     def _start_authorizing(self) -> None:
-        self._start_try(self._authorize(self._next_try()))
+        self._try += 1
+        if (credentials := self.options.credentials) is None:
+            self._authorized(self._try, None)
+        else:
+            self._start_try(self._authorize(self._try, credentials))
 
     def _start_connecting(self) -> None:
-        self._start_try(self._connect(self._next_try(), self._token))
-
-    def _next_try(self) -> int:
         self._try += 1
-        return self._try
+        self._start_try(self._connect(self._try, self._token))
 
     def _start_try(self, step: Any) -> None:
         task = self.loop.spawn(step, "try")
         self._trying = None if task.done() else task
 
     def _cancel_try(self) -> None:
-        self._next_try()
+        self._try += 1
         if self._trying is not None and self._trying is not asyncio.current_task():
             self._trying.cancel()
         self._trying = None
 
-    async def _authorize(self, number: int) -> None:
-        credentials, token = self.options.credentials, None
+    async def _authorize(self, number: int, credentials: Credentials) -> None:
         try:
-            if credentials is not None:
-                token = await credentials.token(fresh=self._wants_fresh_token)
+            token = await credentials.token(fresh=self._wants_fresh_token)
         except Exception as error:
             self.loop.enter(partial(self._attempt_failed, number, error))
         else:
@@ -448,7 +446,7 @@ class Driver:
         if number != self._try:
             connection.drop()  # nobody waits for it any more
             return
-        self.connection = connection
+        self.connection = self.loop.judge = connection
         self.generation += 1
         self._feed(Input.OPENED)
 
@@ -511,35 +509,38 @@ class Driver:
     def _greet(self) -> None:
         connection = self.connection
         assert connection is not None
-        late = ConnectionLost("the peer did not greet in time")
-        self.loop.after("greeting", self.options.greeting_timeout, partial(self._broken, late))
+        self.loop.after("greeting", self.options.greeting_timeout, self._not_greeted)
         try:
-            connection.protocol = self.options.protocol(self._token)
+            protocol = self.options.protocol(self._token)
         except Exception as error:  # the owner's function: no new connection mends it
             self._broken(error)
             return
         except asyncio.CancelledError:
             self._broken(OwnerCancelled("protocol"))
             return
-        events = connection.protocol.hello(self.loop.now())
+        connection.protocol = self.protocol = protocol
+        events = protocol.hello(self.loop.now())
         connection.flush()
         for event in events:
             if not connection.dropped:  # else the line was lost while it was greeted
                 self._handle_event(event)
 
+    def _not_greeted(self) -> None:
+        self._broken(ConnectionLost("the peer did not greet in time"))
+
     def _arm_stable(self) -> None:
         self.loop.after("stable", self.options.stable_after, partial(self._feed, Input.STABLE))
 
     def _arm_served(self) -> None:
-        if not self.machine.waits or "served" in self.loop.timers:
-            return
-        self.loop.after("served", SERVED_SECONDS, self.machine.served)
+        assert self.connection is not None
+        if not self.connection.serves:  # its first confirmation
+            self.connection.serves = True
+            self.loop.after("served", SERVED_SECONDS, self.machine.served)
 
     def _report_connected(self) -> None:
         assert self.connection is not None
         self.connection.ready = True
-        for timer in ("greeting", "first"):
-            self.loop.timers.cancel(timer)
+        self.loop.timers.cancel("greeting", "first")
         logger.info("%s: connected (connection %d)", self.name, self.generation)
         self.topics.connected()
         self.connection.flush()
@@ -556,9 +557,9 @@ class Driver:
         self.topics.disconnected(self._loss)
 
     def _drop(self) -> None:
-        connection, self.connection = self.connection, None
-        for key in ("stable", "served", "greeting", "refresh"):
-            self.loop.timers.cancel(key)
+        connection = self.connection
+        self.connection = self.protocol = self.loop.judge = None
+        self.loop.timers.cancel("stable", "served", "greeting", "refresh")
         if connection is not None:
             self._before = self._before.plus(connection)
             connection.drop()
@@ -614,9 +615,6 @@ class Driver:
             if not waiter.done():
                 waiter.set_exception(error or SessionClosed())
         self.topics.finish(error)
-
-    def _settle(self) -> None:
-        self.flush()
 
 
 class _Counts(NamedTuple):

@@ -82,35 +82,32 @@ class Timers:
         if len(self._heap) > 2 * len(self._when) + _SLACK:
             self._compact()
 
-    def cancel(self, key: Hashable) -> None:
-        """Forget `key`, if it is known."""
-        if self._when.pop(key, None) is not None and len(self._heap) > 2 * len(self._when) + _SLACK:
+    def cancel(self, *keys: Hashable) -> None:
+        """Forget those of `keys` that are known."""
+        for key in keys:
+            self._when.pop(key, None)
+        if len(self._heap) > 2 * len(self._when) + _SLACK:
             self._compact()
 
     def next(self) -> float | None:
         """The earliest deadline, or None."""
-        self._skip_stale()
-        return self._heap[0][0] if self._heap else None
+        heap = self._heap
+        while heap and ((known := self._when.get(heap[0][2])) is None or known[1] != heap[0][1]):
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
 
     def pop_due(self, now: float) -> list[Callable[[], None]]:
         """Every call due at `now`, in order of its deadline. They are forgotten."""
         due: list[Callable[[], None]] = []
-        while True:
-            self._skip_stale()
-            if not self._heap or self._heap[0][0] > now:
-                if len(self._heap) > 2 * len(self._when) + _SLACK:
-                    self._compact()
-                return due
+        while (when := self.next()) is not None and when <= now:
             due.append(self._when.pop(heapq.heappop(self._heap)[2])[2])
+        if len(self._heap) > 2 * len(self._when) + _SLACK:
+            self._compact()
+        return due
 
     def _compact(self) -> None:
         self._heap = [(at, serial, living) for living, (at, serial, _) in self._when.items()]
         heapq.heapify(self._heap)
-
-    def _skip_stale(self) -> None:
-        heap = self._heap
-        while heap and ((known := self._when.get(heap[0][2])) is None or known[1] != heap[0][1]):
-            heapq.heappop(heap)
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._when
@@ -135,7 +132,7 @@ class Loop:
     """Of one session. It belongs to the event loop in which it is made or, if none runs then, is used first.
 
     `on_defect` takes an exception of a turn and must not raise; `on_settled` is called behind each turn: what the turn
-    wants sent goes out then. `judge` gives the present connection, if there is one.
+    wants sent goes out then, and `rearm` is its to call.
     """
 
     def __init__(
@@ -145,7 +142,6 @@ class Loop:
         *,
         on_defect: Callable[[Exception], None],
         on_settled: Callable[[], None],
-        judge: Callable[[], Judge | None],
     ) -> None:
         self.name = name
         self.timers = Timers()
@@ -154,31 +150,35 @@ class Loop:
         """True while a turn is under way: `enter` only queues."""
         self.now = clock.monotonic
         self.now_ns = clock.time_ns
+        self.judge: Judge | None = None
+        """The present connection, if there is one."""
         self._on_defect = on_defect
         self._on_settled = on_settled
-        self._judge = judge
         self._behind: list[Callable[[], None]] = []
         self._queued: deque[Callable[[], None]] = deque()
         self._resuming = self._settling = False
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0  # when `_timer` fires: not every event loop's handle says it
         self._drains = 0  # begun in a row, while nothing is judged
-        self._home = _running_loop()
+        self._home: asyncio.AbstractEventLoop | None = None
+        self.check()
 
     # --- one thing at a time ----------------------------------------------------------------------------------------
 
     def check(self) -> None:
         """Raise WrongLoop unless this is called from the event loop that the session belongs to."""
-        running = _running_loop()
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
         if running is not self._home:
             if running is None or self._home is not None:
                 raise WrongLoop(self.name)
             self._home = running
 
-    @property
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        if self._home is None:
-            self._home = asyncio.get_running_loop()
+    def _settle_down(self) -> asyncio.AbstractEventLoop:
+        """It is used for the first time, and belongs here from now on."""
+        self._home = asyncio.get_running_loop()
         return self._home
 
     def enter(self, call: Callable[[], None], *, soon: bool = False) -> None:
@@ -186,34 +186,20 @@ class Loop:
 
         `soon`: what it wants sent goes out in the event loop's next step, with what else is asked for until then.
         """
+        self._queued.append(call)
         if self.in_turn:
-            self._queued.append(call)
             return
-        self.begin()
-        try:
-            self.attempt(call)
-        finally:
-            self.end(self._settle_soon if soon else self._on_settled)
-
-    def begin(self) -> None:
-        """A turn begins: for the reader, which has no time for a closure. None may be under way."""
         self.in_turn = True
-        if self._queued:
-            self._run_queued()
-
-    def end(self, settle: Callable[[], None]) -> None:
-        """The turn is over, but for what it has left to do and, last of all, `settle`. Call it whatever happened."""
         try:
-            if self._behind:
-                self._run_behind()
+            self._run_queued()  # `call`, and before it what the last turn left
             if self._queued:
-                self._run_queued()
-            self.attempt(settle)
+                self._run_queued()  # and what these queued
+            self.attempt(self._settle_soon if soon else self._on_settled)
         finally:
             self.in_turn = False
         if self._queued and not self._resuming:
             self._resuming = True
-            self._loop.call_soon(self._resume)
+            (self._home or self._settle_down()).call_soon(self._resume)
 
     def behind(self, call: Callable[[], None]) -> None:
         """Run `call` when the read under way is dispatched, before anything that is queued; at once outside a turn."""
@@ -233,13 +219,13 @@ class Loop:
             self._on_defect(OwnerCancelled(repr(call)).with_traceback(error.__traceback__))
 
     def defect(self, error: Exception) -> None:
-        """A turn of the reader's raised `error`."""
+        """A part of a turn raised `error`."""
         self._on_defect(error)
 
     def _settle_soon(self) -> None:
         if not self._settling:
             self._settling = True
-            self._loop.call_soon(self._settle)
+            (self._home or self._settle_down()).call_soon(self._settle)
 
     def _settle(self) -> None:
         self._settling = False
@@ -259,21 +245,23 @@ class Loop:
     def _run_queued(self) -> None:
         for _ in range(len(self._queued)):
             self.attempt(self._queued.popleft())
-            self._run_behind()
+            if self._behind:
+                self._run_behind()
 
     # --- tasks ------------------------------------------------------------------------------------------------------
 
     def future(self) -> asyncio.Future[Any]:
         """A future of this event loop."""
-        return self._loop.create_future()
+        return (self._home or self._settle_down()).create_future()
 
     def call_soon(self, call: Callable[..., Any], *arguments: Any) -> None:
         """Call a function of the owner's in the event loop's next step, outside every turn."""
-        self._loop.call_soon(partial(self._call_owner, call, *arguments))
+        (self._home or self._settle_down()).call_soon(partial(self._call_owner, call, *arguments))
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run `coroutine` in a task of the session's. What it raises is a defect."""
-        task = self._loop.create_task(coroutine, name=f"tapewire {self.name} {name}")
+        home = self._home or self._settle_down()
+        task = home.create_task(coroutine, name=f"tapewire {self.name} {name}")
         self.take_over(task)
         return task
 
@@ -304,28 +292,13 @@ class Loop:
         """Make `call` a turn in so many seconds, instead of whatever `key` was due for before."""
         when = self.now() + seconds
         self.timers.set(key, when, call)
-        self.rearm_before(when)
-
-    def rearm_before(self, deadline: float) -> None:
-        """Set the timer anew if it would fire after `deadline`. Without a timer nothing else is due."""
-        if self._timer is None:
-            self._set_timer(deadline)
-        elif self._due_at > deadline and not self._drains:
-            self._timer.cancel()
-            self._set_timer(deadline)
+        if self._timer is None or when < self._due_at:
+            self._set_timer(when)
 
     def rearm(self) -> None:
-        """Set the timer to the earliest deadline; an earlier one that is already set may stay."""
-        when, judge = self.timers.next(), self._judge()
-        judged = None if judge is None else judge.next_deadline()
-        if judged is not None and (when is None or judged < when):
-            when = judged
-        if self._timer is not None:
-            if when is None or self._drains or self._due_at <= when:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if when is not None:
+        """Look at the judge's deadline again. The timer is never later than any of `timers`, and may be earlier."""
+        when = None if self.judge is None else self.judge.next_deadline()
+        if when is not None and (self._timer is None or when < self._due_at):
             self._set_timer(when)
 
     def stop(self) -> None:
@@ -335,26 +308,35 @@ class Loop:
             self._timer = None
 
     def _set_timer(self, when: float) -> None:
+        """Instead of the one that is set, but for that of a drain: nothing is judged before it is over."""
+        if self._timer is not None:
+            if self._drains:
+                return
+            self._timer.cancel()
         self._due_at = when
-        self._timer = self._loop.call_at(when, self._on_timer)
+        self._timer = (self._home or self._settle_down()).call_at(when, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
         now = self.now()
-        if now - self._due_at > LATE and self._judge() is not None and self._drains < DRAINS:
+        if now - self._due_at > LATE and self.judge is not None and self._drains < DRAINS:
             # A suspended machine or a blocked loop: read what lies in the socket before anything is judged.
             self._drains += 1
             self._set_timer(now + GRACE)
             return
         self._drains = 0
         self.enter(partial(self._run_due, now))
-        self.rearm()
+        if self._timer is None:  # a turn that failed may not have come to it
+            self.rearm()
 
     def _run_due(self, now: float) -> None:
-        for call in self.timers.pop_due(now):
+        due, left = self.timers.pop_due(now), self.timers.next()
+        if left is not None and (self._timer is None or left < self._due_at):
+            self._set_timer(left)  # before anything is called that sets a later one
+        for call in due:
             self.attempt(call)
-        if (judge := self._judge()) is not None:
-            judge.handle_timer(now)
+        if self.judge is not None:
+            self.judge.handle_timer(now)
 
 
 async def run_owned(role: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -380,10 +362,3 @@ def is_cancelled() -> bool:
 
 def _nothing() -> None:
     """A turn for its end: what is queued runs, and what waits to be sent goes out."""
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -22,7 +22,7 @@ The diagram in docs/states.md is made from this table; a test compares them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -285,9 +285,8 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self._topics: dict[str, Topic] = {}
-
-    def get(self, name: str) -> Topic | None:
-        return self._topics.get(name)
+        self.get: Callable[[str], Topic | None] = self._topics.get
+        """The record of a name, if there is one: asked for with each event."""
 
     def add(self, name: str, params: Any, position: StreamPosition | None) -> Topic:
         """The record of `name`, made if there is none. Its parameters are those of the first who wanted it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from itertools import count
 from typing import Any, Protocol
@@ -125,9 +125,9 @@ class Topics:
         self._perform: dict[Do, Callable[[Topic, Any], None]] = {
             Do.SUBSCRIBE: self._send_subscribe,
             Do.UNSUBSCRIBE: self._send_unsubscribe,
-            Do.ARM_DEADLINE: lambda topic, _: self._arm_deadline(topic),
+            Do.ARM_DEADLINE: self._arm_deadline,
             Do.ARM_RETRY: self._arm_retry,
-            Do.DISARM: lambda topic, _: self._disarm(topic),
+            Do.DISARM: lambda topic, _: loop.timers.cancel(topic),
             Do.ANNOUNCE: self._announce,
             Do.OPEN_GAP: self.continuity.open_gap,
             Do.STOP_ROUTE: lambda topic, _: self.continuity.stop_route(topic),
@@ -218,7 +218,7 @@ class Topics:
     def release(self, topic: Topic) -> list[tuple[Subscription, list[asyncio.Future[Any]]]]:
         """Give up a topic with its consumers and those who wait, for `adopt` of another session. Nobody is told."""
         self.continuity.forget(topic)
-        self._disarm(topic)
+        self._loop.timers.cancel(topic)
         topic.asking = False
         self._connection.fail_requests(topic.name)
         self.subscriptions.discard(topic)
@@ -272,7 +272,7 @@ class Topics:
             )
         if topic is not None and topic.state is SubscriptionState.SUBSCRIBED:
             return topic.reply
-        self.wait_to_open(f"confirmed() of {subscription.topic}")
+        self._connection.wait_to_open(f"confirmed() of {subscription.topic}")
         return await self._waiters.wait(subscription)
 
     def anybody_waits(self) -> bool:
@@ -324,7 +324,7 @@ class Topics:
             except Exception:  # one topic's trouble is not that of the others, and none may stay as it was
                 logger.exception("%s: %s could not be told of the loss", self._options.name, topic.name)
                 topic.state = SubscriptionState.WAITING
-                self._disarm(topic)
+                self._loop.timers.cancel(topic)
 
     def leave_all(self) -> None:
         """Leave every topic at the peer; the consumers are finished by `finish`."""
@@ -346,7 +346,7 @@ class Topics:
             self.continuity.abandon_seed(consumer, "the session ended")
             self._part(consumer)
             consumer.finish(error)
-        self._disarm(topic)
+        self._loop.timers.cancel(topic)
         self.subscriptions.discard(topic)
 
     # --- what the peer said -----------------------------------------------------------------------------------------
@@ -408,7 +408,9 @@ class Topics:
         topic = self.subscriptions.get(event.topic or "")
         if topic is not None and topic.credentials is not None:
             topic.renewals = 0
-            self._renew_token_after(topic, renewal_after(event.seconds, self._options.fraction))
+            # Else it is a late word on a former attempt's token.
+            if topic.state is SubscriptionState.SUBSCRIBED:
+                self._renew_token_after(topic, renewal_after(event.seconds, self._options.fraction))
             if event.reason:
                 self.announce_error(topic, event.reason, event.code)
 
@@ -437,13 +439,11 @@ class Topics:
             self.announce_error(topic, reason)
 
     def _renew_token_after(self, topic: Topic, seconds: float) -> None:
-        self._loop.after(("renew", topic), seconds, partial(self._start_renewal, topic))
+        self._loop.after(topic, seconds, partial(self._start_renewal, topic))
 
     def _start_renewal(self, topic: Topic) -> None:
-        # Else that was a late word on a former attempt's token.
-        if topic.state is SubscriptionState.SUBSCRIBED:
-            topic.asking = True
-            _ = self._loop.spawn(self._renew_token(topic, topic.attempt), f"renewal {topic.name}")
+        topic.asking = True
+        _ = self._loop.spawn(self._renew_token(topic, topic.attempt), f"renewal {topic.name}")
 
     async def _renew_token(self, topic: Topic, attempt: int) -> None:
         """Fetch a fresh token for a confirmed topic, and give it to the peer."""
@@ -478,7 +478,7 @@ class Topics:
         """Something about it failed and is tried again."""
         self.continuity.announce(topic, Errored(code=code, reason=shown(reason)))
 
-    # --- timers -----------------------------------------------------------------------------------------------------
+    # --- timers: each topic has one at most, of its state: a deadline, a retry, or the renewal of its token ----------
 
     def _handle_deadline(self, topic: Topic) -> None:
         """The peer has not answered in time."""
@@ -546,8 +546,8 @@ class Topics:
     def _feed(self, topic: Topic, received: On, fact: Loss | End | Confirmed | None = None) -> None:
         before = topic.state
         actions = topic.handle(received)
-        if topic.state is not before:
-            self._loop.timers.cancel(("renew", topic))  # the token of a subscription that is no more
+        if topic.credentials is not None and topic.state is not before:
+            self._loop.timers.cancel(topic)  # the renewal of the token of a subscription that is no more
         for action in actions:
             self._perform[action](topic, fact)
 
@@ -565,7 +565,7 @@ class Topics:
     def _ask(self, topic: Topic, token: Secret | None = None) -> None:
         protocol = self._connection.protocol
         assert protocol is not None
-        self.continuity.hold(topic)
+        self.continuity.expect_answer(topic)
         try:
             params = topic.params if token is None else protocol.with_token(topic.params, token)
             protocol.subscribe(topic.name, params, topic.position)
@@ -573,8 +573,6 @@ class Topics:
             if not isinstance(error, TapewireError):
                 logger.exception("%s: it cannot be asked for", topic.name)
             self._loop.behind(partial(self._reject, topic, topic.attempt, error))
-            return
-        self._loop.behind(partial(self.continuity.route_anew, topic, topic.attempt))
 
     def _reject(self, topic: Topic, attempt: int, error: Exception) -> None:
         if topic.state is SubscriptionState.SUBSCRIBING and topic.attempt == attempt:
@@ -593,24 +591,18 @@ class Topics:
         else:
             tell()
 
-    def _arm_deadline(self, topic: Topic) -> None:
-        due = partial(self._handle_deadline, topic)
-        self._loop.after(("deadline", topic), self._options.subscribe_timeout, due)
+    def _arm_deadline(self, topic: Topic, fact: Any = None) -> None:
+        self._loop.after(topic, self._options.subscribe_timeout, partial(self._handle_deadline, topic))
 
     def _arm_retry(self, topic: Topic, loss: Loss) -> None:
         options = self._options
         topic.lost(self._loop.now(), options.stable_after)
         delay = options.resubscribe.delay(topic.refusals, fraction=options.fraction)
-        self._loop.after(("retry", topic), delay, partial(self._feed, topic, On.RETRY_DUE))
-
-    def _disarm(self, topic: Topic) -> None:
-        for timer in ("deadline", "retry", "renew"):
-            self._loop.timers.cancel((timer, topic))
+        self._loop.after(topic, delay, partial(self._feed, topic, On.RETRY_DUE))
 
     def _announce(self, topic: Topic, answer: Confirmed) -> None:
         topic.confirmed_at = self._loop.now()
-        for consumer in tuple(topic.consumers):
-            self._waiters.settle(consumer, answer.reply)
+        self._waiters.settle(topic.consumers, answer.reply)
         self.continuity.confirmed(topic, answer)
 
     def _end(self, topic: Topic, end: End) -> None:
@@ -714,11 +706,12 @@ class Waiters:
         """True if somebody waits."""
         return any(not waiter.done() for waiter in self._waiting.get(subscription, ()))
 
-    def settle(self, subscription: Subscription, reply: Any) -> None:
-        """Confirmed, with this reply."""
-        for waiter in self.take(subscription):
-            if not waiter.done():
-                waiter.set_result(reply)
+    def settle(self, subscriptions: Iterable[Subscription], reply: Any) -> None:
+        """These are confirmed, with this reply."""
+        for subscription in subscriptions:
+            for waiter in self._waiting.pop(subscription, ()):
+                if not waiter.done():
+                    waiter.set_result(reply)
 
     def refuse(self, subscription: Subscription, error: BaseException | None = None) -> None:
         """Not confirmed, for `error`; where there is none, because it was left."""

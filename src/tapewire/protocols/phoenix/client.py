@@ -62,6 +62,8 @@ loses us that long a part of the topic, which is told, and not all of it."""
 
 _CONTROL = frozenset({"phx_reply", "phx_error", "phx_close"})
 
+_EMPTY = as_payload({})
+
 
 class Push(Command, frozen=True):
     """Send `event` with `payload` on a subscribed topic: anything JSON can say, or bytes for a binary frame."""
@@ -159,8 +161,10 @@ class PhoenixClient(Unnumbered):
                 and str(ref) != channel.join_ref
             ):
                 self._stale(frame)
+            elif frame.event == "phx_reply":
+                self._replied(frame, channel, append)
             elif frame.event in _CONTROL:
-                self._control(frame, channel, append)
+                self._stopped(frame, channel, append)
             elif channel.follows and ref is None and self._is_former(channel, append):
                 self.stale += 1
             else:
@@ -178,7 +182,7 @@ class PhoenixClient(Unnumbered):
             raise ConfigurationError(
                 "topic", topic, f"any but {HEARTBEAT_TOPIC!r}, which is the socket's own"
             )
-        payload = as_payload({} if params is None else params)
+        payload = _EMPTY if params is None else as_payload(params)
         ref = str(self._last_ref + 1)
         message = self._codec.encode(Frame(ref, ref, topic, "phx_join", payload))
         self._last_ref += 1
@@ -198,7 +202,7 @@ class PhoenixClient(Unnumbered):
             ref = self._new_ref()
             self._former.add(topic, channel.join_ref, answered=channel.confirmed, leave_ref=ref)
             self._forget_held(channel)
-            self._write(Frame(channel.join_ref, ref, topic, "phx_leave", as_payload({})))
+            self._write(Frame(channel.join_ref, ref, topic, "phx_leave", _EMPTY))
 
     def send(self, command: Command) -> str:
         """Push on a subscribed topic; returns the ref of its `Replied`, which a server need not ever send.
@@ -253,7 +257,7 @@ class PhoenixClient(Unnumbered):
 
     def next_deadline(self) -> float | None:
         """When the next heartbeat, or the reply to the last one, is due."""
-        return self._heartbeat.next_deadline()
+        return self._heartbeat.next_deadline
 
     def excuse(self, now: float) -> None:
         """Nothing was read until `now`, by our own doing: the heartbeat's reply has its whole time anew."""
@@ -267,7 +271,7 @@ class PhoenixClient(Unnumbered):
         if self._heartbeat.is_due(now):
             ref = self._new_ref()
             self._heartbeat.sent(ref, now)
-            self._write(Frame(None, ref, HEARTBEAT_TOPIC, "heartbeat", as_payload({})))
+            self._write(Frame(None, ref, HEARTBEAT_TOPIC, "heartbeat", _EMPTY))
         return []
 
     def __repr__(self) -> str:
@@ -319,10 +323,7 @@ class PhoenixClient(Unnumbered):
         channel.follows = False
         return False
 
-    def _control(self, frame: Frame, channel: _Channel, append: Callable[[Any], None]) -> None:
-        if frame.event == "phx_reply":
-            self._replied(frame, channel, append)
-            return
+    def _stopped(self, frame: Frame, channel: _Channel, append: Callable[[Any], None]) -> None:
         # V1 has no join_ref; where the ref is given it is the join's. Where neither is, V1 counts.
         if frame.join_ref is None and (
             self._former.owns(frame) or (frame.ref is not None and str(frame.ref) != channel.join_ref)
@@ -373,7 +374,8 @@ class PhoenixClient(Unnumbered):
 
     def _joined(self, channel: _Channel, response: Any) -> Confirmed:
         channel.confirmed, channel.confirmed_at = True, self._now
-        self._former.passed_over(channel.topic)
+        if channel.follows:
+            self._former.passed_over(channel.topic)
         held, channel.held = channel.held, {}
         for frame in held.values():
             frame.join_ref = channel.join_ref

@@ -26,17 +26,19 @@ class Heartbeat:
         self._interval = interval
         self._timeout = timeout
         self._due: float | None = None
+        self.next_deadline: float | None = None
+        """When the next one, or the reply to the last, is due. Asked for after each read, and seldom another."""
         self._outstanding: str | None = None
         self._sent_at = self._judged_from = 0.0
         self.rtt: float | None = None
 
     def start(self, now: float) -> None:
         """The socket is open."""
-        self._due = now + self._interval
+        self._due = self.next_deadline = now + self._interval
 
     def stop(self) -> None:
         """Nothing is due any more."""
-        self._due = self._outstanding = None
+        self._due = self._outstanding = self.next_deadline = None
 
     def is_due(self, now: float) -> bool:
         """True if one must be sent now."""
@@ -49,18 +51,18 @@ class Heartbeat:
     def excuse(self, now: float) -> None:
         """Replies could not be read until `now`: the last one's has its whole time anew."""
         self._judged_from = now
+        if self._outstanding is not None:
+            self.next_deadline = now + self._timeout
 
     def sent(self, ref: str, now: float) -> None:
         """One was sent."""
         self._outstanding, self._due = ref, now + self._interval
         self._sent_at = self._judged_from = now
+        self.next_deadline = now + self._timeout
 
     def answered(self, ref: Ref, now: float) -> None:
         """A reply came. It counts only if it answers the outstanding one."""
         if self._outstanding is not None and str(ref) == self._outstanding:
             self._outstanding = None
+            self.next_deadline = self._due
             self.rtt = now - self._sent_at
-
-    def next_deadline(self) -> float | None:
-        """When the next one, or the reply to the last, is due."""
-        return self._due if self._outstanding is None else self._judged_from + self._timeout
