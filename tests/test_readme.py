@@ -1,35 +1,62 @@
-"""The README as a newcomer follows it: its program runs as it stands, and the fault that it orders shows as it says."""
+"""The README as a newcomer follows it: its programs run as they stand, and the fault it orders shows as it says."""
 
 from __future__ import annotations
 
 import re
 import signal
+from contextlib import ExitStack
 from pathlib import Path
+
+import pytest
 
 from tests.documents.running import Program, played_venue
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+VENUES = ("stx", "sxbet", "stake", "weex")
+PROGRAMS = dict(
+    zip(VENUES, re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL), strict=True)
+)
+
+LIVE = {
+    "stx": r"^market_\w+ ",
+    "sxbet": r"^0x[0-9a-f]{64} Trade",
+    "stake": r"^\{.*'amount': ",
+    "weex": r"^[\d.]+$",
+}
+"""What each prints while the line is up."""
+
+BROKEN = {
+    "stx": r"^MARK Gap\(reason='connection lost'.*\n",
+    "sxbet": r"^MARK Reconnected\(.*\n",
+    "stake": r"^Gap\(reason='connection lost'.*\n",
+    "weex": r"^Gap\(reason='connection lost'.*\n",
+}
+"""And where it broke."""
 
 
-def program_of(page: str) -> str:
-    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    return str(code)
-
-
-def test_the_program_runs_as_written_and_prints_a_gap_where_the_fault_was(tmp_path: Path) -> None:
-    (tmp_path / "first.py").write_text(program_of(README), "utf-8")
+def test_the_programs_run_as_written_and_say_where_the_fault_was(tmp_path: Path) -> None:
     (order,) = re.findall(r"`tapewire (fault \w+)`\. The program goes on", README)
-    with played_venue(tmp_path) as exports, Program(["first.py"], exports, tmp_path) as program:
-        program.wait_for(r"^phx_reply ", r"^market_\w+ ")
+    others = [word for venue in VENUES[1:] for word in ("--venue", venue)]
+    with ExitStack() as stack:
+        exports = stack.enter_context(played_venue(tmp_path, "stx", *others))
+        programs: dict[str, Program] = {}
+        for venue, text in PROGRAMS.items():
+            (tmp_path / f"{venue}.py").write_text(text, "utf-8")
+            programs[venue] = stack.enter_context(Program([f"{venue}.py"], exports, tmp_path))
+        programs["stx"].wait_for(r"^phx_reply ")
+        for venue, program in programs.items():
+            program.wait_for(LIVE[venue])
         with Program(["-m", "tapewire", *order.split()], exports, tmp_path) as fault:
             assert (fault.wait(), fault.errors) == (0, "")
-        program.wait_for(r"^MARK Gap\(reason='connection lost'", r"^MARK Gap.*\n(.*\n)*market_\w+ ")
-        assert program.interrupt() == -signal.SIGINT
+        for venue, program in programs.items():
+            program.wait_for(BROKEN[venue] + r"(.*\n)*?" + LIVE[venue].removeprefix("^"))
+            assert program.interrupt() == -signal.SIGINT
         # The first example has the same email and another password.
         with Program([ROOT / "examples/stx/quick_start.py"], exports, tmp_path) as example:
             assert (example.wait(), example.errors) == (0, "")
 
 
-def test_the_type_checkers_read_that_program_as_it_stands() -> None:
-    assert (ROOT / "tests/typed/readme_program.py").read_text("utf-8") == program_of(README)
+@pytest.mark.parametrize("venue", VENUES)
+def test_the_type_checkers_read_that_program_as_it_stands(venue: str) -> None:
+    assert (ROOT / f"tests/typed/readme_{venue}.py").read_text("utf-8") == PROGRAMS[venue]

@@ -77,8 +77,12 @@ class StakeFace(TopicFace[PageSocket | GraphQLSocket]):
         self._init_timeout = init_timeout
 
     def environment(self, url: str) -> dict[str, str]:
-        """The variables that lead the SDK here."""
-        return {"STAKE_BASE_URL": url, "STAKE_WS_URL": url.replace("http", "ws", 1)}
+        """The variables that lead the SDK here, with a token that is good here and nowhere else. Any other will do."""
+        return {
+            "STAKE_BASE_URL": url,
+            "STAKE_WS_URL": url.replace("http", "ws", 1),
+            "STAKE_ACCESS_TOKEN": "sandbox-token",
+        }
 
     # Who may enter
 

@@ -92,8 +92,8 @@ class SxBetFace(TopicFace[SxBetSocket]):
         ).routes
 
     def environment(self, url: str) -> dict[str, str]:
-        """The variable that leads the SDK here. Any API key will do."""
-        return {"SXBET_HOST": url}
+        """The variables that lead the SDK here, with a key that is good here and nowhere else. Any other will do."""
+        return {"SXBET_HOST": url, "SXBET_API_KEY": "sandbox-key"}
 
     # The truth
 
