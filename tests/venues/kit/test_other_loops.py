@@ -23,7 +23,6 @@ from tapewire.venues.stx import Channels, STXWebSocket
 from tapewire.venues.sxbet import SXBetClient, SXBetError
 from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
 from tests.venues.kit.one_of_each import VENUES, OneVenue
-from tests.venues.kit.test_dialing import OF_THE_SANDBOX
 from tests.venues.stx.stx_line import HOST, signed_in
 from tests.venues.weex.weex_peer import WeexPeer, next_port
 
@@ -169,7 +168,7 @@ def test_a_stake_socket_that_was_closed_may_be_opened_on_another_loop() -> None:
 
 @pytest.mark.parametrize("venue", VENUES, ids=str)
 def test_calls_over_http_belong_to_the_loop_of_the_first_one(venue: OneVenue, sandbox: Sandbox) -> None:
-    client = venue.calling(**({venue.host: sandbox.url} | OF_THE_SANDBOX.get(venue.name, {})))
+    client = venue.calling(**({venue.host: sandbox.url} | dict(venue.of_the_sandbox)))
     asyncio.run(called(venue.call, client))
     for _ in range(2):
         with pytest.raises(WrongLoop, match="belongs to another event loop") as wrong:
