@@ -375,6 +375,7 @@ class HttpError(TapewireError):
     `sent` is False only where the request provably never left: then it may be repeated, whatever it was. `request_id`
     is the venue's own number of the call, for its support. `final` is True where no answer came for a reason that time
     does not heal: a certificate that is not trusted, a proxy that does not let us through.
+    `passing` is None, but for a refusal under a status of success: then it says whether the same call may do later.
     """
 
     def __init__(
@@ -389,6 +390,7 @@ class HttpError(TapewireError):
         sent: bool = True,
         request_id: str | None = None,
         final: bool = False,
+        passing: bool | None = None,
     ) -> None:
         self.method = method
         self.url = url
@@ -399,10 +401,13 @@ class HttpError(TapewireError):
         self.sent = sent
         self.request_id = request_id
         self.final = final
+        self.passing = passing
         super().__init__(_text(f"{method} {url}", _text(f"HTTP {status}", detail) if status else detail))
 
     @property
     def retryable(self) -> bool:
+        if self.passing is not None:
+            return self.passing
         return not self.final and (self.status is None or is_transient(self.status))
 
 

@@ -2070,11 +2070,10 @@ MUTANTS = (
         (
             "a 429 lets others through",
             (
-                "            self.settings.limiter.hold(\n"
-                "                self.settings.clock.monotonic(), min(retry_after, self.settings.max_wait)\n"
-                "            )\n"
+                "                self.budget.hold(self.settings.clock.monotonic(), "
+                "min(retry_after, self.settings.max_wait))\n"
             ),
-            "            pass\n",
+            "                pass\n",
             "transport/test_http.py",
         ),
         (

@@ -31,7 +31,7 @@ from tapewire.transport.http import (
     SyncHttpClient,
     retry_delay,
 )
-from tapewire.transport.limiter import RateLimiter
+from tapewire.transport.limiter import Budget, RateLimiter
 
 pytestmark = pytest.mark.each_loop
 
@@ -372,6 +372,59 @@ async def test_a_retry_after_longer_than_one_waits_is_given_to_the_caller(clock:
         with pytest.raises(HttpError) as limited:
             await client.request("GET", "/")
     assert (limited.value.retry_after, clock.monotonic()) == (3600.0, 1000.0)
+
+
+async def test_a_call_takes_its_own_budget_and_a_429_without_a_time_holds_it_for_the_ban(
+    clock: VirtualClock,
+) -> None:
+    times: list[float] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        times.append(clock.monotonic() - 1000.0)
+        return answered(429) if len(times) == 1 else answered(200)
+
+    kind, overall = RateLimiter(rate=1, per=4.0), RateLimiter(rate=100)
+    budget = Budget((kind, overall), ban=10.0)
+    policy = RetryPolicy(initial_backoff=0.0, max_backoff=0.0)
+    async with HttpClient(
+        "https://venue", http_transport=httpx2.MockTransport(answer), clock=clock
+    ) as client:
+        with pytest.raises(HttpError) as limited:
+            await client.request("GET", "/", budget=budget, policy=NO_RETRY)
+        await client.request("GET", "/", budget=budget, policy=policy)
+        await client.request("GET", "/", budget=budget)
+        await client.request("GET", "/", budget=Budget((overall,)))
+    assert limited.value.retry_after == 10.0
+    assert times == pytest.approx([0.0, 10.0, 14.0, 14.0])
+
+
+@pytest.mark.parametrize("passing", [True, False])
+async def test_a_refusal_under_a_good_status_is_a_failure_and_repeated_where_it_passes_and_harms_nothing(
+    passing: bool,
+) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.method)
+        return answered(200)
+
+    def refusal(reply: Reply) -> HttpError | None:
+        if len(asked) > 1:
+            return None
+        return HttpError(reply.method, reply.url, status=200, detail="busy", passing=passing)
+
+    transport = httpx2.MockTransport(answer)
+    for method, repeated in (("GET", passing), ("POST", False)):
+        asked.clear()
+        async with HttpClient(
+            "https://venue", http_transport=transport, policy=QUICK, refusal=refusal
+        ) as client:
+            if repeated:
+                await client.request(method, "/")
+            else:
+                with pytest.raises(HttpError, match="busy"):
+                    await client.request(method, "/")
+        assert asked == [method] * (1 + repeated)
 
 
 async def test_a_cancelled_call_ends_at_once(server: Server) -> None:

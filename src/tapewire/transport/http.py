@@ -32,7 +32,7 @@ from ..clock import Clock, SystemClock, check_clock
 from ..errors import ConfigurationError, HttpError, SessionClosed, WrongLoop, is_transient
 from ..retry import RandomFraction, RetryPolicy, check_retry, retry_after_seconds
 from ..secrets import redact, redact_url
-from .limiter import RateLimiter
+from .limiter import Budget, RateLimiter
 from .loop_end import LoopEnd
 from .network import network_cause
 from .proxies import ProxySetting, is_loopback, proxy_for, socks_missing
@@ -123,6 +123,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 HeadersProvider: TypeAlias = Callable[[Request], Mapping[str, str]]
 
+Refusal: TypeAlias = Callable[[Reply], HttpError | None]
+"""What an answer says that HTTP does not: a refusal under status 200. None for a good one."""
+
 
 def retry_delay(
     policy: RetryPolicy,
@@ -160,10 +163,14 @@ class HttpOptions(TypedDict, total=False):
     allow_plaintext: bool
     ssl: ssl_module.SSLContext | None
     proxy: ProxySetting
+    refusal: Refusal | None
 
 
 class CallOptions(TypedDict, total=False):
-    """What one call takes beside method and path. `json` is encoded into the body; `timeout` is for this call."""
+    """What one call takes beside method and path. `json` is encoded into the body.
+
+    `timeout`, `policy` and `budget` replace what the client has (its `limiter`), for this call.
+    """
 
     query: Mapping[str, str]
     headers: Mapping[str, str]
@@ -171,6 +178,8 @@ class CallOptions(TypedDict, total=False):
     json: Any
     idempotent: bool | None
     timeout: float
+    policy: RetryPolicy
+    budget: Budget | None
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +195,7 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     allow_plaintext: bool = False
     ssl: ssl_module.SSLContext | None = None
     proxy: ProxySetting = True
+    refusal: Refusal | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -217,14 +227,17 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
 class _Call:
     """The course of one call without any I/O: what to send, what the outcome means, how long to wait."""
 
-    def __init__(self, settings: _Settings, request: Request, timeout: float | None) -> None:
+    def __init__(self, settings: _Settings, request: Request, options: CallOptions) -> None:
         if not request.path.startswith("/") or request.path.startswith("//"):
             raise ConfigurationError(
                 "path", redact_url(request.path), "a path of this origin, starting with one /"
             )
         self.settings = settings
         self.request = request
-        self.timeout = settings.timeout if timeout is None else timeout
+        self.timeout = options.get("timeout", settings.timeout)
+        self.policy = options.get("policy", settings.policy)
+        limiter = settings.limiter
+        self.budget = options.get("budget") or (Budget((limiter,)) if limiter is not None else None)
         self.url = redact_url(settings.base_url.rstrip("/") + request.path)
         self.attempts = 0
 
@@ -265,16 +278,20 @@ class _Call:
         status, headers = response.status_code, {k.lower(): v for k, v in response.headers.items()}
         body = self._decompressed(raw, headers.get("content-encoding", "identity").strip().lower(), status)
         if status < 300:
-            return Reply(method=self.request.method, url=self.url, status=status, headers=headers, body=body)
+            reply = Reply(method=self.request.method, url=self.url, status=status, headers=headers, body=body)
+            refused = self.settings.refusal(reply) if self.settings.refusal else None
+            if refused is not None:
+                raise refused
+            return reply
         if status < 400:
             elsewhere = redact_url(headers.get("location", "nowhere"))[:200]
             raise self.failed(f"redirects are not followed (to {elsewhere!r})", status=status)
         wall = self.settings.clock.time_ns() / 1e9
         retry_after = retry_after_seconds(headers.get("retry-after"), wall)
-        if status == HTTPStatus.TOO_MANY_REQUESTS and self.settings.limiter and retry_after:
-            self.settings.limiter.hold(
-                self.settings.clock.monotonic(), min(retry_after, self.settings.max_wait)
-            )
+        if status == HTTPStatus.TOO_MANY_REQUESTS and self.budget is not None:
+            retry_after = self.budget.ban if retry_after is None else retry_after
+            if retry_after:
+                self.budget.hold(self.settings.clock.monotonic(), min(retry_after, self.settings.max_wait))
         raise HttpError(
             self.request.method,
             self.url,
@@ -306,7 +323,7 @@ class _Call:
         """Seconds to wait before the next attempt. Raises `error` where there is none."""
         settings = self.settings
         delay = retry_delay(
-            settings.policy,
+            self.policy,
             self.attempts,
             error,
             idempotent=self.request.idempotent,
@@ -427,7 +444,7 @@ class _Client:
             body=body,
             idempotent=method in ("GET", "HEAD", "PUT", "DELETE") if idempotent is None else idempotent,
         )
-        return _Call(self._settings, request, options.get("timeout"))
+        return _Call(self._settings, request, options)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({redact_url(self._settings.base_url)!r})"
@@ -438,7 +455,8 @@ class HttpClient(_Client):
 
     `base_url` is https, or http to this machine. `headers` is asked before each attempt. `timeout` bounds one attempt
     as a whole, `max_size` the body in bytes, `max_wait` the longest Retry-After that a call sleeps through. `ssl`
-    replaces the system's trust, `proxy` (True: the environment's) is as for `Endpoint`. `http_transport` replaces
+    replaces the system's trust, `proxy` (True: the environment's) is as for `Endpoint`. `refusal` is asked of each good
+    answer whether it refuses all the same: what it returns counts as what HTTP said. `http_transport` replaces
     httpx2's own, with its trust and proxy. It belongs to the event loop of its first call: another one is WrongLoop. A
     forked child connects anew.
     """
@@ -483,11 +501,10 @@ class HttpClient(_Client):
         `idempotent` defaults to what HTTP says of the method. Raises HttpError: its `sent` and `status` say what is
         known of the outcome.
         """
-        call = self._call(method, path, options)
-        pool, limiter = self._pool(), self._settings.limiter
+        call, pool = self._call(method, path, options), self._pool()
         while True:
-            if limiter is not None:
-                await limiter.wait(self._settings.clock)
+            if call.budget is not None:
+                await call.budget.wait(self._settings.clock)
             outcome = await self._attempt(call, pool)
             if isinstance(outcome, Reply):
                 return outcome
@@ -562,10 +579,9 @@ class SyncHttpClient(_Client):
 
     def request(self, method: Method, path: str, **options: Unpack[CallOptions]) -> Reply:
         """As `HttpClient.request`, blocking."""
-        call = self._call(method, path, options)
-        pool, limiter = self._pool(), self._settings.limiter
+        call, pool = self._call(method, path, options), self._pool()
         while True:
-            if limiter is not None and (delay := limiter.reserve(self._settings.clock.monotonic())):
+            if call.budget is not None and (delay := call.budget.reserve(self._settings.clock.monotonic())):
                 self._sleep(delay)
             outcome = self._attempt(call, pool)
             if isinstance(outcome, Reply):

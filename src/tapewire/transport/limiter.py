@@ -12,10 +12,12 @@ import weakref
 from collections import deque
 from contextlib import suppress
 
+import msgspec
+
 from ..clock import Clock
 from ..errors import ConfigurationError
 
-__all__ = ["RateLimiter", "shared_limiter", "wait_for_all"]
+__all__ = ["Budget", "RateLimiter", "shared_limiter", "wait_for_all"]
 
 
 class RateLimiter:
@@ -190,6 +192,29 @@ async def wait_for_all(clock: Clock, *limiters: RateLimiter, places: int = 1) ->
     finally:
         turn.end()
         turn.places = []
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """What an attempt of a call takes: `places` in each of the limiters, all at the same time.
+
+    A 429 holds the first of them. `ban`: the seconds of one that names no time itself.
+    """
+
+    limiters: tuple[RateLimiter, ...]
+    places: int = 1
+    ban: float | None = None
+
+    async def wait(self, clock: Clock) -> None:
+        """Wait for the places. Cancelled, it gives them back."""
+        await wait_for_all(clock, *self.limiters, places=self.places)
+
+    def reserve(self, now: float) -> float:
+        """Take the places, for good, and return the seconds to wait until all of them are due."""
+        return max(limiter.reserve(now) for limiter in self.limiters for _ in range(self.places))
+
+    def hold(self, now: float, seconds: float) -> None:
+        """Let nothing new of this kind through for `seconds`: the venue said so."""
+        self.limiters[0].hold(now, seconds)
 
 
 _limiters: weakref.WeakValueDictionary[tuple[str, Clock], RateLimiter] = weakref.WeakValueDictionary()

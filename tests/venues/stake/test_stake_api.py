@@ -260,8 +260,8 @@ async def test_the_settings_may_come_from_the_environment(monkeypatch):
         monkeypatch.setenv("STAKE_RATE_LIMIT", "4")
         async with StakeAPI() as client:
             assert await client.get_user_balance()
-            assert client._http._settings.timeout == 3
-            assert client._http._settings.limiter.rate == 4
+            assert client._api._http._settings.timeout == 3
+            assert client._api._http._settings.limiter.rate == 4
             sent = client._headers_for(None)
             assert sent["Cookie"] == "session=cookie-of-the-session"
             assert sent["User-Agent"] == "a browser"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from tapewire.venues.stx import (
 )
 from tapewire.venues.stx import operations as ops
 from tapewire.venues.stx.config import resolve
-from tapewire.venues.stx.http import to_call
 from tapewire.venues.stx.records import Page, Record, Variable, camel, document, records, snake
 from tapewire.venues.stx.symbols import SCOPED_CHANNELS, name_of, topic_for
 from tapewire.venues.stx.url import socket_url
@@ -149,11 +149,11 @@ ALL = [
 
 @pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.field)
 def test_every_document_is_valid_against_the_schema(operation: ops.Operation[Any]) -> None:
-    method, path, options = to_call(operation, Secret("tok-en"))
-    assert (method, path) == ("POST", "/api/graphql")
-    assert options["headers"] == {"authorization": "Bearer tok-en"}
-    assert validate(SCHEMA, parse(options["json"]["query"])) == []
-    assert options["idempotent"] is (operation.kind == "query" or operation.field.startswith("cancel"))
+    call = ops.to_call(operation, Secret("tok-en"))
+    assert (call.method, call.path) == ("POST", "/api/graphql")
+    assert call.options["headers"]["authorization"] == "Bearer tok-en"
+    assert validate(SCHEMA, parse(json.loads(call.options["body"])["query"])) == []
+    assert call.options["idempotent"] is (operation.kind == "query" or operation.field.startswith("cancel"))
 
 
 def test_an_operation_shows_no_value() -> None:

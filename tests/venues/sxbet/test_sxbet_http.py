@@ -29,7 +29,7 @@ from tapewire.venues.sxbet import (
     TokenUnavailable,
     UnauthorizedError,
 )
-from tapewire.venues.sxbet.limits import Budget, Budgets
+from tapewire.venues.sxbet.limits import Budgets, Kind
 from tests.venues.sxbet.rows import KEY, MARKET, bet, market_row, order_row, rest, success
 from tests.venues.threaded import HANG_UP, Threaded, threaded
 
@@ -241,9 +241,9 @@ async def test_a_429_holds_everybody_who_shares_the_budget(venue: Threaded) -> N
         with pytest.raises(SXBetRateLimitError):
             await api.orders(event_id="L1")
 
-    async def waited(budget: Budget) -> float:
+    async def waited(kind: Kind) -> float:
         begun = clock.monotonic()
-        await budgets.wait(budget, clock)
+        await budgets.of(kind).wait(clock)
         return clock.monotonic() - begun
 
     assert await asyncio.to_thread(clock.run, waited("trades")) == 0.0

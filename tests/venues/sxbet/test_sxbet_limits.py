@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 from tapewire.clock import SystemClock
 from tapewire.secrets import Secret
 from tapewire.testing import VirtualClock
-from tapewire.venues.sxbet.limits import LIMITS, OVERALL, Budget, Budgets, budgets_for
+from tapewire.venues.sxbet.limits import LIMITS, OVERALL, Budgets, Kind, budgets_for
 
 CLOCK = SystemClock()
 
 
-def starts(budgets: Budgets, asked: list[tuple[float, Budget]]) -> list[float]:
+def starts(budgets: Budgets, asked: list[tuple[float, Kind]]) -> list[float]:
     """When calls start that are asked for at these seconds."""
     clock = VirtualClock(0.0)
     started: list[float] = []
 
-    async def call(moment: float, budget: Budget) -> None:
+    async def call(moment: float, budget: Kind) -> None:
         await asyncio.sleep(moment)
-        await budgets.wait(budget, clock)
+        await budgets.of(budget).wait(clock)
         started.append(clock.monotonic())
 
     async def run() -> None:
@@ -35,7 +35,7 @@ def starts(budgets: Budgets, asked: list[tuple[float, Budget]]) -> list[float]:
 
 
 @pytest.mark.parametrize("budget", list(LIMITS))
-def test_a_flood_of_calls_never_exceeds_the_limit_of_a_minute(budget: Budget) -> None:
+def test_a_flood_of_calls_never_exceeds_the_limit_of_a_minute(budget: Kind) -> None:
     limit = LIMITS[budget]
     times = starts(Budgets(), [(0.0, budget)] * (2 * limit))
     for first, beyond in zip(times, times[limit:], strict=False):
@@ -67,7 +67,7 @@ def test_a_few_calls_do_not_wait() -> None:
 
 def test_a_hold_stops_its_own_kind_only() -> None:
     budgets = Budgets()
-    budgets.hold("trades", 0.0, 7.0)
+    budgets.of("trades").hold(0.0, 7.0)
     assert starts(budgets, [(0.0, "trades"), (0.0, "orders")]) == [0.0, 7.0]
 
 

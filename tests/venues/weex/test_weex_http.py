@@ -292,6 +292,20 @@ async def test_a_read_is_repeated_after_a_passing_failure(clock: VirtualClock) -
         }
 
 
+async def test_a_read_is_repeated_where_the_venue_says_under_200_that_it_is_busy_and_an_order_is_not(
+    clock: VirtualClock,
+) -> None:
+    busy = {"code": "50003", "msg": "busy", "data": None}
+    venue = Venue(clock)
+    venue.answers["market/symbolPrice"] = [lambda: busy, lambda: {"symbol": "BTCUSDT", "price": "5"}]
+    venue.answers["order"] = [lambda: busy, lambda: {"orderId": "7", "clientOrderId": "c", "success": True}]
+    async with venue.client as client:
+        assert await client.get_mark_price("BTCUSDT") == 5
+        with pytest.raises(OrderOutcomeUnknown, match="busy"):
+            await client.place_order("BTCUSDT", "buy", "1", price="1")
+    assert (venue.count("symbolPrice"), venue.count("order")) == (2, 1)
+
+
 async def test_429_shuts_every_call_out_for_ten_seconds(clock: VirtualClock) -> None:
     venue = Venue(clock)
     too_many = answered({"code": 429, "msg": "Too many requests."}, 429)

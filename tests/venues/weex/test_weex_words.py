@@ -14,11 +14,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from tapewire.errors import HttpError
 from tapewire.model.fields import InvalidField
 from tapewire.venues import weex
 from tapewire.venues.weex import V2, V3, WeexConfig, WEEXInvalidArgument
 from tapewire.venues.weex.account import unrealized_pnl
-from tapewire.venues.weex.answers import refusal
+from tapewire.venues.weex.errors import ERRORS
 from tapewire.venues.weex.fields import mapped
 from tapewire.venues.weex.message import messages_of, order_status
 from tapewire.venues.weex.signing import VenueTime, signed_headers
@@ -278,7 +279,11 @@ def test_the_venues_clock_is_taken_from_the_middle_of_the_call(clock: Any) -> No
     ],
 )
 def test_a_code_is_an_exception_of_its_kind(code: str, status: int, kind: type[Exception]) -> None:
-    error = refusal(code, "the venue said", status)
+    body = b'{"code":"%s","msg":"the venue said"}' % code.encode()
+    failed = HttpError(
+        "GET", "https://h/x", status=status, detail="no", body=body, passing=None if status >= 300 else True
+    )
+    error: Any = ERRORS.of_http(failed)
     assert type(error) is kind
     assert (error.code, error.status) == (code, status)
 

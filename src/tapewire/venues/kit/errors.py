@@ -182,8 +182,13 @@ class Said(msgspec.Struct, frozen=True):
     errors: Sequence[dict[str, Any]] = ()
 
 
+_TEXTS: Final = ("message", "msg", "errorMessage", "error")
+
+
 def said_in(body: bytes) -> Said:
-    """What JSON of any of the usual shapes says: `{"message" or "msg", "errorCode" or "code", "error", "errors"}`."""
+    """What JSON of any of the usual shapes says: a text under "message", "msg", "errorMessage" or "error",
+    a code under "errorCode" or "code", GraphQL's "errors".
+    """
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -191,9 +196,9 @@ def said_in(body: bytes) -> Said:
     if not isinstance(found, dict):
         return Said()
     errors = error_list(found["errors"]) if found.get("errors") else []
-    words = next((found[name] for name in ("message", "msg", "error") if found.get(name)), "") or texts_of(
-        errors
-    )
+    words = next(
+        (found[name] for name in ("message", "msg", "errorMessage", "error") if found.get(name)), ""
+    ) or texts_of(errors)
     listed = words if isinstance(words, list) else [words]
     code = found.get("errorCode") or found.get("code") or ""
     return Said(
@@ -228,18 +233,20 @@ class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):
     """One venue's words for what goes wrong.
 
     `root`: its root error. `refuse`: its error for a wrong argument. `unanswered`: for a call without an answer,
-    `rejected`: for one that the venue did not take for a reason that nothing else here knows, `sign_in`: for a sign-in
-    that was refused. `by_status`, `by_close_code`, `by_class`: which of its classes an HTTP status (5xx as 500), a
-    close code or a class of the engine's means. `by_code`, `by_words`: which one the venue's own number or, in GraphQL
-    errors, its words mean (compared in lower case); the first of them that knows it counts, and a code before a status
-    other than 429. `said`: reads the body of a failure. `hints`: what to say beside a status or a reason of the venue.
-    `facts(error, status)`: fields that its classes have and the engine's error tells otherwise.
+    `rejected`: for one that the venue did not take for a reason that nothing else here knows, `unreadable`: for an
+    answer that cannot be read, `sign_in`: for a sign-in that was refused. `by_status`, `by_close_code`, `by_class`:
+    which of its classes an HTTP status (5xx as 500), a close code or a class of the engine's means. `by_code`,
+    `by_words`: which one the venue's own number or, in GraphQL errors, its words mean (compared in lower case); the
+    first of them that knows it counts, and a code before a status other than 429. `said`: reads the body of a failure.
+    `hints`: what to say beside a status or a reason of the venue. `facts(error, status)`: fields that its classes have
+    and the engine's error tells otherwise.
     """
 
     root: type[TapewireError]
     refuse: Refuse
     unanswered: type[TapewireError] = Unfinished
     rejected: type[TapewireError] = VenueError
+    unreadable: type[UnreadableAnswer] = UnreadableAnswer
     sign_in: type[TapewireError] | None = None
     by_status: Mapping[int, type[TapewireError]] = {}
     by_close_code: Mapping[int, type[TapewireError]] = {}
@@ -256,16 +263,20 @@ class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return self.by_status.get(status) or (self.by_status.get(500) if status >= 500 else None)
 
-    def kind_of_answer(self, status: int, code: str = "") -> type[TapewireError]:
-        """The venue's class for an answer of that status with that code of its own."""
+    def kind_of_answer(self, status: int, code: str = "", *, refused: bool = False) -> type[TapewireError]:
+        """The venue's class for an answer of that status with that code of its own.
+
+        `refused`: the venue refused under a status of success.
+        """
         number = int(code) if code.lstrip("-").isdigit() and len(code) < 10 else 0
         if status == 429 and 429 in self.by_status:
             return self.by_status[429]
         for codes, kind in self.by_code:
             if number in codes:
                 return kind
-        # A redirect, which nobody follows, or an answer that is none of the venue's.
-        if status < 400 and not (code and status < 300):
+        if refused:
+            return self.rejected
+        if status < 400:  # a redirect, which nobody follows, or an answer that is none of the venue's
             status = 500
         return self.kind_of_status(status) or self.rejected
 
@@ -289,7 +300,11 @@ class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):
         a path that ends in `api-key` would take the next word for a key, and the redaction of logs that word with it.
         """
         said, status = self.said(error.body), error.status
-        kind = self.unanswered if status is None else self.kind_of_answer(status, said.code)
+        kind = (
+            self.unanswered
+            if status is None
+            else self.kind_of_answer(status, said.code, refused=error.passing is not None)
+        )
         if self.sign_in is not None and signing_in and status in _SIGN_IN_REFUSED:
             kind = self.sign_in
         told = f"answered HTTP {status}" if status else "failed"
@@ -343,6 +358,15 @@ class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):
             request_id=request_id,
         )
 
+    def of_answer(
+        self, fault: AnswerFault, *, lookup: str = "", changes: bool = False, **facts: Any
+    ) -> TapewireError:
+        """The venue's error for an answer that cannot be read."""
+        doubt = bool(lookup) or changes
+        return self.unreadable(
+            fault, lookup=lookup, **_known(self.unreadable, {**facts, "outcome_unknown": doubt})
+        )
+
     def made(
         self,
         kind: type[TapewireError],
@@ -356,10 +380,9 @@ class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):
         """An error of that kind, with those of the facts that it knows of."""
         hint = self.hints.get(status, "")
         coded = f" (code {code})" if code and code not in text else ""
-        facts |= {"code": code, "status": status, "status_code": status, "outcome_unknown": bool(lookup)}
-        known = kind.defaults() if issubclass(kind, VenueError) else {}
         told = redact(f"{text}{coded}{f'; {hint}' if hint else ''}")
-        return kind(told + _doubt(lookup), **{name: value for name, value in facts.items() if name in known})
+        facts |= {"code": code, "status": status, "outcome_unknown": bool(lookup)}
+        return kind(told + _doubt(lookup), **_known(kind, facts))
 
     def mapped(self, error: BaseException) -> BaseException:
         """The error as the venue's user gets it. What is of the venue's tree already, or not ours, stays as it is."""
@@ -453,6 +476,13 @@ class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):
                 return method(*args, **kwargs)
 
         return called
+
+
+def _known(kind: type[TapewireError], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the facts that errors of `kind` know; a venue calls the status by either name."""
+    known = kind.defaults() if issubclass(kind, VenueError) else {}
+    told = {**facts, "status_code": facts.get("status")}
+    return {name: value for name, value in told.items() if name in known}
 
 
 def _facts_of(error: TapewireError, kind: type[TapewireError], status: int | None) -> dict[str, Any]:

@@ -11,19 +11,17 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Self, TypeVar, Unpack
 
-import msgspec
-
 from ...clock import Clock
-from ...errors import HttpError
 from ...retry import RetryPolicy
 from ...secrets import Secret, redact_url
-from ...transport.http import HttpClient, Reply, Request
+from ...transport.http import Request
 from ...transport.limiter import RateLimiter
-from ..kit.answers import Unreadable, graphql_result, read_json, read_shape, reading
+from ..kit.answers import read_shape
 from ..kit.dialing import HttpDialing, dialer_of
-from ..kit.errors import AnswerFault
+from ..kit.graphql import graphql_call
+from ..kit.http import Api
 from ..kit.settings import Announcement, Setting, Sources, clock_of, number, retry_of
-from .errors import ERRORS, AnswerError, ArgumentError
+from .errors import ERRORS, ArgumentError
 from .headers import session_headers, token_of, with_own
 from .message import with_amounts
 from .operations import QUERIES
@@ -69,20 +67,21 @@ class StakeAPI:
     ) -> None:
         address, source = base_url_of(base_url)
         self.base_url: str = address
-        self._announcement = Announcement(logger, "stake", [self.base_url], source)
         self._token = token_of(access_token)
         self._own = session_headers(headers, cookies, session_cookie)
         sources = Sources()
         seconds = _number(sources.settle("timeout", timeout, "STAKE_TIMEOUT", default=30.0))
         rate = _number(sources.settle("rate_limit", rate_limit, "STAKE_RATE_LIMIT", default=10.0))
-        self._http = HttpClient(
+        self._api = Api(
             self.base_url,
+            dialer_of(dialing, ArgumentError, only=HttpDialing),
+            ERRORS,
+            Announcement(logger, "stake", [self.base_url], source),
             headers=self._headers_for,
             timeout=seconds,
             limiter=limiter or RateLimiter(rate),
             policy=retry_of(retry, RetryPolicy()),
             clock=clock_of(clock),
-            **dialer_of(dialing, ArgumentError, only=HttpDialing).http,
         )
 
     # --- the account ------------------------------------------------------------------------------------------------
@@ -181,7 +180,7 @@ class StakeAPI:
 
     async def close(self) -> None:
         """Close all connections. Idempotent."""
-        await self._http.aclose()
+        await self._api.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -226,24 +225,19 @@ class StakeAPI:
         operation_name: str | None,
         read: Callable[[dict[str, Any]], T],
     ) -> T:
-        try:
-            body = msgspec.json.encode(
-                {"query": query, "variables": dict(variables or {}), "operationName": operation_name}
-            )
-        except (TypeError, ValueError, RecursionError):
-            raise ArgumentError("variables", type(variables).__name__, "what JSON can say") from None
         is_query = query.lstrip().startswith(("query", "{")) and not _MUTATES.search(query)
-        headers = {"content-type": "application/json"}
-        self._announcement.say()
-        try:
-            reply = await self._http.request(
-                "POST", GRAPHQL_PATH, body=body, headers=headers, idempotent=is_query
+        return await self._api.call(
+            graphql_call(
+                ERRORS,
+                GRAPHQL_PATH,
+                query,
+                variables or {},
+                lambda data: read(with_amounts(data)),
+                name=operation_name,
+                idempotent=is_query,
+                changes=not is_query,
             )
-        except HttpError as error:
-            failure = ERRORS.of_http(error)
-        else:
-            return _read(reply, operation_name or "a document", read, changes=not is_query)
-        raise failure  # outside, so that it carries no request with it
+        )
 
     async def _page(self, name: str, offset: int, limit: int) -> list[dict[str, Any]]:
         if type(offset) is not int or offset < 0:
@@ -251,21 +245,6 @@ class StakeAPI:
         if type(limit) is not int or not 1 <= limit <= MAX_PAGE:
             raise ArgumentError("limit", limit, f"1 to {MAX_PAGE}")
         return await self._records(name, offset=offset, limit=limit)
-
-
-def _read(reply: Reply, operation: str, read: Callable[[dict[str, Any]], T], *, changes: bool) -> T:
-    def refuse(fault: AnswerFault) -> AnswerError:
-        return AnswerError(fault, outcome_unknown=changes, status_code=reply.status)
-
-    with reading(operation, reply.body, refuse):
-        errors, data = graphql_result(read_json(reply.body))
-        if errors is not None:
-            raise ERRORS.of_graphql(errors, status=reply.status)
-        read_shape({"data": data}, {"data": {}})
-        try:
-            return read(with_amounts(data))
-        except RecursionError:
-            raise Unreadable("data", "nested as a result is", "nested without end") from None
 
 
 def _number(setting: Setting) -> float:

@@ -113,6 +113,7 @@ ERRORS = ErrorMap(
     refuse=ArgumentError,
     unanswered=NetworkError,
     rejected=ValidationError,
+    unreadable=AnswerError,
     by_status={401: AuthenticationError, 403: AccessDeniedError, 429: RateLimitError, 500: ServerError},
     by_close_code=dict.fromkeys(_REFUSING_CODES, AuthenticationError),
     by_words=(

@@ -15,18 +15,17 @@ from functools import update_wrapper, wraps
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 from ...clock import Clock
-from ...errors import HttpError
 from ...retry import RetryPolicy
 from ...secrets import Secret
-from ...transport.http import HttpClient, HttpOptions, SyncHttpClient
+from ...transport.http import HttpOptions
 from ...transport.limiter import RateLimiter
 from ..kit.dialing import HttpDialing, dialer_of
+from ..kit.http import Api, BlockingApi
 from ..kit.settings import Announcement, clock_of, retry_of
 from . import operations
 from .config import resolve
 from .errors import ERRORS, STXInvalidParameterException, STXTransportException
-from .http import read, to_call
-from .operations import Operation
+from .operations import Operation, to_call
 from .records import snake
 from .signin import Course, Door, Send, Wait, authenticated, confirmed, signed_in, signed_in_anew
 from .user import User
@@ -236,7 +235,7 @@ class STX(_Client):
 
     def __init__(self, **settings: Unpack[Settings]) -> None:
         super().__init__(settings)
-        self._http = SyncHttpClient(self.origin, **self._dialer.http, **self._http_options)
+        self._api = BlockingApi(self.origin, self._dialer, ERRORS, self.announcement, **self._http_options)
 
     @ERRORS.covered
     def _perform(self, course: Course[T]) -> T:
@@ -247,7 +246,10 @@ class STX(_Client):
                 errand = course.throw(failure) if failure else course.send(answer)
                 answer, failure = None, None
                 try:
-                    answer = self._send(errand) if isinstance(errand, Send) else self._wait(errand)
+                    if isinstance(errand, Send):
+                        answer = self._api.call(to_call(errand.operation, errand.token))
+                    else:
+                        answer = self._wait(errand)
                 except Exception as error:
                     failure = error
         except StopIteration as done:
@@ -255,15 +257,6 @@ class STX(_Client):
             return value
         finally:
             course.close()
-
-    def _send(self, errand: Send) -> Any:
-        self.announcement.say()
-        method, path, options = to_call(errand.operation, errand.token)
-        try:
-            return read(errand.operation, self._http.request(method, path, **options))
-        except HttpError as error:
-            failure = _meaning(error, errand.operation)
-        raise failure
 
     def _wait(self, errand: Wait) -> Any:
         try:
@@ -274,7 +267,7 @@ class STX(_Client):
 
     def close(self) -> None:
         """Close all connections. Idempotent."""
-        self._http.close()
+        self._api.close()
 
     def __enter__(self) -> Self:
         return self
@@ -294,7 +287,7 @@ class AsyncSTX(_Client):
 
     def __init__(self, **settings: Unpack[Settings]) -> None:
         super().__init__(settings)
-        self._http = HttpClient(self.origin, **self._dialer.http, **self._http_options)
+        self._api = Api(self.origin, self._dialer, ERRORS, self.announcement, **self._http_options)
 
     @ERRORS.covered
     async def _perform(self, course: Course[T]) -> T:
@@ -305,7 +298,10 @@ class AsyncSTX(_Client):
                 errand = course.throw(failure) if failure else course.send(answer)
                 answer, failure = None, None
                 try:
-                    answer = await (self._send(errand) if isinstance(errand, Send) else self._wait(errand))
+                    if isinstance(errand, Send):
+                        answer = await self._api.call(to_call(errand.operation, errand.token))
+                    else:
+                        answer = await self._wait(errand)
                 except Exception as error:
                     failure = error
         except StopIteration as done:
@@ -313,15 +309,6 @@ class AsyncSTX(_Client):
             return value
         finally:
             course.close()
-
-    async def _send(self, errand: Send) -> Any:
-        self.announcement.say()
-        method, path, options = to_call(errand.operation, errand.token)
-        try:
-            return read(errand.operation, await self._http.request(method, path, **options))
-        except HttpError as error:
-            failure = _meaning(error, errand.operation)
-        raise failure
 
     async def _wait(self, errand: Wait) -> Any:
         try:
@@ -333,7 +320,7 @@ class AsyncSTX(_Client):
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
-        await self._http.aclose()
+        await self._api.aclose()
 
     close = aclose
 
@@ -342,11 +329,6 @@ class AsyncSTX(_Client):
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
-
-
-def _meaning(error: HttpError, operation: Operation[Any]) -> Exception:
-    lookup = "" if operation.idempotent else operation.lookup
-    return ERRORS.of_http(error, signing_in=operation.signing_in, lookup=lookup)
 
 
 def _waited_too_long() -> STXTransportException:

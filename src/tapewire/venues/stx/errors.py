@@ -153,6 +153,7 @@ ERRORS = ErrorMap(
     refuse=STXInvalidParameterException,
     unanswered=STXTransportException,
     rejected=STXValidationException,
+    unreadable=STXAnswerException,
     sign_in=STXAuthenticationFailedException,
     by_status={
         401: STXTokenExpiredException,

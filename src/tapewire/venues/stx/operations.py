@@ -14,11 +14,13 @@ import msgspec
 
 from ...model.fields import InvalidField
 from ...secrets import Secret
-from ..kit.answers import Shape, Unreadable
+from ..kit.answers import Shape, Unreadable, read_json, read_shape
 from ..kit.fields import identifier, sequence
-from .errors import STXInvalidParameterException
+from ..kit.graphql import graphql_call
+from ..kit.http import Call
+from .errors import ERRORS, STXInvalidParameterException
 from .orders import checked_id, checked_ids, checked_order, given, one_of
-from .records import Page, Record, Variable, camel_keys, records, snake
+from .records import Page, Record, Variable, camel_keys, document, records, snake
 from .schema import (
     ACCOUNT,
     CANCELLATION,
@@ -39,6 +41,7 @@ from .schema import (
     shape_of,
 )
 from .selection import Selection
+from .url import GRAPHQL_PATH, VERSION_PATH
 
 T = TypeVar("T")
 
@@ -67,6 +70,31 @@ class Operation(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Operation({self.kind} {self.field})"
+
+
+def to_call(operation: Operation[T], token: Secret | None) -> Call[T]:
+    """The operation as an HTTP call, with the token where there is one."""
+    field, shape = operation.field, {operation.field: operation.shape}
+
+    def read(found: Any, path: str = "") -> T:
+        return operation.read(read_shape(found, shape, path)[field])
+
+    if operation.kind == "probe":
+        return Call(
+            operation=field, method="GET", path=VERSION_PATH, read=lambda reply: read(read_json(reply.body))
+        )
+    return graphql_call(
+        ERRORS,
+        GRAPHQL_PATH,
+        document(operation.kind, field, operation.variables, operation.selection),
+        {variable.name: variable.value for variable in operation.variables},
+        lambda data: read(data, "data"),
+        name=field,
+        headers={"authorization": f"Bearer {token.reveal()}"} if token else {},
+        idempotent=operation.idempotent,
+        lookup=operation.lookup,
+        signing_in=operation.signing_in,
+    )
 
 
 # Signing in.

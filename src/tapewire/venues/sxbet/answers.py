@@ -16,9 +16,9 @@ import msgspec
 
 from ...errors import UndecodableFrame
 from ...transport.http import Reply
-from ..kit.answers import Unreadable, read_typed, reading
-from ..kit.errors import AnswerFault
-from .errors import ERRORS, SXBetAnswerError
+from ..kit.answers import Unreadable, read_typed
+from ..kit.http import reading_reply
+from .errors import ERRORS
 from .wire import no_number_in, read_rows
 
 __all__ = ["Answer", "Envelope", "Listed", "ListedByMarket", "Listing"]
@@ -102,11 +102,7 @@ class Answer:
 
     def reading(self) -> AbstractContextManager[None]:
         """Where it is read: what cannot be raises SXBetAnswerError."""
-
-        def refuse(fault: AnswerFault) -> SXBetAnswerError:
-            return SXBetAnswerError(fault, status=self._reply.status)
-
-        return reading(f"GET {self._path}", self._reply.body, refuse)
+        return reading_reply(ERRORS, f"GET {self._path}", self._reply)
 
     def envelope(self) -> Envelope:
         """The outer shape."""

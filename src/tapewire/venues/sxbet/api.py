@@ -8,7 +8,6 @@ manager.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -18,14 +17,15 @@ from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
 import msgspec
 
 from ...clock import Clock
-from ...errors import HttpError, UndecodableFrame
+from ...errors import UndecodableFrame
 from ...model.fields import InvalidField
 from ...retry import NO_RETRY, RetryPolicy
 from ...secrets import Secret
-from ...transport.http import HttpClient, Reply, Request, retry_delay
+from ...transport.http import CallOptions, Reply, Request
 from ..kit.answers import PageTurner
 from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.fields import sequence, time_s
+from ..kit.http import Api, Call
 from ..kit.settings import Announcement, Sources, clock_of, retry_of, secret
 from .answers import Answer, Listed, ListedByMarket, Listing
 from .arguments import checked_seconds
@@ -38,7 +38,7 @@ from .errors import (
     UnauthorizedError,
     of_token_error,
 )
-from .limits import Budget, Budgets, budgets_for
+from .limits import Budgets, Kind, budgets_for
 from .paging import MAX_PAGES, chunks, comma_separated, fitting
 from .profile import Profile, profile_of
 from .symbols import checked_id
@@ -62,7 +62,6 @@ V3_BEST_ODDS: Final = 100
 MIN_SHARED: Final = 50
 """Requests for orders are not shrunk for good below this many markets because some market's book is deep."""
 
-MAX_WAIT: Final = 60.0
 _TOO_LONG: Final = (413, 414, 431)
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
 
@@ -150,18 +149,19 @@ class AsyncSXBet:
         """Says where calls and streams go, once, before the first of them."""
         self.unreadable: int = 0
         """Rows so far, of all calls, that could not be read. A list that lacks some has an `unreadable` of its own."""
-        self._policy = retry_of(settings.get("retry"), RetryPolicy())
-        self._clock = clock_of(settings.get("clock"))
-        self._budgets = settings.get("budgets") or budgets_for(self.endpoints.api_url, self._key, self._clock)
+        clock = clock_of(settings.get("clock"))
+        self._budgets = settings.get("budgets") or budgets_for(self.endpoints.api_url, self._key, clock)
         self._markets_per_request = MAX_MARKETS
-        self._http = HttpClient(
+        self._api = Api(
             self.endpoints.api_url,
-            policy=NO_RETRY,  # repeated here, where each attempt takes its place in the right budget
+            dialer_of(settings, SXBetInvalidParameter),
+            ERRORS,
+            self.announcement,
+            policy=retry_of(settings.get("retry"), RetryPolicy()),
             headers=self._headers,
             timeout=checked_seconds("timeout", settings.get("timeout", 10.0)),
-            clock=self._clock,
+            clock=clock,
             allow_plaintext=self.endpoints.allow_plaintext,
-            **dialer_of(settings, SXBetInvalidParameter).http,
         )
 
     async def realtime_token(self) -> Secret:
@@ -315,13 +315,13 @@ class AsyncSXBet:
         """V3: the key's own account, page by page; rows as the venue says them, for their shape is not published."""
         if what not in ("orders", "fills", "trades", "positions"):
             raise SXBetInvalidParameter("what", what, "orders, fills, trades or positions")
-        budget: Budget = "orders" if what == "orders" else "trades" if what == "trades" else "rest"
-        pages = self._pages(budget, f"/{what}-v3", {"perPage": str(V3_PAGE)}, "nextKey")
+        kind: Kind = "orders" if what == "orders" else "trades" if what == "trades" else "rest"
+        pages = self._pages(kind, f"/{what}-v3", {"perPage": str(V3_PAGE)}, "nextKey")
         return _listing(pages, what, dict[str, Any])
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
-        await self._http.aclose()
+        await self._api.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -337,52 +337,36 @@ class AsyncSXBet:
 
     async def _get(
         self,
-        budget: Budget,
+        kind: Kind,
         path: str,
         query: Mapping[str, str] | None = None,
         policy: RetryPolicy | None = None,
     ) -> Reply:
-        """One call, repeated where that may help. Raises what its failure amounts to."""
-        attempts = 0
-        self.announcement.say()
-        while True:
-            await self._budgets.wait(budget, self._clock)
-            attempts += 1
-            try:
-                return await self._http.request("GET", path, query=query or {})
-            except HttpError as error:
-                failure = error
-            if failure.status == 429 and failure.retry_after:
-                wait = min(failure.retry_after, MAX_WAIT)
-                self._budgets.hold(budget, self._clock.monotonic(), wait)
-            pause = retry_delay(policy or self._policy, attempts, failure, idempotent=True, max_wait=MAX_WAIT)
-            if pause is None:
-                raise ERRORS.of_http(failure)
-            await asyncio.sleep(pause)
+        """One call. Raises what its failure amounts to."""
+        options: CallOptions = {"query": query or {}, "budget": self._budgets.of(kind)}
+        if policy is not None:
+            options["policy"] = policy
+        call = Call(operation=f"GET {path}", method="GET", path=path, read=_whole_reply, options=options)
+        return await self._api.call(call)
 
-    async def _data(self, budget: Budget, path: str, query: Mapping[str, str]) -> Answer:
+    async def _data(self, kind: Kind, path: str, query: Mapping[str, str]) -> Answer:
         """What the answer's envelope holds, still unread."""
-        reply = await self._get(budget, path, query)
-        answer = Answer(path, reply, self._count)
+        answer = Answer(path, await self._get(kind, path, query), self._count)
         envelope = answer.envelope()
         if envelope.status != "success":
-            said = envelope.message if isinstance(envelope.message, str) else str(envelope.message)
-            raise ERRORS.made(
-                SXBetRequestError,
-                f"GET {path}: {envelope.status[:40]}: {said[:200]}",
-                status=400,
-                code=said[:200],
-            )
+            said = str(envelope.message)[:200]
+            text = f"GET {path}: {envelope.status[:40]}: {said}"
+            raise ERRORS.made(SXBetRequestError, text, status=400, code=said)
         return answer
 
     async def _pages(
-        self, budget: Budget, path: str, query: Mapping[str, str], key_name: str
+        self, kind: Kind, path: str, query: Mapping[str, str], key_name: str
     ) -> AsyncIterator[Answer]:
         """Page after page until none is named. Raises SXBetAnswerError where they do not end, or go round."""
         key = ""
         turner = PageTurner(MAX_PAGES)
         while True:
-            page = await self._data(budget, path, {**query, key_name: key} if key else query)
+            page = await self._data(kind, path, {**query, key_name: key} if key else query)
             yield page
             key = page.next_key()
             if not key:
@@ -456,6 +440,11 @@ def _listing(pages: AsyncIterator[Answer], name: str, kind: type[T]) -> Listing[
             yield page.rows(name, kind)
 
     return Listing(read())
+
+
+def _whole_reply(reply: Reply) -> Reply:
+    """It is read part by part (`answers.Answer`)."""
+    return reply
 
 
 def _camel(name: str) -> str:

@@ -139,6 +139,7 @@ ERRORS = ErrorMap(
     refuse=SXBetInvalidParameter,
     unanswered=SXBetTransportError,
     rejected=SXBetRequestError,
+    unreadable=SXBetAnswerError,
     by_status={
         401: UnauthorizedError,
         403: UnauthorizedError,

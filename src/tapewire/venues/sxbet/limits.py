@@ -13,14 +13,14 @@ from typing import Final, Literal, TypeAlias
 
 from ...clock import Clock
 from ...secrets import Secret
-from ...transport.limiter import RateLimiter, wait_for_all
+from ...transport.limiter import Budget, RateLimiter
 
-__all__ = ["LIMITS", "Budget", "Budgets", "budgets_for"]
+__all__ = ["LIMITS", "Budgets", "Kind", "budgets_for"]
 
-Budget: TypeAlias = Literal["orders", "trades", "rest"]
+Kind: TypeAlias = Literal["orders", "trades", "rest"]
 """Which limit a path counts against. Everything counts against the overall one too."""
 
-LIMITS: Final[Mapping[Budget, int]] = {"orders": 5_500, "trades": 200, "rest": 500}
+LIMITS: Final[Mapping[Kind, int]] = {"orders": 5_500, "trades": 200, "rest": 500}
 """Calls a minute of each kind."""
 
 OVERALL: Final = (35_000, 600.0)
@@ -30,22 +30,18 @@ _AT_ONCE: Final = 0.1
 
 
 class Budgets:
-    """All limits of one key. Await `wait` before each attempt; tell `hold` when the venue answers 429."""
+    """All limits of one key."""
 
     def __init__(self) -> None:
-        self._own = {budget: _within(limit, 60.0) for budget, limit in LIMITS.items()}
-        self._overall = _within(*OVERALL)
+        overall = _within(*OVERALL)
+        self._of = {kind: Budget((_within(limit, 60.0), overall)) for kind, limit in LIMITS.items()}
 
-    async def wait(self, budget: Budget, clock: Clock) -> None:
-        """Wait for a place in this budget and in the overall one. Cancelled, it gives both back."""
-        await wait_for_all(clock, self._own[budget], self._overall)
-
-    def hold(self, budget: Budget, now: float, seconds: float) -> None:
-        """Let nothing new of this kind through for `seconds`."""
-        self._own[budget].hold(now, seconds)
+    def of(self, kind: Kind) -> Budget:
+        """What a call of this kind takes: a place of its own kind, and one of all. A 429 holds its own kind."""
+        return self._of[kind]
 
     def __repr__(self) -> str:
-        return f"Budgets({', '.join(f'{name}: {limiter!r}' for name, limiter in self._own.items())})"
+        return f"Budgets({', '.join(f'{kind}: {budget.limiters[0]!r}' for kind, budget in self._of.items())})"
 
 
 def _within(limit: int, seconds: float) -> RateLimiter:

@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
+from ...errors import HttpError
 from ...model.fields import InvalidField
+from ...transport.http import Reply
 from ..kit.answers import Unreadable, anything, read_json, read_shape
 from ..kit.fields import flag, identifier, number, sequence, text, time_ms
-from .errors import ERRORS
+from .errors import BAN_SECONDS, ERRORS, WEEXRateLimitError, WEEXSystemError
 from .fields import FieldMap, lower, per_cent, seconds, symbol, taker_side
 from .message import order_status
 from .wire import Side
@@ -32,6 +34,7 @@ __all__ = [
     "orders_of",
     "placed_of",
     "positions_of",
+    "refusal_in",
     "ticker_of",
     "tickers_of",
     "time_of",
@@ -128,25 +131,53 @@ _ORDER: Final = _Row(
 )
 
 
-def unwrapped(body: bytes, what: str, status: int) -> Any:
-    """What the answer says. Raises what it refuses with."""
+class _Head(msgspec.Struct):
+    """What of an answer says whether it refuses."""
+
+    success: Any = None
+    code: Any = ""
+    msg: Any = msgspec.UNSET
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error_code: Any = msgspec.field(name="errorCode", default="")
+    error_message: Any = msgspec.field(name="errorMessage", default="")
+
+
+_read_head: Final = msgspec.json.Decoder(_Head).decode
+
+
+def refusal_in(reply: Reply) -> HttpError | None:
+    """The refusal that came under a status of success. What cannot be read here is for whoever reads all of it."""
+    try:
+        head = _read_head(reply.body)
+        fails = head.success is not None and not flag(head.success, "success")
+        code = text(head.error_code or "" if fails else head.code, "code")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidField):
+        return None
+    if not fails and (code in _FINE or (head.msg is msgspec.UNSET and head.data is msgspec.UNSET)):
+        return None
+    kind = ERRORS.kind_of_answer(reply.status, code, refused=True)
+    return HttpError(
+        reply.method,
+        reply.url,
+        status=reply.status,
+        detail="refused",
+        body=reply.body,
+        retry_after=BAN_SECONDS if kind is WEEXRateLimitError else None,
+        passing=kind in (WEEXSystemError, WEEXRateLimitError),
+    )
+
+
+def unwrapped(body: bytes) -> Any:
+    """What the answer says, which is no refusal (`refusal_in`)."""
     answer = read_json(body)
     if not isinstance(answer, dict):
         return answer
-    if "success" in answer and not flag(answer["success"], "success"):
-        code, said = str(answer.get("errorCode") or ""), str(answer.get("errorMessage") or "refused")
-        raise refusal(code, f"{what}: {said}", status)
+    if "success" in answer:
+        flag(answer["success"], "success")
     if "code" in answer and ("msg" in answer or "data" in answer):
-        code = text(answer["code"], "code")
-        if code not in _FINE:
-            raise refusal(code, f"{what}: {answer.get('msg') or 'refused'}", status)
+        text(answer["code"], "code")
         return answer.get("data", answer)
     return answer
-
-
-def refusal(code: str, said: str, status: int) -> Exception:
-    """The venue's own code as an exception."""
-    return ERRORS.made(ERRORS.kind_of_answer(status, code or "refused"), said[:400], status=status, code=code)
 
 
 # --- markets --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ says how to look it up. Every order has a `client_order_id`, ours if you give no
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import uuid
@@ -16,18 +15,17 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import random
 from typing import Any, Final, Self, TypeAlias, TypeVar, Unpack
-from urllib.parse import urlencode
 
 import msgspec
 
 from ...clock import Clock
-from ...errors import HttpError
 from ...model.fields import InvalidField
-from ...retry import MAX_RETRY_AFTER, NO_RETRY, RandomFraction, RetryPolicy
-from ...transport.http import HttpClient, Method, retry_delay
-from ..kit.answers import reading
+from ...retry import NO_RETRY, RandomFraction, RetryPolicy
+from ...transport.http import CallOptions, Method, Request
+from ...transport.limiter import Budget
 from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.fields import identifier, number, plain
+from ..kit.http import Api, Call
 from ..kit.settings import Announcement, clock_of
 from .answers import (
     balances_of,
@@ -40,6 +38,7 @@ from .answers import (
     orders_of,
     placed_of,
     positions_of,
+    refusal_in,
     ticker_of,
     tickers_of,
     time_of,
@@ -73,6 +72,8 @@ T = TypeVar("T")
 Reader: TypeAlias = Callable[[Any], T]
 
 PREFIX: Final = "/capi/v3/"
+PUBLIC: Final = "market/"
+"""What stands behind that in the path of a call that needs no key."""
 
 _SIDES: Final = ("buy", "sell")
 _POSITION_SIDES: Final = ("long", "short")
@@ -100,20 +101,23 @@ class WeexAsyncClient:
             raise WEEXInvalidArgument("config", config, "a WeexConfig, such as WeexConfig.from_env()")
         self.config = config
         self._clock = clock_of(clock)
-        self._fraction = fraction
         self.time: VenueTime = VenueTime(self._clock)
         addresses = config.addresses
         places = [addresses.rest, addresses.public, addresses.private]
         self.announcement: Announcement = Announcement(logger, "weex", places, addresses.source)
         """Says where calls and streams go, once, before the first of them."""
         self._weight = weight_of(config.addresses.rest, self._clock)
-        self._policy = RetryPolicy(max_attempts=config.max_retries + 1, initial_backoff=0.5, max_backoff=8.0)
-        self._http = HttpClient(
+        self._api = Api(
             config.addresses.rest,
-            policy=NO_RETRY,  # repeated here: each attempt has its own weight and its own signature
+            dialer_of(dialing, WEEXInvalidArgument, only=HttpDialing),
+            ERRORS,
+            self.announcement,
+            policy=RetryPolicy(max_attempts=config.max_retries + 1, initial_backoff=0.5, max_backoff=8.0),
+            headers=self._headers,
+            refusal=refusal_in,
             timeout=config.timeout,
             clock=self._clock,
-            **dialer_of(dialing, WEEXInvalidArgument, only=HttpDialing).http,
+            fraction=fraction,
         )
 
     # --- markets ------------------------------------------------------------------------------------------------------
@@ -257,7 +261,7 @@ class WeexAsyncClient:
 
     async def close(self) -> None:
         """Close all connections. Idempotent."""
-        await self._http.aclose()
+        await self._api.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -271,12 +275,12 @@ class WeexAsyncClient:
     async def _public(
         self, path: str, weight: int, read: Reader[T], query: Mapping[str, str] | None = None
     ) -> T:
-        return await self._repeated(path, weight, read, query or {}, signed=False)
+        return await self._api.call(self._call("GET", path, weight, read, query))
 
     async def _signed(
         self, path: str, weight: int, read: Reader[T], query: Mapping[str, str] | None = None
     ) -> T:
-        return await self._repeated(path, weight, read, query or {}, signed=True)
+        return await self._in_time(self._call("GET", path, weight, read, query))
 
     async def _final(
         self,
@@ -292,92 +296,61 @@ class WeexAsyncClient:
     ) -> T:
         """A call that is sent once. Its answer lost, or unreadable, is not an answer."""
         encoded = b"" if body is None else msgspec.json.encode(body)
+        call = self._call(
+            method,
+            path,
+            weight,
+            read,
+            query,
+            {"body": encoded, "idempotent": False, "policy": NO_RETRY},
+        )
         try:
-            return await self._once_in_time(method, path, weight, read, query or {}, encoded)
+            return await self._in_time(call)
         except (WEEXNetworkError, WEEXSystemError, WEEXParseError) as error:
-            if getattr(error, "sent", True) is False:
+            if not getattr(error, "sent", True):
                 raise
             cause, fault = error.message, getattr(error, "fault", None)
         raise OrderOutcomeUnknown(
             what, client_order_id=client_order_id, order_id=order_id, cause=cause, fault=fault
         )
 
-    async def _once_in_time(
-        self, method: Method, path: str, weight: int, read: Reader[T], query: Mapping[str, str], body: bytes
-    ) -> T:
+    async def _in_time(self, call: Call[T]) -> T:
         """Signed; once more by the venue's clock where ours was refused, for then it was not carried out."""
-        self.config.require_credentials(path)
+        self.config.require_credentials(call.path.removeprefix(PREFIX))
         await self.synchronize()
         try:
-            return await self._attempt(method, path, weight, read, query, body, signed=True)
+            return await self._api.call(call)
         except WEEXAuthenticationError as error:
             if error.code != EXPIRED_TIMESTAMP:
                 raise
         await self.synchronize(again=True)
-        return await self._attempt(method, path, weight, read, query, body, signed=True)
+        return await self._api.call(call)
 
-    async def _repeated(
-        self, path: str, weight: int, read: Reader[T], query: Mapping[str, str], *, signed: bool
-    ) -> T:
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                if signed:
-                    return await self._once_in_time("GET", path, weight, read, query, b"")
-                return await self._attempt("GET", path, weight, read, query, b"", signed=False)
-            except WEEXError as error:
-                delay = self._delay_after(error, attempts, path)
-                if delay is None:
-                    raise
-            await asyncio.sleep(delay)
-
-    def _delay_after(self, error: WEEXError, attempts: int, path: str) -> float | None:
-        if not error.retryable:
-            return None
-        known = HttpError(
-            "GET",
-            path,
-            status=503 if isinstance(error, WEEXSystemError) else error.status,
-            detail="",
-            retry_after=getattr(error, "retry_after", None),
-            sent=getattr(error, "sent", True),
-        )
-        return retry_delay(self._policy, attempts, known, idempotent=True, fraction=self._fraction)
-
-    async def _attempt(
+    def _call(
         self,
         method: Method,
         path: str,
         weight: int,
         read: Reader[T],
-        query: Mapping[str, str],
-        body: bytes,
-        *,
-        signed: bool,
-    ) -> T:
-        self.announcement.say()
-        await self._weight.wait(self._clock, weight)
-        target = PREFIX + path + (f"?{urlencode(query)}" if query else "")
-        headers = {"User-Agent": USER_AGENT}
-        if signed:
-            headers = signed_headers(self.config, self.time.now_ms(), method, target, body)
-        if method != "GET":
-            headers["Content-Type"] = "application/json"
-        failure: Exception
-        try:
-            reply = await self._http.request(
-                method, PREFIX + path, query=query, headers=headers, body=body, idempotent=False
-            )
-            what = f"{method} {path}"
-            with reading(what, reply.body, lambda fault: WEEXParseError(fault, status=reply.status)):
-                return read(unwrapped(reply.body, what, reply.status))
-        except HttpError as error:
-            failure = ERRORS.of_http(error)
-            if error.status == 429:
-                held = BAN_SECONDS if error.retry_after is None else min(error.retry_after, MAX_RETRY_AFTER)
-                self._weight.hold(self._clock.monotonic(), held)
-        raise failure
+        query: Mapping[str, str] | None,
+        options: CallOptions | None = None,
+    ) -> Call[T]:
+        budget = Budget((self._weight,), weight, BAN_SECONDS)
+        return Call(
+            operation=f"{method} {path}",
+            method=method,
+            path=PREFIX + path,
+            read=lambda reply: read(unwrapped(reply.body)),
+            options={"query": query or {}, "budget": budget, **(options or {})},
+        )
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        """Those of one attempt: a signature holds a time."""
+        kind = {} if request.method == "GET" else {"Content-Type": "application/json"}
+        if request.path.startswith(PREFIX + PUBLIC):
+            return kind | {"User-Agent": USER_AGENT}
+        now = self.time.now_ms()
+        return kind | signed_headers(self.config, now, request.method, request.target, request.body)
 
 
 def _limit(limit: object, most: int) -> str:

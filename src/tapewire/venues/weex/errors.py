@@ -149,6 +149,7 @@ ERRORS = ErrorMap(
     refuse=WEEXInvalidArgument,
     unanswered=WEEXNetworkError,
     rejected=WEEXRequestError,
+    unreadable=WEEXParseError,
     by_status={
         401: WEEXAuthenticationError,
         403: WEEXPermissionError,
