@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, ClassVar
 
@@ -139,6 +140,22 @@ class NeverGivesUp(TemplateSocket):
         super().__init__(*args, retry=None if hasattr(retry, "delay") else retry, **words)
 
 
+class Lies(TemplateSocket):
+    """Is connected, whatever happens."""
+
+    @property
+    def is_connected(self) -> bool:
+        return True
+
+
+class AtHomeAnywhere(TemplateSocket):
+    """Lets itself be closed from another loop, and says nothing."""
+
+    async def close(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            await super().close()
+
+
 class Stranger(TemplateSocket):
     """Raises an error that is not of the venue."""
 
@@ -189,6 +206,8 @@ class Broken(Template):
         (LeavesATask, "_the_end_leaves_nothing", "left: "),
         (Lingers, "_close_is_bounded", ".*"),
         (NeverGivesUp, "_the_arguments_are_those_of_every_venue", "is no "),
+        (Lies, "_the_words_are_those_of_every_venue", "is_connected is true before"),
+        (AtHomeAnywhere, "_another_loop_is_told", "None is no TemplateError"),
         (Stranger, "_a_wrong_argument_has_one_answer", "is no TemplateError"),
         (Deaf, "_settings_come_in_one_order", ".*"),
     ],

@@ -66,8 +66,8 @@ class Template(UnderTest):
     def make(self, **arguments: Any) -> Any:
         return TemplateSocket(self.secrets[0], **({"session_options": DEADLINES} | arguments))
 
-    async def subscribe(self, client: Any) -> Any:
-        subscription = client.watch(self.topic)
+    async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
+        subscription = client.watch(topic, **delivery)
         await subscription.confirmed()
         return subscription
 
@@ -85,8 +85,8 @@ class Stx(UnderTest):
         own = {"user": User.new(), "email": "ann@example.com", "password": self.secrets[0]}
         return STXWebSocket(**(own | {"session_options": {**DEADLINES, "protocol": protocol}} | arguments))
 
-    async def subscribe(self, client: Any) -> Any:
-        return await client.join(self.topic)
+    async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
+        return await client.join(topic, **delivery)
 
     def payload(self, item: Any) -> Any:
         return None if item.event.startswith("phx_") else item.payload
@@ -103,8 +103,8 @@ class SxBet(UnderTest):
         own = {"api_key": self.secrets[0], "max_ping_delay": 0.5, "session_options": options}
         return SXBetClient(**(own | arguments))
 
-    async def subscribe(self, client: Any) -> Any:
-        channel = client.new_subscription(self.topic, positioned=True, recoverable=True)
+    async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
+        channel = client.new_subscription(topic, positioned=True, recoverable=True, **delivery)
         stream = aiter(channel)
         await channel.ready()
         return stream
@@ -124,8 +124,8 @@ class Stake(UnderTest):
     def make(self, **arguments: Any) -> Any:
         return StakeWebSocket(self.secrets[0], **({"session_options": DEADLINES} | arguments))
 
-    async def subscribe(self, client: Any) -> Any:
-        subscription = client.watch(self.topic)
+    async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
+        subscription = client.watch(topic, **delivery)
         await subscription.confirmed()
         return subscription
 
@@ -149,8 +149,9 @@ class Weex(UnderTest):
             WeexConfig(**(keys | of_config)), **({"session_options": DEADLINES} | arguments)
         )
 
-    async def subscribe(self, client: Any) -> Any:
-        stream = client.stream_tickers(["BTCUSDT"], marks=True)
+    async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
+        symbol = topic.removesuffix("@ticker") if isinstance(topic, str) else topic
+        stream = client.stream_tickers([symbol], marks=True, **delivery)
         await stream.confirmed()
         return stream
 

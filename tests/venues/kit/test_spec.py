@@ -51,6 +51,8 @@ def test_the_first_channel_that_names_a_topic_counts_and_none_is_an_error() -> N
     assert spec.channel_of("user:orders").private
     with pytest.raises(ConfigurationError, match=r"channel.*user:\{what\}"):
         spec.channel_of("bets")
+    with pytest.raises(ConfigurationError, match=r"channel=None"):
+        spec.channel_of(None)  # type: ignore[arg-type]
 
 
 def test_what_is_public_drops_and_what_is_ones_own_fails() -> None:

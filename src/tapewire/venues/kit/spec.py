@@ -78,7 +78,8 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def channel_of(self, topic: str) -> ChannelSpec:
         """The kind of channel that a topic of the wire is of. Raises the venue's error for a wrong argument."""
-        found = next((channel for channel in self.channels.values() if channel.names(topic)), None)
+        known = self.channels.values() if type(topic) is str else ()
+        found = next((channel for channel in known if channel.names(topic)), None)
         if found is None:
             raise self.errors.refuse("channel", topic, [channel.topic for channel in self.channels.values()])
         return found
