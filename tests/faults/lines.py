@@ -12,19 +12,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ClassVar
 
-import msgspec
-
 from tapewire.app.audit import Audit, Observed, Published, audit
 from tapewire.marks import Gap, Mark, Reconnected, is_mark
-from tapewire.protocols.phoenix import PhoenixClient
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox, digest_of
 from tapewire.session.options import Statistics
-from tapewire.venues.stake import StakeAPI, StakeWebSocket
-from tapewire.venues.stx import AsyncSTX, STXWebSocket, User
-from tapewire.venues.sxbet import SXBetClient
-from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
-from tests.faults.played import ACCOUNT, OPTIONS, QUICK
+from tapewire.venues.stake import StakeAPI
+from tapewire.venues.stx import AsyncSTX, User
+from tests.faults.played import ACCOUNT, QUICK
+from tests.venues.under_test import EACH, UnderTest
 from tests.waiting import until
 
 CALLS = RetryPolicy(4, 0.02, 0.1)
@@ -34,25 +30,38 @@ MOST_STEPS = 2000
 class Line(list[str | Mark]):
     """Made by `line_of`. `topic` and `other` are channels as faults name them; `lost` is the mark of a lost line."""
 
-    venue: ClassVar[str]
-    topic: ClassVar[str]
     other: ClassVar[str]
     lost: ClassVar[type[Mark]] = Gap
-    settings: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, sandbox: Sandbox, options: dict[str, Any]) -> None:
+    def __init__(self, venue: UnderTest, sandbox: Sandbox, client: Any) -> None:
         super().__init__()
+        self.under_test: Any = venue
+        self.venue, self.topic = venue.spec.name, venue.topic
         self.sandbox = sandbox
-        self.options = options
+        self.client = client
         self.since = 0
+        self.task: asyncio.Task[None]
 
     async def open(self, stack: AsyncExitStack) -> None:
-        """Connect and subscribe to `topic`."""
-        raise NotImplementedError
+        """Subscribe to `topic`, and read it."""
+        self.task = asyncio.create_task(self._read(await self.under_test.subscribe(self.client, self.topic)))
+        stack.push_async_callback(self._stop)
+
+    async def _read(self, stream: Any) -> None:
+        async for item in stream:
+            payload = item if is_mark(item) else self.under_test.payload(item)
+            if is_mark(payload):
+                self.append(payload)
+            elif payload is not None:
+                self.append(digest_of(payload))
+
+    async def _stop(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
 
     async def join(self) -> Any:
         """Subscribe to `other` and wait until it is confirmed."""
-        raise NotImplementedError
+        return await self.under_test.subscribe(self.client, self.other)
 
     async def call(self) -> Any:
         """A call over HTTP that changes nothing."""
@@ -60,20 +69,21 @@ class Line(list[str | Mark]):
 
     async def close(self) -> None:
         """End the client."""
-        raise NotImplementedError
+        await self.client.close()
 
     async def fails(self) -> None:
-        """Wait until the line has given up; raises what it gave up for."""
-        raise NotImplementedError
+        """Wait until the stream has ended; raises what it ended with."""
+        await self.task
 
     def statistics(self) -> Statistics:
-        """Of the connection."""
-        raise NotImplementedError
+        """Of the first of its sessions."""
+        figures: Statistics = self.client.statistics().sessions[0]
+        return figures
 
     @property
     def ends(self) -> BaseException | str | None:
         """What ended the stream; None while it goes on."""
-        raise NotImplementedError
+        return None if not self.task.done() else self.task.exception() or "ended"
 
     @property
     def marks(self) -> list[Mark]:
@@ -130,170 +140,39 @@ class Line(list[str | Mark]):
 
 
 class StxLine(Line):
-    venue, topic, other = "stx", "markets", "market_info"
-
-    async def open(self, stack: AsyncExitStack) -> None:
-        fields = {"host": self.sandbox.url, "user": User.new(), **ACCOUNT}
-        options = OPTIONS | {
-            "protocol": lambda _: PhoenixClient(heartbeat_interval=0.2, heartbeat_timeout=0.3)
-        }
-        ws = STXWebSocket(**fields, retry=QUICK, session_options=options | self.options)
-        self.ws = await stack.enter_async_context(ws)
-        self.client = AsyncSTX(**fields, retry=CALLS)
-        stack.push_async_callback(self.client.aclose)
-        await self.client.login()
-        self.subscription = await self.ws.join(self.topic, self._take, on_mark=self.append)
-
-    def _take(self, message: Any) -> None:
-        if not message.event.startswith("phx_"):
-            self.append(digest_of(message.payload))
-
-    async def join(self) -> Any:
-        return await self.ws.join(self.other)
+    other = "market_info"
 
     async def call(self) -> Any:
-        return await self.client.markets(limit=1)
-
-    async def close(self) -> None:
-        await self.ws.close()
-
-    async def fails(self) -> None:
-        await self.ws.run_forever()
-
-    def statistics(self) -> Statistics:
-        return self.ws.statistics()
-
-    @property
-    def ends(self) -> BaseException | str | None:
-        return self.subscription.ended_reason
+        async with AsyncSTX(host=self.sandbox.url, user=User.new(), **ACCOUNT, retry=CALLS) as client:
+            await client.login()
+            return await client.markets(limit=1)
 
 
 class SxBetLine(Line):
-    venue, topic, other = "sxbet", "recent_trades:global", "markets:global"
+    other = "markets:global"
     lost = Reconnected
-    settings: ClassVar[dict[str, Any]] = {"ping_interval": 1, "pong_timeout": 0.8}
-
-    async def open(self, stack: AsyncExitStack) -> None:
-        self.ended: Any = None
-        options = {"resubscribe": QUICK, "stable_after": 0.5, "subscribe_timeout": 5.0} | self.options
-        self.client = SXBetClient(
-            host=self.sandbox.url, api_key="key", retry=QUICK, max_ping_delay=0.5, session_options=options
-        )
-        await stack.enter_async_context(self.client)
-        self.channel = self.client.new_subscription(self.topic, positioned=True, recoverable=True)
-        self.channel.on("publication", lambda context: self.append(digest_of(context.data)))
-        self.channel.on("mark", self.append)
-        self.channel.on("unsubscribed", lambda context: setattr(self, "ended", context.reason))
-        await self.channel.ready()
-
-    async def join(self) -> Any:
-        channel = self.client.new_subscription(self.other)
-        await channel.ready()
-        return channel
 
     async def call(self) -> Any:
         return [row async for row in self.client.http.active_markets()]
 
-    async def close(self) -> None:
-        await self.client.disconnect()
-
-    async def fails(self) -> None:
-        await self.client.run_forever()
-
-    def statistics(self) -> Statistics:
-        return self.client.statistics().sessions[0]
-
-    @property
-    def ends(self) -> BaseException | str | None:
-        return self.ended
-
 
 class StakeLine(Line):
-    venue, topic, other = "stake", "bets", "game:crash"
-
-    async def open(self, stack: AsyncExitStack) -> None:
-        options = {key: value for key, value in OPTIONS.items() if key != "subscribe_timeout"} | self.options
-        self.ws = await stack.enter_async_context(
-            StakeWebSocket("token", base_url=self.sandbox.url, retry=QUICK, session_options=options)
-        )
-        self.api = await stack.enter_async_context(
-            StakeAPI("token", base_url=self.sandbox.url, retry=CALLS, rate_limit=1000)
-        )
-        self.subscription = self.ws.watch(self.topic, self._take, on_mark=self.append)
-        await self.subscription.confirmed()
-
-    def _take(self, message: Any) -> None:
-        self.append(digest_of(msgspec.json.decode(message.raw)))
-
-    async def join(self) -> Any:
-        subscription = self.ws.watch(self.other)
-        await subscription.confirmed()
-        return subscription
+    other = "game:crash"
 
     async def call(self) -> Any:
-        return await self.api.get_user_profile()
-
-    async def close(self) -> None:
-        await self.ws.close()
-
-    async def fails(self) -> None:
-        await self.ws._listen()
-
-    def statistics(self) -> Statistics:
-        return self.ws.statistics()
-
-    @property
-    def ends(self) -> BaseException | str | None:
-        return self.subscription.ended_reason
+        async with StakeAPI("token", base_url=self.sandbox.url, retry=CALLS, rate_limit=1000) as api:
+            return await api.get_user_profile()
 
 
 class WeexLine(Line):
-    venue, topic, other = "weex", "BTCUSDT@ticker", "ETHUSDT@ticker"
-    settings: ClassVar[dict[str, Any]] = {"depth_interval": 0, "ticker_interval": 0, "ping_interval": 0.2}
-
-    async def open(self, stack: AsyncExitStack) -> None:
-        config = WeexConfig.from_env(self.sandbox.environment())
-        self.client = await stack.enter_async_context(
-            WeexWebSocketClient(config, retry=QUICK, session_options=OPTIONS | self.options)
-        )
-        self.stream = self.client.stream_tickers(["BTCUSDT"], marks=True)
-        self.task = asyncio.create_task(self._read())
-        stack.push_async_callback(self._stop)
-        await self.stream.confirmed()
-
-    async def _read(self) -> None:
-        async for message in self.stream:
-            self.append(message.mark or digest_of(msgspec.json.decode(message.raw)))
-
-    async def _stop(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-
-    async def join(self) -> Any:
-        stream = self.client.stream_tickers(["ETHUSDT"], marks=True)
-        try:
-            await stream.confirmed()
-        finally:
-            await stream.aclose()
+    other = "ETHUSDT@ticker"
 
     async def call(self) -> Any:
         return await self.client.http.get_contracts()
 
-    async def close(self) -> None:
-        await self.client.disconnect()
 
-    async def fails(self) -> None:
-        await self.task
-
-    def statistics(self) -> Statistics:
-        return self.client.statistics().sessions[0]
-
-    @property
-    def ends(self) -> BaseException | str | None:
-        return None if not self.task.done() else self.task.exception() or "ended"
-
-
-LINES: dict[str, type[Line]] = {line.venue: line for line in (StxLine, SxBetLine, StakeLine, WeexLine)}
+LINES: dict[str, type[Line]] = {"stx": StxLine, "sxbet": SxBetLine, "stake": StakeLine, "weex": WeexLine}
+UNDER_TEST = {str(venue): venue for venue in EACH}
 
 
 @asynccontextmanager
@@ -301,12 +180,16 @@ async def line_of(
     venue: str, *, options: dict[str, Any] | None = None, settings: dict[str, Any] | None = None
 ) -> AsyncIterator[Line]:
     """A line of that venue with two publications in it. `settings` are the face's, `options` the session's."""
-    kind = LINES[venue]
+    known = UNDER_TEST[venue]
+    (place,) = {setting.argument for setting in known.spec.settings if setting.address} & {"host", "base_url"}
     async with (
-        Sandbox(rate=0, venues=[venue], settings={venue: kind.settings | (settings or {})}) as sandbox,
+        Sandbox(rate=0, venues=[venue], settings={venue: known.settings | (settings or {})}) as sandbox,
+        known.make(
+            **{place: sandbox.url}, retry=QUICK, session_options=known.options | (options or {})
+        ) as client,
         AsyncExitStack() as stack,
     ):
-        line = kind(sandbox, options or {})
+        line = LINES[venue](known, sandbox, client)
         await line.open(stack)
         line.since = sandbox.ledger.last_sequence(line.topic, venue=venue)
         await line.step(2)

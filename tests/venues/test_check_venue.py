@@ -32,16 +32,9 @@ MET_BY_ALL = {
 each_duty = pytest.mark.parametrize("duty", VENUE_DUTIES, ids=lambda duty: duty.__name__.strip("_"))
 
 
-WAITING = {"weex": "fault"}
-"""Duties that a venue does not keep yet, by a word of their names."""
-
-
 @pytest.mark.parametrize("venue", EACH, ids=str)
 @each_duty
 async def test_each_venue_keeps_every_duty(venue: Any, duty: VenueDuty) -> None:
-    waiting = set(WAITING.get(str(venue), "").split())
-    if waiting & set(duty.__name__.split("_")):
-        pytest.xfail("a channel that its face closes is published no more")
     check = VenueCheck(venue, venue.face)
     await duty(check)
     if check.met:

@@ -44,6 +44,8 @@ class UnderTest:
     """Faults that its wire cannot show, and why."""
     settings: Mapping[str, Any] = {}
     faces: Mapping[str, Any] = {}
+    options: Mapping[str, Any] = DEADLINES
+    """Of its sessions."""
 
     @property
     def face(self) -> Callable[[], Sandbox]:
@@ -64,7 +66,7 @@ class Template(UnderTest):
     faces: Mapping[str, Any] = {"template": TemplateFace}
 
     def make(self, **arguments: Any) -> Any:
-        return TemplateSocket(self.secrets[0], **({"session_options": DEADLINES} | arguments))
+        return TemplateSocket(self.secrets[0], **({"session_options": self.options} | arguments))
 
     async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
         subscription = client.watch(topic, **delivery)
@@ -79,11 +81,14 @@ class Stx(UnderTest):
     spec = VENUES["stx"]
     topic = "markets"
     secrets = ("correct-horse-battery",)
+    options: Mapping[str, Any] = {
+        **DEADLINES,
+        "protocol": lambda _: PhoenixClient(heartbeat_interval=0.2, heartbeat_timeout=0.3),
+    }
 
     def make(self, **arguments: Any) -> Any:
-        protocol = lambda _: PhoenixClient(heartbeat_interval=0.2, heartbeat_timeout=0.3)  # noqa: E731
         own = {"user": User.new(), "email": "ann@example.com", "password": self.secrets[0]}
-        return STXWebSocket(**(own | {"session_options": {**DEADLINES, "protocol": protocol}} | arguments))
+        return STXWebSocket(**(own | {"session_options": self.options} | arguments))
 
     async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
         return await client.join(topic, **delivery)
@@ -98,9 +103,12 @@ class SxBet(UnderTest):
     secrets = ("a-key-of-the-maker",)
     settings: Mapping[str, Any] = {"ping_interval": 1, "pong_timeout": 0.8}
 
+    options: Mapping[str, Any] = {
+        name: DEADLINES[name] for name in ("resubscribe", "stable_after", "close_timeout")
+    }
+
     def make(self, **arguments: Any) -> Any:
-        options = {name: DEADLINES[name] for name in ("resubscribe", "stable_after", "close_timeout")}
-        own = {"api_key": self.secrets[0], "max_ping_delay": 0.5, "session_options": options}
+        own = {"api_key": self.secrets[0], "max_ping_delay": 0.5, "session_options": self.options}
         return SXBetClient(**(own | arguments))
 
     async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
@@ -122,7 +130,7 @@ class Stake(UnderTest):
     }
 
     def make(self, **arguments: Any) -> Any:
-        return StakeWebSocket(self.secrets[0], **({"session_options": DEADLINES} | arguments))
+        return StakeWebSocket(self.secrets[0], **({"session_options": self.options} | arguments))
 
     async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
         subscription = client.watch(topic, **delivery)
@@ -146,7 +154,7 @@ class Weex(UnderTest):
         keys = dict(zip(("api_key", "secret_key", "passphrase"), self.secrets, strict=True))
         of_config = {name: arguments.pop(name) for name in WeexConfig.__annotations__ if name in arguments}
         return WeexWebSocketClient(
-            WeexConfig(**(keys | of_config)), **({"session_options": DEADLINES} | arguments)
+            WeexConfig(**(keys | of_config)), **({"session_options": self.options} | arguments)
         )
 
     async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:

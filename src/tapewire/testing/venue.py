@@ -33,6 +33,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 import os
 import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -372,7 +373,7 @@ async def _settings_come_in_one_order(check: VenueCheck) -> None:
     for setting in check.spec.settings:
         for variable in setting.variables if setting.address else ():
             with check.environment({variable: "ftp://venue.example"}):
-                _refused(check, {}, variable)
+                _judge_refusal(check, _refusal(check, {}), named=variable)
 
 
 ADDRESSES: tuple[Any, ...] = (
@@ -390,7 +391,7 @@ WRONG: Mapping[str, tuple[Any, ...]] = {
     "retry": (5, "often", RetryPolicy),
     "clock": (5, "noon", SystemClock),
     "connector": (5, "", object),
-    "connect_timeout": (-1, 0, "soon", True),
+    "connect_timeout": (-1, 0, math.nan, "soon", True),
     "session_options": (["strict"], {"no_such": 1}),
     "max_size": (0, "large"),
     "proxy": (5, "ftp://venue.example"),
@@ -412,32 +413,44 @@ WRONG_TOPICS: tuple[Any, ...] = ("", None, 5, b"bytes")
 
 
 async def _a_wrong_argument_has_one_answer(check: VenueCheck) -> None:
-    """A wrong argument is refused at once, by the venue's own ConfigurationError, which names it."""
+    """A wrong argument is refused at once, by the venue's one error for that, which names it and what is allowed."""
     venue = check.venue
     with check.environment({}):
         for name, values in {check.address.argument: ADDRESSES, **WRONG}.items():
             for value in values:
-                _refused(check, {name: value}, name)
+                refusal = _refusal(check, {name: value})
+                _judge_refusal(check, refusal, "argument" if name == "no_such_argument" else name, name)
         client = venue.make()
         for name, value in WRONG_DELIVERIES:
             refusal = await _failure(venue.subscribe(client, venue.topic, **{name: value}))
-            check.is_of_the_venue(refusal, ConfigurationError)
-            assert name in str(refusal), f"{refusal} does not name {name}"
+            _judge_refusal(check, refusal, "delivery" if name == "no_such_field" else name, name)
         for topic in WRONG_TOPICS:
             refusal = await _failure(venue.subscribe(client, topic))
-            check.is_of_the_venue(refusal, ConfigurationError)
+            _judge_refusal(check, refusal)
         await client.close()
 
 
-def _refused(check: VenueCheck, arguments: Mapping[str, Any], name: str) -> None:
+def _refusal(check: VenueCheck, arguments: Mapping[str, Any]) -> BaseException | None:
+    """What the class says to them."""
     try:
         check.venue.make(**arguments)
     except Exception as error:
-        refusal = error
-    else:
-        raise AssertionError(f"{name} is taken as it is: {arguments or 'from the environment'}")
+        return error
+    return None
+
+
+def _judge_refusal(
+    check: VenueCheck, refusal: BaseException | None, argument: str = "", named: str = ""
+) -> None:
+    assert refusal is not None, f"a wrong {named or 'topic'} is taken as it is"
     check.is_of_the_venue(refusal, ConfigurationError)
-    assert name in str(refusal), f"{refusal} does not name {name}"
+    refuse = check.spec.errors.refuse
+    assert not isinstance(refuse, type) or type(refusal) is refuse, f"{refusal!r} is no {refuse}"
+    assert isinstance(refusal, ConfigurationError)
+    assert argument in ("", refusal.argument), f"{refusal} is about {refusal.argument}, not about {argument}"
+    assert named in str(refusal), f"{refusal} does not name {named}"
+    assert refusal.allowed, f"{refusal} does not say what is allowed"
+    assert refusal.allowed in str(refusal), f"{refusal} does not say what is allowed"
 
 
 # --- secrets --------------------------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
 """One word for one thing: what is asked of one venue's realtime class is asked of every other's in the same words.
 
 Nothing here names a venue: each brings a way to make its class and its words for what documents dictate (`OneVenue`).
+What every realtime class owes, and a venue's author has to be told of, is asked by `tapewire.testing.check_venue`.
 """
 
 from __future__ import annotations
 
-import inspect
 import math
 from typing import Any
 
@@ -16,7 +16,8 @@ from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
 from tapewire.session import Statistics
 from tapewire.testing import VirtualClock
-from tapewire.transport import Endpoint, MemoryNetwork, Receiver, Transport
+from tapewire.testing.venue import ADDRESSES, WRONG
+from tapewire.transport import Endpoint, Receiver, Transport
 from tests.faults.played import until
 from tests.venues.kit.one_of_each import VENUES, OneVenue
 
@@ -24,29 +25,13 @@ each = pytest.mark.parametrize("venue", VENUES, ids=str)
 
 NOWHERE = "http://127.0.0.1:1"
 
-WRONG: dict[str, tuple[Any, ...]] = {
-    "host": ("http://venue.example", "https://venue.example:99999", "https://venue.example:0", "", 5, "a b"),
-    "retry": (5, "often", RetryPolicy),
-    "clock": (5, "noon", VirtualClock),
-    "connector": (5, "", MemoryNetwork),
-    "connect_timeout": (-1, 0, math.nan, "soon", True),
-    "session_options": (["strict"], {"no_such": 1}),
-    "max_size": (0, "large"),
-    "proxy": (5, "ftp://venue.example"),
-    "ssl": ("trust me",),
-    "http_transport": (5,),
-}
-"""By argument of every realtime class: values that are none."""
-
 OF_CALLS: dict[str, tuple[Any, ...]] = {
-    "host": WRONG["host"],
+    "host": ADDRESSES,
     "timeout": (-1, 0, math.nan, "soon"),
-    "clock": WRONG["clock"],
-    "proxy": WRONG["proxy"],
-    "ssl": WRONG["ssl"],
-    "http_transport": WRONG["http_transport"],
+    **{name: WRONG[name] for name in ("clock", "proxy", "ssl", "http_transport")},
 }
-"""The same for the classes that make calls. Their tries are `retry=` where no document has another word."""
+"""By argument of every class that makes calls, values that are none. Their tries are `retry=` where no document has
+another word."""
 
 
 def refused(venue: OneVenue, caught: pytest.ExceptionInfo[Exception], argument: str) -> None:
@@ -66,17 +51,6 @@ def cases(wrong: dict[str, tuple[Any, ...]]) -> list[Any]:
         for name, values in wrong.items()
         for value in values
     ]
-
-
-@each
-@pytest.mark.parametrize(("argument", "value"), cases(WRONG))
-async def test_a_wrong_argument_of_a_realtime_class_has_one_typed_answer(
-    venue: OneVenue, argument: str, value: Any
-) -> None:
-    named = venue.host if argument == "host" else argument
-    with pytest.raises(venue.root) as caught:
-        venue.streaming(**{named: value})
-    refused(venue, caught, "session_options" if argument == "session_options" else named)
 
 
 @each
@@ -127,29 +101,6 @@ async def test_an_environment_that_nobody_knows_is_named(venue: OneVenue) -> Non
         refused(venue, caught, name)
 
 
-@each
-@pytest.mark.parametrize(
-    ("argument", "value"),
-    [("capacity", 0), ("capacity", "many"), ("policy", "newest"), ("policy", 5), ("no_such", 1)],
-)
-async def test_a_wrong_delivery_has_one_typed_answer(venue: OneVenue, argument: str, value: Any) -> None:
-    client = venue.streaming(**{venue.host: NOWHERE})
-    with pytest.raises(venue.root) as caught:
-        await venue.subscribe(client, venue.topic, **{argument: value})
-    refused(venue, caught, "delivery" if argument == "no_such" else argument)
-    await client.close()
-
-
-@each
-@pytest.mark.parametrize("topic", ["", None, 5, b"bytes"])
-async def test_a_wrong_topic_has_one_typed_answer(venue: OneVenue, topic: Any) -> None:
-    client = venue.streaming(**{venue.host: NOWHERE})
-    with pytest.raises(venue.root) as caught:
-        await venue.subscribe(client, topic)
-    refused(venue, caught, venue.topic_argument)
-    await client.close()
-
-
 not_for_one = pytest.mark.parametrize(
     "value", [5, lambda: None, lambda one, two: None], ids=["5", "none", "two"]
 )
@@ -171,19 +122,6 @@ async def entered(venue: OneVenue, sandbox: Sandbox, **fields: Any) -> Any:
     client = venue.streaming(**({venue.host: sandbox.url} | dict(venue.of_the_sandbox) | fields))
     await getattr(client, venue.open)()
     return client
-
-
-@each
-async def test_the_words_for_the_line_are_the_same(venue: OneVenue) -> None:
-    kind = type(venue.streaming(**{venue.host: NOWHERE}))
-    for name in ("connect", "close", "__aenter__", "__aexit__"):
-        assert inspect.iscoroutinefunction(getattr(kind, name)), name
-    for name in ("reconnect", "statistics"):
-        assert inspect.isfunction(getattr(kind, name)), name
-        assert not inspect.iscoroutinefunction(getattr(kind, name)), name
-    taken = inspect.signature(kind.__init__).parameters
-    assert {"retry", "connect_timeout", "session_options"} <= taken.keys()
-    assert taken["retry"].default is None
 
 
 @each
