@@ -84,9 +84,9 @@ NAMES = {
         Topics Traded digest_of run_sandbox
     """,
     "tapewire.session": """
-        Connector Credentials Delivery Endpoint ErrorHook Handler MarkHandler NEVER_GIVE_UP NO_RETRY
-        Policy Pool RetryPolicy Session SessionOptions State Statistics StreamPosition Subscription
-        SubscriptionState SubscriptionStatistics TokenProvider
+        Connector Consumer Credentials Delivery Endpoint ErrorHook Feed Handler Items Iteration MarkHandler
+        NEVER_GIVE_UP NO_RETRY Policy Pool RetryPolicy Session SessionOptions State Statistics StreamPosition
+        Subscription SubscriptionState SubscriptionStatistics TokenProvider
     """,
     "tapewire.streams": """
         Batches Filtered Heard Live Stale Staleness StalenessWatch batched filtered mark_of

@@ -333,9 +333,22 @@ MUTANTS = (
         ),
         (
             "a first refusal is kept from who waits",
-            "                self._waiters.refuse(consumer, error)\n                self.leave(consumer)\n",
+            "                self._waiters.refuse(consumer, error)\n",
             "                pass\n",
             "session/test_topics.py",
+        ),
+        (
+            "a refusal for now takes a topic out of a consumer that others feed too",
+            "                if not consumer.is_shared:\n                    self.leave(consumer)\n",
+            "                self.leave(consumer)\n",
+            "session/test_consumer.py",
+        ),
+        (
+            "whoever is raised a first refusal is asked for again",
+            "                if not consumer.is_shared:\n",
+            "                if False:\n",
+            "session/test_topics.py",
+            "session/test_topics_refusals.py",
         ),
         (
             "who polls for a confirmation leaves something behind",
@@ -409,13 +422,37 @@ MUTANTS = (
         ),
         (
             "two ends are told",
-            (
-                "        if not self.buffer.ended:\n"
-                "            error = None if error is None else self.as_told(error)\n"
-            ),
-            "        if True:\n            error = None if error is None else self.as_told(error)\n",
+            "        if not self.ended:\n            self.ended = True\n",
+            "        if True:\n            self.ended = True\n",
             "session/test_subscription.py",
         ),
+        (
+            "a topic that was left goes on feeding its consumer",
+            "        if not self.ended:\n            if getattr(publication",
+            "        if True:\n            if getattr(publication",
+            "session/test_consumer.py",
+        ),
+        (
+            "a topic's position is that of what is only buffered",
+            "        if self.is_shared or self.delivery.policy == ",
+            "        if self.delivery.policy == ",
+            "session/test_consumer.py",
+        ),
+        (
+            "an end by the venue is no end of its consumer",
+            "            self.consumer.part(self, error or ended_by_venue)\n",
+            "            self.consumer.part(self, error)\n",
+            "session/test_consumer.py",
+        ),
+        (
+            "a full buffer asks for nothing anew",
+            '            self.owner.rebuild(self, "the consumer fell behind")\n',
+            "            pass\n",
+            "session/test_consumer.py",
+        ),
+    ),
+    *_of(
+        "session/consumer.py",
         (
             "an iteration that never waits keeps the event loop",
             "        if self.delivered >= self._look_at and self._is_others_turn():\n",
@@ -433,6 +470,84 @@ MUTANTS = (
             "if len(batch) < enough or enough == limit or self._now() - self._slice_began > SLICE_SECONDS:",
             "if len(batch) < enough or enough == limit:",
             "session/test_subscription_fairness.py",
+        ),
+        (
+            "leaving one topic ends them all",
+            "        if error is not None or not self.feeds:\n",
+            "        if True:\n",
+            "session/test_consumer.py",
+        ),
+        (
+            "leaving the last topic ends nothing",
+            "        if error is not None or not self.feeds:\n",
+            "        if error is not None:\n",
+            "session/test_consumer.py",
+        ),
+        (
+            "a consumer that ended keeps its other topics",
+            "            feed.unsubscribe()\n",
+            "            pass\n",
+            "session/test_consumer.py",
+        ),
+        (
+            "an overflow is known to the topics and not to their consumer",
+            "            self.end(BufferOverflow(self.name, self.buffer.capacity))\n",
+            "            pass\n",
+            "session/test_consumer.py",
+        ),
+        (
+            "whoever is told of an end hears of it behind the raising",
+            "                await self._ended_by.tell_end()\n",
+            "                pass\n",
+            "session/test_consumer.py",
+        ),
+        (
+            "a topic that was left is waited for",
+            "            with suppress(NotSubscribed):  # left meanwhile\n",
+            "            if True:\n",
+            "session/test_consumer.py",
+        ),
+        (
+            "what is being decoded is lost with the wait for it",
+            "            made = await asyncio.shield(decoding)\n",
+            "            made = await decoding\n",
+            "session/test_consumer.py",
+        ),
+        (
+            "what is decoded to nothing keeps the event loop",
+            "                elif self._is_others_turn():  # what",
+            "                elif False:  # what",
+            "session/test_consumer.py",
+        ),
+        (
+            "what is being decoded outlives its consumer",
+            "            self._decoding.cancel()\n",
+            "            pass\n",
+            "session/test_consumer.py",
+        ),
+        (
+            "an iteration raises its end again",
+            "                self._end()\n            if isinstance(error, StopAsyncIteration)",
+            "                pass\n            if isinstance(error, StopAsyncIteration)",
+            "session/test_consumer_iterations.py",
+        ),
+        (
+            "a second task that waits ends the first one's iteration",
+            "            if not isinstance(error, ConfigurationError | WrongLoop):  # those",
+            "            if True:  # those",
+            "session/test_consumer_iterations.py",
+        ),
+        (
+            "an iteration that is dropped in another thread is left there",
+            "                loop.call_soon_threadsafe(_dropped, self._watched, self._leave)\n",
+            "                _dropped(self._watched, self._leave)\n",
+            "session/test_consumer_iterations.py",
+        ),
+        (
+            "the first task of an iteration that others share ends it",
+            "            self._unwatch()\n            self._watched = _Watched",
+            "            self._watched = _Watched",
+            "session/test_consumer_iterations.py",
         ),
     ),
     *_of(
@@ -752,12 +867,8 @@ MUTANTS = (
         ),
         (
             "an inline handler is called after the end",
-            (
-                "        if subscription.buffer.ended:\n"
-                "            return\n"
-                "        item = subscription.taken(item)\n"
-            ),
-            "        item = subscription.taken(item)\n",
+            "        if not self._subscription.ended:\n            if (item :=",
+            "        if True:\n            if (item :=",
             "session/test_subscription.py",
         ),
         (

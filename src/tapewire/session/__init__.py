@@ -8,6 +8,7 @@ from ..protocols.base import StreamPosition
 from ..retry import NEVER_GIVE_UP, NO_RETRY, RetryPolicy
 from ..transport.base import Connector, Endpoint
 from .buffers import Policy
+from .consumer import Consumer, Feed, Items, Iteration
 from .credentials import Credentials, TokenProvider
 from .machine import State
 from .options import ErrorHook, SessionOptions, Statistics, SubscriptionStatistics
@@ -20,11 +21,15 @@ __all__ = [
     "NEVER_GIVE_UP",
     "NO_RETRY",
     "Connector",
+    "Consumer",
     "Credentials",
     "Delivery",
     "Endpoint",
     "ErrorHook",
+    "Feed",
     "Handler",
+    "Items",
+    "Iteration",
     "MarkHandler",
     "Policy",
     "Pool",

@@ -280,7 +280,7 @@ class Continuity:
         """The peer serves `topic` from here on: close what is open, by replay, by history, or by saying so."""
         if answer.position is not None:
             for consumer in topic.consumers:
-                if consumer.start is None and not consumer.delivered and not len(consumer.buffer):
+                if consumer.start is None and consumer.is_untouched:
                     consumer.start = answer.position
         bridge = self._bridge_for(topic, answer) if answer.recovering and not answer.recovered else None
         if answer.position is not None and bridge is None:

@@ -108,19 +108,23 @@ class HandlerRunner:
     async def run(self) -> None:
         """Call the handler with each item until the end; runs in a task of the session's."""
         subscription, now, handler = self._subscription, self._now, self._handler
-        take, taken, mark_handler = subscription.buffer.take, subscription.taken, self._call_with_mark
+        consumer, mark_handler = subscription.consumer, self._call_with_mark
+        take, taken, made = consumer.buffer.take, consumer.taken, consumer.made
         subscription.owner.wait_to_open(f"the handler of {subscription.topic}")
         started = now()  # of the slice: what is handled without a wait; one look at the clock an item
         while True:
-            item = take()
-            if item is EMPTY:
-                if not await subscription.buffer.wait():
-                    await self.tell_end()
-                    return
+            if made:
+                item = consumer.given()
+            elif (item := take()) is not EMPTY:
+                before = consumer.last
+                if (item := taken(item)) is EMPTY:
+                    continue
+            elif await consumer.buffer.wait():
                 started = now()
                 continue
-            before = subscription.last
-            item = taken(item)
+            else:
+                await self.tell_end()
+                return
             try:
                 result = mark_handler(item) if is_mark(item) else handler(item)
                 if result is not None and (rest := step_coroutine(result)) is not None:
@@ -132,7 +136,7 @@ class HandlerRunner:
                 started = now()
             except asyncio.CancelledError as error:
                 if is_cancelled():
-                    subscription.last = before  # it was not taken
+                    consumer.last = before  # it was not taken
                     raise
                 # What the handler waited for was cancelled, not the handler.
                 await self._failed(error, item, now() - started)
@@ -147,10 +151,15 @@ class HandlerRunner:
 
     def call_inline(self, item: Any) -> None:
         """Inside the read, as its owner wants it."""
+        consumer = self._subscription.consumer
+        if not self._subscription.ended:
+            if (item := consumer.taken(item)) is not EMPTY:
+                self._call_inline(item)
+            while consumer.made and not self._subscription.ended:
+                self._call_inline(consumer.given())
+
+    def _call_inline(self, item: Any) -> None:
         subscription = self._subscription
-        if subscription.buffer.ended:
-            return
-        item = subscription.taken(item)
         try:
             if is_mark(item):
                 self._call_with_mark(item)
@@ -282,9 +291,7 @@ class HandlerTasks:
         if delivery.handler is None or delivery.inline:
             return
         earlier = [
-            handling
-            for handling in self._by_topic.get(subscription.topic, ())
-            if handling.subscription.buffer.ended
+            handling for handling in self._by_topic.get(subscription.topic, ()) if handling.subscription.ended
         ]
         for handling in earlier:
             if handling.subscription.was_left:

@@ -161,7 +161,10 @@ class Pool:
     def subscribe(
         self, topic: str, params: Any = None, *, position: StreamPosition | None = None, **fields: Any
     ) -> Subscription:
-        """As `Session.subscribe`, on the session that has the topic or has room. May be called before `open`."""
+        """As `Session.subscribe`, on the session that has the topic or has room. May be called before `open`.
+
+        `into`: the consumer may span topics of several sessions.
+        """
         if self._closed:
             raise SessionClosed("the pool is closed")
         shard = self._shard_for(topic)

@@ -18,11 +18,12 @@ from typing import Any, Self, TypeVar, overload
 
 from ..errors import ConfigurationError
 from ..protocols.base import Command, StreamPosition
+from .consumer import Consumer
 from .credentials import Credentials
 from .driver import Driver
 from .handlers import HandlerRunner
 from .options import SessionOptions, Statistics
-from .subscription import Delivery, Subscription
+from .subscription import Delivery, Subscription, delivery_into
 from .subscriptions import Topic
 
 __all__ = ["Session"]
@@ -158,6 +159,7 @@ class Session:
         decode: None = None,
         position: StreamPosition | None = None,
         credentials: Credentials | None = None,
+        into: Consumer[Any] | None = None,
         **fields: Any,
     ) -> Subscription: ...
     def subscribe(
@@ -168,33 +170,42 @@ class Session:
         delivery: Delivery | None = None,
         position: StreamPosition | None = None,
         credentials: Credentials | None = None,
+        into: Consumer[Any] | None = None,
         **fields: Any,
     ) -> Subscription[Any]:
         """Want `topic` from now on, over every reconnection, until `unsubscribe`. May be called before `open`.
 
         `params` is what the protocol sends along; `position` resumes a numbered stream. `credentials`: where the
         topic's own token comes from, on protocols whose topics have one: asked on every attempt, and again before the
-        token ends; a refusal ends the subscription. How publications are delivered
-        is said by `delivery`, or by its fields as keyword arguments (see `Delivery`). Returns at once: `await
-        subscription.confirmed()` to know the venue's answer. A second subscription to a topic shares the venue's,
-        its parameters and where its stream is: it has no `position` of its own.
+        token ends; a refusal ends the subscription. How publications are delivered is said by `delivery`, or by its
+        fields as keyword arguments (see `Delivery`). `into`: a `Consumer` that this topic feeds, beside others; iterate
+        that. Of the fields of a delivery there are then only `snapshot`, `reconcile`, `snapshot_timeout`, `announce`
+        and `on_error`. Returns at once: `await subscription.confirmed()` to know the venue's answer. A second
+        subscription to a topic shares the venue's, its parameters and where its stream is: it has no `position` of its
+        own.
         Raises ConfigurationError naming a wrong argument, SessionClosed.
         """
         if not topic or type(topic) is not str:
             raise ConfigurationError("topic", topic, "a text that is not empty")
-        if delivery is not None and fields:
-            raise ConfigurationError("delivery", delivery, "either delivery or its fields, not both")
+        if delivery is not None and (fields or into is not None):
+            raise ConfigurationError(
+                "delivery", delivery, "either delivery or its fields, not both, nor into"
+            )
         self._driver.check_usable()
         options = self._driver.options
-        delivery = delivery or Delivery(**({"on_error": options.on_error} | fields))
+        fields = {"on_error": options.on_error} | fields
+        if into is not None:
+            delivery = delivery_into(into, fields)
+        delivery = delivery or Delivery(**fields)
         subscription: Subscription[Any] = Subscription(
             topic,
             delivery,
             self._driver.topics,
             runner=partial(HandlerRunner, now=options.clock.monotonic),
-            now=options.clock.monotonic,
+            clock=options.clock,
             strict=options.strict,
             errors=options.errors,
+            into=into,
         )
         self._driver.subscribe(subscription, params, position, credentials)
         self._subscriptions[subscription] = None
@@ -250,6 +261,7 @@ class Session:
         protocol = None if connection is None else connection.protocol
         reads, publications, stale = driver.counts()
         details = tuple(subscription.statistics() for subscription in self._subscriptions)
+        consumers = {subscription.consumer for subscription in self._subscriptions}
         return Statistics(
             name=driver.name,
             state=self.state,
@@ -260,11 +272,11 @@ class Session:
             subscriptions=len(driver.topics.subscriptions),
             confirmed=driver.topics.subscriptions.confirmed(),
             pending_requests=len(driver.requests.pending),
-            undecodable=driver.topics.continuity.undecodable + sum(detail.undecodable for detail in details),
+            undecodable=driver.topics.continuity.undecodable + sum(each.undecodable for each in consumers),
             stale=stale,
             handler_errors=sum(detail.handler_errors for detail in details),
             marks=driver.topics.continuity.marks_written,
-            dropped=sum(detail.dropped for detail in details),
+            dropped=sum(each.buffer.dropped for each in consumers),
             since_heard=None if connection is None else driver.loop.now() - connection.liveness.heard_at,
             heartbeat_rtt=getattr(protocol, "ping_rtt", None),
             last_error=str(driver.last_error or ""),

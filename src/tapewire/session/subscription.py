@@ -2,8 +2,9 @@
 
 Rules: the reader never awaits user code. `deliver` is called inside a read and only buffers (or, for a handler that
 opted in with `inline=True`, calls a synchronous function whose own calls back only enqueue). Everything else happens
-in the consumer's own task: decoding, and the calling of handlers (`handlers.py`). An iteration whose body never awaits
-gives the event loop its turn all the same, every `SLICE_SECONDS`.
+in the consumer's own task: decoding and iterating (`consumer.py`), and the calling of handlers (`handlers.py`). A
+subscription has a consumer for itself, or is one of those that feed one (`into=`): the marks and the end of its topic
+reach that, and it can be left without the others.
 """
 
 from __future__ import annotations
@@ -11,41 +12,26 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeAlias
 
 import msgspec
 
 from ..arguments import check_function, check_seconds
+from ..clock import Clock
 from ..errors import BufferOverflow, ConfigurationError, SubscriptionEnded, TapewireError
 from ..marks import Gap, Mark, Resynced, is_mark
 from ..protocols.base import StreamPosition
-from ..reporting import is_worth_a_line, name_of
+from ..reporting import name_of
 from ..secrets import shown
-from .buffers import EMPTY, Buffer, Policy, make_buffer
+from .buffers import Buffer, Policy
+from .consumer import Consumer, Item_co
 from .holds import Seeding
-from .loop import SLICE_SECONDS
 from .options import ErrorHook, SubscriptionStatistics
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar as TypeVarWithDefault
-
-    Item_co = TypeVarWithDefault("Item_co", covariant=True, default=Any)
-else:
-    Item_co = TypeVar("Item_co", covariant=True)
-    """What a subscription yields beside marks: the wire's publication, or what `decode` makes of it."""
-
-__all__ = ["Delivery", "Handler", "MarkHandler", "Owner", "Runner", "Subscription"]
+__all__ = ["Delivery", "Handler", "MarkHandler", "Owner", "Runner", "Subscription", "delivery_into"]
 
 logger = logging.getLogger("tapewire.session")
-
-_LOOK_EVERY = 64
-"""Items of one batch between two looks at the clock."""
-
-_QUICK_ITEMS = 8
-"""Items of an iteration between two looks at the clock, where the last ones took next to no time."""
 
 Handler: TypeAlias = Callable[[Any], Any]
 MarkHandler: TypeAlias = Callable[[Mark], Any]
@@ -76,11 +62,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     it is `retryable`: the topic is asked for again. `announce`: the subscription's own state comes
     among the marks (`Subscribing` at once when it is asked for and when it is lost, `Subscribed`, `Errored`,
     `Unsubscribed`); whoever waits for the confirmation is then not raised a refusal that may pass, and goes on waiting.
-    `decode`: from the wire's publication to yours, when it is taken. `inline`: call a plain `handler`, `on_mark` and
-    `on_error` inside the read: fastest, and they must return at once; what they call back happens when the read is
-    over. `snapshot`: an async function that fetches the state from which the stream continues;
-    `reconcile(snapshot, publications)` picks those that follow it, of what was held meanwhile and then of each that
-    comes until the stream is past the snapshot; `snapshot_timeout` in seconds.
+    `decode`: from the wire's publication to yours, when it is taken; `Items` where it is none or many. `inline`: call a
+    plain `handler`, `on_mark` and `on_error` inside the read: fastest, and they must return at once; what they call
+    back happens when the read is over. `snapshot`: an async function that fetches the state from which the stream
+    continues; `reconcile(snapshot, publications)` picks those that follow it, of what was held meanwhile and then of
+    each that comes until the stream is past the snapshot; `snapshot_timeout` in seconds.
 
     Raises ConfigurationError that names the field: for what is no function, or cannot be called as it will be; for
     `on_mark` and `on_snapshot` without a handler.
@@ -208,20 +194,18 @@ class Runner(Protocol):
         ...
 
 
-class _Batches(Generic[Item_co]):
-    """A subscription in lists. Not a generator: that would be over with the first wait that is cancelled."""
+_OF_A_TOPIC = ("announce", "on_error", "reconcile", "snapshot", "snapshot_timeout")
+"""Fields of a `Delivery` that a topic has for itself where many feed one consumer."""
 
-    def __init__(
-        self, items: AsyncIterator[Item_co | Mark], fill: Callable[[list[Any]], list[Item_co | Mark]]
-    ) -> None:
-        self._items = items
-        self._fill = fill
 
-    def __aiter__(self) -> AsyncIterator[list[Item_co | Mark]]:
-        return self
-
-    async def __anext__(self) -> list[Item_co | Mark]:
-        return self._fill([await anext(self._items)])
+def delivery_into(consumer: Consumer[Any], fields: Mapping[str, Any]) -> Delivery:
+    """The delivery of one topic of `consumer`'s. Raises ConfigurationError for a field that is the consumer's."""
+    for name, value in fields.items():
+        if name not in _OF_A_TOPIC:
+            raise ConfigurationError(name, value, f"with into, only {', '.join(_OF_A_TOPIC)}")
+    if consumer.buffer.ended:
+        raise ConfigurationError("into", consumer, "a consumer that has not ended")
+    return Delivery(policy=consumer.policy, capacity=consumer.buffer.capacity, key=consumer.key, **fields)
 
 
 class Subscription(Generic[Item_co]):
@@ -239,9 +223,10 @@ class Subscription(Generic[Item_co]):
         owner: Owner,
         *,
         runner: Callable[[Subscription[Any]], Runner],
-        now: Callable[[], float],
+        clock: Clock,
         strict: bool = False,
         errors: Callable[[BaseException], BaseException] | None = None,
+        into: Consumer[Any] | None = None,
     ) -> None:
         self.topic = topic
         self.as_told: Callable[[BaseException], BaseException] = errors or (lambda error: error)
@@ -249,33 +234,38 @@ class Subscription(Generic[Item_co]):
         self.delivery = delivery
         self.strict = strict
         self.seeding: Seeding | None = Seeding(delivery.reconcile) if delivery.snapshot is not None else None
-        self.buffer: Buffer = make_buffer(
-            delivery.policy, delivery.capacity, on_full=self._full, on_relief=self._relieved, key=delivery.key
+        self.is_shared: bool = into is not None
+        """True where other topics may feed the consumer too."""
+        self.consumer: Consumer[Item_co] = into or Consumer(
+            topic,
+            policy=delivery.policy,
+            capacity=delivery.capacity,
+            key=delivery.key,
+            decode=delivery.decode,
+            clock=clock,
         )
+        self.consumer.add(self)
         self.runner: Runner = runner(self)
-        self._consume: Callable[[Any], None] = self.runner.call_inline if delivery.inline else self.buffer.put
+        self._consume: Callable[[Any], None] = (
+            self.runner.call_inline if delivery.inline else self.consumer.put
+        )
+        if self.is_shared:
+            self._consume = self._put
         self.deliver: Callable[[Any], None] = self._consume
         """Where the reader puts a publication now; changes while a snapshot is awaited."""
         self.pending = True
         """True until its owner's turn has come to want it."""
+        self.ended: bool = False
+        """True once nothing more is delivered. What is buffered can still be taken."""
         self.error: BaseException | None = None
         self.ended_reason: str | None = None
         """Why the venue ended it, if it did."""
-        self.delivered: int = 0
-        self.marks: int = 0
-        self.undecodable: int = 0
         self.seeded: bool = False
         """True once a snapshot has been delivered and no failed one since."""
         self.start: StreamPosition | None = None
         """Where the stream stood before the first publication that can be taken, where that is known."""
-        self.last: Any = None
-        """The publication that was taken last and carries a number."""
-        self._numbered = True  # until a publication shows that it is not
         self.owner: Owner = owner
-        self._decode = delivery.decode
-        self._now = now
-        self._slice_began = self._looked = -math.inf
-        self._look_at = 0  # an iteration looks at the clock when so many are delivered
+        self._put_last: Any = None  # into a consumer with other topics
 
     # --- what the owner calls ---------------------------------------------------------------------------------------
 
@@ -285,9 +275,29 @@ class Subscription(Generic[Item_co]):
         return self.owner.public_state(self)
 
     @property
+    def buffer(self) -> Buffer:
+        """What is delivered and not yet taken."""
+        return self.consumer.buffer
+
+    @property
+    def delivered(self) -> int:
+        """Items that its consumer has taken."""
+        return self.consumer.delivered
+
+    @property
+    def marks(self) -> int:
+        """Marks that its consumer has taken."""
+        return self.consumer.marks
+
+    @property
+    def undecodable(self) -> int:
+        """Publications that its consumer could not decode."""
+        return self.consumer.undecodable
+
+    @property
     def was_left(self) -> bool:
         """True once its consumer left it, and neither the venue nor an error ended it."""
-        return self.buffer.ended and self.error is None and self.ended_reason is None
+        return self.ended and self.error is None and self.ended_reason is None
 
     @property
     def params(self) -> Any:
@@ -306,18 +316,25 @@ class Subscription(Generic[Item_co]):
         you do with a publication, and give it back as `position=` in a later process to continue there. Where newer
         publications overtake older ones (policy `conflate`) it stands before the oldest that is still buffered.
         """
-        last = self.last
+        last = self._put_last if self.is_shared else self.consumer.last
         if last is None:
             return self.start
         offset, epoch = last.offset, getattr(last, "epoch", "")
-        if self.delivery.policy == "conflate":
+        if self.is_shared or self.delivery.policy == "conflate":
             left = [
                 item.offset
                 for item in self.buffer.waiting()
-                if not is_mark(item) and getattr(item, "epoch", "") == epoch
+                if not is_mark(item) and item.topic == self.topic and getattr(item, "epoch", "") == epoch
             ]
             offset = min([offset, *(each - 1 for each in left)])
         return StreamPosition(offset, epoch)
+
+    @property
+    def is_untouched(self) -> bool:
+        """True while nothing of it was put or taken."""
+        if self.is_shared:
+            return self._put_last is None
+        return not self.delivered and not len(self.buffer)
 
     @property
     def held_since(self) -> StreamPosition | None:
@@ -331,7 +348,7 @@ class Subscription(Generic[Item_co]):
     @property
     def is_iterated(self) -> bool:
         """True once somebody iterates it, who is raised what ends it."""
-        return self.delivery.handler is None and bool(self.buffer.is_awaited or self.delivered or self.marks)
+        return self.delivery.handler is None and self.consumer.is_iterated
 
     async def confirmed(self) -> Any:
         """Wait until the venue has confirmed it; returns its reply. Raises what refused or ended it instead."""
@@ -353,7 +370,7 @@ class Subscription(Generic[Item_co]):
 
     def resync(self) -> None:
         """Ask for the state anew: from `snapshot` where there is one, else by subscribing again."""
-        if not self.buffer.ended:
+        if not self.ended:
             self.owner.rebuild(self)
 
     def statistics(self) -> SubscriptionStatistics:
@@ -375,30 +392,10 @@ class Subscription(Generic[Item_co]):
         if self.delivery.handler is not None:
             allowed = "no handler where the subscription is iterated"
             raise self.as_told(ConfigurationError("handler", self.delivery.handler, allowed))
-        return self
+        return self.consumer
 
-    async def __anext__(self) -> Item_co | Mark:
-        if self.delivered >= self._look_at and self._is_others_turn():
-            await asyncio.sleep(0)  # before anything is taken: a consumer cancelled here has lost nothing
-            self._slice_began = self._looked = self._now()
-        item = self.buffer.take()
-        while item is EMPTY:
-            if self.delivered:
-                self.owner.check_loop()
-            else:
-                self.owner.wait_to_open(f"an iteration of {self.topic}")
-            if not await self.buffer.wait():
-                if self.buffer.error is not None:
-                    await self.runner.tell_end()
-                    raise self.buffer.error
-                if self.ended_reason is not None:
-                    raise self.as_told(SubscriptionEnded(self.topic, self.ended_reason))
-                raise StopAsyncIteration
-            self._slice_began = self._looked = self._now()
-            self._look_at = 0
-            item = self.buffer.take()
-        taken: Item_co | Mark = self.taken(item)
-        return taken
+    def __anext__(self) -> Awaitable[Item_co | Mark]:
+        return self.consumer.__anext__()
 
     def batches(self, limit: int = 1_000) -> AsyncIterator[list[Item_co | Mark]]:
         """Iterate in lists of what is there, at most `limit` items each: one wakeup for many.
@@ -406,21 +403,10 @@ class Subscription(Generic[Item_co]):
         A batch is shorter where more would be decoded than everybody else can wait for. A wait that is cancelled loses
         nothing and ends nothing.
         """
-        if limit < 1:
-            raise self.as_told(ConfigurationError("limit", limit, "a whole number from 1"))
-        return _Batches(aiter(self), partial(self._fill, limit=limit))
-
-    def _fill(self, batch: list[Any], *, limit: int) -> list[Item_co | Mark]:
-        """What can be taken at once, behind the first."""
-        enough = min(limit, _LOOK_EVERY)
-        while True:
-            while len(batch) < enough and (item := self.buffer.take()) is not EMPTY:
-                batch.append(self.taken(item))
-            if len(batch) < enough or enough == limit or self._now() - self._slice_began > SLICE_SECONDS:
-                break
-            enough = min(limit, enough + _LOOK_EVERY)
-        self._look_at = 0
-        return batch
+        try:
+            return self.consumer.batches(limit)
+        except ConfigurationError as error:
+            raise self.as_told(error) from None
 
     def __repr__(self) -> str:
         return f"<Subscription {self.topic} {self.state} buffered={len(self.buffer)} dropped={self.buffer.dropped}>"
@@ -431,8 +417,8 @@ class Subscription(Generic[Item_co]):
         """A mark takes its place behind what was delivered."""
         if self.delivery.inline:
             self.runner.call_inline(mark)
-        else:
-            self.buffer.put_mark(mark)
+        elif not self.ended:
+            self.consumer.put_mark(mark, self.topic)
 
     def deliver_past(self, items: Sequence[Any]) -> None:
         """What came before anything that is held now: it passes the hold, and does not overflow the buffer."""
@@ -465,10 +451,12 @@ class Subscription(Generic[Item_co]):
 
     def finish(self, error: BaseException | None, reason: str | None = None) -> None:
         """Nothing more comes; `error` is raised to whoever iterates, behind what is buffered."""
-        if not self.buffer.ended:
+        if not self.ended:
+            self.ended = True
             error = None if error is None else self.as_told(error)
             self.error, self.ended_reason = error, reason
-            self.buffer.end(error)
+            ended_by_venue = None if reason is None else self.as_told(SubscriptionEnded(self.topic, reason))
+            self.consumer.part(self, error or ended_by_venue)
             if error is not None and self.delivery.on_error is not None:
                 if self.delivery.inline:
                     self.runner.tell_inline(error, None)
@@ -489,34 +477,33 @@ class Subscription(Generic[Item_co]):
 
     def taken(self, item: Any) -> Any:
         """What was taken of the buffer, counted and decoded: what its consumer gets."""
-        if is_mark(item):
-            self.marks += 1
-            return item
-        self.delivered += 1
-        if self._numbered:
-            try:
-                if item.offset:
-                    self.last = item
-            except AttributeError:
-                self._numbered = False
-        decode = self._decode
-        if decode is None:
-            return item
-        try:
-            return decode(item)
-        except (Exception, asyncio.CancelledError) as error:  # whatever it is, it is that function's
-            self.undecodable += 1
-            self.delivered -= 1
-            self._look_at = 0
-            self.marks += 1
-            detail = f"{type(error).__name__}: {error}".removesuffix(": ")[:200]
-            if is_worth_a_line(self.undecodable, 10):
-                logger.warning(
-                    "%s: publication no. %d could not be decoded: %s",
-                    *(self.topic, self.undecodable, shown(detail)),
-                )
-            now_ns = self.owner.now_ns()
-            return Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, missed=1, detail=detail)
+        return self.consumer.taken(item)
+
+    # --- what its consumer calls ------------------------------------------------------------------------------------
+
+    def awaited(self) -> None:
+        """It is about to wait for something to come. Raises WrongLoop."""
+        if self.delivered:
+            self.owner.check_loop()
+        else:
+            self.owner.wait_to_open(f"an iteration of {self.consumer.name}")
+
+    def full(self) -> None:
+        """Do as the policy of its buffer says."""
+        if self.delivery.policy == "fail":
+            self.owner.fail(self, BufferOverflow(self.consumer.name, self.delivery.capacity))
+        elif self.delivery.policy == "resync":
+            self.owner.rebuild(self, "the consumer fell behind")
+        elif self.delivery.policy == "block":
+            self.owner.block(self)
+
+    def relieved(self) -> None:
+        """Policy `block`: there is room again."""
+        self.owner.relieve(self)
+
+    async def tell_end(self) -> None:
+        """What ended it is about to be raised."""
+        await self.runner.tell_end()
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -539,20 +526,9 @@ class Subscription(Generic[Item_co]):
             self.owner.reroute(self)
         self._consume(publication)
 
-    def _is_others_turn(self) -> bool:
-        """True where an iteration has gone on for its slice without a wait; and when to look again."""
-        now = self._now()
-        self._look_at = self.delivered + _QUICK_ITEMS if now - self._looked < SLICE_SECONDS / 10 else 0
-        self._looked = now
-        return now - self._slice_began > SLICE_SECONDS and bool(self.buffer)
-
-    def _full(self) -> None:
-        if self.delivery.policy == "fail":
-            self.owner.fail(self, BufferOverflow(self.topic, self.delivery.capacity))
-        elif self.delivery.policy == "resync":
-            self.owner.rebuild(self, "the consumer fell behind")
-        else:
-            self.owner.block(self)
-
-    def _relieved(self) -> None:
-        self.owner.relieve(self)
+    def _put(self, publication: Any) -> None:
+        """Into a consumer that other topics feed too, which goes on when this one is left."""
+        if not self.ended:
+            if getattr(publication, "offset", 0):
+                self._put_last = publication
+            self.consumer.put(publication)

@@ -185,7 +185,7 @@ class Topics:
 
     def leave(self, subscription: Subscription) -> None:
         """A consumer leaves: nothing more is delivered to it. The last one of a topic takes the topic with it."""
-        if subscription.delivery.announce and not subscription.buffer.ended:
+        if subscription.delivery.announce and not subscription.ended:
             subscription.deliver_mark(Unsubscribed(code=0, reason="unsubscribe called"))
         subscription.finish(None)
         self._part(subscription)
@@ -209,7 +209,7 @@ class Topics:
 
     def fail(self, subscription: Subscription, error: BaseException) -> None:
         """A consumer ends with an error of its own: its buffer overflowed, or its handler raised in strict mode."""
-        if subscription.delivery.announce and not subscription.buffer.ended:
+        if subscription.delivery.announce and not subscription.ended:
             subscription.deliver_mark(Unsubscribed(reason=shown(error)))
         subscription.finish(error)
         self._connection.report_failure(error)
@@ -248,7 +248,7 @@ class Topics:
         for consumer, waiters in held:
             consumer.pending = False
             self._waiters.put(consumer, waiters)
-            if not consumer.buffer.ended:  # else it left while it moved
+            if not consumer.ended:  # else it left while it moved
                 moved.consumers.append(consumer)
         if not moved.consumers:
             self.subscriptions.discard(moved)
@@ -287,8 +287,8 @@ class Topics:
 
     def public_state(self, subscription: Subscription) -> str:
         topic = self.topic_of(subscription)
-        if topic is None or subscription.buffer.ended:
-            pending = subscription.pending and not subscription.buffer.ended
+        if topic is None or subscription.ended:
+            pending = subscription.pending and not subscription.ended
             return "subscribing" if pending else "unsubscribed"
         return _PUBLIC_STATE[topic.state]
 
@@ -632,9 +632,10 @@ class Topics:
         """A first refusal is raised to whoever waits for it, and then it is theirs to ask again.
 
         Not to one that asked for announcements: it is told so by `Errored`, and goes on waiting. Nor, for as long as an
-        answer may take, where the connection is full: a server frees a place a moment after it was left. Any other is
-        asked again by us, perhaps for long: the log, `last_error` and `on_error` say why nothing comes; not where they
-        would say it `again` of the same connection.
+        answer may take, where the connection is full: a server frees a place a moment after it was left. Who waits for
+        one of several topics of a consumer is raised it too, but it is not theirs to ask again: that topic stays.
+        Any other is asked again by us, perhaps for long: the log, `last_error` and `on_error` say why nothing comes;
+        not where they would say it `again` of the same connection.
         """
         patient = full and self._loop.now() - topic.asked_at < self._options.subscribe_timeout
         for consumer in tuple(topic.consumers):
@@ -642,8 +643,9 @@ class Topics:
                 continue  # whoever waits, waits for a topic that they have, or was told by `Errored`
             if self._waiters.any_for(consumer):
                 self._waiters.refuse(consumer, error)
-                self.leave(consumer)
-        if again or all(consumer.buffer.ended for consumer in topic.consumers):
+                if not consumer.is_shared:
+                    self.leave(consumer)
+        if again or all(consumer.ended for consumer in topic.consumers):
             return
         self._connection.note(error)
         is_first = topic.spent is not None and topic.spent is self._connection.protocol
@@ -666,7 +668,7 @@ class Topics:
     ) -> None:
         topic = self.subscriptions.get(subscription.topic)
         # Who is about to leave has no say: their turn may still be to come.
-        if topic is not None and any(not consumer.buffer.ended for consumer in topic.consumers):
+        if topic is not None and any(not consumer.ended for consumer in topic.consumers):
             first = f"those of the first subscription to {subscription.topic!r}, or none"
             if params is not None and params != topic.params:
                 raise ConfigurationError("params", params, first)

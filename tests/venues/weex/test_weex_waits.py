@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import threading
-import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from tapewire.clock import SystemClock
 from tapewire.errors import SubscriptionRefused
 from tapewire.marks import Gap
+from tapewire.protocols.base import Refused
 from tapewire.streams import filtered
 from tapewire.testing import VirtualClock
-from tapewire.venues.weex import WeexMessage
-from tapewire.venues.weex.streams import Source, Stream, StreamCore
+from tapewire.venues.weex import WEEXError, WeexMessage
+from tapewire.venues.weex.streams import Reader, Stream
 from tests.venues.weex.weex_peer import weex_line
 
 
@@ -70,10 +69,8 @@ class Item:
         self.number = number
 
 
-def core_of(convert: Any, source: Source | None = None) -> StreamCore:
-    return StreamCore(
-        "test", source or Source(), convert, policy="drop_oldest", capacity=10, marks=True, now_ns=lambda: 1
-    )
+def reader_of(convert: Any, *, marks: bool = True) -> Reader:
+    return Reader("test", convert, policy="drop_oldest", capacity=10, marks=marks, clock=SystemClock())
 
 
 def message(number: int) -> WeexMessage:
@@ -86,18 +83,17 @@ async def test_what_was_taken_when_a_wait_is_cancelled_is_the_next_ones(
 ) -> None:
     converted = []
 
-    async def convert(item: Any, core: StreamCore) -> Iterable[WeexMessage]:
+    async def convert(item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
         converted.append(item.number)
         if item.number == 1:
-            core.spoiled(ValueError("a corrupt row"))
+            spoiled(ValueError("a corrupt row"))
         await asyncio.sleep(0.05)  # as a price that is asked for over HTTP
         return [message(item.number), message(item.number + 100)]
 
-    core = core_of(convert)
-    stream = Stream(core)
-    core.start()
+    reader = reader_of(convert)
+    stream = Stream(reader, lambda consumer: None)
     for number in (1, 2):
-        core.put(Item(number))
+        reader.consumer.put(Item(number))
     taken: list[Any] = []
     while len(taken) < 5:
         try:
@@ -113,14 +109,13 @@ async def test_what_was_taken_when_a_wait_is_cancelled_is_the_next_ones(
 async def test_a_conversion_that_is_under_way_when_the_stream_is_left_leaves_no_task(
     clock: VirtualClock,
 ) -> None:
-    async def convert(item: Any, core: StreamCore) -> Iterable[WeexMessage]:
+    async def convert(item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
         await asyncio.sleep(3600)
         return []
 
-    core = core_of(convert)
-    stream = Stream(core)
-    core.start()
-    core.put(Item(1))
+    reader = reader_of(convert)
+    stream = Stream(reader, lambda consumer: None)
+    reader.consumer.put(Item(1))
     before = asyncio.all_tasks()
     with pytest.raises(TimeoutError):
         await by_timeout(stream)
@@ -146,47 +141,43 @@ async def test_a_loop_that_is_left_by_a_time_out_can_go_on(clock: VirtualClock) 
         await stream.aclose()
 
 
-async def test_a_task_holds_no_stream_that_was_left(clock: VirtualClock) -> None:
-    """One that lives long and iterates one stream after the other keeps none of them alive."""
-    stream = Stream(core_of(lambda item, core: ()))
-    core = weakref.ref(stream._core)
-    aiter(stream)
-    del stream
-    await asyncio.sleep(0)
-    gc.collect()
-    assert core() is None
+async def test_a_stream_raises_what_ended_it_once_and_is_over_then(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        stream = client.stream_tickers(["BTCUSDT", "NOPEUSDT"])
+        with pytest.raises(SubscriptionRefused, match="NOPEUSDT") as raised:
+            await anext(stream)
+        assert isinstance(raised.value, WEEXError)
+        assert [message async for message in stream] == []
+        await peer.left("BTCUSDT@ticker")
+        assert client._streams == {}
 
 
-async def test_a_stream_may_be_dropped_in_any_thread(clock: VirtualClock) -> None:
-    left_in = []
-
-    class Noted(Source):
-        def stop(self, core: StreamCore) -> None:
-            left_in.append(threading.current_thread())
-
-    held = [Stream(core_of(lambda item, core: (), Noted()))]
-    aiter(held[0])
-    thread = threading.Thread(target=held.clear)
-    thread.start()
-    thread.join()
-    assert left_in == []
-    await asyncio.sleep(0)
-    assert left_in == [threading.main_thread()]
-
-
-@pytest.mark.parametrize("passes", [True, False])
-async def test_a_refusal_that_may_pass_ends_no_stream(clock: VirtualClock, passes: bool) -> None:
-    core = core_of(lambda item, core: [message(item.number)])
-    core.start()
-    refused = SubscriptionRefused("BTCUSDT@ticker", "too many channels", retryable=passes)
-    core.fail(refused)
-    core.put(Item(1))
-    if passes:
-        assert (await core.next()).data == {"n": 1}
-        core.leave()
-    else:
-        with pytest.raises(SubscriptionRefused):
-            await core.next()
+@pytest.mark.parametrize("book", [True, False])
+async def test_a_refusal_that_may_pass_ends_no_stream_and_is_asked_again(
+    clock: VirtualClock, book: bool
+) -> None:
+    async with weex_line(clock) as (client, peer):
+        peer.network.to_client.delay = 0.2
+        stream = (
+            client.stream_order_book("BTCUSDT") if book else client.stream_tickers(["BTCUSDT", "ETHUSDT"])
+        )
+        aiter(stream)
+        await asyncio.sleep(0.1)
+        topic = "BTCUSDT@depth15" if book else "ETHUSDT@ticker"
+        [session] = client._public._pool.sessions
+        session._driver.topics.handle(Refused(topic, "too many channels", retryable=True))
+        await asyncio.sleep(5)
+        assert sum(topic in topics for topics in peer.asked()) == 2
+        await stream.confirmed()
+        if book:
+            assert (await anext(stream)).channel == "depth"
+            await stream.aclose()
+            await peer.left(topic)
+            return
+        for symbol in ("BTCUSDT", "ETHUSDT"):
+            peer.tick(symbol)
+            assert (await anext(stream)).symbol == symbol
+        await stream.aclose()
 
 
 @pytest.mark.parametrize(
@@ -200,13 +191,9 @@ async def test_a_refusal_that_may_pass_ends_no_stream(clock: VirtualClock, passe
 async def test_a_gap_in_the_log_names_its_topic_once(
     clock: VirtualClock, caplog: Any, topic: str, detail: str, said: str
 ) -> None:
-    core = StreamCore(
-        "test", Source(), lambda item, core: [message(1)], policy="drop_oldest", capacity=10, marks=False,
-        now_ns=lambda: 1,
-    )  # fmt: skip
-    core.put_mark(Gap(reason="connection lost", since_ns=1, until_ns=2, detail=detail), topic)
-    core.put(Item(1))
-    await core.next()
+    consumer = reader_of(lambda item, spoiled: [message(1)], marks=False).consumer
+    consumer.put_mark(Gap(reason="connection lost", since_ns=1, until_ns=2, detail=detail), topic)
+    consumer.put(Item(1))
+    await anext(consumer)
     [record] = caplog.records
     assert record.getMessage().startswith(said)
-    core.leave()

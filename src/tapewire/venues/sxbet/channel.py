@@ -8,16 +8,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, Protocol, overload
 
+from ...clock import Clock
 from ...errors import RequestRefused, SubscriptionError, SubscriptionRefused, TapewireError
-from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed, is_mark
+from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed
 from ...protocols.base import StreamPosition
 from ...protocols.centrifugo import ErrorReply, History, Publication, SeenIds, SubscribeParams
+from ...session.consumer import Consumer, Items, Iteration
 from ...session.credentials import Credentials
 from ...session.session import Session
 from ...session.subscription import Subscription
 from ..kit.connection import HomeLoop
 from ..kit.fields import exact_json
-from ..kit.pulling import Stream
 from .errors import ERRORS, SXBetInvalidParameter, SXBetRequestError
 from .events import (
     Decorator,
@@ -54,6 +55,7 @@ class Line(Protocol):
     """What a channel asks of the client that made it."""
 
     home: HomeLoop
+    clock: Clock
 
     @property
     def state(self) -> str:
@@ -86,7 +88,7 @@ class Line(Protocol):
         ...
 
 
-@ERRORS.covers_but("line_closed", "read", "resume", "start_iteration", "take")
+@ERRORS.covers_but("line_closed", "resume", "take")
 class ChannelSubscription:
     """Made by `SXBetClient.new_subscription`. Give it handlers or iterate it, then `subscribe()`.
 
@@ -121,6 +123,8 @@ class ChannelSubscription:
         self._handlers = Handlers(EVENTS)
         self._seen = SeenIds(MAX_SEEN)
         self._subscription: Subscription | None = None
+        self._consumer: Consumer[PublicationContext] | None = None
+        """What is iterated, where no handlers take what comes."""
         self._wanted = False
         """True from `subscribe()` until it is left or ended, where handlers take what comes: over any `connect()`."""
         self._told = "unsubscribed"
@@ -223,16 +227,21 @@ class ChannelSubscription:
 
     def _ask(self, *, called: bool) -> None:
         params = SubscribeParams(positioned=self.positioned, recoverable=self.recoverable)
-        fields: dict[str, Any] = {"decode": self._decode, "announce": True, "on_error": self._failed}
+        fields: dict[str, Any] = {"announce": True, "on_error": self._failed, **self._delivery}
         if called:
-            fields |= {"handler": self._handle, "on_mark": self._handle_mark}
+            fields |= {"decode": self._decode, "handler": self._handle, "on_mark": self._handle_mark}
+        else:
+            buffer = {name: fields.pop(name) for name in ("policy", "capacity", "key") if name in fields}
+            self._consumer = fields["into"] = Consumer(
+                self.channel,
+                decode=self._decode,
+                decode_mark=self._read_mark,
+                clock=self._client.clock,
+                **buffer,
+            )
         position = self.position if self.recoverable else None
         self._subscription = self._client.want(
-            self.channel,
-            params,
-            position=position,
-            credentials=self._credentials,
-            **(fields | self._delivery),
+            self.channel, params, position=position, credentials=self._credentials, **fields
         )
         self._wanted = called
 
@@ -289,7 +298,7 @@ class ChannelSubscription:
         ]
         return HistoryPage(entries, result.offset, result.epoch, clamped)
 
-    def __aiter__(self) -> Stream[PublicationContext | Mark]:
+    def __aiter__(self) -> Iteration[PublicationContext | Mark]:
         """Subscribe; publications, and the marks between them that say where the stream broke.
 
         Ends with `unsubscribe()` or `disconnect()`. Raises what ended the channel otherwise (SubscriptionEnded where
@@ -298,14 +307,14 @@ class ChannelSubscription:
         """
         self._client.home.check()
         self._client.check_connected()
-        return Stream(_Iteration(self), ERRORS.mapped)
+        return Iteration(self.channel, _Taken(self), self._begin_iteration, _nothing, ERRORS.mapped)
 
     def __repr__(self) -> str:
         return f"<ChannelSubscription {self.channel} {self.state}>"
 
     # --- an iteration -----------------------------------------------------------------------------------------------
 
-    def start_iteration(self) -> None:
+    def _begin_iteration(self) -> None:
         """Subscribe. Raises SXBetInvalidParameter where handlers take what comes."""
         self._client.check_connected()
         self._start(called=self._handlers.has("publication"))
@@ -315,9 +324,9 @@ class ChannelSubscription:
 
     async def take(self) -> Any:
         """The next publication or mark. Raises StopAsyncIteration, or what ended the channel."""
-        assert self._subscription is not None
+        assert self._consumer is not None
         try:
-            return await anext(self._subscription)
+            return await anext(self._consumer)
         except (StopAsyncIteration, TapewireError) as end:
             if self._told != "unsubscribed":  # a connection's end tells its subscriptions nothing
                 self._told = "unsubscribed"
@@ -325,15 +334,13 @@ class ChannelSubscription:
                 await self._handlers.call("unsubscribed", UnsubscribedContext(self.channel, 0, reason))
             raise
 
-    async def read(self, item: Any) -> list[Any]:
-        """What an iteration yields of an item; handlers of the channel's events are called."""
-        if not is_mark(item):
-            return [item] if self._is_new(item) else []
-        if isinstance(item, Subscribing | Subscribed | Errored | Unsubscribed):
-            await self._handle_mark(item)
-            return []
-        await self._handlers.call("mark", item)
-        return [item]
+    async def _read_mark(self, mark: Mark) -> Items:
+        """What an iteration yields of a mark; handlers of the channel's events are called."""
+        if isinstance(mark, Subscribing | Subscribed | Errored | Unsubscribed):
+            await self._handle_mark(mark)
+            return Items()
+        await self._handlers.call("mark", mark)
+        return Items([mark])
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -353,7 +360,11 @@ class ChannelSubscription:
         if self._client.state != "disconnected":
             logger.warning("%s has handlers and is not subscribed: call its subscribe()", self.channel)
 
-    def _decode(self, publication: Publication) -> PublicationContext:
+    def _decode(self, publication: Publication) -> PublicationContext | Items:
+        identity = publication.tags.get("messageId") if publication.tags else None
+        if identity is not None and not self._seen.add(identity):
+            self.duplicates += 1
+            return Items()
         return PublicationContext(
             self.channel,
             exact_json(publication.data),
@@ -363,16 +374,8 @@ class ChannelSubscription:
             publication.replayed,
         )
 
-    def _is_new(self, context: PublicationContext) -> bool:
-        identity = context.tags.get("messageId") if context.tags else None
-        if identity is None or self._seen.add(identity):
-            return True
-        self.duplicates += 1
-        return False
-
     async def _handle(self, context: PublicationContext) -> None:
-        if self._is_new(context):
-            await self._handlers.call("publication", context)
+        await self._handlers.call("publication", context)
 
     def _tell(self, event: str, context: Any) -> None:
         """An event where no connection has a task for it."""
@@ -439,23 +442,18 @@ def _of_refusal(refused: RequestRefused) -> SXBetRequestError:
     return SXBetRequestError(str(refused))
 
 
-class _Iteration:
-    """What an iteration of a channel is made of."""
-
-    is_over = False
+class _Taken:
+    """What an iteration of a channel takes from; the channel goes on when it is left: `unsubscribe()` leaves that."""
 
     def __init__(self, channel: ChannelSubscription) -> None:
-        self.name = channel.channel
         self._channel = channel
 
-    def start(self) -> None:
-        self._channel.start_iteration()
+    def __aiter__(self) -> _Taken:
+        return self
 
-    async def take(self) -> Any:
+    async def __anext__(self) -> Any:
         return await self._channel.take()
 
-    def read(self, taken: Any) -> Any:
-        return self._channel.read(taken)
 
-    def leave(self) -> None:
-        """The channel goes on: `unsubscribe()` leaves it."""
+def _nothing() -> None:
+    """An iteration that is left leaves nothing else."""

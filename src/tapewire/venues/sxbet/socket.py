@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, Literal, Self, Unpack, overload
 
 from ...arguments import check_function
+from ...clock import Clock, SystemClock
 from ...errors import GaveUp, TapewireError, fresh_copy
 from ...protocols.base import StreamPosition
 from ...protocols.centrifugo import Pacing
@@ -136,6 +137,7 @@ class SXBetClient(Watching):
             ping_interval=None,  # the server pings, and its silence is judged by the protocol
         )
         self._fields["errors"] = ERRORS.mapped
+        self.clock: Clock = self._fields.get("clock") or SystemClock()
         if type(channels) is not int or channels < 1:
             raise SXBetInvalidParameter("channels", channels, "a whole number from 1")
         self._channels = channels

@@ -1,89 +1,50 @@
-"""What the watch verbs are made of: one subscription each, and what is made of its items, for `kit.pulling.Stream`."""
+"""What the watch verbs make of what their consumers take: rows of a channel, or a book after each change."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from ...marks import Errored, Gap, Mark, Subscribed, Subscribing, is_mark
+from ...marks import Errored, Gap, Mark, Subscribed, Subscribing
 from ...protocols.centrifugo import Publication, SeenIds
-from ...session.subscription import Subscription
-from .listings import Listings
+from ...session.consumer import Items
 from .watched import SEEN, Watched, message_id
 from .wire import Rows, read_rows
 
-__all__ = ["BookSource", "RowSource"]
+__all__ = ["BookReader", "RowReader"]
 
 T = TypeVar("T")
 
 
-class _Source(ABC, Generic[T]):
-    """`subscribe` asks for the channel; it raises where nothing would ever come."""
-
-    def __init__(self, name: str, subscribe: Callable[[], Subscription]) -> None:
-        self.name = name
-        self._subscribe = subscribe
-        self._subscription: Subscription | None = None
-
-    def start(self) -> None:
-        self._subscription = self._subscribe()
-
-    async def take(self) -> Any:
-        assert self._subscription is not None
-        return await anext(self._subscription)
-
-    @property
-    def is_over(self) -> bool:
-        """Never: a channel ends by itself, and says so."""
-        return False
-
-    @abstractmethod
-    def read(self, taken: Any) -> list[T]:
-        """What there is to tell of an item."""
-
-    def leave(self) -> None:
-        if self._subscription is not None:
-            self._subscription.unsubscribe()
-
-
-class RowSource(_Source[T | Mark]):
+class RowReader(Generic[T]):
     """Rows of a channel, typed, and marks where the stream broke; the first subscription is no news."""
 
-    def __init__(
-        self,
-        name: str,
-        subscribe: Callable[[], Subscription],
-        row: type[T],
-        inside: str,
-        now_ns: Callable[[], int],
-    ) -> None:
-        super().__init__(name, subscribe)
+    def __init__(self, row: type[T], inside: str, now_ns: Callable[[], int]) -> None:
         self._row = row
         self._inside = inside
         self._now_ns = now_ns
         self._seen = SeenIds(SEEN)
         self._is_up = False
 
-    def read(self, taken: Any) -> list[T | Mark]:
-        """What there is to tell of a mark or a publication; nothing of one that came before."""
-        if isinstance(taken, Subscribed):
+    def decode_mark(self, mark: Mark) -> Mark | Items:
+        """What there is to tell of a mark."""
+        if isinstance(mark, Subscribed):
             self._is_up = True
-            return []
-        if isinstance(taken, Subscribing):
+            return Items()
+        if isinstance(mark, Subscribing):
             was_up, self._is_up = self._is_up, False
-            return [taken] if was_up else []
-        if is_mark(taken):
-            return [] if isinstance(taken, Errored) else [taken]
-        return self._rows_of(taken) if self._seen.add(message_id(taken)) else []
+            return mark if was_up else Items()
+        return Items() if isinstance(mark, Errored) else mark
 
-    def _rows_of(self, publication: Publication) -> list[T | Mark]:
-        """The rows of one publication; what cannot be read is a gap in its place."""
+    def decode(self, publication: Publication) -> Items:
+        """The rows of one publication, none of one that came before; what cannot be read is a gap in its place."""
+        if not self._seen.add(message_id(publication)):
+            return Items()
         try:
             rows: Rows[T] = read_rows(publication.data, self._row, self._inside)
         except Exception as error:
-            return [self._unreadable(1, str(error))]
-        found: list[T | Mark] = list(rows.rows)
+            return Items([self._unreadable(1, str(error))])
+        found = Items(rows.rows)
         if rows.unreadable:
             found.append(self._unreadable(rows.unreadable, rows.fault))
         return found
@@ -93,49 +54,29 @@ class RowSource(_Source[T | Mark]):
         return Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, missed=count, detail=detail[:200])
 
 
-class BookSource(_Source[Any]):
-    """A book after every change, until its market has ended."""
+class BookReader:
+    """A book after every change, until its market has ended. What says that there is no such book is raised."""
 
-    def __init__(
-        self,
-        name: str,
-        subscribe: Callable[[], Subscription],
-        watched: Watched,
-        listings: Callable[[], Listings],
-    ) -> None:
-        super().__init__(name, subscribe)
+    def __init__(self, watched: Watched) -> None:
         self._watched = watched
-        self._listings_now = listings  # of the line that there is when it is started
-        self._listings: Listings | None = None
+        self._is_done = False
 
-    @property
-    def is_over(self) -> bool:
-        """True once its market has ended."""
-        return self._watched.is_over
+    def decode(self, publication: Publication) -> Items:
+        """The book, changed by a publication."""
+        return self._told(changed=True, is_whole=self._watched.take(publication))
 
-    def start(self) -> None:
-        super().start()
-        assert self._subscription is not None
-        self._watched.attach(self._subscription)
-        self._listings = self._listings_now()
-        self._listings.follow(self._watched.book.market_hash, self._watched.told)
+    def decode_mark(self, mark: Mark) -> Items:
+        """The book, where a mark says something of it."""
+        return self._told(changed=self._watched.take_mark(mark))
 
-    def read(self, taken: Any) -> list[Any]:
-        """The book, where what was taken changed it. Raises what says that there is no such book."""
-        watched = self._watched
-        if is_mark(taken):
-            changed = watched.take_mark(taken)
-        else:
-            changed = True
-            if not watched.take(taken):
-                assert self._subscription is not None
-                self._subscription.resync()
-        if watched.error is not None:
-            raise watched.error
-        return [watched.book] if changed or watched.is_over else []
-
-    def leave(self) -> None:
-        self._watched.book.suspend("it is not watched any more")
-        if self._listings is not None:
-            self._listings.leave(self._watched.book.market_hash, self._watched.told)
-        super().leave()
+    def _told(self, *, changed: bool, is_whole: bool = True) -> Items:
+        watched, subscription = self._watched, self._watched.subscription
+        assert subscription is not None
+        if not is_whole:
+            subscription.resync()
+        if self._is_done:
+            return Items()
+        if watched.is_over or watched.error is not None:
+            self._is_done = True
+            subscription.consumer.end(watched.error)
+        return Items([watched.book] if watched.error is None and (changed or watched.is_over) else ())

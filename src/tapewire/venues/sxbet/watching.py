@@ -5,7 +5,7 @@ in one request), put behind it what came shortly before and what was held, go on
 replay nor history closes a gap. A book is yielded after every change, also when it stops being live: look at
 `book.is_tradable` before you quote. The other verbs yield rows of the wire, typed, with marks (`tapewire.is_mark`)
 where the stream broke: `Subscribing` as soon as it is lost, `Reconnected` or `Gap` when it is back. Leaving an
-iteration leaves the channel; a wait that is cancelled does not (`kit.pulling`). What ends the channel is raised.
+iteration leaves the channel; a wait that is cancelled does not (`session.consumer`). What ends the channel is raised.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ...clock import Clock
 from ...marks import Mark
 from ...protocols.centrifugo import Publication, SubscribeParams
+from ...session.consumer import Consumer, Iteration
 from ...session.subscription import Subscription
 from ..kit.connection import HomeLoop
-from ..kit.pulling import Stream
 from .book import MarketBook
 from .errors import ERRORS
 from .levels import LevelBook
 from .listings import Listings
 from .overlap import Overlaps
 from .profile import ChannelKind, Profile
-from .sources import BookSource, RowSource
+from .sources import BookReader, RowReader
 from .spec import SPEC
 from .symbols import channel_for, checked_address, checked_market_hash
 from .watched import LevelsWatched, OrdersWatched, Sought, Watched
@@ -56,8 +57,9 @@ class Watching(ABC):
     listings: Listings
     profile: Profile
     home: HomeLoop
+    clock: Clock
 
-    def watch_order_book(self, market_hash: str) -> Stream[MarketBook | LevelBook]:
+    def watch_order_book(self, market_hash: str) -> Iteration[MarketBook | LevelBook]:
         """The book of one market, after every change. One object, always the same: take a `snapshot()` to keep one.
 
         Prices are on the axis of outcome one (NOTES.md). Only a book that `is_tradable` is proven; `book.reason` says
@@ -69,49 +71,52 @@ class Watching(ABC):
         """
         return self._books(checked_market_hash("market_hash", market_hash))
 
-    def watch_trades(self) -> Stream[TradeRow | TradeV3Row | Mark]:
+    def watch_trades(self) -> Iteration[TradeRow | TradeV3Row | Mark]:
         """Every trade of the venue: `to_trade` makes one of the domain. A fill comes on placement and settlement."""
         kind: type[Any] = TradeRow if self.profile.book == "orders" else TradeV3Row
         return self._rows("trades", kind, inside="" if self.profile.book == "orders" else "trade")
 
-    def watch_best_odds(self) -> Stream[BestOddsRow | BestOddsV3Row | Mark]:
+    def watch_best_odds(self) -> Iteration[BestOddsRow | BestOddsV3Row | Mark]:
         """The best makers' odds, each a full replacement for its market and outcome. This channel keeps no history."""
         kind: type[Any] = BestOddsRow if self.profile.book == "orders" else BestOddsV3Row
         return self._rows("best_odds", kind)
 
-    def watch_markets(self) -> Stream[MarketRow | Mark]:
+    def watch_markets(self) -> Iteration[MarketRow | Mark]:
         """Markets that are listed, change or end."""
         return self._rows("markets", MarketRow)
 
-    def watch_live_scores(self) -> Stream[LiveScoreRow | Mark]:
+    def watch_live_scores(self) -> Iteration[LiveScoreRow | Mark]:
         """Scores of all events: filter by `event_id`. The history of this channel is short."""
         return self._rows("live_scores", LiveScoreRow)
 
-    def watch_parlay_markets(self) -> Stream[ParlayRow | Mark]:
+    def watch_parlay_markets(self) -> Iteration[ParlayRow | Mark]:
         """Requests for parlay quotes: each is open for three seconds. This channel keeps no history."""
         return self._rows("parlay_requests", ParlayRow)
 
-    def watch_active_orders(self, maker: str) -> Stream[OrderRow | Mark]:
+    def watch_active_orders(self, maker: str) -> Iteration[OrderRow | Mark]:
         """The orders of one maker's address, as they change. Raises SXBetInvalidParameter for what is no address."""
         address = checked_address("maker", maker)
         return self._rows("own_orders", OrderRow, argument=address)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _books(self, market_hash: str) -> Stream[MarketBook | LevelBook]:
+    def _books(self, market_hash: str) -> Iteration[MarketBook | LevelBook]:
         watched = self._watched(market_hash)
+        consumer = self._consumer("order_book", market_hash, BookReader(watched))
+        followed: list[Listings] = []  # of the line that there is when it is asked for
 
-        def subscribe() -> Subscription:
-            return self._subscribe(
-                "order_book",
-                market_hash,
-                snapshot=watched.fetch,
-                snapshot_timeout=SEED_SECONDS,
-                announce=True,
-            )
+        def begin() -> None:
+            watched.attach(self._subscribe(consumer, snapshot=watched.fetch, snapshot_timeout=SEED_SECONDS))
+            followed.append(self.listings)
+            self.listings.follow(market_hash, watched.told)
 
-        source = BookSource(f"the book of {market_hash}", subscribe, watched, lambda: self.listings)
-        return Stream(source, ERRORS.mapped)
+        def leave() -> None:
+            watched.book.suspend("it is not watched any more")
+            for listings in followed:
+                listings.leave(market_hash, watched.told)
+            consumer.close()
+
+        return Iteration(f"the book of {market_hash}", consumer, begin, leave, ERRORS.mapped)
 
     def _watched(self, market_hash: str) -> Watched:
         # What is asked for is asked of the line that there is then: `connect()` may have made another.
@@ -140,21 +145,28 @@ class Watching(ABC):
         with self.listings.stepping_aside(channel):
             return self.pool.subscribe(channel, params, **delivery)
 
-    def _subscribe(self, kind: ChannelKind, argument: str = "", **delivery: Any) -> Subscription:
-        self.check_connected()
-        channel = channel_for(kind, argument, self.profile)
-        recovers = self.profile.recovers(channel)
-        kind_of = SPEC.channels[kind]
-        fields = {"policy": kind_of.policy, "capacity": kind_of.capacity, **delivery}
-        return self.want(channel, SubscribeParams(positioned=recovers, recoverable=recovers), **fields)
-
     def _rows(
         self, kind: ChannelKind, row: type[T], *, argument: str = "", inside: str = ""
-    ) -> Stream[T | Mark]:
-        def subscribe() -> Subscription:
-            return self._subscribe(kind, argument, announce=True)
+    ) -> Iteration[T | Mark]:
+        consumer = self._consumer(kind, argument, RowReader(row, inside, self.clock.time_ns))
+        return Iteration(kind, consumer, lambda: self._subscribe(consumer), consumer.close, ERRORS.mapped)
 
-        def now_ns() -> int:
-            return self.pool.sessions[0].options.clock.time_ns()
+    def _consumer(
+        self, kind: ChannelKind, argument: str, reader: BookReader | RowReader[Any]
+    ) -> Consumer[Any]:
+        """Of one channel, by whose name it goes."""
+        name, buffer = channel_for(kind, argument, self.profile), SPEC.channels[kind]
+        return Consumer(
+            name,
+            policy=buffer.policy,
+            capacity=buffer.capacity,
+            decode=reader.decode,
+            decode_mark=reader.decode_mark,
+            clock=self.clock,
+        )
 
-        return Stream(RowSource(kind, subscribe, row, inside, now_ns), ERRORS.mapped)
+    def _subscribe(self, consumer: Consumer[Any], **fields: Any) -> Subscription:
+        self.check_connected()
+        recovers = self.profile.recovers(consumer.name)
+        params = SubscribeParams(positioned=recovers, recoverable=recovers)
+        return self.want(consumer.name, params, into=consumer, announce=True, **fields)

@@ -2,7 +2,7 @@
 
 The rooms: `config` and `url` (which account, which addresses), `symbols`, `profile` with `wire_v3`, `wire_v2` and
 `fields` (the two wires, as data), `protocol` and `operations` (one connection and its budgets), `signing`, `http` with
-`answers`, `socket` with `lines`, `streams`, `sources`, `books`, `account`, and `message`.
+`answers`, `socket` with `lines`, `streams`, `books`, `account`, and `message`.
 """
 
 from __future__ import annotations

@@ -13,16 +13,14 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ...marks import Resynced
-from ...session.subscription import Delivery, Subscription
+from ...session.subscription import Subscription
 from .errors import WEEXError
 from .lines import Lines
 from .message import ROW_ERRORS, WeexMessage, messages_of, read_rows
 from .profile import Profile
-from .sources import TopicSource
-from .streams import StreamCore
 from .wire import Frame
 
-__all__ = ["Balances", "PositionSource", "Positions", "unrealized_pnl"]
+__all__ = ["Balances", "Positions", "unrealized_pnl"]
 
 logger = logging.getLogger("tapewire.venues.weex")
 
@@ -43,12 +41,12 @@ class Balances:
         self._profile = profile
         self._fetch = fetch
 
-    async def __call__(self, item: Any, core: StreamCore) -> Iterable[WeexMessage]:
+    async def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
         if isinstance(item, Resynced):
             return [_of_state("account", row, item.at_ns) for row in item.snapshot]
         if not isinstance(item, Frame):
             return ()
-        messages = list(messages_of(item, self._profile, core.spoiled))
+        messages = list(messages_of(item, self._profile, spoiled))
         if any("available" not in message.data for message in messages):
             await self._complete(messages)
         return messages
@@ -62,25 +60,6 @@ class Balances:
         for message in messages:
             told = state.get(message.data.get("asset"), {})
             message.data |= {name: told[name] for name in ("balance", "available", "frozen") if name in told}
-
-
-class PositionSource(TopicSource):
-    """The topic of positions, and the tickers of the contracts that are held."""
-
-    def __init__(
-        self,
-        lines: Callable[[], Lines],
-        topics: tuple[str, ...],
-        snapshot: Callable[[], Awaitable[Any]],
-        converter: Positions,
-    ) -> None:
-        super().__init__(lines, topics, snapshot)
-        self._converter = converter
-
-    def stop(self, core: StreamCore) -> None:
-        """Leave positions and tickers."""
-        super().stop(core)
-        self._converter.close()
 
 
 class Positions:
@@ -102,11 +81,11 @@ class Positions:
         self._tickers: dict[str, Subscription] = {}
         self._closed = False
 
-    async def __call__(self, item: Any, core: StreamCore) -> Iterable[WeexMessage]:
+    async def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
         if isinstance(item, Resynced):
             messages = [_of_state("positions", row, item.at_ns) for row in item.snapshot]
         elif isinstance(item, Frame):
-            messages = list(messages_of(item, self._profile, core.spoiled))
+            messages = list(messages_of(item, self._profile, spoiled))
         else:
             return ()
         for message in messages:
@@ -142,10 +121,12 @@ class Positions:
         elif symbol not in self._tickers and len(self._tickers) < MAX_MARKS:
             topic = self._profile.symbol_topic("ticker", symbol)
             # Without a line there is no mark price: what was known before is not used.
-            delivery = Delivery(
-                handler=self._take_ticker, inline=True, on_mark=lambda mark: self._marks.pop(symbol, None)
+            self._tickers[symbol] = self._public().subscribe(
+                topic,
+                handler=self._take_ticker,
+                inline=True,
+                on_mark=lambda mark: self._marks.pop(symbol, None),
             )
-            self._tickers[symbol] = self._public().subscribe(topic, delivery)
 
     def _take_ticker(self, frame: Frame) -> None:
         key, kind = self._profile.fields["ticker"]["mark"]

@@ -21,17 +21,17 @@ import msgspec
 
 from ...book import CHAINED, Applied, OrderBook, Resync, Verdict
 from ...clock import Clock
-from ...errors import SubscriptionEnded
+from ...errors import SubscriptionEnded, fresh_copy
 from ...marks import Errored, Gap, Mark, Resynced, Subscribed, Subscribing, Unsubscribed
 from ...retry import RandomFraction, RetryPolicy
-from ...session.subscription import Delivery, Subscription
+from ...session.consumer import Consumer, Feed
+from ...session.subscription import Subscription
 from .lines import Lines
 from .message import ROW_ERRORS, WeexMessage
 from .profile import Profile
-from .streams import Source, StreamCore
 from .wire import Frame, Side
 
-__all__ = ["OPERATIONS_RESERVE", "BookFeed", "BookSource", "BookUpdate", "FetchDepth", "book_messages"]
+__all__ = ["OPERATIONS_RESERVE", "BookFeed", "BookReader", "BookUpdate", "FetchDepth", "book_messages"]
 
 logger = logging.getLogger("tapewire.venues.weex")
 
@@ -94,7 +94,7 @@ class BookFeed:
         self._clock = clock
         self._fraction = fraction
         self._on_idle = on_idle
-        self._readers: dict[StreamCore, int] = {}
+        self._readers: dict[BookReader, None] = {}
         self._subscription: Subscription | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rest: asyncio.Task[None] | None = None
@@ -104,27 +104,30 @@ class BookFeed:
 
     # --- readers ------------------------------------------------------------------------------------------------------
 
-    def join(self, core: StreamCore, level: int) -> None:
-        """`core` reads the best `level` levels from now on; it begins with the present state, if there is one."""
-        self._readers[core] = level
+    def join(self, reader: BookReader) -> None:
+        """It reads from now on; it begins with the present state, if there is one."""
+        self._readers[reader] = None
         if self._subscription is None:
-            delivery = Delivery(
-                handler=self._take, inline=True, on_mark=self._mark, on_error=self._ended, announce=True
-            )
             self._arm(SNAPSHOT_SECONDS, self._no_snapshot)
-            self._subscription = self._lines.subscribe(self.topic, delivery)
+            self._subscription = self._lines.subscribe(
+                self.topic,
+                handler=self._take,
+                inline=True,
+                on_mark=self._mark,
+                on_error=self._failed,
+                announce=True,
+            )
         elif self.book.is_tradable:
-            core.put(self._update(level, None, b"", self._clock.time_ns()))
+            reader.consumer.put(self._update(reader.level, None, b"", self._clock.time_ns()))
 
     async def confirmed(self) -> None:
         """Wait until the venue serves the topic. Raises what refused it."""
         if self._subscription is not None:
             await self._subscription.confirmed()
 
-    def leave(self, core: StreamCore) -> None:
-        """`core` reads no more; the last one takes the topic with it."""
-        self._readers.pop(core, None)
-        if not self._readers:
+    def leave(self, reader: BookReader) -> None:
+        """It reads no more; the last one takes the topic with it."""
+        if self._readers.pop(reader, reader) is None and not self._readers:
             self._stop()
 
     def _stop(self) -> None:
@@ -160,8 +163,7 @@ class BookFeed:
             self._announce(mark)
             return
         if not (self._broken and isinstance(mark, Gap)):  # until `Resynced` one gap says it all
-            for core in tuple(self._readers):
-                core.put_mark(mark, self.topic)
+            self._say(mark)
         if isinstance(mark, Gap):
             if not (
                 self._broken and mark.reason == "interrupted"
@@ -177,24 +179,31 @@ class BookFeed:
         """Told at once, where `Gap` waits for the line to be back: nobody begins with a book of before the loss."""
         if isinstance(mark, Subscribing) and mark.reason.startswith("connection lost"):
             self.book.invalidate("connection lost")
-        for core in tuple(self._readers):
-            if core.announces:
-                core.put_mark(mark, self.topic)
+        for reader in tuple(self._readers):
+            if reader.announces:
+                reader.consumer.put_mark(mark, self.topic)
 
-    def _ended(self, error: BaseException, item: Any) -> None:
-        if item is not None:
-            return
-        self._subscription = None
-        for core in tuple(self._readers):
-            core.fail(error)
+    def _say(self, mark: Mark) -> None:
+        for reader in tuple(self._readers):
+            reader.consumer.put_mark(mark, self.topic)
+
+    def _failed(self, error: BaseException, item: Any) -> None:
+        """A refusal that may pass ends nothing: the session asks again."""
+        if item is None and (self._subscription is None or self._subscription.ended):
+            self._subscription = None
+            self._end(error)
+
+    def _end(self, error: BaseException) -> None:
+        for reader in tuple(self._readers):
+            reader.consumer.end(fresh_copy(error))
 
     def _judge(self, verdict: Verdict, venue_time_ms: int | None, raw: bytes, now_ns: int) -> None:
         if type(verdict) is Applied:
             self._proven_ns = now_ns
             if self._broken or not self._live_since_ns:
                 self._live(now_ns)
-            for core, level in self._readers.items():
-                core.put(self._update(level, venue_time_ms, raw, now_ns))
+            for reader in tuple(self._readers):
+                reader.consumer.put(self._update(reader.level, venue_time_ms, raw, now_ns))
         elif type(verdict) is Resync:
             self._lost(verdict.reason, "sequence")
 
@@ -216,8 +225,7 @@ class BookFeed:
     def _live(self, now_ns: int) -> None:
         self._disarm()
         if self._broken:
-            for core in self._readers:
-                core.put_mark(Resynced(at_ns=now_ns))
+            self._say(Resynced(at_ns=now_ns))
         self._broken = False
         self._live_since_ns = now_ns
 
@@ -228,8 +236,7 @@ class BookFeed:
             self.book.invalidate(reason)  # no snapshot reaches what is held: do without it
         if not self._broken:
             mark = Gap(reason=kind, since_ns=self._proven_ns or now_ns, until_ns=now_ns, detail=reason)
-            for core in self._readers:
-                core.put_mark(mark, self.topic)
+            self._say(mark)
         self._broken = True
         self._rebuild_later()
 
@@ -299,8 +306,7 @@ class BookFeed:
             self.topic, "the contract is not traded any more (an empty book, numbered 0)"
         )
         logger.warning("%s", error)
-        for core in tuple(self._readers):
-            core.fail(error)
+        self._end(error)
 
     def _arm(self, seconds: float, call: Callable[[], None]) -> None:
         self._disarm()
@@ -317,31 +323,31 @@ class BookFeed:
         )
 
 
-class BookSource(Source):
-    """One reader of a feed, as a stream's source."""
+class BookReader(Feed):
+    """One stream's place at a feed: the best `level` levels of each state."""
 
-    def __init__(self, feed: Callable[[], BookFeed], level: int) -> None:
-        self._make = feed
-        self._feed: BookFeed | None = None
-        self._level = level
-
-    def start(self, core: StreamCore) -> None:
-        """Read the feed; it is made or found now."""
-        self._feed = self._make()
-        self._feed.join(core, self._level)
+    def __init__(
+        self, feed: BookFeed, consumer: Consumer[WeexMessage], level: int, *, announces: bool
+    ) -> None:
+        self.consumer = consumer
+        self.level = level
+        self.announces = announces
+        """True where marks of the topic's own state are wanted: `Subscribing`, `Subscribed`."""
+        self._feed = feed
+        consumer.add(self)
+        feed.join(self)
 
     async def confirmed(self) -> None:
         """Wait until the venue serves its topic."""
-        if self._feed is not None:
-            await self._feed.confirmed()
+        await self._feed.confirmed()
 
-    def stop(self, core: StreamCore) -> None:
+    def unsubscribe(self) -> None:
         """Read it no more."""
-        if self._feed is not None:
-            self._feed.leave(core)
+        self._feed.leave(self)
+        self.consumer.part(self)
 
 
-def book_messages(item: Any, core: StreamCore) -> Iterable[WeexMessage]:
+def book_messages(item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
     """One state of a book as a message."""
     if not isinstance(item, BookUpdate):
         return ()

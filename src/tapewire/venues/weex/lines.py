@@ -18,7 +18,7 @@ from ...secrets import Secret
 from ...session.options import SessionOptions, Statistics
 from ...session.pool import Pool
 from ...session.session import Session
-from ...session.subscription import Delivery, Subscription
+from ...session.subscription import Subscription
 from .errors import WEEXInvalidArgument
 from .limits import CHANNELS_PER_CONNECTION, Operations
 from .profile import Profile
@@ -70,15 +70,15 @@ class Lines:
         self._gave_up = False
         await asyncio.shield(self._open_soon())
 
-    def subscribe(self, topic: str, delivery: Delivery) -> Subscription:
-        """Want `topic`, on a socket that has room for it; one is opened if there is none.
+    def subscribe(self, topic: str, **fields: Any) -> Subscription:
+        """Want `topic`, on a socket that has room for it, or on a new one. `fields`: see `Session.subscribe`.
 
         Raises WEEXInvalidArgument where every socket that may be open is full.
         """
         if self._closed:
             raise SessionClosed("the client is closed")
         try:
-            subscription = self._pool.subscribe(topic, delivery=delivery)
+            subscription = self._pool.subscribe(topic, **fields)
         except ConfigurationError:
             allowed = (
                 f"more, for {topic} too: each {self._name} socket holds {CHANNELS_PER_CONNECTION} topics"

@@ -1,12 +1,12 @@
 """What an iterator yields: the documents' message, with `data` in their field names, and how a frame becomes some.
 
-A frame of several rows gives one message for each. Derived here, because the venue does not say it: an order that is
-partly filled (`status`), its average price, and why one was rejected.
+A frame of several rows gives one message for each (`Rows`); of trades each comes once (`Trades`). Derived here, because
+the venue does not say it: an order that is partly filled (`status`), its average price, and why one was rejected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -19,10 +19,23 @@ from .fields import FieldMap, PlainRow, mapped
 from .profile import Profile
 from .wire import DECODE_ERRORS, Frame
 
-__all__ = ["ORDER_STATUSES", "ROW_ERRORS", "WeexMessage", "messages_of", "order_status", "read_rows"]
+__all__ = [
+    "ORDER_STATUSES",
+    "ROW_ERRORS",
+    "SEEN_TRADES",
+    "Rows",
+    "Trades",
+    "WeexMessage",
+    "messages_of",
+    "order_status",
+    "read_rows",
+]
 
 ROW_ERRORS: Final = (*DECODE_ERRORS, TapewireError, KeyError, ArithmeticError)
 """What a corrupt row raises."""
+
+SEEN_TRADES: Final = 2_000
+"""Trades remembered by their id, so that a snapshot after a reconnection repeats none."""
 
 ORDER_STATUSES: Final[Mapping[str, str]] = {
     "PENDING": "new",
@@ -193,3 +206,60 @@ _COMPLETE: Final[Mapping[str, Callable[[dict[str, Any]], None]]] = {
     "positions": _complete_position,
     "account": _complete_account,
 }
+
+
+class Rows:
+    """One message for each row of a frame."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+
+    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
+        if not isinstance(item, Frame):
+            return ()
+        return list(messages_of(item, self._profile, spoiled))
+
+
+class Trades:
+    """One message for each trade, each once.
+
+    A subscription begins with trades of before it: those are not delivered. After a reconnection the same snapshot
+    holds some that were missed: those are, oldest first, behind the gap. Trades without ids (V2) cannot be told apart,
+    so there no snapshot is delivered.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._seen: dict[str, None] = {}
+        self._since: float | None = None
+
+    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
+        if not isinstance(item, Frame):
+            return ()
+        messages = list(messages_of(item, self._profile, spoiled))
+        since, self._since = self._since, max([self._since or 0.0, *(m.timestamp for m in messages)])
+        if item.is_snapshot:
+            messages = _oldest_first(messages)
+        fresh = [m for m in messages if m.data.get("id") not in self._seen]
+        self._remember(messages)
+        if not item.is_snapshot:
+            return fresh
+        return [m for m in fresh if since is not None and m.timestamp >= since and "id" in m.data]
+
+    def _remember(self, messages: Iterable[WeexMessage]) -> None:
+        seen = self._seen
+        for message in messages:
+            if "id" in message.data:
+                seen[message.data["id"]] = None
+        while len(seen) > SEEN_TRADES:
+            del seen[next(iter(seen))]
+
+
+def _oldest_first(messages: list[WeexMessage]) -> list[WeexMessage]:
+    """By time; trades of one millisecond keep the order of the snapshot, whichever end it begins at.
+
+    Where it shows no order at all, it is taken to begin with the newest.
+    """
+    if messages and messages[0].timestamp >= messages[-1].timestamp:
+        messages.reverse()
+    return sorted(messages, key=lambda message: message.timestamp)

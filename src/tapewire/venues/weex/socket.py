@@ -1,14 +1,14 @@
 """`WeexWebSocketClient`: the documented client (document 004). What is asked of it, it asks of the engine.
 
 Many streams share the same sockets and subscriptions. Sockets are opened when they are needed, public and private, and
-closed when they are not. The rooms: `lines` (sockets), `sources`, `books`, `account` (what streams are fed with),
+closed when they are not. The rooms: `lines` (sockets), `books`, `account`, `message` (what streams are made of),
 `streams` (what is iterated).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import update_wrapper
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial, update_wrapper
 from random import random
 from typing import Any, Self, TypedDict, Unpack, overload
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from ...errors import SessionClosed
 from ...retry import RandomFraction, RetryPolicy
 from ...secrets import Secret, host_of
 from ...session.buffers import Policy
+from ...session.consumer import Consumer
 from ...session.credentials import Credentials
 from ...session.options import Statistics, state_of
 from ...transport.base import Endpoint
@@ -27,17 +28,17 @@ from ..kit.connection import HomeLoop, session_fields
 from ..kit.dialing import SocketDialing, dialer_of
 from ..kit.settings import clock_of
 from ..kit.spec import ChannelSpec
-from .account import Balances, Positions, PositionSource
+from .account import Balances, Positions
 from .api import WeexAsyncClient
-from .books import BookFeed, BookSource, book_messages
+from .books import BookFeed, BookReader, book_messages
 from .config import WeexConfig
 from .errors import ERRORS, WEEXInvalidArgument
 from .limits import connections_of
 from .lines import Lines
+from .message import Rows, Trades, WeexMessage
 from .signing import USER_AGENT, socket_headers
-from .sources import Rows, TopicSource, Trades
 from .spec import SPEC
-from .streams import Convert, Source, Stream, StreamCore
+from .streams import Convert, Reader, Stream
 from .symbols import INTERVALS, checked_symbol, depth_for
 
 __all__ = ["StreamOptions", "Truth", "WeexWebSocketClient"]
@@ -142,7 +143,7 @@ class WeexWebSocketClient:
         hosts = {host_of(config.addresses.public), host_of(config.addresses.private)}
         self._budgets = {host: connections_of(host, self._clock) for host in hosts}
         self._feeds: dict[str, BookFeed] = {}
-        self._streams: dict[StreamCore, None] = {}
+        self._streams: dict[Consumer[WeexMessage], None] = {}
         self._connected = False
         self._closed = False
         self._home = HomeLoop(self)
@@ -167,8 +168,8 @@ class WeexWebSocketClient:
         self._home.check()
         self._closed = True
         self._connected = False
-        for core in tuple(self._streams):
-            core.end()
+        for consumer in tuple(self._streams):
+            consumer.end()
         for lines in (self._private, self._public):
             if lines is not None:
                 await lines.close()
@@ -245,8 +246,12 @@ class WeexWebSocketClient:
         """
         name, depth = checked_symbol(symbol), depth_for(level)
         topic = self._profile.symbol_topic("depth", name, depth)
-        source = BookSource(lambda: self._feed(topic, name, depth), level)
-        return self._stream(topic, SPEC.channels["depth"], source, book_messages, options, replaces=True)
+
+        def begin(consumer: Consumer[WeexMessage]) -> None:
+            announces = options.get("announce", False)
+            BookReader(self._feed(topic, name, depth), consumer, level, announces=announces)
+
+        return self._stream(topic, SPEC.channels["depth"], begin, book_messages, options, replaces=True)
 
     def stream_klines(
         self,
@@ -269,8 +274,7 @@ class WeexWebSocketClient:
     def stream_account(self, **options: Unpack[StreamOptions]) -> Stream:
         """Balances, first as they are and then as they change: data `asset`, `balance`, `available`, `frozen`."""
         converter = Balances(self._profile, self.http.get_account_balance)
-        source = TopicSource(self._private_lines, ["account"], self.http.get_account_balance)
-        return self._account_stream("account", source, converter, options)
+        return self._account_stream("account", converter, options, self.http.get_account_balance)
 
     def stream_positions(self, **options: Unpack[StreamOptions]) -> Stream:
         """Positions, first as they are and then as they change: data `symbol`, `size`, `side` ("long" or "short"),
@@ -280,8 +284,7 @@ class WeexWebSocketClient:
         """
         converter = Positions(self._profile, self._public_lines, self.http.get_mark_price)
         fetch = self.http.get_all_positions
-        source = PositionSource(self._private_lines, ("positions",), fetch, converter)
-        return self._account_stream("positions", source, converter, options)
+        return self._account_stream("positions", converter, options, fetch, on_ended=converter.close)
 
     def stream_orders(self, **options: Unpack[StreamOptions]) -> Stream:
         """Orders as they change: data `order_id`, `client_order_id`, `symbol`, `side`, `size`, `filled_size`, `price`,
@@ -289,13 +292,11 @@ class WeexWebSocketClient:
 
         What changed while the line was lost is not told again: behind a gap, ask `client.http` for what matters.
         """
-        source = TopicSource(self._private_lines, ["orders"])
-        return self._account_stream("orders", source, Rows(self._profile), options)
+        return self._account_stream("orders", Rows(self._profile), options)
 
     def stream_fills(self, **options: Unpack[StreamOptions]) -> Stream:
         """Own executions: data `fill_id`, `order_id`, `symbol`, `side`, `price`, `size`, `fee`, `liquidity`."""
-        source = TopicSource(self._private_lines, ["fill"])
-        return self._account_stream("fill", source, Rows(self._profile), options)
+        return self._account_stream("fill", Rows(self._profile), options)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -309,47 +310,71 @@ class WeexWebSocketClient:
         *,
         replaces: bool = False,
     ) -> Stream:
-        source = TopicSource(self._public_lines, topics)
-        return self._stream(name, SPEC.channels[kind], source, convert, options, replaces=replaces)
+        begin = partial(self._join, self._public_lines, topics, announce=options.get("announce", False))
+        return self._stream(name, SPEC.channels[kind], begin, convert, options, replaces=replaces)
 
-    def _account_stream(self, name: str, source: Source, convert: Convert, options: StreamOptions) -> Stream:
-        """What is ours is never dropped: a consumer that falls too far behind is told by an error."""
-        self.config.require_credentials(f"the stream of {name}")
-        return self._stream(name, SPEC.channels[name], source, convert, options)
+    def _account_stream(
+        self,
+        topic: str,
+        convert: Convert,
+        options: StreamOptions,
+        snapshot: Callable[[], Awaitable[Any]] | None = None,
+        on_ended: Callable[[], Any] = lambda: None,
+    ) -> Stream:
+        """What is ours is never dropped: a consumer that falls too far behind is told by an error.
+
+        `snapshot`: fetches the state of the topic after each (re)subscription.
+        """
+        self.config.require_credentials(f"the stream of {topic}")
+        announce = options.get("announce", False)
+        begin = partial(self._join, self._private_lines, [topic], announce=announce, snapshot=snapshot)
+        return self._stream(topic, SPEC.channels[topic], begin, convert, options, on_ended=on_ended)
+
+    def _join(
+        self, lines: Callable[[], Lines], topics: list[str], consumer: Consumer[WeexMessage], **fields: Any
+    ) -> None:
+        """Ask for every topic: all of them go out together."""
+        asked = lines()
+        for topic in topics:
+            asked.subscribe(topic, into=consumer, **fields)
 
     def _stream(
         self,
         name: str,
         channel: ChannelSpec,
-        source: Source,
+        begin: Callable[[Consumer[WeexMessage]], None],
         convert: Convert,
         options: StreamOptions,
         *,
         replaces: bool = False,
+        on_ended: Callable[[], Any] = lambda: None,
     ) -> Stream:
         if self._closed:
             raise SessionClosed("the client is closed; make a new one")
         unknown = options.keys() - StreamOptions.__annotations__.keys()
         if unknown:
             raise WEEXInvalidArgument("delivery", ", ".join(sorted(unknown)), StreamOptions.__annotations__)
-        core = StreamCore(
+
+        def ended(consumer: Consumer[WeexMessage]) -> None:
+            self._streams.pop(consumer, None)
+            on_ended()
+
+        def ask(consumer: Consumer[WeexMessage]) -> None:
+            self._home.check()
+            self._streams[consumer] = None
+            begin(consumer)
+
+        reader = Reader(
             name,
-            source,
             convert,
             policy=options.get("policy", channel.policy),
             capacity=options.get("capacity", channel.capacity),
-            marks=options.get("marks", False),
-            announce=options.get("announce", False),
+            marks=options.get("marks", False) or options.get("announce", False),
+            clock=self._clock,
             replaces=replaces,
-            now_ns=self._clock.time_ns,
-            on_started=self._stream_started,
-            on_left=lambda left: self._streams.pop(left, None),
+            on_ended=ended,
         )
-        return Stream(core)
-
-    def _stream_started(self, core: StreamCore) -> None:
-        self._home.check()
-        self._streams[core] = None
+        return Stream(reader, ask)
 
     def _feed(self, topic: str, symbol: str, depth: int) -> BookFeed:
         feed = self._feeds.get(topic)

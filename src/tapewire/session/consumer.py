@@ -1,0 +1,515 @@
+"""One consumer: a bounded buffer, whoever takes from it, its marks and its end. It may be fed with many topics.
+
+Rules:
+
+* The reader only puts into the buffer; what is taken is decoded then, into none, one or many items (`Items`), and marks
+  as well where `decode_mark` is given. What takes a while to decode (a coroutine function) is in nobody's hands until
+  it is done: a wait that is cancelled leaves it to the next one.
+* A consumer ends when its last feed is left, when one of them ends by itself, or by its own `end`. What is buffered
+  still comes; then the error is raised. No feed is left behind.
+* One topic that is refused for now is asked for again by its session; the others go on meanwhile.
+* An iteration whose body never awaits gives the event loop its turn all the same, every `SLICE_SECONDS`.
+* What nobody holds any more is left: an `Iteration` watches over that. A wait that is cancelled, as by a time-out, ends
+  nothing and loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import suppress
+from types import CoroutineType, TracebackType
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
+
+import msgspec
+
+from ..clock import Clock, SystemClock
+from ..errors import BufferOverflow, ConfigurationError, NotSubscribed, SessionClosed, WrongLoop, fresh_copy
+from ..marks import Gap, Mark, is_mark
+from ..reporting import is_worth_a_line
+from ..secrets import shown
+from .buffers import EMPTY, Buffer, Policy, make_buffer
+from .loop import SLICE_SECONDS, is_cancelled
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    Item_co = TypeVarWithDefault("Item_co", covariant=True, default=Any)
+else:
+    Item_co = TypeVar("Item_co", covariant=True)
+    """What is yielded beside marks: the wire's publication, or what `decode` makes of it."""
+
+__all__ = ["Consumer", "Feed", "Item_co", "Items", "Iteration"]
+
+logger = logging.getLogger("tapewire.session")
+
+_LOOK_EVERY = 64
+"""Items of one batch between two looks at the clock."""
+
+_QUICK_ITEMS = 8
+"""Items of an iteration between two looks at the clock, where the last ones took next to no time."""
+
+T = TypeVar("T")
+
+
+class Items(list[Any]):
+    """What `decode` returns where one publication is none or many items: they are yielded one by one."""
+
+
+class Feed(Protocol):
+    """What puts into a consumer: a subscription, or whatever else can be left. What it need not do it inherits."""
+
+    async def confirmed(self) -> Any:
+        """Wait until the venue serves it. Raises what refused it."""
+        ...
+
+    def unsubscribe(self) -> None:
+        """Leave it; it then parts from its consumer (`Consumer.part`)."""
+        ...
+
+    def awaited(self) -> None:
+        """The consumer is about to wait for something to come."""
+        return
+
+    def full(self) -> None:
+        """The consumer's buffer is full: what its policy wants of whoever feeds it."""
+        return
+
+    def relieved(self) -> None:
+        """Policy `block`: there is room again."""
+        return
+
+    async def tell_end(self) -> None:
+        """What it ended with is about to be raised."""
+        return
+
+
+class Consumer(Generic[Item_co]):
+    """Give it to `Session.subscribe(topic, into=consumer)`, for as many topics as you like, and iterate it.
+
+    `name`: for errors and the log. `policy`, `capacity`, `key`: the buffer, as in `Delivery`; it is one for all topics.
+    `decode`: from what was put to what is yielded; `decode_mark` the same for marks, which else are yielded as they
+    are. Either may return `Items`, or be a coroutine function that does. What `decode` raises is a `Gap`.
+    `on_arrival`: called with each publication inside the read. `on_ended`: called once, as soon as nothing more comes.
+    `names_topics`: a gap says in its detail which topic it is of. Raises ConfigurationError.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        policy: Policy = "drop_oldest",
+        capacity: int = 1_000,
+        key: Callable[[Any], Hashable] | None = None,
+        decode: Callable[[Any], Any] | None = None,
+        decode_mark: Callable[[Mark], Any] | None = None,
+        on_arrival: Callable[[Any], Any] | None = None,
+        on_ended: Callable[[], Any] | None = None,
+        names_topics: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        clock = clock or SystemClock()
+        self.name = name
+        self.policy: Policy = policy
+        self.key = key
+        self.names_topics = names_topics
+        self.buffer: Buffer = make_buffer(
+            policy, capacity, on_full=self._full, on_relief=self._relieved, key=key
+        )
+        self.put: Callable[[Any], None] = self.buffer.put if on_arrival is None else self._arrive
+        """Where whoever feeds it puts a publication, inside the read."""
+        self.feeds: dict[Feed, None] = {}
+        self.delivered: int = 0
+        """Items taken so far, without marks."""
+        self.marks: int = 0
+        self.undecodable: int = 0
+        self.last: Any = None
+        """The publication that was taken last and carries a number."""
+        self._numbered = True  # until a publication shows that it is not
+        self._decode = decode
+        self._decode_mark = decode_mark
+        self._on_arrival = on_arrival
+        self._on_ended = on_ended
+        self._now = clock.monotonic
+        self._now_ns = clock.time_ns
+        self.made: deque[Any] = deque()
+        """Items of the publication taken last that were not given out yet."""
+        self._decoding: asyncio.Future[Any] | None = None
+        self._ended_by: Feed | None = None  # whose error ended it
+        self._slice_began = self._looked = -math.inf
+        self._look_at = 0  # an iteration looks at the clock when so many are delivered
+
+    # --- what feeds it ----------------------------------------------------------------------------------------------
+
+    def put_mark(self, mark: Mark, topic: str = "") -> None:
+        """A mark takes its place behind what was put."""
+        if self.names_topics and topic and isinstance(mark, Gap):
+            detail = f"{topic}: {mark.detail}".removesuffix(": ")[:200]
+            mark = msgspec.structs.replace(mark, detail=detail)
+        self.buffer.put_mark(mark)
+
+    def add(self, feed: Feed) -> None:
+        """`feed` puts into it from now on, and is left when it ends."""
+        self.feeds[feed] = None
+
+    def part(self, feed: Feed, error: BaseException | None = None) -> None:
+        """`feed` puts no more. With an `error`, or where it is the last one, all is over."""
+        self.feeds.pop(feed, None)
+        if error is not None and not self.buffer.ended:
+            self._ended_by = feed
+        if error is not None or not self.feeds:
+            self.end(error)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Nothing more comes; `error` is raised behind what is buffered. Every feed is left. Idempotent."""
+        was_ended = self.buffer.ended
+        self.buffer.end(error)
+        for feed in tuple(self.feeds):
+            feed.unsubscribe()
+        if not was_ended and self._on_ended is not None:
+            self._on_ended()
+
+    def close(self) -> None:
+        """End, and drop what is buffered: nobody takes it any more. Idempotent."""
+        self.end()
+        self.buffer.clear()
+        self.made.clear()
+        if self._decoding is not None:
+            self._decoding.cancel()
+
+    # --- whoever takes ----------------------------------------------------------------------------------------------
+
+    async def confirmed(self) -> None:
+        """Wait until the venue serves every topic: from now on nothing is missed.
+
+        Raises what refused one of them, also for now, though that ends nothing; what ended the consumer, SessionClosed
+        where it was left. Cancelled, it leaves everything as it is.
+        """
+        for feed in tuple(self.feeds):
+            with suppress(NotSubscribed):  # left meanwhile
+                await feed.confirmed()
+        if self.buffer.ended:
+            raise fresh_copy(self.buffer.error or SessionClosed(f"{self.name}: the stream was left"))
+
+    @property
+    def is_iterated(self) -> bool:
+        """True once somebody iterates it, who is raised what ends it."""
+        return bool(self.buffer.is_awaited or self.delivered or self.marks)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item_co | Mark:
+        if self.delivered >= self._look_at and self._is_others_turn():
+            await self._give_way()  # before anything is taken: a consumer cancelled here has lost nothing
+        item = EMPTY
+        if not self.made and self._decoding is None and (item := self.buffer.take()) is not EMPTY:
+            item = self.taken(item)
+        while item is EMPTY:
+            if self.made:
+                item = self.given()
+            elif self._decoding is not None:
+                await self._finish_decoding()
+            else:
+                if not self.buffer:
+                    await self._wait()
+                elif self._is_others_turn():  # what was taken came to nothing
+                    await self._give_way()
+                item = self._take()
+        taken: Item_co | Mark = item
+        return taken
+
+    def batches(self, limit: int = 1_000) -> AsyncIterator[list[Item_co | Mark]]:
+        """Iterate in lists of what is there, at most `limit` items each: one wakeup for many.
+
+        A batch is shorter where more would be decoded than everybody else can wait for. A wait that is cancelled loses
+        nothing and ends nothing. Raises ConfigurationError.
+        """
+        if limit < 1:
+            raise ConfigurationError("limit", limit, "a whole number from 1")
+        return _Batches(self, limit)
+
+    def fill(self, batch: list[Any], limit: int) -> list[Item_co | Mark]:
+        """What can be taken at once, behind what is in the batch already."""
+        enough = min(limit, _LOOK_EVERY)
+        while True:
+            while len(batch) < enough and (item := self._take()) is not EMPTY:
+                batch.append(item)
+            if len(batch) < enough or enough == limit or self._now() - self._slice_began > SLICE_SECONDS:
+                break
+            enough = min(limit, enough + _LOOK_EVERY)
+        self._look_at = 0
+        return batch
+
+    def taken(self, item: Any) -> Any:
+        """What was taken of the buffer, counted and decoded; EMPTY where that is none, many, or takes a while."""
+        if is_mark(item):
+            self.marks += 1
+            return item if self._decode_mark is None else self._one_of(self._decode_mark(item))
+        if self._numbered:
+            try:
+                if item.offset:
+                    self.last = item
+            except AttributeError:
+                self._numbered = False
+        if self._decode is not None:
+            try:
+                item = self._decode(item)
+            except (Exception, asyncio.CancelledError) as error:  # whatever it is, it is that function's
+                return self._gap_of(error)
+            if item.__class__ in _NOT_ONE:
+                return self._one_of(item)  # counted when they are given out
+        self.delivered += 1
+        return item
+
+    def spoiled(self, error: BaseException) -> None:
+        """A part of what is being decoded is corrupt: a gap says so, before the items that are made of the rest."""
+        if (item := self._gap_of(error)) is not EMPTY:
+            self.made.append(item)
+
+    def given(self) -> Any:
+        """The next of the items that were made already, of which there must be one."""
+        item = self.made.popleft()
+        if not is_mark(item):
+            self.delivered += 1
+        return item
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _arrive(self, item: Any) -> None:
+        assert self._on_arrival is not None
+        self._on_arrival(item)
+        self.buffer.put(item)
+
+    def _take(self) -> Any:
+        """The next item that can be had now, or EMPTY: also where what was taken comes to nothing."""
+        if not self.made and self._decoding is None:
+            item = self.buffer.take()
+            if item is EMPTY or (item := self.taken(item)) is not EMPTY:
+                return item
+        return self.given() if self.made else EMPTY
+
+    def _one_of(self, made: Any) -> Any:
+        if made.__class__ not in _NOT_ONE:
+            return made
+        if made.__class__ is Items:
+            self.made.extend(made)
+        else:
+            self._decoding = asyncio.ensure_future(made)
+        return EMPTY
+
+    async def _finish_decoding(self) -> None:
+        decoding = self._decoding
+        assert decoding is not None
+        try:
+            made = await asyncio.shield(decoding)
+        except asyncio.CancelledError:
+            if is_cancelled() or not decoding.cancelled():
+                raise  # else it was closed meanwhile, and nothing of ours was cancelled
+        except Exception as error:
+            self.spoiled(error)
+        else:
+            self.made.extend(made if made.__class__ is Items else (made,))
+        finally:
+            if decoding.done() and self._decoding is decoding:
+                self._decoding = None
+
+    async def _wait(self) -> None:
+        if self.feeds:
+            next(iter(self.feeds)).awaited()
+        if not await self.buffer.wait():
+            if self._ended_by is not None:
+                await self._ended_by.tell_end()
+            if self.buffer.error is not None:
+                raise self.buffer.error
+            raise StopAsyncIteration
+        self._slice_began = self._looked = self._now()
+        self._look_at = 0
+
+    async def _give_way(self) -> None:
+        """Everybody else has a turn."""
+        await asyncio.sleep(0)
+        self._slice_began = self._looked = self._now()
+
+    def _is_others_turn(self) -> bool:
+        """True where an iteration has gone on for its slice without a wait; and when to look again."""
+        now = self._now()
+        self._look_at = self.delivered + _QUICK_ITEMS if now - self._looked < SLICE_SECONDS / 10 else 0
+        self._looked = now
+        return now - self._slice_began > SLICE_SECONDS and bool(self.made or self.buffer)
+
+    def _gap_of(self, error: BaseException) -> Any:
+        self.undecodable += 1
+        self.marks += 1
+        self._look_at = 0
+        detail = f"{type(error).__name__}: {error}".removesuffix(": ")[:200]
+        if is_worth_a_line(self.undecodable, 10):
+            logger.warning(
+                "%s: publication no. %d could not be decoded: %s",
+                *(self.name, self.undecodable, shown(detail)),
+            )
+        now_ns = self._now_ns()
+        gap = Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, missed=1, detail=detail)
+        return gap if self._decode_mark is None else self._one_of(self._decode_mark(gap))
+
+    def _full(self) -> None:
+        for feed in tuple(self.feeds):
+            feed.full()
+        if self.policy == "fail":
+            self.end(BufferOverflow(self.name, self.buffer.capacity))
+
+    def _relieved(self) -> None:
+        for feed in tuple(self.feeds):
+            feed.relieved()
+
+    def __repr__(self) -> str:
+        return f"<Consumer {self.name} buffered={len(self.buffer)} dropped={self.buffer.dropped}>"
+
+
+_NOT_ONE: Final[frozenset[type[Any]]] = frozenset({Items, CoroutineType})
+
+
+class _Batches(Generic[Item_co]):
+    """A consumer in lists. Not a generator: that would be over with the first wait that is cancelled."""
+
+    def __init__(self, consumer: Consumer[Item_co], limit: int) -> None:
+        self._consumer = consumer
+        self._limit = limit
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Item_co | Mark]:
+        return self._consumer.fill([await anext(self._consumer)], self._limit)
+
+
+_ONE_WAIT: Final = ("__anext__", "_wrap_awaitable")
+"""Names of the coroutines of tasks that are one wait for the next item, as `asyncio.wait_for` made them once."""
+
+
+class Iteration(Generic[T]):
+    """What a user holds of a stream that is asked for when it is first waited for: iterate it, one task at a time.
+
+    `begin`: asks for what `items` then brings, once; `leave`: called once after that, whatever happens. It is left by
+    `aclose()` or `async with` at once, when it has ended, when the task is cancelled whose `async for` it is, and when
+    nobody holds it any more; so neither function may hold it. A wait that was cancelled alone, as by
+    `asyncio.wait_for(anext(it), 1)`, ends and loses nothing. What ends it is raised once, as `errors` makes it.
+    """
+
+    __slots__ = ("__weakref__", "_as_told", "_begin", "_items", "_leave", "_loop", "_name", "_watched")
+
+    def __init__(
+        self,
+        name: str,
+        items: AsyncIterator[Any],
+        begin: Callable[[], Any],
+        leave: Callable[[], Any],
+        errors: Callable[[BaseException], BaseException] = lambda error: error,
+    ) -> None:
+        self._name = name
+        self._items: AsyncIterator[Any] | None = items  # None once it was left
+        self._begin = begin
+        self._leave = leave
+        self._as_told = errors
+        self._loop: asyncio.AbstractEventLoop | None = None  # from the beginning to the end
+        self._watched: _Watched | None = None
+
+    def __aiter__(self) -> Self:
+        self._ask()
+        task = asyncio.current_task()
+        if self._loop is None or task is None or getattr(task.get_coro(), "__name__", "") in _ONE_WAIT:
+            return self
+        if self._watched is None or self._watched.task is not task:
+            self._unwatch()
+            self._watched = _Watched(task, weakref.ref(self))
+        return self
+
+    async def __anext__(self) -> T:
+        self._ask()
+        if self._items is None:
+            raise StopAsyncIteration
+        try:
+            item: T = await anext(self._items)
+            return item
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as error:
+            if not isinstance(error, ConfigurationError | WrongLoop):  # those ended nothing
+                self._end()
+            if isinstance(error, StopAsyncIteration):
+                raise
+            raise self._as_told(error) from error.__cause__
+
+    async def aclose(self) -> None:
+        """Leave at once. Idempotent. Raises WrongLoop."""
+        self._check()
+        self._end()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        loop = getattr(self, "_loop", None)
+        if loop is not None:  # it was asked for and not left; this may run in any thread
+            try:
+                loop.call_soon_threadsafe(_dropped, self._watched, self._leave)
+            except RuntimeError:  # the loop has gone, and every socket with it
+                logger.debug("%s was dropped behind its event loop", self._name)
+
+    def _ask(self) -> None:
+        """Ask for it, the first time. Raises what that raises, and WrongLoop."""
+        self._check()
+        if self._loop is None and self._items is not None:
+            self._loop = asyncio.get_running_loop()
+            try:
+                self._begin()
+            except BaseException as error:
+                self._end()
+                raise self._as_told(error) from error.__cause__
+
+    def _check(self) -> None:
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            raise self._as_told(WrongLoop(f"the stream of {self._name}"))
+
+    def _end(self) -> None:
+        self._items = None
+        self._unwatch()
+        if self._loop is not None:
+            self._loop = None
+            self._leave()
+
+    def _unwatch(self) -> None:
+        watched, self._watched = self._watched, None
+        if watched is not None:
+            watched.stop()
+
+
+class _Watched:
+    """The task whose `async for` an iteration is: that is left when the task is cancelled. It holds no iteration."""
+
+    def __init__(self, task: asyncio.Task[Any], iteration: weakref.ref[Iteration[Any]]) -> None:
+        self.task = task
+        self._iteration = iteration
+        task.add_done_callback(self._ended)
+
+    def stop(self) -> None:
+        self.task.remove_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled() and (iteration := self._iteration()) is not None:
+            iteration._end()
+
+
+def _dropped(watched: _Watched | None, leave: Callable[[], Any]) -> None:
+    if watched is not None:
+        watched.stop()
+    leave()
