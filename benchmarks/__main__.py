@@ -5,103 +5,195 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from . import imports, memory
+from .certificate import make_certificate
 from .contenders import CONTENDERS, GROUPS, Contender
-from .peer_environment import LOCK, PeerEnvironment, prepare, versions_in
-from .report import as_json, print_report
-from .rounds import Bench, Limits
+from .method import ENOUGH
+from .peer_environment import LOCKS, PEERS, prepare, versions_in
+from .report import as_json, print_report, print_verdicts, verdicts_of
+from .rounds import COLUMNS, Bench, Column, Limits
 from .storage import GROUP as STORAGE
 from .storage import measure, print_storage, storage_as_json
 
 __all__ = ["chosen", "main"]
 
-FULL = Limits(enough=5, rounds=10, seconds=200, patience=2.0)
-QUICK = Limits(enough=2, rounds=3, seconds=45, patience=1.0)
-QUICK_SCALE = 0.5
-STORAGE_ROUNDS, QUICK_STORAGE_ROUNDS = 5, 2
+FULL = Limits(enough=ENOUGH, rounds=14, seconds=900, patience=2.0)
+QUICK = Limits(enough=ENOUGH, rounds=8, seconds=140, patience=0.3, repeat=3)
+QUICK_SCALE = 0.2
+STORAGE_ROUNDS = 5
+
+OTHERS = (memory.GROUP, imports.GROUP, STORAGE)
+"""Groups that have no contenders, and rounds of their own."""
 
 
-def chosen(only: Sequence[str]) -> list[Contender]:
-    """The contenders whose name, group or package is in `only`; all where it is empty. Raises LookupError."""
-    if not only:
-        return list(CONTENDERS)
+def chosen(only: Sequence[str] = (), wires: Sequence[str] = ()) -> list[Contender]:
+    """The contenders whose name, group or package is in `only` and whose wire begins with one of `wires`.
+
+    All where both are empty. Raises LookupError.
+    """
+    found = list(CONTENDERS)
     for word in only:
-        if not any(word in (contender.name, contender.group, contender.needs) for contender in CONTENDERS):
-            names = ", ".join(contender.name for contender in CONTENDERS)
-            groups = ", ".join((*GROUPS, STORAGE))
-            raise LookupError(f"--only {word}: a group ({groups}) or a contender ({names})")
-    return [
-        contender
-        for contender in CONTENDERS
-        if {contender.name, contender.group, contender.needs} & set(only)
-    ]
+        if not any(_is(contender, word) for contender in CONTENDERS):
+            groups = ", ".join((*GROUPS, *OTHERS))
+            raise LookupError(
+                f"--only {word}: a group ({groups}), a package, or a contender's name or its beginning"
+            )
+    if only:
+        found = [contender for contender in found if any(_is(contender, word) for word in only)]
+    if wires:
+        found = [contender for contender in found if any(_is_of(contender, wire) for wire in wires)]
+        if not found:
+            raise LookupError(f"--wire {', '.join(wires)}: {', '.join(_WIRES)}, or their beginnings")
+    return found
+
+
+_WIRES = list(dict.fromkeys(contender.wire for contender in CONTENDERS if contender.wire))
+
+
+def _is(contender: Contender, word: str) -> bool:
+    return word in (contender.group, contender.needs) or contender.name.startswith(word)
+
+
+def _is_of(contender: Contender, wire: str) -> bool:
+    return (contender.wire or contender.group).startswith(wire)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; 0 unless the bench itself is broken."""
     options = _parser().parse_args(arguments)
+    progress = Console(stderr=True, highlight=False)
     console = Console(stderr=options.json == "-", width=None if sys.stdout.isatty() else 120, highlight=False)
-    only = [word for word in options.only if word != STORAGE]
+
+    def say(line: str) -> None:
+        progress.print(line, markup=False)
+
+    only = [word for word in options.only if word not in OTHERS]
     try:
-        contenders = [] if options.only and not only else chosen(only)
-        if options.quick and not options.only:
-            contenders = [contender for contender in contenders if contender.quick]
+        contenders = [] if options.only and not only else chosen(only, options.wire)
     except LookupError as error:
-        console.print(str(error.args[0]), markup=False)
+        say(str(error.args[0]))
         return 2
-    peers = PeerEnvironment(None, "not asked for")
-    if any(contender.needs for contender in contenders):
-        console.print("the peers' environment ...")
-        peers = prepare()
+    if options.quick and not options.only:
+        contenders = [contender for contender in contenders if contender.quick]
+    with tempfile.TemporaryDirectory() as folder:
+        bench = _taken(contenders, options, say, Path(folder))
+    others = _others(options, say)
+    return _told(console, contenders, bench, others, options)
+
+
+def _taken(contenders: Sequence[Contender], options: argparse.Namespace, say: Any, folder: Path) -> Bench:
+    """The samples."""
+    say("the peers' environments ...")
+    peers = prepare(sorted({contender.needs for contender in contenders if contender.needs}))
+    certificate = str(make_certificate(folder)) if options.tls else ""
+    bench = Bench(
+        contenders, peers, say, QUICK_SCALE if options.quick else 1.0, _columns(options), certificate
+    )
     limits = QUICK if options.quick else FULL
     if options.rounds is not None:
-        limits = Limits(
-            enough=options.rounds, rounds=2 * options.rounds, seconds=limits.seconds, patience=2.0
-        )
-    bench = Bench(contenders, peers, console.print, QUICK_SCALE if options.quick else 1.0)
+        limits = replace(limits, enough=options.rounds, rounds=2 * options.rounds, repeat=1)
+    if options.seconds is not None:
+        limits = replace(limits, seconds=options.seconds)
     if contenders:
         bench.run(limits)
-    rates = None
-    if not options.only or STORAGE in options.only:
-        console.print("storage ...")
-        rates = measure(options.rounds or (QUICK_STORAGE_ROUNDS if options.quick else STORAGE_ROUNDS))
+    return bench
+
+
+def _columns(options: argparse.Namespace) -> list[Column]:
+    asked = {"uvloop": options.loop == "uvloop", "TLS": options.tls, "deflate": options.deflate}
+    return [COLUMNS[name] for name, wanted in asked.items() if wanted]
+
+
+def _others(options: argparse.Namespace, say: Any) -> dict[str, Any]:
+    """What each group without contenders has found, of those that are wanted."""
+
+    def wanted(group: str) -> bool:
+        return group in options.only or (not options.only and not options.wire)
+
+    found: dict[str, Any] = {}
+    if wanted(memory.GROUP):
+        found[memory.GROUP] = memory.measure(quick=options.quick, say=say)
+    if wanted(imports.GROUP):
+        found[imports.GROUP] = imports.measure(say)
+    if wanted(STORAGE) and not (options.quick and not options.only):
+        say("storage ...")
+        found[STORAGE] = measure(options.rounds or STORAGE_ROUNDS)
+    return found
+
+
+def _told(
+    console: Console,
+    contenders: Sequence[Contender],
+    bench: Bench,
+    others: dict[str, Any],
+    options: argparse.Namespace,
+) -> int:
     versions = _versions()
     console.print(", ".join(f"{name} {number}" for name, number in versions.items()))
+    verdicts = verdicts_of(bench, contenders)
     if contenders:
-        print_report(console, contenders, bench, absolute=options.absolute)
-    if rates:
-        print_storage(console, rates)
+        print_report(console, contenders, bench, _columns(options), absolute=options.absolute)
+    if STORAGE in others:
+        print_storage(console, others[STORAGE])
+    if verdicts:
+        print_verdicts(console, verdicts)
+    for group in (memory.GROUP, imports.GROUP):
+        if group in others:
+            memory.print_memory(console, others[group], group.capitalize())
     if options.json:
-        results = as_json(contenders, bench, versions) | ({STORAGE: storage_as_json(rates)} if rates else {})
+        results = as_json(contenders, bench, versions)
+        results |= {
+            group: memory.judged(others[group]) for group in (memory.GROUP, imports.GROUP) if group in others
+        }
+        results |= {STORAGE: storage_as_json(others[STORAGE])} if STORAGE in others else {}
         text = json.dumps(results, indent=2)
         if options.json == "-":
             print(text)
         else:
             Path(options.json).write_text(text + "\n", "utf-8")
-    return 0 if rates or bench.all_samples else 1
+    return 0 if others or bench.all_samples else 1
 
 
 def _versions() -> dict[str, str]:
-    peers = versions_in(LOCK.read_text("utf-8"))
     shown = {"python": ".".join(map(str, sys.version_info[:3]))}
     shown |= {name: version(name) for name in ("tapewire", "websockets", "msgspec")}
-    return shown | {name: peers[name] for name in ("phoenix-channels-python-client", "stx-python")}
+    locked = {name: versions_in(path.read_text("utf-8")) for name, path in LOCKS.items()}
+    return shown | {name: locked[lock][name] for name, lock in PEERS.items()}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Side by side against peers, in one run."
+        prog="python -m benchmarks", description="Every wire, side by side against peers, in one run."
     )
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter samples, under a minute")
     parser.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="contender or group; repeatable"
+        "--quick",
+        action="store_true",
+        help="shorter samples of what the targets are about, under three minutes",
     )
-    parser.add_argument("--rounds", type=int, metavar="N", help="samples that count, for each contender")
+    parser.add_argument(
+        "--wire", action="append", default=[], metavar="NAME", help=f"one of {', '.join(_WIRES)}; repeatable"
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="contender, group or package; repeatable"
+    )
+    parser.add_argument(
+        "--loop", choices=("asyncio", "uvloop"), default="asyncio", help="a column under uvloop, too"
+    )
+    parser.add_argument("--tls", action="store_true", help="a column with TLS, too")
+    parser.add_argument("--deflate", action="store_true", help="a column with permessage-deflate, too")
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help=f"samples to take (a figure needs {ENOUGH} that count)"
+    )
+    parser.add_argument("--seconds", type=float, metavar="N", help="the longest that samples are taken")
     parser.add_argument("--absolute", action="store_true", help="also this machine's figures")
     parser.add_argument(
         "--json", nargs="?", const="-", metavar="PATH", help="everything as JSON, to PATH or printed"

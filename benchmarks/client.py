@@ -1,8 +1,9 @@
-"""One sample: `python -m benchmarks.client NAME PORT COUNT SPEED PATIENCE`, a process with nothing else in it.
+"""One sample: `python -m benchmarks.client` and JSON as its argument; a process with nothing else in it.
 
-It waits up to PATIENCE seconds until the calibration loop takes SPEED milliseconds or less. Prints a line of JSON.
+It waits up to `patience` seconds until the calibration loop takes `speed` milliseconds or less. Prints a line of JSON,
+or several where it is to repeat itself.
 
-Runs in the project's environment or in the peers', so nothing is imported that a contender does not need.
+Runs in the project's environment or in a peer's, so nothing is imported that a contender does not need.
 """
 
 from __future__ import annotations
@@ -12,38 +13,57 @@ import importlib
 import inspect
 import json
 import sys
+from collections.abc import Callable
+from typing import Any
 
-from .contenders import CONTENDERS
-from .meter import Latencies, Meter, calibrate, wait_for_speed
+from .contenders import CONTENDERS, Contender
+from .line import Line
+from .meter import BurstMeter, Meter, PacedMeter, calibrate, wait_for_speed
 
 __all__ = ["main"]
 
 
-def main(name: str, port: int, count: int, speed: float, patience: float) -> None:
-    """Take one sample of the contender called `name`."""
-    contender = next(known for known in CONTENDERS if known.name == name)
+def main(order: dict[str, Any]) -> None:
+    """Take one sample of a contender, or `repeat` of them one after the other."""
+    contender = next(known for known in CONTENDERS if known.name == order["name"])
     run = getattr(importlib.import_module(f".{contender.module}", __package__), contender.call)
-    meter = Meter(count, contender.replies)
-    latencies = Latencies(meter)
-    arguments = (port, meter, latencies) if contender.paced else (port, meter)
-    before = wait_for_speed(speed, patience)
-    result = run(*arguments, **contender.options)
+    line = Line(order["port"], order["certificate"], order["deflate"])
+    for _ in range(order["repeat"]):
+        print(json.dumps(_sample(contender, run, line, order)), flush=True)
+
+
+def _sample(
+    contender: Contender, run: Callable[..., Any], line: Line, order: dict[str, Any]
+) -> dict[str, Any]:
+    meter = _meter(contender, order["count"])
+    before = wait_for_speed(order["speed"], order["patience"])
+    result = run(line, meter, **contender.options)
     if inspect.iscoroutine(result):
-        asyncio.run(result)
-    after = calibrate()
+        if order["loop"] == "uvloop":
+            with asyncio.Runner(loop_factory=importlib.import_module("uvloop").new_event_loop) as runner:
+                runner.run(result)
+        else:
+            asyncio.run(result)
     measured = {
-        "contender": name,
+        "contender": contender.name,
         "before": before,
-        "after": after,
-        "messages": max(1, meter.received - meter.warm),
+        "after": calibrate(),
+        "messages": meter.messages,
         "seconds": meter.seconds,
         "cpu": meter.cpu,
-        "lost": count - meter.received,
+        "lost": meter.lost,
+        "awaited": meter.awaited,
     }
-    if contender.paced:
-        measured |= {"p50": latencies.percentile(50), "p99": latencies.percentile(99)}
-    print(json.dumps(measured), flush=True)
+    if isinstance(meter, PacedMeter):
+        measured["stamps"] = meter.stamps
+    return measured
+
+
+def _meter(contender: Contender, count: int) -> Meter:
+    if contender.is_paced:
+        return PacedMeter(count, contender.beside)
+    return BurstMeter(count) if contender.is_burst else Meter(count, contender.beside)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]))
+    main(json.loads(sys.argv[1]))

@@ -9,17 +9,14 @@ from __future__ import annotations
 import json
 import random
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 __all__ = [
     "FRAMES",
     "SIZE",
-    "STAMP",
-    "STAMP_DIGITS",
     "TOPICS",
     "frame_of",
     "make_messages",
-    "stamped",
     "with_join_ref",
 ]
 
@@ -30,32 +27,24 @@ SIZE = 388
 """Bytes of each message, without its WebSocket header."""
 
 TOPICS = tuple(f"orderbook:{number:02}" for number in range(50))
-"""Fixed in width, so that the stamp always stands in the same place."""
 
 EVENT = "market_updated"
-STAMP_DIGITS = 19
-STAMP = len(f'[null,null,"{TOPICS[0]}","{EVENT}",{{"sent_at":"')
-"""Where the digits of `sent_at` stand in each message."""
-
 _TOPIC = len('[null,null,"')
 _HEADER = struct.Struct("!BBH")
 
 
-def make_messages(count: int = FRAMES, seed: int = 388) -> list[bytes]:
+def make_messages(count: int = FRAMES, seed: int = 388, topics: Sequence[str] = TOPICS) -> list[bytes]:
     """`count` messages of SIZE bytes each, the topics in an order without a pattern."""
     chance = random.Random(seed)
-    return [_message(chance, number) for number in range(count)]
+    return [_message(chance, number, topics) for number in range(count)]
 
 
 def frame_of(message: bytes) -> bytes:
     """One whole unmasked text frame, as a server sends it."""
-    assert 126 <= len(message) < 65_536
+    if len(message) < 126:
+        return bytes((0x81, len(message))) + message
+    assert len(message) < 65_536
     return _HEADER.pack(0x81, 126, len(message)) + message
-
-
-def stamped(message: bytes, now_ns: int) -> bytes:
-    """The message with the time it is sent at, in nanoseconds of the monotonic clock."""
-    return b"%b%0*d%b" % (message[:STAMP], STAMP_DIGITS, now_ns, message[STAMP + STAMP_DIGITS :])
 
 
 def with_join_ref(message: bytes, join_refs: Mapping[str, str]) -> bytes:
@@ -66,7 +55,7 @@ def with_join_ref(message: bytes, join_refs: Mapping[str, str]) -> bytes:
     return b"[" + quoted.ljust(len(b"null")) + message[1 + len(b"null") :]
 
 
-def _message(chance: random.Random, number: int) -> bytes:
+def _message(chance: random.Random, number: int, topics: Sequence[str]) -> bytes:
     def levels(best: int, step: int) -> list[dict[str, str]]:
         return [
             {"price": f"{(best + step * depth) / 100:.2f}", "quantity": f"{chance.randrange(1, 90) * 5}.00"}
@@ -75,14 +64,14 @@ def _message(chance: random.Random, number: int) -> bytes:
 
     middle = chance.randrange(10, 90)
     payload = {
-        "sent_at": "0" * STAMP_DIGITS,
+        "sent_at": "0" * 19,
         "market_id": f"{chance.randrange(10**9):09}",
         "version": number,
         "bids": levels(middle, -1),
         "offers": levels(middle + 1, 1),
         "title": "",
     }
-    frame = [None, None, chance.choice(TOPICS), EVENT, payload]
+    frame = [None, None, chance.choice(topics), EVENT, payload]
     payload["title"] = "x" * (SIZE - len(_encoded(frame)))
     encoded = _encoded(frame)
     assert len(encoded) == SIZE, "the fields leave no room for a title"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .method import Figures, ratio
+from .contenders import CLASSES, CONTENDERS, SCALES
+from .method import ENOUGH, Figures, ratio
 
-__all__ = ["GOALS", "Goal", "Verdict", "judge"]
+__all__ = ["GOALS", "Goal", "Verdict", "judge", "settled"]
 
 
 @dataclass(frozen=True)
 class Goal:
     """`over` / `under` of `figure` must be at least (or at most) `wanted`; `floor` is what may never be missed.
 
-    `figure` names a field of Figures: `cpu`, `rate`, `p50`, `p99`. Where a rate is missing, its CPU stands in.
+    `figure` names a field of Figures: `cpu`, `rate`, `wall`, `p50`, `p99`. Where a rate is missing, CPU stands in.
     """
 
     text: str
@@ -25,50 +26,96 @@ class Goal:
     floor: float | None = None
     at_most: bool = False
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Whom it compares."""
+        return self.over, self.under
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """A goal and what was measured: `met`, `floor met`, `not met`, or `not measured`."""
+    """A goal and what was measured: `goal`, `floor`, `missed`, or `not measured`."""
 
     goal: Goal
     measured: float | None
     word: str
 
 
-_HALF = "fast transport: at most half of websockets' cost a message, end to end"
+def _against_decoding() -> Iterator[Goal]:
+    for wire, (verb, consumers) in CLASSES.items():
+        for consumer in ("plain", "async"):
+            if consumer in consumers:
+                yield Goal(f"{verb} ({wire}), {consumer} handler: CPU against decoding alone", "cpu",
+                           f"{wire}/class/{consumer}", f"{wire}/decode", 2.0, 2.6, at_most=True)  # fmt: skip
+        if "override" in consumers:
+            yield Goal(f"StakeWebSocket.on_message ({wire}): CPU against decoding alone", "cpu",
+                       f"{wire}/class/override", f"{wire}/decode", 2.0, 2.6, at_most=True)  # fmt: skip
+        yield Goal(f"{verb} ({wire}), async for: CPU against decoding alone", "cpu", f"{wire}/class/for",
+                   f"{wire}/decode", 2.2, 3, at_most=True)  # fmt: skip
 
-GOALS = (
-    Goal(f"{_HALF} (STXWebSocket on either)", "cpu", "stx-async", "stx-on-websockets", 0.5, at_most=True),
-    Goal(f"{_HALF} (against websockets + json + await)", "cpu", "stx-async", "websockets-json", 0.5, at_most=True),
-    Goal("transport only: messages/s against websockets", "rate", "fast", "websockets", 8, 6),
-    Goal("Session inline: messages/s against websockets + json + await", "rate", "session-inline",
-         "websockets-json", 3, 2.5),
-    Goal("STXWebSocket async: messages/s against websockets + json + await", "rate", "stx-async",
-         "websockets-json", 3, 2.5),
-    Goal("Session inline: messages/s against phoenix-channels-python-client", "rate", "session-inline",
-         "phoenix-channels", 7, 5),
-    Goal("STXWebSocket async: messages/s against phoenix-channels-python-client", "rate", "stx-async",
-         "phoenix-channels", 7, 5),
-    Goal("STXWebSocket async: messages/s against stx-python async", "rate", "stx-async", "stx-python", 1),
-    Goal("STXWebSocket async for: messages/s against stx-python async for", "rate", "stx-for", "stx-python-for", 1),
-    Goal("Session inline: CPU against decoding alone", "cpu", "session-inline", "decode-one", 1.8, 2.2, at_most=True),
-    Goal("STXWebSocket async: CPU against decoding alone", "cpu", "stx-async", "decode-one", 1.8, 2.2, at_most=True),
-    Goal("async for on each subscription: CPU against an inline handler", "cpu", "session-for", "session-inline",
-         1.5, 2, at_most=True),
-    Goal("paced, Session inline: p50 against a blocking socket", "p50", "paced-session", "paced-socket", 2.2, 3,
-         at_most=True),
-    Goal("paced, Session inline: p99 against a blocking socket", "p99", "paced-session", "paced-socket", 3, 5,
-         at_most=True),
-    Goal("paced, STXWebSocket plain: p50 against a blocking socket", "p50", "paced-stx", "paced-socket", 2.2, 3,
-         at_most=True),
-    Goal("paced, STXWebSocket plain: p99 against a blocking socket", "p99", "paced-stx", "paced-socket", 3, 5,
-         at_most=True),
-)  # fmt: skip
+
+def _against_peers() -> Iterator[Goal]:
+    def goal(ours: str, theirs: str, wanted: float, floor: float) -> Goal:
+        return Goal(f"{ours}: CPU of {theirs} against it", "cpu", theirs, ours, wanted, floor)
+
+    yield goal("sxbet/class/async", "sxbet/centrifuge", 5, 4)
+    for wire in ("weex-ticker", "weex-trade"):
+        yield goal(f"{wire}/class/for", f"{wire}/ccxt", 10, 7)
+        yield goal(f"{wire}/class/for", f"{wire}/naive", 3, 2.2)
+    yield goal("weex-depth/class/for", "weex-depth/ccxt", 5, 4)
+    yield goal("weex-depth/class/for", "weex-depth/naive", 2, 1.5)
+    yield goal("stx/class/async", "stx/phoenix-channels", 8, 6)
+    yield goal("stx/class/async", "stx/stx-python/async", 6, 4.5)
+    for contender in CONTENDERS:
+        if contender.group == "burst" and not contender.ours:
+            wire = contender.name.split("/")[1]
+            yield goal(f"burst/{wire}/class", contender.name, 10, 7)
+
+
+def _paced() -> Iterator[Goal]:
+    for wire in CLASSES:
+        if f"paced/{wire}/socket" in _NAMES:
+            for figure, wanted, floor in (("p50", 2.0, 2.4), ("p99", 2.5, 3.0)):
+                yield Goal(f"paced 5,000/s, {wire}: {figure} against a blocking socket", figure, f"paced/{wire}/class",
+                           f"paced/{wire}/socket", wanted, floor, at_most=True)  # fmt: skip
+
+
+def _scale() -> Iterator[Goal]:
+    for who, title in (("class", "STXWebSocket.join, plain handler"), ("session", "Session, async for")):
+        for topics in SCALES[1:]:
+            yield Goal(f"{title}: CPU with {topics:,} subscriptions against one", "cpu", f"scale/{who}/{topics}",
+                       f"scale/{who}/{SCALES[0]}", 1.15, 1.25, at_most=True)  # fmt: skip
+
+
+def _channels() -> Iterator[Goal]:
+    for phase, words in (("subscribe", "subscribed"), ("resume", "resumed after a cut")):
+        for figure, what in (("cpu", "CPU"), ("wall", "time")):
+            yield Goal(f"5,000 SX Bet channels {words}: {what} against the bare exchange", figure,
+                       f"channels/{phase}/class", f"channels/{phase}/bare", 3, 4, at_most=True)  # fmt: skip
+
+
+_NAMES = {contender.name for contender in CONTENDERS}
+
+GOALS: tuple[Goal, ...] = (
+    *_against_decoding(),
+    *_against_peers(),
+    Goal(
+        "transport only: messages/s against websockets",
+        "rate",
+        "transport/fast",
+        "transport/websockets",
+        8,
+        6,
+    ),
+    *_paced(),
+    *_scale(),
+    *_channels(),
+)
 
 
 def judge(goal: Goal, measured: Mapping[str, Figures]) -> Verdict:
     """What the figures say of the goal."""
-    over, under = measured.get(goal.over), measured.get(goal.under)
+    over, under = settled(measured.get(goal.over)), settled(measured.get(goal.under))
     if over is None or under is None:
         return Verdict(goal, None, "not measured")
     value = ratio(getattr(over, goal.figure), getattr(under, goal.figure))
@@ -77,12 +124,20 @@ def judge(goal: Goal, measured: Mapping[str, Figures]) -> Verdict:
         value = ratio(under.cpu, over.cpu)
     if value is None:
         return Verdict(goal, None, "not measured")
-    if _reaches(value, goal.wanted, goal.at_most):
-        return Verdict(goal, value, "met")
-    if goal.floor is not None and _reaches(value, goal.floor, goal.at_most):
-        return Verdict(goal, value, "floor met")
-    return Verdict(goal, value, "not met")
+    return Verdict(goal, value, word_of(value, goal.wanted, goal.floor, at_most=goal.at_most))
 
 
-def _reaches(value: float, wanted: float, at_most: bool) -> bool:
+def word_of(value: float, wanted: float, floor: float | None, *, at_most: bool) -> str:
+    """`goal`, `floor` or `missed`."""
+    if _reaches(value, wanted, at_most=at_most):
+        return "goal"
+    return "floor" if floor is not None and _reaches(value, floor, at_most=at_most) else "missed"
+
+
+def settled(figure: Figures | None) -> Figures | None:
+    """The figure, if enough samples of one clock state say so."""
+    return figure if figure is not None and figure.counted >= ENOUGH else None
+
+
+def _reaches(value: float, wanted: float, *, at_most: bool) -> bool:
     return value <= wanted if at_most else value >= wanted

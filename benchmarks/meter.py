@@ -1,7 +1,7 @@
-"""What runs inside a client's process: the meter that counts what its user was given, and the calibration loop.
+"""What runs inside a client's process: the meters that count what its user was given, and the calibration loop.
 
 The measured part goes from the message at 5 % to the last, so that connecting, joining and warming up are not in it.
-What the meter costs is the same for every contender: one call and one subtraction a message.
+What a meter costs is the same for every contender: one call and one subtraction a message.
 """
 
 from __future__ import annotations
@@ -10,13 +10,19 @@ import asyncio
 import time
 from collections.abc import Callable
 
-__all__ = ["WARM", "Latencies", "Meter", "calibrate", "wait_for_speed"]
+__all__ = ["WARM", "BurstMeter", "Meter", "PacedMeter", "calibrate", "wait_for_speed"]
 
 WARM = 0.05
 """The part of the messages that is not measured."""
 
 STALL = 1.0
 """Seconds without a message after which the rest is counted as lost."""
+
+SETTLE = 0.1
+"""Seconds after the joins at which a burst's measurement begins: it is on its way a little later."""
+
+SILENCE = 0.4
+"""Seconds without a message after which a burst is over for whoever takes only its newest."""
 
 
 class Meter:
@@ -26,6 +32,8 @@ class Meter:
         self.count = count
         self.warm = max(1, int(count * WARM))
         self.seconds = self.cpu = 0.0
+        self.awaited = 0
+        """Messages that came out of an awaited call, where that is not every one (the contender counts them)."""
         self._left = self.warm + beside
         self._is_warm = False
         self._over = False
@@ -41,6 +49,22 @@ class Meter:
     def received(self) -> int:
         """Messages counted so far."""
         return self.count - self._left if self._is_warm else self.warm - self._left
+
+    @property
+    def messages(self) -> int:
+        """Messages that `seconds` and `cpu` are of."""
+        return max(1, self.received - self.warm)
+
+    @property
+    def lost(self) -> int:
+        """Messages that did not reach the user."""
+        return self.count - self.received
+
+    def took(self, seconds: float, cpu: float) -> None:
+        """All at once: the contender has measured itself."""
+        self.seconds, self.cpu = seconds, cpu
+        self.warm = self._left = 0
+        self._is_warm = self._over = True
 
     async def finished(self) -> None:
         """Wait for the last message, or until none comes any more. Looks only now and then: it costs nothing."""
@@ -64,28 +88,70 @@ class Meter:
             self._over = True
         else:
             self._begun = (seconds, cpu)
+            self.awaited = 0
             self._is_warm = True
             self._left = self.count - self.warm
 
 
-class Latencies:
-    """From `sent_at` to the user, in nanoseconds; the first 5 % left out."""
+class PacedMeter(Meter):
+    """Keeps when each message reached the user, in nanoseconds of the monotonic clock."""
 
-    def __init__(self, meter: Meter) -> None:
-        self._all: list[int] = []
-        self._meter = meter
+    def __init__(self, count: int, beside: int = 0) -> None:
+        super().__init__(count, beside)
+        self._beside = beside
+        self._stamps: list[int] = []
 
-    def took(self, sent_at: str | bytes | bytearray) -> None:
-        """A message with this stamp has reached the user."""
-        self._all.append(time.monotonic_ns() - int(sent_at))
-        self._meter.tick()
+    @property
+    def stamps(self) -> list[int]:
+        """Of the messages, without what came before them."""
+        return self._stamps[self._beside :]
 
-    def percentile(self, percent: float) -> float:
-        """In microseconds."""
-        measured = sorted(self._all[self._meter.warm :])
-        return (
-            measured[min(len(measured) - 1, int(len(measured) * percent / 100))] / 1000 if measured else 0.0
-        )
+    def tick(self, _: object = None) -> None:
+        """One message has reached the user."""
+        self._stamps.append(time.monotonic_ns())
+        Meter.tick(self)
+
+
+class BurstMeter(Meter):
+    """Of `count` messages that are sent, whoever gets how many: from before the first until none comes any more."""
+
+    def __init__(self, count: int, beside: int = 0) -> None:
+        super().__init__(count)
+        self._ticks = 0
+
+    def tick(self, _: object = None) -> None:
+        """The newest, or one of them all."""
+        self._ticks += 1
+
+    @property
+    def received(self) -> int:
+        """Messages that the user was given."""
+        return self._ticks
+
+    @property
+    def messages(self) -> int:
+        """All that were sent."""
+        return self.count
+
+    @property
+    def lost(self) -> int:
+        """Nothing is: the newest says it all."""
+        return 0
+
+    async def finished(self) -> None:
+        """Begin to measure, and wait until the burst is over."""
+        await asyncio.sleep(SETTLE)
+        before = self._ticks
+        begun = last = time.perf_counter(), time.process_time()
+        waited = 0.0
+        while waited < (STALL if last is begun else SILENCE):
+            await asyncio.sleep(0.02)
+            if self._ticks != before:
+                before, waited = self._ticks, 0.0
+                last = time.perf_counter(), time.process_time()
+            else:
+                waited += 0.02
+        self.seconds, self.cpu = last[0] - begun[0], last[1] - begun[1]
 
 
 def calibrate(loops: int = 4, work: Callable[[], object] | None = None) -> float:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "BUSY",
+    "ENOUGH",
     "TOLERANCE",
     "Figures",
     "Sample",
@@ -21,11 +22,15 @@ __all__ = [
     "figures",
     "is_fast",
     "kept",
+    "percentile",
     "ratio",
 ]
 
 TOLERANCE = 1.3
 """How much slower than the best the calibration may have run: the states are much further apart than that."""
+
+ENOUGH = 5
+"""Samples that count without which there is no figure: what fewer say is an accident."""
 
 BUSY = 0.9
 """Where a blast did not keep its client this busy, neighbours had the processor: its messages a second do not count."""
@@ -44,6 +49,8 @@ class Sample:
     lost: int = 0
     p50: float | None = None
     p99: float | None = None
+    awaited: int = 0
+    """Messages that came out of an awaited call, where that is not every one."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,10 @@ class Figures:
     lost: int
     p50: float | None = None
     p99: float | None = None
+    awaited: float | None = None
+    """Microseconds of CPU a message that its user awaited: most often every one."""
+    wall: float = 0.0
+    """Microseconds of time a message."""
 
 
 def best_calibration(samples: Sequence[Sample], known: float = float("inf")) -> float:
@@ -101,7 +112,22 @@ def figures(samples: Sequence[Sample], best: float) -> Figures | None:
         lost=max(sample.lost for sample in good),
         p50=_median([sample.p50 for sample in good]),
         p99=_median([sample.p99 for sample in good]),
+        awaited=_median(
+            [
+                cost * sample.messages / sample.awaited if sample.awaited else cost
+                for cost, sample in zip(costs, good, strict=True)
+            ]
+        ),
+        wall=statistics.median(
+            sample.seconds / sample.messages * 1e6 * _speed(sample, best) for sample in good
+        ),
     )
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The value below which so many of them are; 0 where there is none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
 
 
 def ratio(over: float | None, under: float | None) -> float | None:

@@ -1,6 +1,7 @@
-"""The peers' own environment, `.venv-bench`: they are no dependencies of the project. Made once, from `peers.lock`.
+"""The peers' own environments, `.venv-bench`: they are no dependencies of the project. Made once, from the locks.
 
-The same websockets as the project's is in it, so that clients are compared and not libraries' versions.
+`peers.lock` has the same websockets as the project, so that clients are compared and not libraries' versions.
+`realtime.lock` is for the one that does not allow it.
 """
 
 from __future__ import annotations
@@ -11,40 +12,69 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["HOME", "LOCK", "PeerEnvironment", "prepare", "versions_in"]
+__all__ = ["LOCKS", "PEERS", "PeerEnvironment", "make", "prepare", "versions_in"]
 
-HOME = Path(__file__).parent.parent / ".venv-bench"
-LOCK = Path(__file__).with_name("peers.lock")
-SECONDS = 180
+ROOT = Path(__file__).parent.parent
+LOCKS = {name: Path(__file__).with_name(f"{name}.lock") for name in ("peers", "realtime")}
+PEERS = {
+    "phoenix-channels-python-client": "peers",
+    "stx-python": "peers",
+    "centrifuge-python": "peers",
+    "synpath": "peers",
+    "ccxt": "peers",
+    "gql": "peers",
+    "realtime": "realtime",
+}
+"""In which lock each peer is."""
+
+SECONDS = 300
 
 
 @dataclass(frozen=True)
 class PeerEnvironment:
-    """`python` is None where it could not be made; `reason` says why."""
+    """Of each peer either its interpreter or the reason why there is none."""
 
-    python: Path | None
-    reason: str = ""
+    pythons: dict[str, Path] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
-def prepare(home: Path = HOME, lock: Path = LOCK) -> PeerEnvironment:
-    """The environment, made or brought up to the lock if need be. Never raises for what is missing on the machine."""
+def prepare(peers: Iterable[str]) -> PeerEnvironment:
+    """The environments of those peers. Never raises for what is missing on the machine."""
+    prepared = PeerEnvironment()
+    made: dict[str, Path | str] = {}
+    for peer in peers:
+        lock = PEERS[peer]
+        if lock not in made:
+            made[lock] = make(ROOT / ".venv-bench" / lock, LOCKS[lock])
+        found = made[lock]
+        if isinstance(found, Path):
+            prepared.pythons[peer] = found
+        else:
+            prepared.reasons[peer] = found
+    return prepared
+
+
+def make(home: Path, lock: Path) -> Path | str:
+    """An environment's interpreter, made or brought up to the lock if need be; or why it could not be."""
     python = home / "bin" / "python"
     stamp = home / ".made-of"
     wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
     if python.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return PeerEnvironment(python)
+        return python
     try:
         shutil.rmtree(home, ignore_errors=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        (home.parent / ".gitignore").write_text("*\n")
         for command in _commands(home, python, lock):
             _run(command)
-        (home / ".gitignore").write_text("*\n")
         stamp.write_text(wanted)
     except (OSError, subprocess.SubprocessError) as error:
-        return PeerEnvironment(None, _reason(error))
-    return PeerEnvironment(python)
+        return _reason(error)
+    return python
 
 
 def versions_in(lock_text: str) -> dict[str, str]:

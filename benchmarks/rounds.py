@@ -6,43 +6,78 @@ reason and left out from then on; the others go on.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from .contenders import RATE, Contender
-from .meter import calibrate
-from .method import TOLERANCE, Sample, best_calibration, kept
+from .contenders import Contender
+from .meter import WARM, calibrate
+from .method import TOLERANCE, Sample, best_calibration, kept, percentile
 from .peer_environment import PeerEnvironment
+from .server import Plan
 
-__all__ = ["Bench", "Limits", "ServerProcess"]
+__all__ = ["COLUMNS", "Bench", "Column", "Limits", "ServerProcess"]
 
 ROOT = Path(__file__).parent.parent
-SAMPLE_SECONDS = 30.0
+SAMPLE_SECONDS = 40.0
 CALIBRATING = 1.5
 """Seconds at the beginning in which the clock's fast state is looked for."""
 
+BURST_PAUSE = 0.4
+"""Seconds between the joins and a burst, so that its beginning is seen."""
 
+
+@dataclass(frozen=True)
+class Column:
+    """What differs from the plain measurement."""
+
+    name: str = ""
+    loop: str = "asyncio"
+    tls: bool = False
+    deflate: bool = False
+
+
+COLUMNS: Mapping[str, Column] = {
+    column.name: column
+    for column in (
+        Column(),
+        Column("uvloop", loop="uvloop"),
+        Column("TLS", tls=True),
+        Column("deflate", deflate=True),
+    )
+}
+
+
+@dataclass(frozen=True)
 class Limits:
     """When to stop: each contender has `enough` samples that count, or `rounds` are over, or `seconds` are.
 
-    `patience`: seconds that a sample waits for the clock's fast state.
+    `patience`: seconds that a sample waits for the clock's fast state. `repeat`: samples that one process takes.
     """
 
-    def __init__(self, *, enough: int, rounds: int, seconds: float, patience: float) -> None:
-        self.enough, self.rounds, self.seconds, self.patience = enough, rounds, seconds, patience
+    enough: int
+    rounds: int
+    seconds: float
+    patience: float
+    repeat: int = 1
 
 
 class ServerProcess:
     """`benchmarks.server` in a process of its own, while it is entered."""
 
+    def __init__(self, certificate: str = "") -> None:
+        self._certificate = certificate
+
     def __enter__(self) -> Self:
+        arguments = [self._certificate] if self._certificate else []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.server"],
+            [sys.executable, "-m", "benchmarks.server", *arguments],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -62,18 +97,29 @@ class ServerProcess:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def expect(self, contender: Contender, count: int) -> None:
+    def expect(self, contender: Contender, count: int, column: Column = COLUMNS[""]) -> None:
         """What the next connection gets."""
-        plan = {
-            "joins": contender.joins,
-            "count": count,
-            "rate": RATE if contender.paced else None,
-            "pushes": contender.pushes,
-        }
+        plan = Plan(
+            wire=contender.wire,
+            joins=contender.joins,
+            count=count if contender.sends else 0,
+            rate=contender.rate,
+            pause=BURST_PAUSE if contender.is_burst else 0.0,
+            topics=contender.topics,
+            deflate=column.deflate,
+        )
+        self._ask(json.dumps(asdict(plan)))
+
+    def sent(self) -> list[int]:
+        """When each of the last paced messages went out."""
+        answer: list[int] = json.loads(self._ask("sent"))
+        return answer
+
+    def _ask(self, line: str) -> str:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(plan) + "\n")
+        self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
-        self._told()
+        return self._told()
 
     def _told(self) -> str:
         assert self._process.stdout is not None
@@ -84,7 +130,7 @@ class ServerProcess:
 
 
 class Bench:
-    """One run. `samples` by contender and `skipped` reasons fill up while it goes."""
+    """One run. `samples` by contender and column, and `skipped` reasons, fill up while it goes."""
 
     def __init__(
         self,
@@ -92,18 +138,26 @@ class Bench:
         peers: PeerEnvironment,
         say: Callable[[str], None],
         scale: float = 1.0,
+        columns: Sequence[Column] = (),
+        certificate: str = "",
     ) -> None:
-        self.samples: dict[str, list[Sample]] = {contender.name: [] for contender in contenders}
+        self.samples: dict[str, list[Sample]] = {}
         self.skipped: dict[str, str] = {}
         self._peers = peers
         self._say = say
         self._scale = scale
-        for contender in contenders:
-            if contender.needs and peers.python is None:
-                self.skipped[contender.name] = peers.reason
-        self._contenders = [contender for contender in contenders if contender.name not in self.skipped]
-
+        self._certificate = certificate
+        self._wanted: list[tuple[str, Contender, Column]] = []
         self._calibrated = float("inf")
+        for contender in contenders:
+            wanted = (COLUMNS[""], *(columns if contender.columns else ()))
+            for column in wanted:
+                name = f"{contender.name}+{column.name}" if column.name else contender.name
+                self.samples[name] = []
+                if contender.needs and contender.needs not in peers.pythons:
+                    self.skipped[name] = peers.reasons.get(contender.needs, "it is in no lock")
+                else:
+                    self._wanted.append((name, contender, column))
 
     @property
     def best(self) -> float:
@@ -121,44 +175,79 @@ class Bench:
         while time.monotonic() - begun < CALIBRATING:
             self._calibrated = min(self._calibrated, calibrate())
             time.sleep(0.02)
-        with ServerProcess() as server:
+        with ServerProcess() as plain, contextlib.ExitStack() as stack:
+            secret = stack.enter_context(ServerProcess(self._certificate)) if self._certificate else plain
             for number in range(1, limits.rounds + 1):
-                waiting = [
-                    contender for contender in self._contenders if self._wants(contender, limits.enough)
-                ]
+                waiting = [each for each in self._wanted if self._wants(each[0], limits.enough)]
                 if not waiting:
                     return
                 self._say(
                     f"round {number}: {len(waiting)} contenders, {time.monotonic() - begun:.0f} s so far"
                 )
-                for contender in waiting:
+                for name, contender, column in waiting:
                     if time.monotonic() - begun > limits.seconds:
                         self._say(f"{limits.seconds:.0f} s are over: what there is must do")
                         return
-                    self._sample(server, contender, limits.patience)
+                    self._sample(secret if column.tls else plain, name, contender, column, limits)
 
-    def _wants(self, contender: Contender, enough: int) -> bool:
-        taken = self.samples[contender.name]
-        if contender.name in self.skipped:
+    def _wants(self, name: str, enough: int) -> bool:
+        taken = self.samples[name]
+        if name in self.skipped:
             return False
-        return not taken or len(kept(taken, best_calibration(self.all_samples))) < enough
+        return not taken or len(kept(taken, self.best)) < enough
 
-    def _sample(self, server: ServerProcess, contender: Contender, patience: float) -> None:
-        count = max(100, int(contender.messages * self._scale))
-        server.expect(contender, count)
-        python = str(self._peers.python) if contender.needs else sys.executable
-        command = [python, "-m", "benchmarks.client", contender.name, str(server.port), str(count)]
-        command += [str(self.best * TOLERANCE), str(patience)]
+    def _sample(
+        self, server: ServerProcess, name: str, contender: Contender, column: Column, limits: Limits
+    ) -> None:
+        count = contender.messages
+        if contender.group not in ("burst", "channels", "awaited"):
+            count = max(200, int(count * self._scale))
+        if contender.networked:
+            server.expect(contender, count, column)
+        python = self._peers.pythons[contender.needs] if contender.needs else sys.executable
+        # The server keeps one paced sending; and channels by the thousand take long.
+        repeat = 1 if contender.is_paced or not contender.sends else limits.repeat
+        order = {
+            "name": contender.name,
+            "port": server.port,
+            "count": count,
+            "speed": self.best * TOLERANCE,
+            "patience": limits.patience,
+            "repeat": repeat,
+            "loop": column.loop,
+            "certificate": self._certificate if column.tls else "",
+            "deflate": column.deflate,
+        }
+        command = [str(python), "-m", "benchmarks.client", json.dumps(order)]
         try:
             done = subprocess.run(
-                command, cwd=ROOT, capture_output=True, text=True, timeout=SAMPLE_SECONDS, check=True
+                command, cwd=ROOT, capture_output=True, text=True, timeout=SAMPLE_SECONDS * repeat, check=True
             )
-            sample = Sample(**json.loads(done.stdout.splitlines()[-1]))
-            if not sample.seconds:
-                raise ValueError("no message reached its user")
+            self.samples[name] += [_sample_of(text, server) for text in done.stdout.splitlines()]
         except (subprocess.SubprocessError, ValueError, IndexError) as error:
             said = str(getattr(error, "stderr", None) or error).strip().splitlines()
-            self.skipped[contender.name] = f"failed: {said[-1][:200] if said else type(error).__name__}"
-            self._say(f"  {contender.name}: {self.skipped[contender.name]}")
-            return
-        self.samples[contender.name].append(sample)
+            self.skipped[name] = f"failed: {said[-1][:200] if said else type(error).__name__}"
+            self._say(f"  {name}: {self.skipped[name]}")
+
+
+def _sample_of(text: str, server: ServerProcess) -> Sample:
+    """Raises ValueError where nothing reached the user."""
+    measured = json.loads(text)
+    stamps = measured.pop("stamps", None)
+    if not measured["seconds"]:
+        raise ValueError("no message reached its user")
+    if stamps is not None:
+        measured |= latencies(server.sent(), stamps)
+    return Sample(**measured)
+
+
+def latencies(sent: Sequence[int], received: Sequence[int]) -> dict[str, Any]:
+    """Median and 99th percentile, in microseconds, of what was sent and received in the same order; pure.
+
+    The first 5 % are left out. Nothing where messages were lost: nobody knows then which is which.
+    """
+    if len(sent) != len(received):
+        return {}
+    warm = max(1, int(len(sent) * WARM))
+    late = [(there - here) / 1000 for here, there in zip(sent[warm:], received[warm:], strict=True)]
+    return {"p50": percentile(late, 50), "p99": percentile(late, 99)}

@@ -1,8 +1,8 @@
 """The server that blasts: a process of its own, with frames encoded beforehand and a WebSocket made by hand.
 
-It speaks just enough Phoenix for real clients: every join and every push is answered. Once the plan's joins are
-answered (or, where it has none, at the client's first message) the frames go out, as fast as the socket takes them or
-one by one on an absolute schedule. It never is the bottleneck: `sendall` of nearly a megabyte at a time.
+It speaks just enough of each wire (wires.py) for real clients. Once the plan's joins are answered (or, where it has
+none, at the client's first message) the messages go out, as fast as the socket takes them or one by one on an absolute
+schedule. It never is the bottleneck: `sendall` of nearly a megabyte at a time.
 
 As a process it reads one plan a line from standard input and ends with it; see `main`.
 """
@@ -15,16 +15,19 @@ import hashlib
 import itertools
 import json
 import socket
+import ssl
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from .frames import frame_of, make_messages, stamped, with_join_ref
+from .frames import frame_of
+from .wires import WIRES, Talk, topics_of
 
-__all__ = ["BlastServer", "Plan", "accept_key", "handshake", "main", "read_messages"]
+__all__ = ["BlastServer", "Plan", "accept_key", "deflated", "handshake", "main", "read_messages"]
 
 PATIENCE = 20.0
 """Seconds after which a silent client is given up."""
@@ -32,32 +35,43 @@ PATIENCE = 20.0
 SPIN = 0.00008
 """Seconds before a paced message is due that are spun away: sleeping is not exact."""
 
+CHUNK = 1_000_000
+"""Bytes that are sent at once, about."""
+
+KEPT = 4
+"""Streams of messages that are kept for the next plan."""
+
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CLOSE, _PING = 0x8, 0x9
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the next connection gets: `count` messages after `joins` joins; at `rate` a second, or as a blast.
+    """What the next connections get: `count` messages of `wire` after `joins` joins, `pause` seconds later.
 
-    `pushes`: the frames carry the client's own join_refs, as pushes do, instead of null, as broadcasts do.
+    At `rate` a second, or as a blast. `topics`: how many of the wire's (0: its own). A count of 0 sends nothing:
+    clients may join and leave. `deflate`: with permessage-deflate, where the client offers it.
     """
 
+    wire: str = "stx"
     joins: int = 0
     count: int = 1_000
     rate: float | None = None
-    pushes: bool = False
+    pause: float = 0.0
+    topics: int = 0
+    deflate: bool = False
 
 
 class BlastServer:
     """Listens on a free port of 127.0.0.1 while it is entered; a thread for each connection."""
 
-    def __init__(self, messages: list[bytes] | None = None) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.plan = Plan()
-        self._messages = make_messages() if messages is None else messages
-        self._frames = [frame_of(message) for message in self._messages]
-        self._chunk = b"".join(self._frames)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.sent: list[int] = []
+        """When each message of the last paced plan went out, in nanoseconds of the monotonic clock."""
+        self._context = context
+        self._messages: dict[tuple[str, int, int], list[bytes]] = {}
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
 
     def __enter__(self) -> Self:
@@ -69,6 +83,19 @@ class BlastServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
+    def prepare(self, plan: Plan) -> None:
+        """Make the plan's messages, if they are not kept, and obey it from now on."""
+        wire = WIRES[plan.wire]
+        key = (plan.wire, 0 if wire.repeats else plan.count, plan.topics)
+        if plan.count and key not in self._messages:
+            while len(self._messages) >= KEPT:
+                del self._messages[next(iter(self._messages))]
+            self._messages[key] = wire.messages(plan.count, topics_of(wire, plan.topics))
+        self.plan = plan
+
+    def _messages_of(self, plan: Plan) -> list[bytes]:
+        return self._messages[plan.wire, 0 if WIRES[plan.wire].repeats else plan.count, plan.topics]
+
     def _accept(self) -> None:
         while True:
             try:
@@ -78,51 +105,81 @@ class BlastServer:
             threading.Thread(target=self._serve, args=(connection, self.plan), daemon=True).start()
 
     def _serve(self, connection: socket.socket, plan: Plan) -> None:
-        with connection, contextlib.suppress(OSError, EOFError):
+        with contextlib.suppress(OSError, EOFError), contextlib.ExitStack() as stack:
+            stack.enter_context(connection)
             connection.settimeout(PATIENCE)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            handshake(connection)
-            join_refs: dict[str, str] = {}
-            begun = False
+            if self._context is not None:
+                connection = stack.enter_context(self._context.wrap_socket(connection, server_side=True))
+            is_deflated = handshake(connection, deflate=plan.deflate)
+            talk = WIRES[plan.wire].talk()
+            _say(connection, talk.greeting())
+            begun = not plan.count
             for opcode, payload in read_messages(connection):
                 if opcode == _CLOSE:
-                    connection.sendall(_short_frame(_CLOSE, payload[:2]))
+                    connection.sendall(bytes((0x88, len(payload[:2]))) + payload[:2])
                     return
                 if opcode == _PING:
-                    connection.sendall(_short_frame(0xA, payload))
+                    connection.sendall(bytes((0x8A, len(payload))) + payload)
                     continue
-                self._answer(connection, payload, join_refs)
-                if not begun and len(join_refs) >= plan.joins:
+                if opcode <= 2:
+                    with contextlib.suppress(ValueError, TypeError):  # only a word to begin
+                        _say(connection, talk.hear(payload))
+                if not begun and len(talk.joined) >= plan.joins:
                     begun = True
-                    self._send(connection, plan, join_refs)
+                    time.sleep(plan.pause)
+                    self._send(connection, plan, talk, is_deflated)
 
-    def _answer(self, connection: socket.socket, payload: bytes, join_refs: dict[str, str]) -> None:
-        try:
-            join_ref, ref, topic, event, _ = json.loads(payload)
-        except (ValueError, TypeError):
-            return  # only a word to begin
-        reply = [join_ref, ref, topic, "phx_reply", {"response": {}, "status": "ok"}]
-        encoded = json.dumps(reply, separators=(",", ":")).encode()
-        connection.sendall(_short_frame(0x1, encoded) if len(encoded) < 126 else frame_of(encoded))
-        if event == "phx_join":
-            join_refs[topic] = str(ref if join_ref is None else join_ref)
-
-    def _send(self, connection: socket.socket, plan: Plan, join_refs: dict[str, str]) -> None:
-        messages, frames, chunk = self._messages, self._frames, self._chunk
-        if plan.pushes:
-            messages = [with_join_ref(message, join_refs) for message in messages]
-            frames = [frame_of(message) for message in messages]
-            chunk = b"".join(frames)
+    def _send(self, connection: socket.socket, plan: Plan, talk: Talk, is_deflated: bool) -> None:
+        messages = talk.bound(self._messages_of(plan))
+        wanted = itertools.islice(itertools.cycle(messages), plan.count)
         if plan.rate is not None:
-            _send_paced(connection, itertools.islice(itertools.cycle(messages), plan.count), plan.rate)
+            self.sent = _send_paced(connection, wanted, plan.rate)
             return
+        if is_deflated:
+            for chunk in _chunks(deflated(wanted)):
+                connection.sendall(chunk)
+            return
+        if plan.count <= len(messages):
+            for chunk in list(_chunks(frame_of(message) for message in wanted)):
+                connection.sendall(chunk)
+            return
+        frames = [frame_of(message) for message in messages]
         whole, rest = divmod(plan.count, len(frames))
+        block = b"".join(frames)
         for _ in range(whole):
-            connection.sendall(chunk)
+            connection.sendall(block)
         connection.sendall(b"".join(frames[:rest]))
 
 
-def _send_paced(connection: socket.socket, messages: Iterable[bytes], rate: float) -> None:
+def _say(connection: socket.socket, messages: Iterable[bytes]) -> None:
+    said = b"".join(frame_of(message) for message in messages)
+    if said:
+        connection.sendall(said)
+
+
+def _chunks(frames: Iterable[bytes]) -> Iterator[bytes]:
+    gathered, size = [], 0
+    for frame in frames:
+        gathered.append(frame)
+        size += len(frame)
+        if size >= CHUNK:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    yield b"".join(gathered)
+
+
+def deflated(messages: Iterable[bytes]) -> Iterator[bytes]:
+    """Frames of permessage-deflate with context takeover (RFC 7692)."""
+    press = zlib.compressobj(wbits=-15, memLevel=5)
+    for message in messages:
+        pressed = (press.compress(message) + press.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        frame = frame_of(pressed)
+        yield bytes((0xC1,)) + frame[1:]
+
+
+def _send_paced(connection: socket.socket, messages: Iterable[bytes], rate: float) -> list[int]:
+    sent = []
     begin = time.monotonic() + 0.05
     for number, message in enumerate(messages):
         due = begin + number / rate
@@ -130,7 +187,9 @@ def _send_paced(connection: socket.socket, messages: Iterable[bytes], rate: floa
             time.sleep(spare)
         while time.monotonic() < due:
             pass
-        connection.sendall(frame_of(stamped(message, time.monotonic_ns())))
+        sent.append(time.monotonic_ns())
+        connection.sendall(frame_of(message))
+    return sent
 
 
 def accept_key(key: bytes) -> bytes:
@@ -138,20 +197,30 @@ def accept_key(key: bytes) -> bytes:
     return base64.b64encode(hashlib.sha1(key + _MAGIC).digest())
 
 
-def handshake(connection: socket.socket) -> None:
-    """Read the request and upgrade, without extensions or sub-protocols. Raises EOFError where the client went."""
+def handshake(connection: socket.socket, *, deflate: bool = False) -> bool:
+    """Read the request and upgrade, with the first sub-protocol that is offered. True where messages are deflated.
+
+    Raises EOFError where the client went.
+    """
     request = b""
     while b"\r\n\r\n" not in request:
         read = connection.recv(65_536)
         if not read:
             raise EOFError
         request += read
-    headers = dict(line.split(b":", 1) for line in request.split(b"\r\n")[1:] if b":" in line)
-    key = next(value.strip() for name, value in headers.items() if name.lower() == b"sec-websocket-key")
-    connection.sendall(
+    lines = [line.split(b":", 1) for line in request.split(b"\r\n")[1:] if b":" in line]
+    headers = {name.strip().lower(): value.strip() for name, value in lines}
+    answer = (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept_key(key) + b"\r\n\r\n"
+        b"Sec-WebSocket-Accept: " + accept_key(headers[b"sec-websocket-key"]) + b"\r\n"
     )
+    if offered := headers.get(b"sec-websocket-protocol"):
+        answer += b"Sec-WebSocket-Protocol: " + offered.split(b",")[0].strip() + b"\r\n"
+    deflate = deflate and b"permessage-deflate" in headers.get(b"sec-websocket-extensions", b"")
+    if deflate:
+        answer += b"Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n"
+    connection.sendall(answer + b"\r\n")
+    return deflate
 
 
 def read_messages(connection: socket.socket) -> Iterator[tuple[int, bytes]]:
@@ -164,22 +233,31 @@ def read_messages(connection: socket.socket) -> Iterator[tuple[int, bytes]]:
             mask = stream.read(4)
             masked = stream.read(length)
             key = int.from_bytes(mask * (length // 4 + 1), "big") >> (8 * (4 - length % 4))
-            yield head[0] & 0x0F, (int.from_bytes(masked, "big") ^ key).to_bytes(length, "big")
+            payload = (int.from_bytes(masked, "big") ^ key).to_bytes(length, "big")
+            if head[0] & 0x40:
+                # Without context takeover, as the upgrade asked for: each message stands alone.
+                payload = zlib.decompress(payload + b"\0\0\xff\xff\3\0", wbits=-15)
+            yield head[0] & 0x0F, payload
 
 
-def _short_frame(opcode: int, payload: bytes) -> bytes:
-    assert len(payload) < 126
-    return bytes((0x80 | opcode, len(payload))) + payload
+def main(certificate: str = "") -> None:
+    """Say the port, then take a plan a line (JSON) and confirm each, until standard input ends.
 
-
-def main() -> None:
-    """Say the port, then take a plan a line (JSON) and confirm each with `ready`, until standard input ends."""
-    with BlastServer() as server:
+    `sent` instead of a plan asks when the last paced messages went out. `certificate`: a file with it and its key.
+    """
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    with BlastServer(context) as server:
         print(server.port, flush=True)
         for line in sys.stdin:
-            server.plan = Plan(**json.loads(line))
-            print("ready", flush=True)
+            if line.strip() == "sent":
+                print(json.dumps(server.sent), flush=True)
+            else:
+                server.prepare(Plan(**json.loads(line)))
+                print("ready", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

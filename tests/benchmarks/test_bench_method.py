@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import cProfile
+import pstats
+import re
 
 import pytest
 
 from benchmarks.__main__ import chosen
-from benchmarks.contenders import CONTENDERS, GROUPS
+from benchmarks.contenders import CLASSES, CONTENDERS, GROUPS
 from benchmarks.goals import GOALS, Goal, judge
-from benchmarks.meter import Latencies, Meter, calibrate, wait_for_speed
-from benchmarks.method import Figures, Sample, best_calibration, figures, kept, ratio
-from benchmarks.peer_environment import LOCK, versions_in
-from benchmarks.report import REFERENCES
+from benchmarks.imports import cost
+from benchmarks.memory import Held
+from benchmarks.meter import BurstMeter, Meter, PacedMeter, calibrate, wait_for_speed
+from benchmarks.method import ENOUGH, Figures, Sample, best_calibration, figures, kept, percentile, ratio
+from benchmarks.peer_environment import LOCKS, PEERS, versions_in
+from benchmarks.profile import lines_of
+from benchmarks.report import references
+from benchmarks.rounds import latencies
+from benchmarks.wires import WIRES
 
 
 def sample(
@@ -63,7 +71,7 @@ def test_a_ratio_with_a_missing_side_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "word"), [(8.0, "met"), (7.0, "floor met"), (5.0, "not met")], ids=["met", "floor", "missed"]
+    ("rate", "word"), [(8.0, "goal"), (7.0, "floor"), (5.0, "missed")], ids=["goal", "floor", "missed"]
 )
 def test_a_goal_is_judged_by_its_ratio(rate: float, word: str) -> None:
     goal = Goal("", "rate", "ours", "theirs", 8, 6)
@@ -72,14 +80,14 @@ def test_a_goal_is_judged_by_its_ratio(rate: float, word: str) -> None:
 
 def test_a_goal_that_is_at_most_is_met_from_below() -> None:
     goal = Goal("", "cpu", "ours", "theirs", 0.5, at_most=True)
-    assert judge(goal, {"ours": figure("ours", 0.4, 1), "theirs": figure("theirs", 1, 1)}).word == "met"
-    assert judge(goal, {"ours": figure("ours", 0.6, 1), "theirs": figure("theirs", 1, 1)}).word == "not met"
+    assert judge(goal, {"ours": figure("ours", 0.4, 1), "theirs": figure("theirs", 1, 1)}).word == "goal"
+    assert judge(goal, {"ours": figure("ours", 0.6, 1), "theirs": figure("theirs", 1, 1)}).word == "missed"
 
 
 def test_where_no_rate_counted_the_cpu_stands_in() -> None:
     goal = Goal("", "rate", "ours", "theirs", 3)
     verdict = judge(goal, {"ours": figure("ours", 1, None), "theirs": figure("theirs", 4, 1)})
-    assert (verdict.measured, verdict.word) == (4, "met")
+    assert (verdict.measured, verdict.word) == (4, "goal")
 
 
 def test_a_goal_without_its_contender_is_not_measured() -> None:
@@ -98,13 +106,71 @@ def test_the_meter_measures_from_five_percent_to_the_last_message() -> None:
     asyncio.run(meter.finished())
 
 
-def test_latencies_leave_the_first_five_percent_out() -> None:
-    meter = Meter(20)
-    latencies = Latencies(meter)
-    latencies.took("0")  # as if it had been under way since the machine started
-    for _ in range(19):
-        latencies.took(b"9" * 18)
-    assert latencies.percentile(99) < 0
+def test_a_goal_whose_figure_too_few_samples_say_is_not_measured() -> None:
+    goal = Goal("", "cpu", "ours", "theirs", 2.0, at_most=True)
+    few = Figures("ours", 9, ENOUGH - 1, 1.0, None, 0.0, 0)
+    verdict = judge(goal, {"ours": few, "theirs": figure("theirs", 1, 1)})
+    assert (verdict.measured, verdict.word) == (None, "not measured")
+
+
+def test_latencies_pair_what_was_sent_with_what_was_received_and_leave_the_first_out() -> None:
+    sent = list(range(0, 100_000, 1_000))
+    received = [when + (9_000_000 if number < 5 else 2_000) for number, when in enumerate(sent)]
+    assert latencies(sent, received) == {"p50": 2.0, "p99": 2.0}
+    assert latencies(sent, received[1:]) == {}
+
+
+def test_a_percentile_of_nothing_is_zero() -> None:
+    assert percentile([], 99) == 0.0
+    assert percentile([3.0, 1.0, 2.0], 50) == 2.0
+
+
+def test_a_paced_meter_keeps_when_each_message_came_without_those_before_them() -> None:
+    meter = PacedMeter(20, beside=2)
+    for _ in range(22):
+        meter.tick()
+    assert len(meter.stamps) == 20
+    assert meter.stamps == sorted(meter.stamps)
+
+
+def test_a_burst_is_of_all_that_were_sent_whoever_is_given_how_many() -> None:
+    async def played() -> BurstMeter:
+        meter = BurstMeter(10_000)
+        meter.tick()  # a reply to its join
+        finishing = asyncio.ensure_future(meter.finished())
+        await asyncio.sleep(0.15)
+        for _ in range(3):
+            meter.tick()
+        await finishing
+        return meter
+
+    meter = asyncio.run(played())
+    assert (meter.messages, meter.received, meter.lost) == (10_000, 4, 0)
+    assert 0 < meter.seconds < 0.4
+
+
+def test_a_contender_may_measure_itself() -> None:
+    meter = Meter(5_000)
+    meter.took(2.0, 1.0)
+    assert (meter.messages, meter.received, meter.lost) == (5_000, 5_000, 0)
+    assert (meter.seconds, meter.cpu) == (2.0, 1.0)
+
+
+def test_the_cost_of_a_message_that_was_awaited_is_that_of_all_that_came() -> None:
+    half = Sample("one", 10.0, 10.0, 1_000, 1.0, 1e-3, awaited=500)
+    found = figures([half], best=10.0)
+    assert found is not None
+    assert found.awaited == pytest.approx(2.0)
+    every = figures([sample()], best=10.0)
+    assert every is not None
+    assert every.awaited == every.cpu
+
+
+def test_an_import_is_judged_by_what_it_adds() -> None:
+    assert cost("x", 10.0, 65.0, 60.0).word == "goal"
+    assert cost("x", 10.0, 75.0, 60.0).word == "missed"
+    assert cost("x", 10.0, None, 60.0).word == "not measured"
+    assert Held("", 4_097, 4_096, "B").word == "missed"
 
 
 def test_the_calibration_is_the_best_of_its_loops() -> None:
@@ -122,16 +188,55 @@ def test_waiting_for_the_fast_state_ends_when_it_comes_or_when_patience_ends() -
 def test_every_goal_group_and_peer_of_the_table_exists() -> None:
     names = [contender.name for contender in CONTENDERS]
     assert len(set(names)) == len(names)
-    assert {goal.over for goal in GOALS} | {goal.under for goal in GOALS} <= set(names)
-    assert {contender.group for contender in CONTENDERS} == set(GROUPS) == set(REFERENCES)
-    assert {contender.needs for contender in CONTENDERS if contender.needs} <= set(
-        versions_in(LOCK.read_text("utf-8"))
-    )
+    assert {name for goal in GOALS for name in goal.names} <= set(names)
+    assert {contender.group for contender in CONTENDERS} == set(GROUPS)
+    assert {other for contender in CONTENDERS for _, _, other in references(contender)} <= set(names)
+    assert {contender.wire for contender in CONTENDERS if contender.wire} <= set(WIRES)
+    assert {contender.needs for contender in CONTENDERS if contender.needs} == set(PEERS)
+    for peer, lock in PEERS.items():
+        assert peer in versions_in(LOCKS[lock].read_text("utf-8"))
+
+
+def test_every_wire_has_a_floor_a_plain_loop_its_class_and_the_bare_session() -> None:
+    names = {contender.name for contender in CONTENDERS}
+    for wire, (_, consumers) in CLASSES.items():
+        assert {f"{wire}/decode", f"{wire}/naive", f"{wire}/session/inline"} <= names
+        assert {f"{wire}/class/{consumer}" for consumer in consumers} <= names
+
+
+def test_a_quick_run_has_both_sides_of_each_of_its_goals_and_all_references() -> None:
+    quick = {contender.name for contender in CONTENDERS if contender.quick}
+    for contender in CONTENDERS:
+        if contender.quick:
+            assert {other for _, _, other in references(contender)} <= quick
 
 
 def test_only_takes_a_group_a_contender_or_a_package_and_names_what_there_is() -> None:
-    assert [contender.name for contender in chosen(["fast"])] == ["fast"]
+    assert [contender.name for contender in chosen(["transport/fast"])] == ["transport/fast"]
     assert {contender.group for contender in chosen(["transport"])} == {"transport"}
     assert {contender.needs for contender in chosen(["stx-python"])} == {"stx-python"}
     with pytest.raises(LookupError, match="transport"):
         chosen(["quickest"])
+
+
+def test_wire_takes_a_wire_or_the_beginning_of_its_name() -> None:
+    assert {contender.wire or contender.group for contender in chosen(wires=["weex-trade"])} == {"weex-trade"}
+    beginnings = {(contender.wire or contender.group)[:4] for contender in chosen(wires=["weex"])}
+    assert beginnings == {"weex"}
+    assert {contender.group for contender in chosen(["paced"], ["weex"])} == {"paced"}
+    with pytest.raises(LookupError, match="sxbet"):
+        chosen(wires=["nasdaq"])
+
+
+def test_a_profile_counts_calls_for_each_message() -> None:
+    def handle(number: int) -> int:
+        return abs(number)
+
+    profile = cProfile.Profile()
+    profile.enable()
+    for number in range(100):
+        handle(number)
+    profile.disable()
+    table = "\n".join(lines_of(pstats.Stats(profile), 50))
+    assert "4.0 calls a message" in table
+    assert re.search(r"\| 2\.00 \|.*test_bench_method\.py:\d+ handle", table)

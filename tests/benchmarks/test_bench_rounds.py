@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from benchmarks.contenders import CONTENDERS
-from benchmarks.peer_environment import PeerEnvironment, prepare, versions_in
+from benchmarks.peer_environment import PeerEnvironment, make, versions_in
 from benchmarks.rounds import Bench, Limits
 
 ONCE = Limits(enough=1, rounds=1, seconds=20, patience=0)
@@ -14,28 +14,28 @@ ONCE = Limits(enough=1, rounds=1, seconds=20, patience=0)
 
 def test_a_peer_without_its_environment_is_skipped_with_the_reason() -> None:
     peer = next(contender for contender in CONTENDERS if contender.needs)
-    bench = Bench([peer], PeerEnvironment(None, "no network"), lambda line: None)
+    bench = Bench([peer], PeerEnvironment(reasons={peer.needs: "no network"}), lambda line: None)
     bench.run(ONCE)
     assert bench.skipped == {peer.name: "no network"}
     assert bench.all_samples == []
 
 
 def test_a_contender_that_fails_is_named_and_the_others_go_on() -> None:
-    good = next(contender for contender in CONTENDERS if contender.name == "decode-one")
+    good = next(contender for contender in CONTENDERS if contender.name == "stx/decode")
     # The table is looked up by name in the client's process, so this one is not found there.
     broken = dataclasses.replace(good, name="broken")
-    bench = Bench([broken, good], PeerEnvironment(None), lambda line: None, scale=0.01)
+    bench = Bench([broken, good], PeerEnvironment(), lambda line: None, scale=0.01)
     bench.run(ONCE)
     assert "failed" in bench.skipped["broken"]
-    assert len(bench.samples["decode-one"]) == 1
+    assert len(bench.samples["stx/decode"]) == 1
 
 
 def test_an_environment_that_cannot_be_made_is_a_reason_and_no_exception(tmp_path: Path) -> None:
     lock = tmp_path / "peers.lock"
     lock.write_text("this is no lock\n")
-    made = prepare(tmp_path / "home", lock)
-    assert made.python is None
-    assert "could not be made" in made.reason
+    made = make(tmp_path / "home", lock)
+    assert isinstance(made, str)
+    assert "could not be made" in made
 
 
 def test_versions_are_read_from_a_lock() -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from benchmarks.__main__ import main
-from benchmarks.frames import SIZE, TOPICS, frame_of, make_messages, stamped, with_join_ref
+from benchmarks.channels import bare, class_
+from benchmarks.frames import SIZE, TOPICS, frame_of, make_messages, with_join_ref
+from benchmarks.line import Line
+from benchmarks.memory import measure
+from benchmarks.meter import Meter
 from benchmarks.server import BlastServer, Plan, accept_key
 from tapewire.protocols.phoenix import PhoenixClient
 
 
 @pytest.fixture
 def server() -> Iterator[BlastServer]:
-    with BlastServer(make_messages(60)) as made:
+    with BlastServer() as made:
         yield made
 
 
@@ -47,12 +53,6 @@ def test_our_own_client_takes_every_message() -> None:
     assert [type(item) for item in items] == [client.publication] * 200
 
 
-def test_the_stamp_stands_where_a_reader_of_bytes_looks_for_it() -> None:
-    made = stamped(make_messages(1)[0], 1234)
-    assert len(made) == SIZE
-    assert int(json.loads(made)[4]["sent_at"]) == 1234
-
-
 def test_a_push_carries_the_join_ref_and_keeps_the_size() -> None:
     for message in make_messages(20):
         made = with_join_ref(message, dict.fromkeys(TOPICS, "7"))
@@ -69,16 +69,16 @@ def test_the_accept_key_is_that_of_the_specification() -> None:
 
 
 def test_the_blast_begins_at_the_first_word_where_nothing_is_to_be_joined(server: BlastServer) -> None:
-    server.plan = Plan(count=70)
+    server.prepare(Plan(count=2_070))
     with open_line(server) as line:
         line.send("begin")
-        received = [line.recv(timeout=5) for _ in range(70)]
-    messages = [message.decode() for message in make_messages(60)]
-    assert received == messages + messages[:10]
+        received = [line.recv(timeout=5) for _ in range(2_070)]
+    messages = [message.decode() for message in make_messages()]
+    assert received == messages + messages[:70]
 
 
 def test_joins_and_pushes_are_answered_and_the_blast_waits_for_the_last_join(server: BlastServer) -> None:
-    server.plan = Plan(joins=2, count=3)
+    server.prepare(Plan(joins=2, count=3))
     with open_line(server) as line:
         line.send(json.dumps(["1", "1", TOPICS[0], "phx_join", {}]))
         line.send(json.dumps([None, "2", "phoenix", "heartbeat", {}]))
@@ -93,12 +93,42 @@ def test_joins_and_pushes_are_answered_and_the_blast_waits_for_the_last_join(ser
     assert [answer[3] for answer in answers[3:]] == ["market_updated"] * 3
 
 
-def test_paced_messages_carry_the_time_they_were_sent_at(server: BlastServer) -> None:
-    server.plan = Plan(count=3, rate=2_000)
+def test_the_server_knows_when_each_paced_message_went_out(server: BlastServer) -> None:
+    server.prepare(Plan(count=3, rate=2_000))
     with open_line(server) as line:
         line.send("begin")
-        stamps = [int(json.loads(line.recv(timeout=5))[4]["sent_at"]) for _ in range(3)]
-    assert 0 < stamps[0] < stamps[1] < stamps[2]
+        received = [line.recv(timeout=5) for _ in range(3)]
+        assert line.ping().wait(5)  # answered behind the last of them
+    assert len(received) == len(server.sent) == 3
+    assert 0 < server.sent[0] < server.sent[1] < server.sent[2]
+
+
+def test_a_plan_without_messages_only_answers(server: BlastServer) -> None:
+    server.prepare(Plan(wire="sxbet", count=0))
+    with open_line(server) as line:
+        line.send('{"id":1,"connect":{"token":"x"}}\n{"id":2,"subscribe":{"channel":"a"}}')
+        replies = [json.loads(text) for text in str(line.recv(timeout=5)).split("\n")]
+        assert [reply["id"] for reply in replies] == [1, 2]
+        assert line.ping().wait(5)
+
+
+def test_a_greeting_comes_first_and_a_sub_protocol_is_agreed_on(server: BlastServer) -> None:
+    server.prepare(Plan(wire="weex-ticker", count=1))
+    with connect(f"ws://127.0.0.1:{server.port}/", compression=None) as line:
+        assert json.loads(line.recv(timeout=5))["event"] == "connected"
+    server.prepare(Plan(wire="stake-graphql", count=1))
+    with connect(
+        f"ws://127.0.0.1:{server.port}/", subprotocols=[Subprotocol("graphql-transport-ws")]
+    ) as line:
+        assert line.subprotocol == "graphql-transport-ws"
+
+
+def test_messages_are_deflated_for_a_client_that_offers_it(server: BlastServer) -> None:
+    server.prepare(Plan(count=50, deflate=True))
+    with connect(f"ws://127.0.0.1:{server.port}/") as line:
+        line.send("begin")
+        received = [line.recv(timeout=5) for _ in range(50)]
+    assert received == [message.decode() for message in make_messages(50)]
 
 
 def test_pings_and_a_close_are_answered(server: BlastServer) -> None:
@@ -114,12 +144,61 @@ def test_a_client_that_goes_in_the_middle_of_its_handshake_harms_nobody(server: 
         assert line.ping().wait(5)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sxbet/class/for",
+        "stake-page/class/override",
+        "stake-graphql/class/plain",
+        "weex-ticker/class/for",
+        "weex-trade/class/for",
+        "weex-depth/class/conflate",
+        "sxbet/session/batches",
+    ],
+)
 def test_one_contender_runs_from_end_to_end(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.__main__.QUICK_SCALE", 0.01)
+    monkeypatch.setattr("benchmarks.rounds.CALIBRATING", 0.0)
+    assert main(["--quick", "--only", name, "--rounds", "1", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    measured = printed["contenders"][name]
+    assert measured["samples"] >= 1
+    assert measured["skipped"] is None
+
+
+def test_a_documented_class_runs_under_uvloop_with_tls_and_compressed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.__main__.QUICK_SCALE", 0.01)
-    assert main(["--quick", "--only", "session-inline", "--rounds", "1", "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
-    measured = printed["contenders"]["session-inline"]
-    assert measured["samples"] >= 1
-    assert measured["skipped"] is None
+    monkeypatch.setattr("benchmarks.rounds.CALIBRATING", 0.0)
+    flags = ["--loop", "uvloop", "--tls", "--deflate"]
+    assert main(["--only", "stx/class/async", "--quick", "--rounds", "1", "--json", *flags]) == 0
+    measured = json.loads(capsys.readouterr().out)["contenders"]
+    for column in ("uvloop", "TLS", "deflate"):
+        assert measured[f"stx/class/async+{column}"]["skipped"] is None
+        assert measured[f"stx/class/async+{column}"]["samples"] >= 1
+
+
+@pytest.mark.parametrize("phase", ["subscribe", "resume"])
+def test_channels_are_exchanged_by_the_class_and_barely(server: BlastServer, phase: str) -> None:
+    server.prepare(Plan(wire="sxbet", count=0))
+    for who in ("class", "bare"):
+        meter = Meter(30)
+        if who == "class":
+            asyncio.run(class_(Line(server.port), meter, phase=phase))
+        else:
+            bare(Line(server.port), meter, phase=phase)
+        assert meter.received == 30
+        assert meter.cpu > 0
+        assert meter.seconds > 0
+
+
+def test_memory_is_measured_in_processes_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.memory.FEW", 5)
+    monkeypatch.setattr("benchmarks.memory.MANY", 25)
+    held = measure(quick=True, say=lambda line: None, holders=["idle-session"])
+    assert [each.reason for each in held] == [""]
+    assert held[0].value is not None
+    assert 100 < held[0].value < 100_000
