@@ -11,13 +11,26 @@ from typing import Any, TypeVar
 import msgspec
 
 from ...transport.http import Reply
-from .answers import Unreadable, graphql_result, read_json, read_shape
+from .answers import Maybe, Unreadable, graphql_result, read_json, read_shape
 from .errors import ErrorMap
 from .http import Call, request_id_of
 
-__all__ = ["graphql_call"]
+__all__ = ["graphql_call", "selection_of"]
 
 T = TypeVar("T")
+
+
+def selection_of(shape: Any, arguments: Mapping[str, str] | None = None) -> str:
+    """All fields of a shape, as GraphQL asks for them; empty for a plain field. `arguments`: of fields, by name."""
+    if isinstance(shape, Maybe):
+        return selection_of(shape.shape, arguments)
+    if isinstance(shape, list):
+        return selection_of(shape[0], arguments)
+    if not isinstance(shape, Mapping):
+        return ""
+    passed = arguments or {}
+    fields = (f"{name}{passed.get(name, '')}{selection_of(inner, passed)}" for name, inner in shape.items())
+    return f" {{ {' '.join(fields)} }}"
 
 
 def graphql_call(

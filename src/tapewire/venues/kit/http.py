@@ -8,20 +8,19 @@ the venue's budgets (`options["budget"]`) and how it is signed (the client's `he
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Generic, TypeVar, Unpack
+from typing import Generic, TypeVar
 
 import msgspec
 
 from ...errors import HttpError
-from ...transport.http import CallOptions, HttpClient, HttpOptions, Method, Reply, SyncHttpClient
+from ...transport.http import CallOptions, HttpClient, Method, Reply, SyncHttpClient
 from .answers import reading
-from .dialing import Dialer
 from .errors import AnswerFault, ErrorMap
 from .settings import Announcement
 
-__all__ = ["Api", "BlockingApi", "Call", "reading_reply"]
+__all__ = ["Api", "BlockingApi", "Call", "request_id_of"]
 
+H = TypeVar("H")
 T = TypeVar("T")
 
 
@@ -47,48 +46,30 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
         return f"Call({self.operation})"  # the options may hold a token
 
 
-def reading_reply(
-    errors: ErrorMap,
-    operation: str,
-    reply: Reply,
-    *,
-    lookup: str = "",
-    changes: bool = False,
-    confidential: bool = False,
-) -> AbstractContextManager[None]:
-    """Where a reply is read: what cannot be read raises the venue's error for that."""
-
-    def refuse(fault: AnswerFault) -> Exception:
-        return errors.of_answer(
-            fault,
-            lookup=lookup,
-            changes=changes,
-            status=reply.status,
-            request_id=request_id_of(reply),
-        )
-
-    return reading(operation, reply.body, refuse, confidential=confidential)
-
-
 def request_id_of(reply: Reply) -> str | None:
     """The venue's own number of the call, for its support."""
     return reply.headers.get("x-request-id", "")[:128] or None
 
 
-class _Calls:
-    def __init__(self, errors: ErrorMap, announcement: Announcement) -> None:
+class _Calls(Generic[H]):
+    """What both share: the client that sends, the venue's errors, and what is said before the first call."""
+
+    def __init__(self, http: H, errors: ErrorMap, announcement: Announcement) -> None:
+        self._http = http
         self._errors = errors
         self._announcement = announcement
 
     def _read(self, call: Call[T], reply: Reply) -> T:
-        with reading_reply(
-            self._errors,
-            call.operation,
-            reply,
-            lookup=call.lookup,
-            changes=call.changes,
-            confidential=call.signing_in,
-        ):
+        def refuse(fault: AnswerFault) -> Exception:
+            return self._errors.of_answer(
+                fault,
+                lookup=call.lookup,
+                changes=call.changes,
+                status=reply.status,
+                request_id=request_id_of(reply),
+            )
+
+        with reading(call.operation, reply.body, refuse, confidential=call.signing_in):
             return call.read(reply)
 
     def _meaning(self, call: Call[T], error: HttpError) -> Exception:
@@ -96,19 +77,8 @@ class _Calls:
         return self._errors.of_http(error, lookup=doubt, signing_in=call.signing_in)
 
 
-class Api(_Calls):
-    """A venue's HTTP API, for asyncio: made of where it is, how it is reached, and the options of `HttpClient`."""
-
-    def __init__(
-        self,
-        origin: str,
-        dialer: Dialer,
-        errors: ErrorMap,
-        announcement: Announcement,
-        **options: Unpack[HttpOptions],
-    ) -> None:
-        super().__init__(errors, announcement)
-        self._http = HttpClient(origin, **options, **dialer.http)
+class Api(_Calls[HttpClient]):
+    """A venue's HTTP API, for asyncio."""
 
     async def call(self, call: Call[T]) -> T:
         """Make the call. Raises what its failure, or its answer, amounts to."""
@@ -126,19 +96,8 @@ class Api(_Calls):
         await self._http.aclose()
 
 
-class BlockingApi(_Calls):
+class BlockingApi(_Calls[SyncHttpClient]):
     """`Api` for code without asyncio."""
-
-    def __init__(
-        self,
-        origin: str,
-        dialer: Dialer,
-        errors: ErrorMap,
-        announcement: Announcement,
-        **options: Unpack[HttpOptions],
-    ) -> None:
-        super().__init__(errors, announcement)
-        self._http = SyncHttpClient(origin, **options, **dialer.http)
 
     def call(self, call: Call[T]) -> T:
         """As `Api.call`, blocking."""
@@ -149,7 +108,7 @@ class BlockingApi(_Calls):
             failure = self._meaning(call, error)
         else:
             return self._read(call, reply)
-        raise failure  # outside, so that it carries no request with it
+        raise failure
 
     def close(self) -> None:
         """Close all connections. Idempotent."""

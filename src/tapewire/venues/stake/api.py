@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar, Unpack
 from ...clock import Clock
 from ...retry import RetryPolicy
 from ...secrets import Secret, redact_url
-from ...transport.http import Request
+from ...transport.http import HttpClient, Request
 from ...transport.limiter import RateLimiter
 from ..kit.answers import read_shape
 from ..kit.dialing import HttpDialing, dialer_of
@@ -72,17 +72,16 @@ class StakeAPI:
         sources = Sources()
         seconds = _number(sources.settle("timeout", timeout, "STAKE_TIMEOUT", default=30.0))
         rate = _number(sources.settle("rate_limit", rate_limit, "STAKE_RATE_LIMIT", default=10.0))
-        self._api = Api(
+        http = HttpClient(
             self.base_url,
-            dialer_of(dialing, ArgumentError, only=HttpDialing),
-            ERRORS,
-            Announcement(logger, "stake", [self.base_url], source),
             headers=self._headers_for,
             timeout=seconds,
             limiter=limiter or RateLimiter(rate),
             policy=retry_of(retry, RetryPolicy()),
             clock=clock_of(clock),
+            **dialer_of(dialing, ArgumentError, only=HttpDialing).http,
         )
+        self._api = Api(http, ERRORS, Announcement(logger, "stake", [self.base_url], source))
 
     # --- the account ------------------------------------------------------------------------------------------------
 

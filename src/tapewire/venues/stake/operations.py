@@ -14,6 +14,7 @@ import msgspec
 
 from ..kit.answers import Maybe, Shape
 from ..kit.fields import flag, identifier, number, sequence, text
+from ..kit.graphql import selection_of
 
 __all__ = ["QUERIES", "Query"]
 
@@ -27,20 +28,6 @@ class Query(msgspec.Struct, frozen=True):
     path: tuple[str, ...]
 
 
-def _selection(shape: Any, arguments: Mapping[str, str]) -> str:
-    """The fields of an object's shape, as GraphQL asks for them."""
-    if isinstance(shape, Maybe):
-        return _selection(shape.shape, arguments)
-    if isinstance(shape, list):
-        return _selection(shape[0], arguments)
-    if not isinstance(shape, dict):
-        return ""
-    fields = (
-        f"{name}{arguments.get(name, '')}{_selection(inner, arguments)}" for name, inner in shape.items()
-    )
-    return f" {{ {' '.join(fields)} }}"
-
-
 def _query(
     name: str,
     shape: dict[str, Any],
@@ -48,7 +35,7 @@ def _query(
     variables: str = "",
     arguments: Mapping[str, str] | None = None,
 ) -> Query:
-    return Query(name, f"query {name}{variables}{_selection(shape, arguments or {})}", shape, path)
+    return Query(name, f"query {name}{variables}{selection_of(shape, arguments)}", shape, path)
 
 
 def _of_user(name: str, shape: dict[str, Any], *path: str) -> Query:

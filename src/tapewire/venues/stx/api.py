@@ -17,7 +17,7 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar, U
 from ...clock import Clock
 from ...retry import RetryPolicy
 from ...secrets import Secret
-from ...transport.http import HttpOptions
+from ...transport.http import HttpClient, HttpOptions, SyncHttpClient
 from ...transport.limiter import RateLimiter
 from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.http import Api, BlockingApi
@@ -235,7 +235,9 @@ class STX(_Client):
 
     def __init__(self, **settings: Unpack[Settings]) -> None:
         super().__init__(settings)
-        self._api = BlockingApi(self.origin, self._dialer, ERRORS, self.announcement, **self._http_options)
+        self._api = BlockingApi(
+            SyncHttpClient(self.origin, **self._dialer.http, **self._http_options), ERRORS, self.announcement
+        )
 
     @ERRORS.covered
     def _perform(self, course: Course[T]) -> T:
@@ -287,7 +289,9 @@ class AsyncSTX(_Client):
 
     def __init__(self, **settings: Unpack[Settings]) -> None:
         super().__init__(settings)
-        self._api = Api(self.origin, self._dialer, ERRORS, self.announcement, **self._http_options)
+        self._api = Api(
+            HttpClient(self.origin, **self._dialer.http, **self._http_options), ERRORS, self.announcement
+        )
 
     @ERRORS.covered
     async def _perform(self, course: Course[T]) -> T:

@@ -16,7 +16,7 @@ from ...model.fields import InvalidField
 from ...secrets import Secret
 from ..kit.answers import Shape, Unreadable, read_json, read_shape
 from ..kit.fields import identifier, sequence
-from ..kit.graphql import graphql_call
+from ..kit.graphql import graphql_call, selection_of
 from ..kit.http import Call
 from .errors import ERRORS, STXInvalidParameterException
 from .orders import checked_id, checked_ids, checked_order, given, one_of
@@ -37,7 +37,6 @@ from .schema import (
     USER_PROFILE,
     Type,
     page_of,
-    selection_of,
     shape_of,
 )
 from .selection import Selection
@@ -134,7 +133,7 @@ def _sign_in(field: str, variables: list[Variable], kind: Type) -> Operation[dic
         kind="mutation",
         field=field,
         variables=variables,
-        selection=selection_of(kind).compile(),
+        selection=selection_of(kind),
         shape=kind,
         read=read,
         idempotent=False,
@@ -471,8 +470,8 @@ def _page(
     field: str, variables: list[Variable], items: str, count: str, chosen: Selection | None, kind: Type
 ) -> Operation[Page[Record]]:
     # A selection may speak of the page (`Selection("count", market_infos=...)`) or of what is on it.
-    if chosen is None or not chosen.names & {items, count}:
-        chosen = Selection(count, **{items: chosen or selection_of(kind)})
+    if chosen is not None and not chosen.names & {items, count}:
+        chosen = Selection(count, **{items: chosen})
 
     def read(page: Any) -> Page[Record]:
         listed = records(page.get(items, []))
@@ -494,9 +493,11 @@ class _Asking(TypedDict):
 
 def _asking(chosen: Selection | None, kind: Type, *, many: bool = False) -> _Asking:
     """What is asked for of `kind`, all of it where nothing is chosen, and what the answer then has to be."""
-    selection = chosen or selection_of(kind)
-    shape = shape_of(selection, kind)
-    return {"selection": selection.compile(), "shape": [shape] if many else shape}
+    shape = kind if chosen is None else shape_of(chosen, kind)
+    return {
+        "selection": selection_of(kind) if chosen is None else chosen.compile(),
+        "shape": [shape] if many else shape,
+    }
 
 
 def _placed(result: Any, path: str) -> Any:

@@ -28,7 +28,6 @@ __all__ = [
     "USER_PROFILE",
     "Type",
     "page_of",
-    "selection_of",
     "shape_of",
 ]
 
@@ -139,29 +138,12 @@ def page_of(items: str, count: str, kind: Type) -> Type:
     return {count: sequence, items: [kind]}
 
 
-def selection_of(kind: Type) -> Selection:
-    """All that the type has here."""
-    nested = {
-        name: selection_of(inner) for name, shape in kind.items() if (inner := _inner(shape)) is not None
-    }
-    return Selection(*(name for name in kind if name not in nested), **nested)
-
-
 def shape_of(selection: Selection, kind: Type) -> dict[str, Shape]:
     """What an answer has to be where `selection` was asked of `kind`: all that was chosen has to be there."""
     shape: dict[str, Shape] = {camel(name): kind.get(camel(name), anything) for name in selection.values}
     for name, inner in selection.nested_values.items():
         shape[camel(name)] = _narrowed(kind.get(camel(name), anything), inner)
     return shape
-
-
-def _inner(shape: Any) -> Type | None:
-    """The type of the objects that a field holds; None for a plain field."""
-    if isinstance(shape, Maybe):
-        return _inner(shape.shape)
-    if isinstance(shape, list):
-        return _inner(shape[0])
-    return shape if isinstance(shape, dict) else None
 
 
 def _narrowed(shape: Any, selection: Selection) -> Any:

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from typing import Any, Final, Self, TypeVar, get_origin
 
 import msgspec
 
 from ...errors import UndecodableFrame
-from ...transport.http import Reply
 from ..kit.answers import Unreadable, read_typed
-from ..kit.http import reading_reply
-from .errors import ERRORS
+from .errors import ERRORS, SXBetRequestError
 from .wire import no_number_in, read_rows
 
 __all__ = ["Answer", "Envelope", "Listed", "ListedByMarket", "Listing"]
@@ -32,6 +29,11 @@ class Listed(tuple[T, ...]):  # noqa: SLOT001 - a tuple can have no slots beside
     """A tuple of the rows that could be read. `unreadable`: how many more the venue gave; 0 where it is whole."""
 
     unreadable: int = 0
+
+    @property
+    def given(self) -> int:
+        """How many rows the venue gave."""
+        return len(self) + self.unreadable
 
     @classmethod
     def of(cls, rows: Iterable[T], unreadable: int) -> Self:
@@ -92,55 +94,50 @@ _read_key: Final = msgspec.json.Decoder(str | int | None)
 
 
 class Answer:
-    """One answer of `path`. `count` is told how many of its rows were left out."""
+    """One answer of `path`, to be read inside a `Call.read`. `count` is told how many of its rows were left out.
 
-    def __init__(self, path: str, reply: Reply, count: Callable[[int], None]) -> None:
+    Raises Unreadable for what it is not, and SXBetRequestError where the venue refuses in it.
+    """
+
+    def __init__(self, path: str, body: bytes, count: Callable[[int], None]) -> None:
         self._path = path
-        self._reply = reply
         self._count = count
-        self._envelope: Envelope | None = None
-
-    def reading(self) -> AbstractContextManager[None]:
-        """Where it is read: what cannot be raises SXBetAnswerError."""
-        return reading_reply(ERRORS, f"GET {self._path}", self._reply)
-
-    def envelope(self) -> Envelope:
-        """The outer shape."""
-        if self._envelope is None:
-            with self.reading():
-                self._envelope = read_typed(self._reply.body, _read_envelope)
-        return self._envelope
+        envelope = read_typed(body, _read_envelope)
+        if envelope.status != "success":
+            said = (
+                "; ".join(envelope.message) if isinstance(envelope.message, list) else str(envelope.message)
+            )
+            text = f"GET {path}: {envelope.status[:40]}: {said[:200]}"
+            raise ERRORS.made(SXBetRequestError, text, status=400, code=said[:200])
+        self._envelope = envelope
 
     def object(self, kind: type[T]) -> T:
         """Its data, where that is one object."""
-        with self.reading():
-            found = read_typed(self._data(), msgspec.json.Decoder(kind), "data")
-            if name := no_number_in(found):
-                raise Unreadable(f"data, {name}", "a whole number", "something else")
-            return found
+        found = read_typed(self._data(), msgspec.json.Decoder(kind), "data")
+        if name := no_number_in(found):
+            raise Unreadable(f"data, {name}", "a whole number", "something else")
+        return found
 
     def rows(self, name: str, kind: type[T]) -> Listed[T]:
         """The rows that the data is, or those that the page in it has under `name`."""
-        with self.reading():
-            data, path = self._data(), "data"
-            if name:
-                members, path = read_typed(data, _read_members, "data"), f"data.{name}"
-                if name not in members:
-                    raise Unreadable(path, "a list", "missing")
-                data = members[name]
-            if bytes(data)[:1] != b"[":
-                raise Unreadable(path, "a list", "something else")
-            return self._read_rows(data, path, kind)
+        data, path = self._data(), "data"
+        if name:
+            members, path = read_typed(data, _read_members, "data"), f"data.{name}"
+            if name not in members:
+                raise Unreadable(path, "a list", "missing")
+            data = members[name]
+        if bytes(data)[:1] != b"[":
+            raise Unreadable(path, "a list", "something else")
+        return self._read_rows(data, path, kind)
 
     def next_key(self) -> str:
         """Where the listing goes on; empty on the last page."""
-        with self.reading():
-            raw = read_typed(self._data(), _read_members, "data").get("nextKey")
-            key = None if raw is None else read_typed(raw, _read_key, "data.nextKey")
-            return "" if key is None else str(key)
+        raw = read_typed(self._data(), _read_members, "data").get("nextKey")
+        key = None if raw is None else read_typed(raw, _read_key, "data.nextKey")
+        return "" if key is None else str(key)
 
     def _data(self) -> msgspec.Raw:
-        data = self.envelope().data
+        data = self._envelope.data
         if not bytes(data):
             raise Unreadable("data", "there", "missing")
         return data

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
 
 import msgspec
 
 from ...clock import Clock
-from ...errors import UndecodableFrame
 from ...model.fields import InvalidField
 from ...retry import NO_RETRY, RetryPolicy
 from ...secrets import Secret
-from ...transport.http import CallOptions, Reply, Request
-from ..kit.answers import PageTurner
+from ...transport.http import HttpClient, Request
+from ..kit.answers import PageTurner, read_typed, reading
 from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.fields import sequence, time_s
 from ..kit.http import Api, Call
@@ -31,6 +30,7 @@ from .answers import Answer, Listed, ListedByMarket, Listing
 from .arguments import checked_seconds
 from .errors import (
     ERRORS,
+    SXBetAnswerError,
     SXBetError,
     SXBetInvalidParameter,
     SXBetRequestError,
@@ -43,7 +43,7 @@ from .paging import MAX_PAGES, chunks, comma_separated, fitting
 from .profile import Profile, profile_of
 from .symbols import checked_id
 from .url import API_KEY, Endpoints, resolve
-from .wire import MarketRow, OrderRow, TradeRow, read_object
+from .wire import MarketRow, OrderRow, TradeRow
 from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, BookV3Row, TokenReply, TradeV3Row
 
 __all__ = ["AccountSettings", "AsyncSXBet", "HttpSettings", "MarketFilter", "TradeFilter"]
@@ -63,6 +63,7 @@ MIN_SHARED: Final = 50
 """Requests for orders are not shrunk for good below this many markets because some market's book is deep."""
 
 _TOO_LONG: Final = (413, 414, 431)
+_read_token: Final = msgspec.json.Decoder(TokenReply)
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
 
 
@@ -152,31 +153,25 @@ class AsyncSXBet:
         clock = clock_of(settings.get("clock"))
         self._budgets = settings.get("budgets") or budgets_for(self.endpoints.api_url, self._key, clock)
         self._markets_per_request = MAX_MARKETS
-        self._api = Api(
+        http = HttpClient(
             self.endpoints.api_url,
-            dialer_of(settings, SXBetInvalidParameter),
-            ERRORS,
-            self.announcement,
             policy=retry_of(settings.get("retry"), RetryPolicy()),
             headers=self._headers,
             timeout=checked_seconds("timeout", settings.get("timeout", 10.0)),
             clock=clock,
             allow_plaintext=self.endpoints.allow_plaintext,
+            **dialer_of(settings, SXBetInvalidParameter).http,
         )
+        self._api = Api(http, ERRORS, self.announcement)
 
     async def realtime_token(self) -> Secret:
         """A fresh token for the realtime connection. Raises UnauthorizedError (final) or TokenUnavailable."""
         if not self._key:
             raise UnauthorizedError("no API key: pass api_key=, or set SXBET_API_KEY")
         try:
-            reply = await self._get("rest", self.profile.token_path, policy=NO_RETRY)
-            told = read_object(reply.body, TokenReply)
+            told = await self._api.call(self._token_call())
         except SXBetError as error:
             raise of_token_error(error) from None
-        except UndecodableFrame:  # its excerpt may hold what should not be shown
-            raise TokenUnavailable(
-                "the realtime token could not be had; the answer to it cannot be read", status=200
-            ) from None
         token = told.token or (told.data.token if told.data else None) or ""
         if not _TOKEN.fullmatch(token):
             raise TokenUnavailable("the realtime token could not be had; the answer holds none", status=200)
@@ -244,26 +239,19 @@ class AsyncSXBet:
             {"marketHashes": comma_separated("market_hashes", chunk, MAX_MARKETS)}
             for chunk in chunks(market_hashes, fitting(market_hashes, MAX_MARKETS))
         ] or [{"leagueIds": ",".join(_whole("league_ids", league) for league in league_ids)}]
-        found: list[Listed[BestOddsMarketRow]] = []
-        for query in queries:
-            page = await self._data("orders", "/orders/odds/best", query | token)
-            found.append(page.rows("bestOdds", BestOddsMarketRow))
-        return Listed.joined(found)
+        asked = [query | token for query in queries]
+        return await self._rows("orders", "/orders/odds/best", asked, "bestOdds", BestOddsMarketRow)
 
     def active_markets(self, **which: Unpack[MarketFilter]) -> Listing[MarketRow]:
         """Every active market, page by page."""
         known = {name: _camel(name) for name in MarketFilter.__annotations__}
         query = _query(dict(which), known) | {"pageSize": str(MARKETS_PAGE)}
-        pages = self._pages("rest", "/markets/active", query, "paginationKey")
-        return _listing(pages, "markets", MarketRow)
+        return Listing(self._pages("rest", "/markets/active", query, "paginationKey", "markets", MarketRow))
 
     async def markets(self, market_hashes: Sequence[str]) -> Listed[MarketRow]:
         """Markets by their hashes, settled ones too; one that the venue does not know is left out."""
-        found: list[Listed[MarketRow]] = []
-        for chunk in chunks(list(dict.fromkeys(market_hashes)), FIND_MARKETS):
-            query = {"marketHashes": comma_separated("market_hashes", chunk, FIND_MARKETS)}
-            found.append((await self._data("rest", "/markets/find", query)).rows("", MarketRow))
-        return Listed.joined(found)
+        asked = _by_hashes(market_hashes, FIND_MARKETS)
+        return await self._rows("rest", "/markets/find", asked, "", MarketRow)
 
     def trades(self, *, page_size: int = TRADES_PAGE, **which: Unpack[TradeFilter]) -> Listing[TradeRow]:
         """Trades, page by page, each maker's and taker's side a row of its own."""
@@ -275,31 +263,28 @@ class AsyncSXBet:
             raise SXBetInvalidParameter(
                 "trades", "no filter", "bettor, market_hashes, event_id or start_date"
             )
-        pages = self._pages("trades", "/trades", query | {"pageSize": str(page_size)}, "paginationKey")
-        return _listing(pages, "trades", TradeRow)
+        return Listing(
+            self._pages(
+                "trades", "/trades", query | {"pageSize": str(page_size)}, "paginationKey", "trades", TradeRow
+            )
+        )
 
     async def book_snapshot(self, market_hash: str) -> BookV3Row:
         """V3: the whole book of one market, the maker's perspective. Needs no key."""
-        data = await self._data(
-            "rest", "/orderbook-v3/snapshot", {"marketHash": checked_id("market_hash", market_hash)}
+        query = {"marketHash": checked_id("market_hash", market_hash)}
+        return await self._answer(
+            "rest", "/orderbook-v3/snapshot", query, lambda answer: answer.object(BookV3Row)
         )
-        return data.object(BookV3Row)
 
     async def event_book_snapshots(self, event_id: str) -> Listed[BookV3Row]:
         """V3: the whole books of an event's markets."""
-        data = await self._data(
-            "rest", "/orderbook-v3/snapshot/event", {"eventId": checked_id("event_id", event_id)}
-        )
-        return data.rows("", BookV3Row)
+        query = {"eventId": checked_id("event_id", event_id)}
+        return await self._rows("rest", "/orderbook-v3/snapshot/event", [query], "", BookV3Row)
 
     async def best_odds_v3(self, market_hashes: Sequence[str]) -> Listed[BestOddsV3Row]:
         """V3: the best level of each outcome of each market, the maker's perspective."""
-        found: list[Listed[BestOddsV3Row]] = []
-        for chunk in chunks(list(dict.fromkeys(market_hashes)), V3_BEST_ODDS):
-            query = {"marketHashes": comma_separated("market_hashes", chunk, V3_BEST_ODDS)}
-            page = await self._data("orders", "/orders-v3/odds/best", query)
-            found.append(page.rows("bestOdds", BestOddsV3Row))
-        return Listed.joined(found)
+        asked = _by_hashes(market_hashes, V3_BEST_ODDS)
+        return await self._rows("orders", "/orders-v3/odds/best", asked, "bestOdds", BestOddsV3Row)
 
     def public_trades_v3(self, *, market_hash: str = "", event_id: str = "") -> Listing[TradeV3Row]:
         """V3: the public tape, page by page. Needs no key."""
@@ -308,16 +293,16 @@ class AsyncSXBet:
             query["marketHash"] = checked_id("market_hash", market_hash)
         if event_id:
             query["eventId"] = checked_id("event_id", event_id)
-        pages = self._pages("trades", "/trades-v3/public", query, "nextKey")
-        return _listing(pages, "trades", TradeV3Row)
+        return Listing(self._pages("trades", "/trades-v3/public", query, "nextKey", "trades", TradeV3Row))
 
     def own_v3(self, what: Literal["orders", "fills", "trades", "positions"]) -> Listing[dict[str, Any]]:
         """V3: the key's own account, page by page; rows as the venue says them, for their shape is not published."""
         if what not in ("orders", "fills", "trades", "positions"):
             raise SXBetInvalidParameter("what", what, "orders, fills, trades or positions")
         kind: Kind = "orders" if what == "orders" else "trades" if what == "trades" else "rest"
-        pages = self._pages(kind, f"/{what}-v3", {"perPage": str(V3_PAGE)}, "nextKey")
-        return _listing(pages, what, dict[str, Any])
+        return Listing(
+            self._pages(kind, f"/{what}-v3", {"perPage": str(V3_PAGE)}, "nextKey", what, dict[str, Any])
+        )
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
@@ -335,43 +320,55 @@ class AsyncSXBet:
     def _headers(self, request: Request) -> Mapping[str, str]:
         return {self.profile.key_header: self._key.reveal()} if self._key else {}
 
-    async def _get(
-        self,
-        kind: Kind,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        policy: RetryPolicy | None = None,
-    ) -> Reply:
-        """One call. Raises what its failure amounts to."""
-        options: CallOptions = {"query": query or {}, "budget": self._budgets.of(kind)}
-        if policy is not None:
-            options["policy"] = policy
-        call = Call(operation=f"GET {path}", method="GET", path=path, read=_whole_reply, options=options)
+    def _token_call(self) -> Call[TokenReply]:
+        return Call(
+            # As `of_token_error` goes on. A path that ends in `api-key` would take the next word for a key.
+            operation="it",
+            method="GET",
+            path=self.profile.token_path,
+            read=lambda reply: read_typed(reply.body, _read_token),
+            options={"budget": self._budgets.of("rest"), "policy": NO_RETRY},
+            signing_in=True,
+        )
+
+    async def _answer(
+        self, kind: Kind, path: str, query: Mapping[str, str], read: Callable[[Answer], T]
+    ) -> T:
+        """What `read` makes of one answer."""
+        call = Call(
+            operation=f"GET {path}",
+            method="GET",
+            path=path,
+            read=lambda reply: read(Answer(path, reply.body, self._count)),
+            options={"query": query, "budget": self._budgets.of(kind)},
+        )
         return await self._api.call(call)
 
-    async def _data(self, kind: Kind, path: str, query: Mapping[str, str]) -> Answer:
-        """What the answer's envelope holds, still unread."""
-        answer = Answer(path, await self._get(kind, path, query), self._count)
-        envelope = answer.envelope()
-        if envelope.status != "success":
-            said = str(envelope.message)[:200]
-            text = f"GET {path}: {envelope.status[:40]}: {said}"
-            raise ERRORS.made(SXBetRequestError, text, status=400, code=said)
-        return answer
+    async def _rows(
+        self, kind: Kind, path: str, queries: Iterable[Mapping[str, str]], name: str, row: type[T]
+    ) -> Listed[T]:
+        """The rows of all these queries, one after the other."""
+        return Listed.joined(
+            [
+                await self._answer(kind, path, query, lambda answer: answer.rows(name, row))
+                for query in queries
+            ]
+        )
 
     async def _pages(
-        self, kind: Kind, path: str, query: Mapping[str, str], key_name: str
-    ) -> AsyncIterator[Answer]:
+        self, kind: Kind, path: str, query: Mapping[str, str], key_name: str, name: str, row: type[T]
+    ) -> AsyncGenerator[Listed[T], None]:
         """Page after page until none is named. Raises SXBetAnswerError where they do not end, or go round."""
-        key = ""
-        turner = PageTurner(MAX_PAGES)
+        key, turner = "", PageTurner(MAX_PAGES)
         while True:
-            page = await self._data(kind, path, {**query, key_name: key} if key else query)
-            yield page
-            key = page.next_key()
+            asked = {**query, key_name: key} if key else query
+            rows, key = await self._answer(
+                kind, path, asked, lambda answer: (answer.rows(name, row), answer.next_key())
+            )
+            yield rows
             if not key:
                 return
-            with page.reading():
+            with reading(f"GET {path}", b"", SXBetAnswerError):
                 turner.turn(key)
 
     async def _orders_of_chunk(
@@ -389,11 +386,11 @@ class AsyncSXBet:
                 raise
             self._markets_per_request = half  # the address is too long, and would be again
             return None
-        if len(rows) == ORDERS_PAGE:
+        if rows.given == ORDERS_PAGE:
             # There may be more. Pages shift while orders come and go; smaller requests do not.
             self._markets_per_request = max(MIN_SHARED, min(self._markets_per_request, half))
             return None
-        return rows.read
+        return rows
 
     async def _all_orders(self, query: Mapping[str, str]) -> Listed[OrderRow]:
         found: dict[str, OrderRow] = {}
@@ -402,49 +399,29 @@ class AsyncSXBet:
         for page in count():
             rows = await self._orders_page(query, page)
             known = len(found)
-            unreadable += rows.read.unreadable
-            found.update({row.order_hash: row for row in rows.read})
-            if len(rows) < ORDERS_PAGE:
+            unreadable += rows.unreadable
+            found.update({row.order_hash: row for row in rows})
+            if rows.given < ORDERS_PAGE:
                 return Listed.of(found.values(), unreadable)
-            if len(rows) > ORDERS_PAGE and len(found) == known:
-                return Listed.of(
-                    found.values(), unreadable
-                )  # a venue that knows no paging gives all there are, each time
-            with rows.answer.reading():
-                turner.turn(tuple(row.order_hash for row in rows.read))
+            # A venue that knows no paging gives all there are, each time.
+            if rows.given > ORDERS_PAGE and len(found) == known:
+                return Listed.of(found.values(), unreadable)
+            with reading("GET /orders", b"", SXBetAnswerError):
+                turner.turn(tuple(row.order_hash for row in rows))
         raise AssertionError("pages end")
 
-    async def _orders_page(self, query: Mapping[str, str], page: int) -> _OrdersPage:
-        answer = await self._data(
-            "orders", "/orders", {**query, "page": str(page), "perPage": str(ORDERS_PAGE)}
-        )
-        return _OrdersPage(answer, answer.rows("", OrderRow))
+    async def _orders_page(self, query: Mapping[str, str], page: int) -> Listed[OrderRow]:
+        query = {**query, "page": str(page), "perPage": str(ORDERS_PAGE)}
+        return await self._rows("orders", "/orders", [query], "", OrderRow)
 
     def _count(self, unreadable: int) -> None:
         self.unreadable += unreadable
 
 
-class _OrdersPage(msgspec.Struct, frozen=True):
-    """One page of orders: those that could be read, and how many there were."""
-
-    answer: Answer
-    read: Listed[OrderRow]
-
-    def __len__(self) -> int:
-        return len(self.read) + self.read.unreadable
-
-
-def _listing(pages: AsyncIterator[Answer], name: str, kind: type[T]) -> Listing[T]:
-    async def read() -> AsyncGenerator[Listed[T], None]:
-        async for page in pages:
-            yield page.rows(name, kind)
-
-    return Listing(read())
-
-
-def _whole_reply(reply: Reply) -> Reply:
-    """It is read part by part (`answers.Answer`)."""
-    return reply
+def _by_hashes(market_hashes: Sequence[str], limit: int) -> list[dict[str, str]]:
+    """Queries for each market once, `limit` at a time."""
+    parts = chunks(list(dict.fromkeys(market_hashes)), limit)
+    return [{"marketHashes": comma_separated("market_hashes", part, limit)} for part in parts]
 
 
 def _camel(name: str) -> str:

@@ -34,7 +34,6 @@ __all__ = [
     "Rows",
     "TradeRow",
     "no_number_in",
-    "read_object",
     "read_rows",
 ]
 
@@ -305,16 +304,6 @@ def _read_one_by_one(whole: bytes, kind: type[T], inside: str, many: bool) -> Ro
     if unreadable and not many:
         raise UndecodableFrame(f"not a row: {fault}", whole)
     return Rows(tuple(rows), unreadable, fault)
-
-
-def read_object(payload: bytes | str | msgspec.Raw, kind: type[T]) -> T:
-    """A payload that is one object. Raises UndecodableFrame."""
-    whole = _bytes(payload)
-    try:
-        found: T = _decoder(kind).decode(whole)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UndecodableFrame(f"not as documented: {str(error)[:100]}", whole) from None
-    return found
 
 
 def _unwrapped(raw: msgspec.Raw, inside: str) -> msgspec.Raw:

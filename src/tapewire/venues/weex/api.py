@@ -21,7 +21,7 @@ import msgspec
 from ...clock import Clock
 from ...model.fields import InvalidField
 from ...retry import NO_RETRY, RandomFraction, RetryPolicy
-from ...transport.http import CallOptions, Method, Request
+from ...transport.http import CallOptions, HttpClient, Method, Request
 from ...transport.limiter import Budget
 from ..kit.dialing import HttpDialing, dialer_of
 from ..kit.fields import identifier, number, plain
@@ -72,8 +72,8 @@ T = TypeVar("T")
 Reader: TypeAlias = Callable[[Any], T]
 
 PREFIX: Final = "/capi/v3/"
-PUBLIC: Final = "market/"
-"""What stands behind that in the path of a call that needs no key."""
+PUBLIC: Final = PREFIX + "market/"
+"""How the paths begin of calls that need no key."""
 
 _SIDES: Final = ("buy", "sell")
 _POSITION_SIDES: Final = ("long", "short")
@@ -107,25 +107,24 @@ class WeexAsyncClient:
         self.announcement: Announcement = Announcement(logger, "weex", places, addresses.source)
         """Says where calls and streams go, once, before the first of them."""
         self._weight = weight_of(config.addresses.rest, self._clock)
-        self._api = Api(
+        http = HttpClient(
             config.addresses.rest,
-            dialer_of(dialing, WEEXInvalidArgument, only=HttpDialing),
-            ERRORS,
-            self.announcement,
             policy=RetryPolicy(max_attempts=config.max_retries + 1, initial_backoff=0.5, max_backoff=8.0),
             headers=self._headers,
             refusal=refusal_in,
             timeout=config.timeout,
             clock=self._clock,
             fraction=fraction,
+            **dialer_of(dialing, WEEXInvalidArgument, only=HttpDialing).http,
         )
+        self._api = Api(http, ERRORS, self.announcement)
 
     # --- markets ------------------------------------------------------------------------------------------------------
 
     async def server_time(self) -> int:
         """The venue's time in milliseconds. It also sets the clock that signatures are made by."""
         asked_ns = self._clock.time_ns()
-        told = await self._public("market/time", 1, time_of)
+        told = await self._get("market/time", 1, time_of)
         self.time.learn(told, asked_ns, self._clock.time_ns())
         return told
 
@@ -139,7 +138,7 @@ class WeexAsyncClient:
 
     async def get_contracts(self) -> list[dict[str, Any]]:
         """Every contract, in the venue's own words: symbol, precisions, limits, fees."""
-        return await self._public("market/exchangeInfo", 1, contracts_of)
+        return await self._get("market/exchangeInfo", 1, contracts_of)
 
     async def get_order_book(self, symbol: str, limit: int = 15) -> dict[str, Any]:
         """`{"symbol", "bids", "asks", "sequence"}`, of 15 or 200 levels; `sequence` is the socket's number."""
@@ -151,42 +150,42 @@ class WeexAsyncClient:
         if limit not in DEPTHS:
             raise WEEXInvalidArgument("limit", limit, DEPTHS)
         query = {"symbol": checked_symbol(symbol), "limit": str(limit)}
-        return await self._public("market/depth", 1, levels_of, query)
+        return await self._get("market/depth", 1, levels_of, query)
 
     async def get_trades(self, symbol: str, limit: int = 100) -> list[dict[str, Any]]:
         """The latest public trades."""
         query = {"symbol": checked_symbol(symbol), "limit": _limit(limit, 1000)}
-        return await self._public("market/trades", 5, trades_of, query)
+        return await self._get("market/trades", 5, trades_of, query)
 
     async def get_kline(self, symbol: str, interval: str, limit: int = 100) -> list[dict[str, Any]]:
         """Candles of an interval such as "1m" or "1d"."""
         if interval not in INTERVALS:
             raise WEEXInvalidArgument("interval", interval, INTERVALS)
         query = {"symbol": checked_symbol(symbol), "interval": interval, "limit": _limit(limit, 1000)}
-        return await self._public("market/klines", 1, klines_of, query)
+        return await self._get("market/klines", 1, klines_of, query)
 
     async def get_ticker(self, symbol: str) -> dict[str, Any]:
         """The last day of one contract, in the words of `stream_tickers`."""
-        return await self._public("market/ticker/24hr", 40, ticker_of, {"symbol": checked_symbol(symbol)})
+        return await self._get("market/ticker/24hr", 40, ticker_of, {"symbol": checked_symbol(symbol)})
 
     async def get_all_tickers(self) -> list[dict[str, Any]]:
         """The last day of every contract."""
-        return await self._public("market/ticker/24hr", 40, tickers_of)
+        return await self._get("market/ticker/24hr", 40, tickers_of)
 
     async def get_mark_price(self, symbol: str) -> Decimal:
         """The mark price of a contract, now."""
         query = {"symbol": checked_symbol(symbol), "priceType": "MARK"}
-        return await self._public("market/symbolPrice", 1, mark_price_of, query)
+        return await self._get("market/symbolPrice", 1, mark_price_of, query)
 
     # --- account ------------------------------------------------------------------------------------------------------
 
     async def get_account_balance(self) -> list[dict[str, Any]]:
         """`{"asset", "balance", "available", "frozen", "unrealized_pnl"}` of each asset."""
-        return await self._signed("account/balance", 10, balances_of)
+        return await self._get("account/balance", 10, balances_of)
 
     async def get_all_positions(self) -> list[dict[str, Any]]:
         """Every open position, in the words of `stream_positions`."""
-        return await self._signed("account/position/allPosition", 15, positions_of)
+        return await self._get("account/position/allPosition", 15, positions_of)
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
@@ -232,7 +231,8 @@ class WeexAsyncClient:
         if price is not None:
             body |= {"price": _exact("price", price), "timeInForce": (time_in_force or "gtc").upper()}
         what = f"{side} {body['symbol']}"
-        order_id = await self._final("POST", "order", 5, placed_of, what, own, None, body=body)
+        call = self._call("POST", "order", 5, placed_of, {}, msgspec.json.encode(body))
+        order_id = await self._final(call, what, client_order_id=own)
         return {"order_id": order_id, "client_order_id": own}
 
     async def cancel_order(
@@ -240,9 +240,8 @@ class WeexAsyncClient:
     ) -> dict[str, Any]:
         """Cancel one order by either id. Raises OrderOutcomeUnknown where the answer was lost: look it up."""
         query = _order_query(order_id, client_order_id)
-        canceled = await self._final(
-            "DELETE", "order", 3, canceled_of, "cancellation", client_order_id, order_id, query
-        )
+        call = self._call("DELETE", "order", 3, canceled_of, query)
+        canceled = await self._final(call, "cancellation", client_order_id=client_order_id, order_id=order_id)
         return canceled | {"client_order_id": canceled["client_order_id"] or client_order_id or ""}
 
     async def get_order(
@@ -250,12 +249,12 @@ class WeexAsyncClient:
     ) -> dict[str, Any]:
         """Look one order up by either id, in the words of `stream_orders`. Raises WEEXNotFoundError."""
         query = _order_query(order_id, client_order_id)
-        return await self._signed("order", 3, order_of, query)
+        return await self._get("order", 3, order_of, query)
 
     async def get_open_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
         """Every open order, of one contract or of all."""
         query = {"symbol": checked_symbol(symbol)} if symbol else {}
-        return await self._signed("openOrders", 10, orders_of, query)
+        return await self._get("openOrders", 10, orders_of, query)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -272,38 +271,15 @@ class WeexAsyncClient:
     def __repr__(self) -> str:
         return f"WeexAsyncClient({self.config.addresses.rest})"
 
-    async def _public(
+    async def _get(
         self, path: str, weight: int, read: Reader[T], query: Mapping[str, str] | None = None
     ) -> T:
-        return await self._api.call(self._call("GET", path, weight, read, query))
-
-    async def _signed(
-        self, path: str, weight: int, read: Reader[T], query: Mapping[str, str] | None = None
-    ) -> T:
-        return await self._in_time(self._call("GET", path, weight, read, query))
+        return await self._in_time(self._call("GET", path, weight, read, query or {}))
 
     async def _final(
-        self,
-        method: Method,
-        path: str,
-        weight: int,
-        read: Reader[T],
-        what: str,
-        client_order_id: str | None,
-        order_id: str | None,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
+        self, call: Call[T], what: str, *, client_order_id: str | None, order_id: str | None = None
     ) -> T:
         """A call that is sent once. Its answer lost, or unreadable, is not an answer."""
-        encoded = b"" if body is None else msgspec.json.encode(body)
-        call = self._call(
-            method,
-            path,
-            weight,
-            read,
-            query,
-            {"body": encoded, "idempotent": False, "policy": NO_RETRY},
-        )
         try:
             return await self._in_time(call)
         except (WEEXNetworkError, WEEXSystemError, WEEXParseError) as error:
@@ -315,7 +291,9 @@ class WeexAsyncClient:
         )
 
     async def _in_time(self, call: Call[T]) -> T:
-        """Signed; once more by the venue's clock where ours was refused, for then it was not carried out."""
+        """Once more by the venue's clock where a signature by ours was refused, for then it was not carried out."""
+        if call.path.startswith(PUBLIC):
+            return await self._api.call(call)
         self.config.require_credentials(call.path.removeprefix(PREFIX))
         await self.synchronize()
         try:
@@ -332,22 +310,28 @@ class WeexAsyncClient:
         path: str,
         weight: int,
         read: Reader[T],
-        query: Mapping[str, str] | None,
-        options: CallOptions | None = None,
+        query: Mapping[str, str],
+        body: bytes = b"",
     ) -> Call[T]:
-        budget = Budget((self._weight,), weight, BAN_SECONDS)
+        options: CallOptions = {
+            "query": query,
+            "body": body,
+            "budget": Budget((self._weight,), weight, BAN_SECONDS),
+        }
+        if method != "GET":  # an order or its end: nobody knows what a second one would do
+            options |= {"idempotent": False, "policy": NO_RETRY}
         return Call(
             operation=f"{method} {path}",
             method=method,
             path=PREFIX + path,
             read=lambda reply: read(unwrapped(reply.body)),
-            options={"query": query or {}, "budget": budget, **(options or {})},
+            options=options,
         )
 
     def _headers(self, request: Request) -> dict[str, str]:
         """Those of one attempt: a signature holds a time."""
         kind = {} if request.method == "GET" else {"Content-Type": "application/json"}
-        if request.path.startswith(PREFIX + PUBLIC):
+        if request.path.startswith(PUBLIC):
             return kind | {"User-Agent": USER_AGENT}
         now = self.time.now_ms()
         return kind | signed_headers(self.config, now, request.method, request.target, request.body)
