@@ -27,8 +27,11 @@ from tapewire.transport.memory import MemoryNetwork
 
 HOME = str(Path(tapewire.__file__).parent)
 TESTING = str(Path(HOME) / "testing")
-PLAYED = ("transport/memory.py", "protocols/phoenix/server.py", "protocols/phoenix/presence.py")
+PLAYED = ("transport/memory.py", "transport/link.py", "phoenix/server.py", "phoenix/handshake.py")
 """What is no engine: the network in memory and the played server."""
+
+SHARED = ("phoenix/frames.py", "phoenix/replies.py", "transport/base.py", "errors.py", "secrets.py")
+"""What is whose calls it."""
 
 MANY = 1_000
 
@@ -78,7 +81,7 @@ def _is_played(frame: FrameType | None) -> bool:
         file = frame.f_code.co_filename
         if file.startswith(TESTING) or (file.startswith(HOME) and file.endswith(PLAYED)):
             return True
-        if file.startswith(HOME) and not file.endswith(("phoenix/frames.py", "phoenix/replies.py")):
+        if file.startswith(HOME) and not file.endswith(SHARED):
             return False
         frame = frame.f_back
     return False

@@ -130,7 +130,7 @@ class Connection:
         self.ready = False
         """True once the protocol is ready: subscriptions may be sent."""
         self.serves = False
-        """True once the peer has confirmed a topic on it after an outage."""
+        """True once the peer has confirmed a topic on it."""
         self.paused = False
         self.dropped = False
 

@@ -228,8 +228,12 @@ class Continuity:
         """It was confirmed and is no more: told when it is lost, for it is not known when it will be back."""
         topic.announced = True
         for consumer in topic.consumers:
-            if consumer.delivery.announce:
-                self.announce(topic, Subscribing(code=loss.code, reason=shown(str(loss))))
+            if consumer.delivery.announce:  # else nobody's words are looked through for secrets
+                mark = Subscribing(code=loss.code, reason=shown(str(loss)))
+                if topic.state is SubscriptionState.BACKING_OFF:
+                    self._loop.behind(partial(self.announce, topic, mark))  # behind the frame that brought it
+                else:
+                    self.announce(topic, mark)
                 return
 
     def write(self, topic: Topic, mark: Mark) -> None:

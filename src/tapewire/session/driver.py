@@ -351,7 +351,8 @@ class Driver:
         elif isinstance(event, CredentialsExpiring):
             self._expect_credentials(event)
         else:
-            if self.machine.waits and isinstance(event, Confirmed):
+            if isinstance(event, Confirmed) and self.connection is not None and not self.connection.serves:
+                self.connection.serves = True
                 self._arm_served()
             try:
                 self.topics.handle(event)
@@ -382,7 +383,7 @@ class Driver:
     def _start_authorizing(self) -> None:
         self._try += 1
         if (credentials := self.options.credentials) is None:
-            self._authorized(self._try, None)
+            self._feed(Input.AUTHORIZED)
         else:
             self._start_try(self._authorize(self._try, credentials))
 
@@ -408,7 +409,7 @@ class Driver:
         else:
             self.loop.enter(partial(self._authorized, number, token))
 
-    def _authorized(self, number: int, token: Secret | None) -> None:
+    def _authorized(self, number: int, token: Secret) -> None:
         if number == self._try:
             self._token, self._wants_fresh_token = token, False
             self._feed(Input.AUTHORIZED)
@@ -509,7 +510,6 @@ class Driver:
     def _greet(self) -> None:
         connection = self.connection
         assert connection is not None
-        self.loop.after("greeting", self.options.greeting_timeout, self._not_greeted)
         try:
             protocol = self.options.protocol(self._token)
         except Exception as error:  # the owner's function: no new connection mends it
@@ -519,8 +519,10 @@ class Driver:
             self._broken(OwnerCancelled("protocol"))
             return
         connection.protocol = self.protocol = protocol
+        # What it has to say goes out when the turn is over, with what is asked for by then.
         events = protocol.hello(self.loop.now())
-        connection.flush()
+        if Ready() not in events:
+            self.loop.after("greeting", self.options.greeting_timeout, self._not_greeted)
         for event in events:
             if not connection.dropped:  # else the line was lost while it was greeted
                 self._handle_event(event)
@@ -532,9 +534,7 @@ class Driver:
         self.loop.after("stable", self.options.stable_after, partial(self._feed, Input.STABLE))
 
     def _arm_served(self) -> None:
-        assert self.connection is not None
-        if not self.connection.serves:  # its first confirmation
-            self.connection.serves = True
+        if self.machine.waits:
             self.loop.after("served", SERVED_SECONDS, self.machine.served)
 
     def _report_connected(self) -> None:
@@ -543,7 +543,6 @@ class Driver:
         self.loop.timers.cancel("greeting", "first")
         logger.info("%s: connected (connection %d)", self.name, self.generation)
         self.topics.connected()
-        self.connection.flush()
         for waiter in self._up_waiters:
             if not waiter.done():
                 waiter.set_result(None)

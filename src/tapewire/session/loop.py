@@ -194,7 +194,10 @@ class Loop:
             self._run_queued()  # `call`, and before it what the last turn left
             if self._queued:
                 self._run_queued()  # and what these queued
-            self.attempt(self._settle_soon if soon else self._on_settled)
+            if soon:
+                self._settle_soon()
+            else:
+                self.attempt(self._on_settled)
         finally:
             self.in_turn = False
         if self._queued and not self._resuming:

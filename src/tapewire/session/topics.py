@@ -131,7 +131,7 @@ class Topics:
             Do.ANNOUNCE: self._announce,
             Do.OPEN_GAP: self.continuity.open_gap,
             Do.STOP_ROUTE: lambda topic, _: self.continuity.stop_route(topic),
-            Do.TELL_LOSS: self._tell_loss,
+            Do.TELL_LOSS: self.continuity.announce_loss,
             Do.FAIL_REQUESTS: lambda topic, _: connection.fail_requests(topic.name),
             Do.END: self._end,
         }
@@ -583,13 +583,6 @@ class Topics:
         self._left_at = self._loop.now()
         if self._connection.protocol is not None:
             self._connection.protocol.unsubscribe(topic.name)
-
-    def _tell_loss(self, topic: Topic, loss: Loss) -> None:
-        tell = partial(self.continuity.announce_loss, topic, loss)
-        if topic.state is SubscriptionState.BACKING_OFF:
-            self._loop.behind(tell)  # behind the frame that brought it
-        else:
-            tell()
 
     def _arm_deadline(self, topic: Topic, fact: Any = None) -> None:
         self._loop.after(topic, self._options.subscribe_timeout, partial(self._handle_deadline, topic))

@@ -339,17 +339,19 @@ class PhoenixClient(Unnumbered):
         append(frame)
 
     def _replied(self, frame: Frame, channel: _Channel, append: Callable[[Any], None]) -> None:
-        topic, number = channel.topic, ref_number(frame.ref)
-        if number < 0:  # the echo of a null ref, which we never send
-            append(frame)
-            return
-        ref = str(number)
-        is_ours = ref == channel.join_ref or frame.join_ref is not None or ref in channel.carried
-        if not is_ours and number < int(channel.join_ref):
-            # No join_ref (V1, "unmatched topic"), and older than the current join: it answered a former one.
-            self._former.owns(frame)
-            self.stale += 1
-            return
+        topic, ref = channel.topic, channel.join_ref
+        if frame.ref != ref:
+            number = ref_number(frame.ref)
+            if number < 0:  # the echo of a null ref, which we never send
+                append(frame)
+                return
+            ref = str(number)
+            is_ours = ref == channel.join_ref or frame.join_ref is not None or ref in channel.carried
+            if not is_ours and number < int(channel.join_ref):
+                # No join_ref (V1, "unmatched topic"), and older than the current join: it answered a former one.
+                self._former.owns(frame)
+                self.stale += 1
+                return
         answer = answer_in(frame)
         if answer is None:
             excerpt = bytes(frame.payload)
