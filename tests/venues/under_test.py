@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -73,6 +74,9 @@ class Template(UnderTest):
         await subscription.confirmed()
         return subscription
 
+    async def handle(self, client: Any, handler: Any, on_mark: Any) -> Any:
+        await client.watch(self.topic, handler, on_mark=on_mark).confirmed()
+
     def payload(self, item: Any) -> Any:
         return item.payload
 
@@ -92,6 +96,9 @@ class Stx(UnderTest):
 
     async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
         return await client.join(topic, **delivery)
+
+    async def handle(self, client: Any, handler: Any, on_mark: Any) -> Any:
+        await client.join(self.topic, handler, on_mark=on_mark)
 
     def payload(self, item: Any) -> Any:
         return None if item.event.startswith("phx_") else item.payload
@@ -117,6 +124,11 @@ class SxBet(UnderTest):
         await channel.ready()
         return stream
 
+    async def handle(self, client: Any, handler: Any, on_mark: Any) -> Any:
+        channel = client.new_subscription(self.topic, positioned=True, recoverable=True, on_mark=on_mark)
+        channel.on("publication", handler)
+        await channel.ready()
+
     def payload(self, item: Any) -> Any:
         return item.data
 
@@ -136,6 +148,9 @@ class Stake(UnderTest):
         subscription = client.watch(topic, **delivery)
         await subscription.confirmed()
         return subscription
+
+    async def handle(self, client: Any, handler: Any, on_mark: Any) -> Any:
+        await client.watch(self.topic, handler, on_mark=on_mark).confirmed()
 
     def payload(self, item: Any) -> Any:
         return msgspec.json.decode(item.raw)
@@ -162,6 +177,16 @@ class Weex(UnderTest):
         stream = client.stream_tickers([symbol], marks=True, **delivery)
         await stream.confirmed()
         return stream
+
+    async def handle(self, client: Any, handler: Any, on_mark: Any) -> Any:
+        stream = client.stream_tickers(["BTCUSDT"], on_mark=on_mark)
+
+        async def iterate() -> None:
+            async for message in stream:
+                await handler(message)
+
+        self._reading = asyncio.create_task(iterate())  # there are no handlers: who iterates is told of marks
+        await stream.confirmed()
 
     def payload(self, item: Any) -> Any:
         return item.mark or msgspec.json.decode(item.raw)

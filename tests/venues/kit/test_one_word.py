@@ -6,20 +6,24 @@ What every realtime class owes, and a venue's author has to be told of, is asked
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from tapewire.errors import ConfigurationError, ConnectFailed
+from tapewire.marks import Gap, Mark, Reconnected
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
 from tapewire.session import Statistics
 from tapewire.testing import VirtualClock
-from tapewire.testing.venue import ADDRESSES, WRONG
+from tapewire.testing.venue import ADDRESSES, VENUE_DUTIES, WRONG, VenueCheck
 from tapewire.transport import Endpoint, Receiver, Transport
 from tests.faults.played import until
 from tests.venues.kit.one_of_each import VENUES, OneVenue
+from tests.venues.under_test import EACH
 
 each = pytest.mark.parametrize("venue", VENUES, ids=str)
 
@@ -118,6 +122,16 @@ async def test_what_cannot_be_called_with_one_argument_is_no_handler(venue: OneV
     await client.close()
 
 
+@each
+@not_for_one
+async def test_what_cannot_be_called_with_one_argument_is_told_no_marks(venue: OneVenue, value: Any) -> None:
+    client = venue.streaming(**{venue.host: NOWHERE})
+    with pytest.raises(venue.root) as caught:
+        await venue.subscribe(client, venue.topic, on_mark=value)
+    refused(venue, caught, "on_mark")
+    await client.close()
+
+
 async def entered(venue: OneVenue, sandbox: Sandbox, **fields: Any) -> Any:
     client = venue.streaming(**({venue.host: sandbox.url} | dict(venue.of_the_sandbox) | fields))
     await getattr(client, venue.open)()
@@ -180,3 +194,76 @@ async def test_a_clock_and_a_connector_of_ones_own_are_used(venue: OneVenue, clo
     assert clock.monotonic() - began == pytest.approx(5.0, abs=1.0)
     assert tried >= 4
     await client.close()
+
+
+class ByHandler:
+    """A venue whose stream is heard by a handler and by `on_mark`, both slow: iterate what they were called with."""
+
+    def __init__(self, venue: Any) -> None:
+        self._venue = venue
+        self.spec, self.topic, self.secrets = venue.spec, venue.topic, venue.secrets
+        self.make, self.payload, self.face = venue.make, venue.payload, venue.face
+        self.is_busy = self.were_two_at_work = False
+        self.marks: list[Mark] = []
+
+    async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> AsyncIterator[Any]:
+        told: asyncio.Queue[Any] = asyncio.Queue()
+
+        async def tell(item: Any) -> None:
+            self.were_two_at_work |= self.is_busy
+            self.is_busy = True
+            await asyncio.sleep(0.001)
+            told.put_nowait(item)
+            self.is_busy = False
+
+        async def tell_mark(mark: Mark) -> None:
+            self.marks.append(mark)
+            await tell(mark)
+
+        async def heard() -> AsyncIterator[Any]:
+            while True:
+                yield await told.get()
+
+        await self._venue.handle(client, tell, tell_mark)
+        return heard()
+
+
+@pytest.mark.parametrize("venue", EACH, ids=str)
+async def test_marks_come_to_on_mark_in_their_places_among_the_messages(venue: Any) -> None:
+    """Against the ledger: all that was published is there or a mark says where it is missing."""
+    (duty,) = [duty for duty in VENUE_DUTIES if duty.__name__ == "_a_lost_line_is_made_anew"]
+    told = ByHandler(venue)
+    await duty(VenueCheck(told, told.face))
+    assert {type(mark) for mark in told.marks} <= {Gap, Reconnected}
+    assert not told.were_two_at_work, "a message and a mark are never told at one time"
+
+
+@pytest.mark.parametrize("venue", EACH, ids=str)
+async def test_on_mark_that_raises_ends_nothing(venue: Any, caplog: pytest.LogCaptureFixture) -> None:
+    messages, wrong = [], []
+
+    def fail(mark: Mark) -> None:
+        wrong.append(mark)
+        raise LookupError("of on_mark")
+
+    async def heard(message: Any) -> None:
+        messages.append(message)
+
+    check = VenueCheck(venue, venue.face)
+    async with venue.face() as sandbox, check.make(sandbox) as client:
+        await venue.handle(client, heard, fail)
+        sandbox.inject("abort")
+        await until(stepping(sandbox, lambda: wrong), "a mark")
+        before = len(messages)
+        await until(stepping(sandbox, lambda: len(messages) > before), "the next message")
+    assert "of on_mark" in caplog.text
+
+
+def stepping(sandbox: Sandbox, condition: Callable[[], Any]) -> Callable[[], Any]:
+    """Let something happen before each look."""
+
+    def looked() -> Any:
+        sandbox.step()
+        return condition()
+
+    return looked

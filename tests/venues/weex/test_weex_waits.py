@@ -15,7 +15,7 @@ from tapewire.marks import Gap
 from tapewire.protocols.base import Refused
 from tapewire.streams import filtered
 from tapewire.testing import VirtualClock
-from tapewire.venues.weex import WEEXError, WeexMessage
+from tapewire.venues.weex import WEEXError, WEEXInvalidArgument, WeexMessage
 from tapewire.venues.weex.streams import Reader, Stream
 from tests.venues.weex.weex_peer import weex_line
 
@@ -69,8 +69,10 @@ class Item:
         self.number = number
 
 
-def reader_of(convert: Any, *, marks: bool = True) -> Reader:
-    return Reader("test", convert, policy="drop_oldest", capacity=10, marks=marks, clock=SystemClock())
+def reader_of(convert: Any, *, marks: bool = True, on_mark: Any = None) -> Reader:
+    return Reader(
+        "test", convert, policy="drop_oldest", capacity=10, marks=marks, on_mark=on_mark, clock=SystemClock()
+    )
 
 
 def message(number: int) -> WeexMessage:
@@ -104,6 +106,55 @@ async def test_what_was_taken_when_a_wait_is_cancelled_is_the_next_ones(
     assert taken == ["spoiled", 1, 101, 2, 102]
     assert converted == [1, 2]
     await stream.aclose()
+
+
+@pytest.mark.parametrize("wait", WAITS)
+async def test_a_wait_that_is_cancelled_while_a_mark_is_told_tells_it_once_and_in_its_place(
+    clock: VirtualClock, wait: Callable[..., Any]
+) -> None:
+    told: list[Any] = []
+
+    async def on_mark(mark: Any) -> None:
+        await asyncio.sleep(0.05)
+        told.append(type(mark))
+
+    reader = reader_of(lambda item, spoiled: [message(item.number)], marks=False, on_mark=on_mark)
+    stream = Stream(reader, lambda consumer: None)
+    reader.consumer.put(Item(1))
+    reader.consumer.put_mark(Gap(reason="sequence", since_ns=1))
+    reader.consumer.put(Item(2))
+    while len(told) < 3:
+        with suppress(TimeoutError):
+            told.append((await wait(stream)).data["n"])
+    assert told == [1, Gap, 2]
+    assert (stream.marks, stream.unseen_marks, stream.delivered) == (1, 0, 2)
+    await stream.aclose()
+
+
+async def test_a_stream_that_is_left_while_a_mark_is_told_ends_and_leaves_no_task(
+    clock: VirtualClock,
+) -> None:
+    async def on_mark(mark: Any) -> None:
+        await asyncio.sleep(3600)
+
+    reader = reader_of(lambda item, spoiled: [message(item.number)], marks=False, on_mark=on_mark)
+    stream = Stream(reader, lambda consumer: None)
+    before = asyncio.all_tasks()
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    reader.consumer.put_mark(Gap(reason="sequence", since_ns=1))
+    await asyncio.sleep(1)
+    await stream.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await waiting
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_marks_are_told_or_come_as_messages_and_not_both(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, _):
+        with pytest.raises(WEEXInvalidArgument, match="only without on_mark"):
+            client.stream_tickers(["BTCUSDT"], marks=True, on_mark=print)
 
 
 async def test_a_conversion_that_is_under_way_when_the_stream_is_left_leaves_no_task(

@@ -23,6 +23,7 @@ from ...session.buffers import Policy
 from ...session.consumer import Consumer
 from ...session.credentials import Credentials
 from ...session.options import Statistics, state_of
+from ...session.subscription import MarkHandler
 from ...transport.base import Endpoint
 from ..kit.connection import HomeLoop, session_fields
 from ..kit.dialing import SocketDialing, dialer_of
@@ -48,7 +49,10 @@ PRIVATE_SESSIONS = 20
 
 
 class StreamOptions(TypedDict, total=False):
-    """What every stream takes: `policy` and `capacity` of its buffer, and `marks=True` to get marks as messages.
+    """What every stream takes: `policy` and `capacity` of its buffer, and how marks are given.
+
+    `on_mark`, plain or async, is called with each mark in its place: when the messages before it are taken, and before
+    the next one is. `marks=True` gives them as messages instead (`message.mark`). With neither they are only logged.
 
     Policies: `drop_oldest` (the default for market data), `drop_newest`, `fail` (the default for what is ours), and for
     tickers and books `conflate`: only the newest of each contract waits. `announce=True` gives the stream's own
@@ -58,6 +62,7 @@ class StreamOptions(TypedDict, total=False):
 
     policy: Policy
     capacity: int
+    on_mark: MarkHandler | None
     marks: bool
     announce: bool
 
@@ -355,6 +360,10 @@ class WeexWebSocketClient:
         if unknown:
             raise WEEXInvalidArgument("delivery", ", ".join(sorted(unknown)), StreamOptions.__annotations__)
 
+        on_mark, marks = options.get("on_mark"), options.get("marks", False)
+        if on_mark is not None and marks:
+            raise WEEXInvalidArgument("marks", marks, "only without on_mark, which is told of them")
+
         def ended(consumer: Consumer[WeexMessage]) -> None:
             self._streams.pop(consumer, None)
             on_ended()
@@ -369,7 +378,8 @@ class WeexWebSocketClient:
             convert,
             policy=options.get("policy", channel.policy),
             capacity=options.get("capacity", channel.capacity),
-            marks=options.get("marks", False) or options.get("announce", False),
+            on_mark=on_mark,
+            marks=marks or options.get("announce", False),
             clock=self._clock,
             replaces=replaces,
             on_ended=ended,

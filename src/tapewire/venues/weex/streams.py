@@ -7,16 +7,19 @@ one of its topics ends, whose error it then raises.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
+from ...arguments import check_function
 from ...clock import Clock
-from ...marks import Gap, Mark
+from ...marks import Gap, Mark, is_mark
 from ...session.buffers import Policy
 from ...session.consumer import Consumer, Items, Iteration
+from ...session.subscription import MarkHandler
 from .errors import ERRORS, WEEXInvalidArgument
 from .message import WeexMessage
 
@@ -35,7 +38,7 @@ _LOGGED: Final = 10
 
 
 class Reader:
-    """What a stream's consumer takes, as messages: by `convert`, and marks as messages or as lines of the log.
+    """What a stream's consumer takes, as messages: by `convert`; marks as calls, as messages or as lines of the log.
 
     `replaces`: each item is all that is to know of its topic, so that policy `conflate` loses nothing but time.
     """
@@ -47,6 +50,7 @@ class Reader:
         *,
         policy: Policy,
         capacity: int,
+        on_mark: MarkHandler | None = None,
         marks: bool,
         clock: Clock,
         replaces: bool = False,
@@ -55,9 +59,11 @@ class Reader:
         allowed = (*POLICIES, "conflate") if replaces else POLICIES
         if policy not in allowed:
             raise WEEXInvalidArgument("policy", policy, allowed)
+        check_function("on_mark", on_mark, 1)
         self.unseen_marks: int = 0
         self._convert = convert
         self._with_marks = marks
+        self._tells = on_mark is not None
         self._now_ns = clock.time_ns
         self.consumer: Consumer[WeexMessage] = Consumer(
             name,
@@ -71,6 +77,12 @@ class Reader:
             names_topics=True,
             clock=clock,
         )
+        self.items: AsyncIterator[Any] = self.consumer
+        """What is iterated."""
+        self.leave: Callable[[], None] = self.consumer.close
+        if on_mark is not None:
+            self.items = telling = _Telling(self.consumer, on_mark)
+            self.leave = telling.close
 
     def _stamp(self, item: Any) -> None:
         if not item.received_at_ns:
@@ -88,6 +100,8 @@ class Reader:
 
     def _marked(self, mark: Mark, *, is_seen: bool = False) -> Items:
         """The mark as a message, or else a line in the log; `is_seen` where its snapshot is delivered in messages."""
+        if self._tells:
+            return Items([mark])
         if self._with_marks:
             now_ns = self._now_ns()
             return Items([WeexMessage("mark", "", {}, now_ns / 1e9, received_at_ns=now_ns, mark=mark)])
@@ -114,7 +128,7 @@ class Stream(Iteration[WeexMessage]):
 
     def __init__(self, reader: Reader, begin: Callable[[Consumer[WeexMessage]], None]) -> None:
         consumer = reader.consumer
-        super().__init__(consumer.name, consumer, partial(begin, consumer), consumer.close, ERRORS.mapped)
+        super().__init__(consumer.name, reader.items, partial(begin, consumer), reader.leave, ERRORS.mapped)
         self._reader = reader
 
     async def confirmed(self) -> None:
@@ -143,12 +157,53 @@ class Stream(Iteration[WeexMessage]):
 
     @property
     def unseen_marks(self) -> int:
-        """Marks that were only logged, because the stream was made without `marks=True`."""
+        """Marks that were only logged, because the stream was made without `on_mark=` or `marks=True`."""
         return self._reader.unseen_marks
 
     def __repr__(self) -> str:
         name = self._reader.consumer.name
         return f"<Stream {name} delivered={self.delivered} marks={self.marks} dropped={self.dropped}>"
+
+
+class _Telling:
+    """What a consumer gives, without the marks: `on_mark` is called with each of them in its place.
+
+    A wait that is cancelled meanwhile leaves an async `on_mark` at work, and the next one waits for it. What it raises
+    is its own failure, as that of any handler: it is logged, and all goes on.
+    """
+
+    def __init__(self, consumer: Consumer[Any], on_mark: MarkHandler) -> None:
+        self._consumer = consumer
+        self._on_mark = on_mark
+        self._at_work: asyncio.Future[None] | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        while True:
+            if self._at_work is not None:
+                await asyncio.wait((self._at_work,))  # not cancelled with this wait
+                self._at_work = None
+            item = await anext(self._consumer)
+            if not is_mark(item):
+                return item
+            self._at_work = asyncio.ensure_future(self._tell(item))
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        if self._at_work is not None:
+            self._at_work.cancel()
+            self._at_work = None
+        self._consumer.close()
+
+    async def _tell(self, mark: Mark) -> None:
+        try:
+            told = self._on_mark(mark)
+            if inspect.isawaitable(told):
+                await told
+        except Exception:
+            logger.exception("%s: on_mark raised", self._consumer.name)
 
 
 async def _all_of(made: Awaitable[Iterable[WeexMessage]]) -> Items:
