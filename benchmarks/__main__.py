@@ -27,7 +27,7 @@ from .storage import measure, print_storage, storage_as_json
 __all__ = ["chosen", "main"]
 
 FULL = Limits(enough=ENOUGH, rounds=14, seconds=900, patience=2.0)
-QUICK = Limits(enough=ENOUGH, rounds=8, seconds=140, patience=0.3, repeat=3)
+QUICK = Limits(enough=ENOUGH, rounds=8, seconds=140, patience=0.3, repeat=ENOUGH)
 QUICK_SCALE = 0.2
 STORAGE_ROUNDS = 5
 

@@ -18,6 +18,7 @@ import msgspec
 
 from .line import Line
 from .meter import Meter
+from .wires import OFFSET
 
 __all__ = ["bare", "class_", "names"]
 
@@ -69,6 +70,7 @@ async def class_(line: Line, meter: Meter, *, phase: str) -> None:
         for channel in channels:
             channel.on("publication", handle)
             channel.on("subscribed", subscribed)
+            channel.on("mark", handle)  # else each would be a line in the log
         with _Times(meter):
             for channel in channels:
                 channel.subscribe()
@@ -119,7 +121,7 @@ def _exchange(line: Line, count: int, opened: list[socket.socket], *, recover: b
 def _command(number: int, channel: str, recover: bool) -> bytes:
     asked: dict[str, Any] = {"channel": channel, "positioned": True, "recoverable": True}
     if recover:
-        asked |= {"recover": True, "offset": 0, "epoch": "qhXG"}
+        asked |= {"recover": True, "offset": OFFSET, "epoch": "qhXG"}
     return msgspec.json.encode({"id": number, "subscribe": asked})
 
 

@@ -16,11 +16,15 @@ from typing import Any
 
 from .frames import FRAMES, TOPICS, make_messages, with_join_ref
 
-__all__ = ["WIRES", "GraphQL", "Page", "Phoenix", "SxBet", "Talk", "Weex", "Wire", "topics_of"]
+__all__ = ["OFFSET", "WIRES", "GraphQL", "Page", "Phoenix", "SxBet", "Talk", "Weex", "Wire", "topics_of"]
 
 BASE_MS = 1_790_134_567_000
 FIRST = 16_938_207_383
 LEVELS = 15
+OFFSET = 1_000
+"""Where every channel stands when it is joined."""
+
+_HERE = {"epoch": "qhXG", "offset": OFFSET}
 
 
 def encoded(message: object) -> bytes:
@@ -163,16 +167,13 @@ class CentrifugoTalk(Talk):
             return {"connect": facts}
         if "subscribe" in command:
             asked = command["subscribe"]
-            self.joined[asked["channel"]] = asked.get("offset", 0)
-            result = {
-                "recoverable": True,
-                "positioned": True,
-                "epoch": "qhXG",
-                "offset": asked.get("offset", 0),
-            }
+            self.joined[asked["channel"]] = True
+            result: dict[str, Any] = {"recoverable": True, "positioned": True} | _HERE
             if asked.get("recover"):
                 result |= {"was_recovering": True, "recovered": True}
             return {"subscribe": result}
+        if "history" in command:
+            return {"history": _HERE | {"publications": []}}
         return {next(name for name in command if name != "id"): {}} if "id" in command else None
 
 
@@ -198,7 +199,7 @@ class SxBet(Wire):
         for number in range(count):
             topic, template = templates[number % FRAMES]
             offsets[topic] += 1
-            made.append(template % (number + 1, offsets[topic], number))
+            made.append(template % (number + 1, OFFSET + offsets[topic], number))
         return made
 
     @staticmethod

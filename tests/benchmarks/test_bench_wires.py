@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.floor import DECODERS
 from benchmarks.server import deflated
-from benchmarks.wires import WIRES, topics_of
+from benchmarks.wires import OFFSET, WIRES, topics_of
 from tapewire.book import CHAINED, Applied, OrderBook
 from tapewire.protocols.centrifugo import CentrifugoClient
 
@@ -52,7 +52,7 @@ def test_offsets_of_each_channel_follow_each_other() -> None:
     for message in bound("sxbet", 2_500):
         push = json.loads(message)["push"]
         channel, publication = push["channel"], push["pub"]
-        assert publication["offset"] == last.get(channel, 0) + 1
+        assert publication["offset"] == last.get(channel, OFFSET) + 1
         last[channel] = publication["offset"]
         identities.add(publication["tags"]["messageId"])
         assert publication["data"]["marketHash"] == channel.partition(":")[2]
