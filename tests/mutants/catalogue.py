@@ -1886,8 +1886,8 @@ MUTANTS = (
         (
             "a level without size stays",
             (
-                "            elif price in sizes:\n"
-                "                del sizes[price]\n"
+                "            elif price in known:\n"
+                "                del known[price]\n"
                 "                del prices[bisect_left(prices, price)]\n"
             ),
             "",
@@ -1895,7 +1895,7 @@ MUTANTS = (
         ),
         (
             "a size that changes adds a price",
-            "                if price not in sizes:\n                    insort",
+            "                if price not in known:\n                    insort",
             "                if True:\n                    insort",
             "book/test_side.py",
         ),
@@ -1907,8 +1907,8 @@ MUTANTS = (
         ),
         (
             "a snapshot keeps a level without size",
-            "                sizes.pop(price, None)\n",
-            "                sizes[price] = size\n",
+            "                known.pop(price, None)\n",
+            "                known[price] = level\n",
             "book/test_side.py",
         ),
     ),

@@ -1,6 +1,7 @@
 """One side of an order book: sizes by price, and the prices in order.
 
-The sorted list is touched only when a level appears or vanishes; a size that changes is one store in a dict. The best
+The sorted list is touched only when a level appears or vanishes; a size that changes is one store in a dict, of the
+pair as it came. The best
 is the end or the head of the list, so reading it costs nothing. Prices and sizes are int, float or Decimal, one type in
 one book: `book.py` sees to that, and to everything else that a peer might get wrong.
 """
@@ -20,36 +21,38 @@ Number = TypeVar("Number", int, float, Decimal)
 class BookSide(Generic[Number]):
     """The bids (`descending`: the highest is best) or the offers. Iterating gives `(price, size)`, best first."""
 
-    __slots__ = ("_sizes", "descending", "prices")
+    __slots__ = ("_levels", "descending", "prices")
 
     def __init__(self, *, descending: bool) -> None:
         self.descending: bool = descending
-        self._sizes: dict[Number, Number] = {}
+        self._levels: dict[Number, tuple[Number, Number]] = {}
         self.prices: list[Number] = []
         """Ascending on both sides, for quick reading; only this class changes it."""
 
     def apply(self, levels: Iterable[tuple[Number, Number]]) -> None:
         """Each size replaces the one at its price; size 0 removes the level, if there is one."""
-        sizes, prices = self._sizes, self.prices
-        for price, size in levels:
+        known, prices = self._levels, self.prices
+        for level in levels:
+            price, size = level
             if size:
-                if price not in sizes:
+                if price not in known:
                     insort(prices, price)
-                sizes[price] = size
-            elif price in sizes:
-                del sizes[price]
+                known[price] = level
+            elif price in known:
+                del known[price]
                 del prices[bisect_left(prices, price)]
 
     def replace(self, levels: Iterable[tuple[Number, Number]]) -> None:
         """Forget everything; these are the levels now. Of two at one price the later counts, as in `apply`."""
-        sizes: dict[Number, Number] = {}
-        for price, size in levels:
+        known: dict[Number, tuple[Number, Number]] = {}
+        for level in levels:
+            price, size = level
             if size:
-                sizes[price] = size
+                known[price] = level
             else:
-                sizes.pop(price, None)
-        self._sizes = sizes
-        self.prices = sorted(sizes)
+                known.pop(price, None)
+        self._levels = known
+        self.prices = sorted(known)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -69,20 +72,20 @@ class BookSide(Generic[Number]):
         prices = self.prices
         if not prices:
             return None
-        price = prices[-1] if self.descending else prices[0]
-        return price, self._sizes[price]
+        return self._levels[prices[-1] if self.descending else prices[0]]
 
     def size_at(self, price: Number) -> Number | None:
         """The size at `price`, None where no level is."""
-        return self._sizes.get(price)
+        level = self._levels.get(price)
+        return None if level is None else level[1]
 
     def top(self, count: int) -> list[tuple[Number, Number]]:
         """The `count` best levels, best first; fewer where there are fewer."""
         if count <= 0:
             return []
-        sizes, prices = self._sizes, self.prices
+        prices = self.prices
         nearest = prices[: -count - 1 : -1] if self.descending else prices[:count]
-        return [(price, sizes[price]) for price in nearest]
+        return list(map(self._levels.__getitem__, nearest))
 
     def __iter__(self) -> Iterator[tuple[Number, Number]]:
         return iter(self.top(len(self.prices)))

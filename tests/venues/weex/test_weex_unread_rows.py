@@ -16,13 +16,21 @@ from hypothesis import strategies as st
 
 from tapewire.venues.kit.fields import plain
 from tapewire.venues.weex import V2, V3, WeexMessage
-from tapewire.venues.weex.fields import V3_FIELDS, V3_PLAIN, mapped
+from tapewire.venues.weex.fields import V3_FIELDS, V3_PLAIN, mapped, plain_trades
 from tapewire.venues.weex.message import ROW_ERRORS, messages_of, read_rows
 from tapewire.venues.weex.wire import Frame
 
 FIELDS, PLAIN = V3_FIELDS["ticker"], V3_PLAIN["ticker"]
 KEYS = [key for key, _ in FIELDS.values()]
-ROW = {"c": "63123.5", "v": "0", "P": "0.012475", "p": "-780.10", "n": 123456, "q": 7812345678.5}
+ROW = {
+    "c": "63123.5",
+    "v": "0",
+    "P": "0.012475",
+    "p": "-780.10",
+    "n": 123456,
+    "O": 1790134568308,
+    "q": 7812345678.5,
+}
 ODD_TEXTS = [
     *(
         "",
@@ -151,3 +159,44 @@ def test_no_bytes_at_all_wait_that_cannot_be_read(written: bytes) -> None:
 @given(st.dictionaries(st.sampled_from(KEYS), st.decimals(-(10**9), 10**9, places=8).map(plain), min_size=1))
 def test_a_row_of_plain_numbers_waits(row: dict[str, str]) -> None:
     assert PLAIN.is_plain(json.dumps([row]).encode())
+
+
+TRADE_FIELDS = V3_FIELDS["trade"]
+TRADE = {"t": "9f", "p": "86645.2", "q": "0.015", "v": "1299.678", "m": True, "T": 1_790_134_568_308}
+
+
+def test_trades_of_the_usual_form_are_read_without_a_look_at_each_field() -> None:
+    rows = [TRADE | {"t": "77"}, TRADE | {"t": 78, "m": False}]
+    assert plain_trades(msgspec.json.encode(rows)) == [mapped(row, TRADE_FIELDS) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"p": text} for text in ODD_TEXTS if text not in ("00.1", "9" * 20)),
+        {"m": 1},
+        {"T": 5},
+        {"t": ""},
+        {"p": None},
+        {"q": 1e-7},
+        {"t": "n"},
+    ],
+)
+def test_a_trade_that_is_not_written_as_usual_is_left_to_the_slow_way(odd: dict[str, Any]) -> None:
+    assert plain_trades(msgspec.json.encode([TRADE | odd])) is None
+
+
+trades = st.fixed_dictionaries(
+    {name: st.just(value) | values for name, value in TRADE.items()}, optional={"extra": values, "r": values}
+)
+
+
+@given(
+    st.lists(
+        trades | st.fixed_dictionaries({name: st.just(value) for name, value in TRADE.items()}), max_size=3
+    )
+)
+def test_what_is_read_quickly_is_what_the_slow_way_reads(rows: list[dict[str, Any]]) -> None:
+    written = msgspec.json.encode(rows)
+    if (read := plain_trades(written)) is not None:
+        assert read == [mapped(row, TRADE_FIELDS) for row in read_rows(msgspec.Raw(written))]

@@ -8,7 +8,7 @@ available part is asked for with each change, for the venue's push does not hold
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -41,12 +41,12 @@ class Balances:
         self._profile = profile
         self._fetch = fetch
 
-    async def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
+    async def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
         if isinstance(item, Resynced):
             return [_of_state("account", row, item.at_ns) for row in item.snapshot]
         if not isinstance(item, Frame):
-            return ()
-        messages = list(messages_of(item, self._profile, spoiled))
+            return []
+        messages = messages_of(item, self._profile, spoiled)
         if any("available" not in message.data for message in messages):
             await self._complete(messages)
         return messages
@@ -81,13 +81,13 @@ class Positions:
         self._tickers: dict[str, Subscription] = {}
         self._closed = False
 
-    async def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
+    async def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
         if isinstance(item, Resynced):
             messages = [_of_state("positions", row, item.at_ns) for row in item.snapshot]
         elif isinstance(item, Frame):
-            messages = list(messages_of(item, self._profile, spoiled))
+            messages = messages_of(item, self._profile, spoiled)
         else:
-            return ()
+            return []
         for message in messages:
             self._follow(message.symbol, bool(message.data.get("size")))
             if "unrealized_pnl" not in message.data:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -347,11 +347,10 @@ class BookReader(Feed):
         self.consumer.part(self)
 
 
-def book_messages(item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
+def book_messages(item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
     """One state of a book as a message."""
-    if not isinstance(item, BookUpdate):
-        return ()
+    if item.__class__ is not BookUpdate:
+        return []
     when = item.received_at_ns / 1e9 if item.venue_time_ms is None else item.venue_time_ms / 1000
     data = {"symbol": item.symbol, "bids": item.bids, "asks": item.asks, "sequence": item.last}
-    message = WeexMessage("depth", item.symbol, data, when, item.raw, item.received_at_ns, item.last)
-    return (message,)
+    return [WeexMessage("depth", item.symbol, data, when, item.raw, item.received_at_ns, item.last)]

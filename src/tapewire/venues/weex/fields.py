@@ -6,23 +6,26 @@ A table says, for each name of ours, the wire's key and what kind of value it is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 import msgspec
+from msgspec.structs import astuple
 
 from ...model.fields import EXACT, MAX_DECIMALS, MAX_DIGITS
-from ..kit.fields import Kind, flag, number, text, time_ms
+from ..kit.fields import Kind, TimeMs, flag, number, text, time_ms
 
-__all__ = ["V2_FIELDS", "V3_FIELDS", "V3_PLAIN", "FieldMap", "PlainRow", "mapped", "per_cent"]
+__all__ = ["V2_FIELDS", "V3_FIELDS", "V3_PLAIN", "V3_QUICK", "FieldMap", "PlainRow", "mapped", "per_cent"]
+
+_HUNDRED: Final = Decimal(100)
 
 FieldMap: TypeAlias = Mapping[str, tuple[str, Kind]]
 
 
 def per_cent(value: Any, field: str) -> Decimal:
     """The wire has a fraction, the document prints a percentage: `Decimal("1.2475")` for "0.012475"."""
-    return EXACT.multiply(number(value, field), Decimal(100))
+    return EXACT.multiply(number(value, field), _HUNDRED)
 
 
 def seconds(value: Any, field: str) -> float:
@@ -196,35 +199,41 @@ def mapped(row: Mapping[str, Any], fields: FieldMap) -> dict[str, Any]:
     }
 
 
+_RUN: Final = b"0" * (min(MAX_DIGITS, MAX_DECIMALS) + 1)
+
+
+def _shapes(kept: bytes) -> bytes:
+    """A table for `translate`: digits look alike, so that too long a run of them shows; what is not `kept` is an x."""
+    return bytes(
+        ord("0") if byte in b"0123456789" else byte if byte in kept else ord("x") for byte in range(256)
+    )
+
+
 class PlainRow:
     """A row of nothing but numbers, as nearly every ticker is: checked when it comes, read when somebody asks.
 
     The check says that `mapped` would take the row, at a tenth of its cost; a row of which it is not sure is read at
-    once. `fields`: numbers alone, under keys that hold no `e`, so that no exponent passes as a part of a key.
+    once. `fields`: numbers alone. `beside`: keys that such a row has too, and nobody reads. No key may hold an `e`: an
+    exponent would pass as a part of it.
     """
 
-    __slots__ = ("_allowed", "_check", "_names", "_read")
+    __slots__ = ("_allowed", "_check", "_fractions", "_names", "_read")
 
-    _RUN: Final = b"0" * (min(MAX_DIGITS, MAX_DECIMALS) + 1)
-
-    def __init__(self, fields: FieldMap) -> None:
+    def __init__(self, fields: FieldMap, *, beside: str = "") -> None:
         keys = [key for key, _ in fields.values()]
-        # Digits look alike, so that too long a run of them shows; what is neither a number nor structure becomes an x.
-        kept = b'[]{}": ,.-' + "".join(keys).encode()
-        self._allowed = bytes(
-            ord("0") if byte in b"0123456789" else byte if byte in kept else ord("x") for byte in range(256)
-        )
+        self._allowed = _shapes(b'[]{}": ,.-' + "".join([*keys, beside]).encode())
         # A lax float takes a number and the text of one, by the grammar of JSON.
         checked = msgspec.defstruct("Checked", [(key, float, 0.0) for key in keys], gc=False)
         exact = msgspec.defstruct("Exact", [(key, Decimal | None, None) for key in keys])
         self._check = msgspec.json.Decoder(list[checked], strict=False).decode  # type: ignore[valid-type]
         self._read = msgspec.json.Decoder(list[exact]).decode  # type: ignore[valid-type]
-        self._names = [(name, key, kind is per_cent) for name, (key, kind) in fields.items()]
+        self._names = list(fields)
+        self._fractions = {name for name, (_, kind) in fields.items() if kind is per_cent}
 
     def is_plain(self, rows: bytes) -> bool:
         """True if these are one row, whose numbers are what `number` takes."""
         shape = rows.translate(self._allowed)
-        if b"x" in shape or self._RUN in shape:
+        if b"x" in shape or _RUN in shape:
             return False
         try:
             return len(self._check(rows)) == 1
@@ -234,11 +243,54 @@ class PlainRow:
     def read(self, rows: bytes) -> dict[str, Any]:
         """What `mapped` makes of such a row."""
         (row,) = self._read(rows)
-        data: dict[str, Any] = {}
-        for name, key, is_fraction in self._names:
-            if (value := getattr(row, key)) is not None:
-                data[name] = EXACT.multiply(value, Decimal(100)) if is_fraction else value
+        data = dict(zip(self._names, astuple(row), strict=True))
+        if None in data.values():
+            data = {name: value for name, value in data.items() if value is not None}
+        for name in self._fractions & data.keys():
+            data[name] = EXACT.multiply(data[name], _HUNDRED)
         return data
 
 
-V3_PLAIN: Final[Mapping[str, PlainRow]] = {"ticker": PlainRow(V3_FIELDS["ticker"])}
+V3_PLAIN: Final[Mapping[str, PlainRow]] = {"ticker": PlainRow(V3_FIELDS["ticker"], beside="OC")}
+
+
+class _Trade(msgspec.Struct, gc=False):
+    t: str | int
+    p: Decimal
+    q: Decimal
+    v: Decimal
+    m: bool
+    T: TimeMs
+
+
+_read_trades = msgspec.json.Decoder(list[_Trade]).decode
+_TRADES: Final = _shapes(b'[]{}":,.-tpqvmTBruefals')  # the keys of one, `true` and `false`
+_ODD: Final = (b'""', b'".', b'."', b"-.")
+"""What Decimal would take for a number, or a struct for a text, and `mapped` does not."""
+
+
+def plain_trades(rows: bytes) -> list[dict[str, Any]] | None:
+    """What `mapped` makes of these trades; None where they may be none, or are not written in the usual way."""
+    shape = rows.translate(_TRADES)
+    if b"x" in shape or _RUN in shape or any(odd in rows for odd in _ODD):
+        return None
+    try:
+        trades = _read_trades(rows)
+    except msgspec.MsgspecError:
+        return None
+    if rows.count(b"e") != len(trades):  # more than the one of each `true` or `false`: an exponent
+        return None
+    return [
+        {
+            "id": str(trade.t),
+            "price": trade.p,
+            "size": trade.q,
+            "value": trade.v,
+            "side": "sell" if trade.m else "buy",
+            "time": trade.T / 1000,
+        }
+        for trade in trades
+    ]
+
+
+V3_QUICK: Final[Mapping[str, Callable[[bytes], list[dict[str, Any]] | None]]] = {"trade": plain_trades}

@@ -6,7 +6,7 @@ the venue does not say it: an order that is partly filled (`status`), its averag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +15,7 @@ import msgspec
 
 from ...errors import TapewireError
 from ...marks import Mark
-from .fields import FieldMap, PlainRow, mapped
+from .fields import PlainRow, mapped
 from .profile import Profile
 from .wire import DECODE_ERRORS, Frame
 
@@ -104,25 +104,28 @@ def read_rows(raw: msgspec.Raw) -> list[dict[str, Any]]:
 
 def messages_of(
     frame: Frame, profile: Profile, undecodable: Callable[[Exception], None]
-) -> Iterator[WeexMessage]:
+) -> list[WeexMessage]:
     """The messages of one frame, row by row; `undecodable` is told of each row that is corrupt."""
-    reader = profile.plain.get(frame.channel)
-    if reader is not None and frame.symbol and reader.is_plain(written := bytes(frame.rows)):
-        yield _unread_message(frame, reader, written)
-        return
-    field_map = profile.fields.get(frame.channel, {})
+    channel, written = frame.channel, bytes(frame.rows)
+    reader = profile.plain.get(channel)
+    if reader is not None and frame.symbol and reader.is_plain(written):
+        return [_unread_message(frame, reader, written)]
+    quick = profile.quick.get(channel)
+    if quick is not None and (rows := quick(written)) is not None:
+        return [_message(frame, row) for row in rows]
+    fields = profile.fields.get(channel, {})
+    messages: list[WeexMessage] = []
     try:
         rows = read_rows(frame.rows)
     except ROW_ERRORS as error:
         undecodable(error)
-        return
+        return messages
     for row in rows:
         try:
-            message = _message(frame, row, field_map)
+            messages.append(_message(frame, mapped(row, fields)))
         except ROW_ERRORS as error:
             undecodable(error)
-            continue
-        yield message
+    return messages
 
 
 def _unread_message(frame: Frame, reader: PlainRow, row: bytes) -> WeexMessage:
@@ -140,8 +143,7 @@ def _unread_message(frame: Frame, reader: PlainRow, row: bytes) -> WeexMessage:
     return message
 
 
-def _message(frame: Frame, row: Mapping[str, Any], fields: FieldMap) -> WeexMessage:
-    data = mapped(row, fields)
+def _message(frame: Frame, data: dict[str, Any]) -> WeexMessage:
     if frame.symbol:
         data.setdefault("symbol", frame.symbol)
     complete = _COMPLETE.get(frame.channel)
@@ -214,10 +216,8 @@ class Rows:
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
 
-    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
-        if not isinstance(item, Frame):
-            return ()
-        return list(messages_of(item, self._profile, spoiled))
+    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
+        return messages_of(item, self._profile, spoiled) if item.__class__ is Frame else []
 
 
 class Trades:
@@ -233,24 +233,30 @@ class Trades:
         self._seen: dict[str, None] = {}
         self._since: float | None = None
 
-    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
-        if not isinstance(item, Frame):
-            return ()
-        messages = list(messages_of(item, self._profile, spoiled))
-        since, self._since = self._since, max([self._since or 0.0, *(m.timestamp for m in messages)])
+    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
+        if item.__class__ is not Frame:
+            return []
+        messages = messages_of(item, self._profile, spoiled)
         if item.is_snapshot:
-            messages = _oldest_first(messages)
-        fresh = [m for m in messages if m.data.get("id") not in self._seen]
+            return self._missed(messages)
+        fresh = [message for message in messages if message.data.get("id") not in self._seen]
         self._remember(messages)
-        if not item.is_snapshot:
-            return fresh
+        return fresh
+
+    def _missed(self, messages: list[WeexMessage]) -> list[WeexMessage]:
+        since, ordered = self._since, _oldest_first(messages)
+        fresh = [message for message in ordered if message.data.get("id") not in self._seen]
+        self._remember(ordered)
         return [m for m in fresh if since is not None and m.timestamp >= since and "id" in m.data]
 
     def _remember(self, messages: Iterable[WeexMessage]) -> None:
-        seen = self._seen
+        seen, since = self._seen, self._since or 0.0
         for message in messages:
-            if "id" in message.data:
-                seen[message.data["id"]] = None
+            if message.timestamp > since:
+                since = message.timestamp
+            if (number := message.data.get("id")) is not None:
+                seen[number] = None
+        self._since = since
         while len(seen) > SEEN_TRADES:
             del seen[next(iter(seen))]
 

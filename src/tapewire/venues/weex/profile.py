@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from . import wire_v2, wire_v3
-from .fields import V2_FIELDS, V3_FIELDS, V3_PLAIN, FieldMap, PlainRow
+from .fields import V2_FIELDS, V3_FIELDS, V3_PLAIN, V3_QUICK, FieldMap, PlainRow
 from .wire import Frame, Heard, Ping, Side
 
 __all__ = ["PROFILES", "V2", "V3", "Profile"]
@@ -23,7 +23,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     `greets`: the venue speaks first. `batch`: topics in one request. `unanswered`: requests that may be under way at
     one time; while so many are, further topics wait and go together. `fields`: the names of what rows hold. `plain`:
-    the channels whose rows may wait to be read.
+    the channels whose rows may wait to be read. `quick`: what reads rows of the usual form, or gives None.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     unanswered: int
     fields: Mapping[str, FieldMap]
     plain: Mapping[str, PlainRow]
+    quick: Mapping[str, Callable[[bytes], list[dict[str, Any]] | None]]
     read: Callable[[bytes], Heard]
     subscribe: Callable[[Sequence[str], int], bytes]
     unsubscribe: Callable[[Sequence[str], int], bytes]
@@ -53,6 +54,7 @@ V3: Final = Profile(
     unanswered=2,
     fields=V3_FIELDS,
     plain=V3_PLAIN,
+    quick=V3_QUICK,
     read=wire_v3.read,
     subscribe=wire_v3.subscribe,
     unsubscribe=wire_v3.unsubscribe,
@@ -71,6 +73,7 @@ V2: Final = Profile(
     unanswered=20,
     fields=V2_FIELDS,
     plain={},
+    quick={},
     read=wire_v2.read,
     subscribe=wire_v2.subscribe,
     unsubscribe=wire_v2.unsubscribe,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, Final, Self, TypeAlias
 
@@ -30,7 +30,7 @@ logger = logging.getLogger("tapewire.venues.weex")
 Spoiled: TypeAlias = Callable[[Exception], None]
 """Told of each row that is corrupt: a gap says where it was."""
 
-Convert: TypeAlias = Callable[[Any, Spoiled], Iterable[WeexMessage] | Awaitable[Iterable[WeexMessage]]]
+Convert: TypeAlias = Callable[[Any, Spoiled], list[WeexMessage] | Awaitable[list[WeexMessage]]]
 """From what was buffered (a frame, a book, a mark that holds a snapshot) to messages."""
 
 POLICIES: Final = ("drop_oldest", "drop_newest", "fail")
@@ -83,14 +83,18 @@ class Reader:
         if on_mark is not None:
             self.items = telling = _Telling(self.consumer, on_mark)
             self.leave = telling.close
+        self._spoiled = self.consumer.spoiled
+        self._waiting = self.consumer.made  # what comes before what is made next
 
     def _stamp(self, item: Any) -> None:
         if not item.received_at_ns:
             item.received_at_ns = self._now_ns()
 
     def _read(self, item: Any) -> Any:
-        made = self._convert(item, self.consumer.spoiled)
-        return _all_of(made) if inspect.isawaitable(made) else Items(made)
+        made = self._convert(item, self._spoiled)
+        if not isinstance(made, list):
+            return _all_of(made)
+        return made[0] if len(made) == 1 and not self._waiting else Items(made)
 
     def _read_mark(self, mark: Mark) -> Any:
         if getattr(mark, "snapshot", None) is None:
@@ -206,7 +210,7 @@ class _Telling:
             logger.exception("%s: on_mark raised", self._consumer.name)
 
 
-async def _all_of(made: Awaitable[Iterable[WeexMessage]]) -> Items:
+async def _all_of(made: Awaitable[list[WeexMessage]]) -> Items:
     return Items(await made)
 
 
