@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-DEADLINE = 20.0
+DEADLINE = 30.0
 
 
 async def until(condition: Callable[[], Any], what: str = "", *, seconds: float = DEADLINE) -> None:

@@ -41,7 +41,7 @@ async def test_a_frame_that_no_book_can_have_is_never_shown_and_the_book_is_rebu
         await heard.until(1)
         await other.until(1)
         book = peer.books["BTCUSDT", 15]
-        peer.send(BTC, {"e": "depth", "E": 1, "s": "BTCUSDT", **book.change(), "b": bids})
+        peer.send(BTC, {"e": "depth", "E": 1, "s": "BTCUSDT", **book.delta(bids)})
         await heard.until(4)
         names = [
             message.channel if message.mark is None else type(message.mark).__name__ for message in heard

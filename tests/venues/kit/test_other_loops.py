@@ -49,7 +49,7 @@ async def stake() -> Any:
 
 async def weex() -> Any:
     network = MemoryNetwork()
-    async with WeexPeer(network) as peer:
+    async with WeexPeer(network, SystemClock()) as peer:
         config = WeexConfig(host=f"http://127.0.0.1:{next_port()}")
         client = WeexWebSocketClient(config, connector=network, clock=SystemClock(), http_transport=peer.http)
         await client.connect()

@@ -15,8 +15,9 @@ from tapewire.venues.weex import (
     WEEXParseError,
     WEEXRequestError,
 )
+from tests.venues.in_memory import answered
 from tests.venues.kit.wrong_answers import Operation, right_answer, tried
-from tests.venues.weex.weex_peer import answered, next_port
+from tests.venues.weex.weex_peer import next_port
 
 AT = 1790134568308
 TICKER = {

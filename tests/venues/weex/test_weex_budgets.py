@@ -57,30 +57,30 @@ async def test_a_book_that_breaks_all_hour_stays_within_the_operations(clock: Vi
 
 
 async def test_a_venue_that_answers_no_subscription_is_not_asked_without_end(clock: VirtualClock) -> None:
-    symbols = [f"S{number}USDT" for number in range(50)]
+    symbols = [f"S{number}USDT" for number in range(30)]
     async with weex_line(clock, *symbols) as (client, peer):
-        peer.acknowledges = False
+        peer.sandbox.inject("ignore_join", times=10_000)
         heard = [Heard(client.stream_tickers([symbol])) for symbol in symbols]
         await asyncio.sleep(3600)
         assert max(operations(peer).values()) < OPERATIONS_PER_HOUR
-        peer.acknowledges = True
+        peer.sandbox.lift("ignore_join")
         await asyncio.sleep(120)
         for symbol in symbols:
             peer.tick(symbol)
         await asyncio.sleep(1)
-        assert [len(each) for each in heard] == [1] * 50
+        assert [len(each) for each in heard] == [1] * 30
         for each in heard:
             await each.stop()
 
 
 async def test_a_socket_that_answers_nothing_stops_no_stream_begun_later(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        peer.acknowledges = False
+        peer.sandbox.inject("ignore_join", times=10_000)
         for _ in range(8):
             heard = Heard(client.stream_tickers(["BTCUSDT"]))
             await asyncio.sleep(30)
             await heard.stop()
-        peer.acknowledges = True
+        peer.sandbox.lift("ignore_join")
         heard = Heard(client.stream_tickers(["ETHUSDT"]))
         await asyncio.sleep(30)
         peer.tick("ETHUSDT")
@@ -155,7 +155,7 @@ async def test_a_refused_topic_is_never_asked_again_not_even_on_a_new_connection
 
 async def test_a_key_refused_again_and_again_needs_no_more_than_its_places(clock: VirtualClock) -> None:
     network = MemoryNetwork()
-    async with WeexPeer(network) as peer:
+    async with WeexPeer(network, clock) as peer:
         client = make_client(clock, network, peer)
         for _ in range(30):
             network.refuse(401, times=2)
@@ -193,7 +193,7 @@ async def test_a_stream_cancelled_while_its_socket_is_opening_leaves_nothing_beh
     clock: VirtualClock,
 ) -> None:
     network = MemoryNetwork()
-    async with WeexPeer(network) as peer:
+    async with WeexPeer(network, clock) as peer:
         client = make_client(clock, network, peer)
         network.unreachable(times=3)
         heard = Heard(client.stream_orders())

@@ -24,7 +24,8 @@ from tapewire.venues.weex import (
     WEEXRateLimitError,
     WEEXRequestError,
 )
-from tests.venues.weex.weex_peer import answered, next_port
+from tests.venues.in_memory import answered
+from tests.venues.weex.weex_peer import next_port
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
 

@@ -15,7 +15,8 @@ from tapewire.errors import BufferOverflow, HandshakeRefused
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.weex import WEEXAuthenticationError, WeexConfig, WeexWebSocketClient
-from tests.venues.weex.weex_peer import Heard, WeexPeer, answered, make_client, weex_line
+from tests.venues.in_memory import answered
+from tests.venues.weex.weex_peer import KEY, Heard, WeexPeer, make_client, weex_line
 
 
 def test_private_streams_need_a_key() -> None:
@@ -42,10 +43,12 @@ async def test_the_private_socket_is_signed_anew_for_every_connection(clock: Vir
             headers = connection.link.endpoint.headers
             stamps.append(int(headers["ACCESS-TIMESTAMP"]))
             signed = f"{headers['ACCESS-TIMESTAMP']}/v3/ws/private".encode()
-            expected = base64.b64encode(hmac.digest(b"secret-1", signed, hashlib.sha256)).decode()
+            expected = base64.b64encode(
+                hmac.digest(KEY.secret.reveal().encode(), signed, hashlib.sha256)
+            ).decode()
             assert headers["ACCESS-SIGN"] == expected
-            assert (headers["ACCESS-KEY"], headers["ACCESS-PASSPHRASE"]) == ("key-1", "pass-1")
-            assert "secret" not in repr(connection.link.endpoint)
+            assert (headers["ACCESS-KEY"], headers["ACCESS-PASSPHRASE"]) == (KEY.key, KEY.passphrase.reveal())
+            assert KEY.secret.reveal() not in repr(connection.link.endpoint)
         assert stamps[1] - stamps[0] > 19_000
         await heard.stop()
 
@@ -53,9 +56,7 @@ async def test_the_private_socket_is_signed_anew_for_every_connection(clock: Vir
 async def test_the_signature_is_made_by_the_venues_clock(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
         ahead = 90_000
-        peer.http_answers["market/time"] = lambda request: answered(
-            {"serverTime": clock.time_ns() // 1_000_000 + ahead}
-        )
+        peer.sandbox.inject("skew", seconds=ahead / 1000)
         heard = Heard(client.stream_orders())
         await peer.has("orders")
         stamp = int(private(peer)[0].link.endpoint.headers["ACCESS-TIMESTAMP"])
@@ -65,7 +66,7 @@ async def test_the_signature_is_made_by_the_venues_clock(clock: VirtualClock) ->
 
 async def test_a_refused_signature_is_tried_once_more_by_a_fresh_clock(clock: VirtualClock) -> None:
     network = MemoryNetwork()
-    async with WeexPeer(network) as peer:
+    async with WeexPeer(network, clock) as peer:
         client = make_client(clock, network, peer)
         network.refuse(401, times=2)
         heard = Heard(client.stream_orders())
@@ -106,7 +107,9 @@ async def test_positions_begin_with_the_state_and_have_their_profit_from_the_mar
 ) -> None:
     async with weex_line(clock) as (client, peer):
         state = [{"symbol": "ETHUSDT", "side": "LONG", "size": "1", "openValue": "90", "unrealizePnl": "10"}]
-        peer.http_answers["account/position/allPosition"] = lambda request: answered(state)
+        peer.answer("account/position/allPosition", lambda request: answered(state))
+        price = {"symbol": "BTCUSDT", "price": "110", "time": 1790134568000}
+        peer.answer("market/symbolPrice", lambda request: answered(price))
         heard = Heard(client.stream_positions())
         await heard.until(1)
         assert (heard[0].symbol, heard[0].data["unrealized_pnl"]) == ("ETHUSDT", 10)
@@ -134,7 +137,7 @@ async def test_positions_begin_with_the_state_and_have_their_profit_from_the_mar
 async def test_positions_are_told_again_after_a_lost_line(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
         state = [{"symbol": "ETHUSDT", "side": "LONG", "size": "1", "openValue": "90", "unrealizePnl": "10"}]
-        peer.http_answers["account/position/allPosition"] = lambda request: answered(state)
+        peer.answer("account/position/allPosition", lambda request: answered(state))
         heard = Heard(client.stream_positions(marks=True))
         await heard.until(2)
         state[0] |= {"size": "3"}
@@ -154,7 +157,7 @@ async def test_balances_say_what_is_available(clock: VirtualClock) -> None:
             "frozen": "40",
             "unrealizePnl": "0",
         }
-        peer.http_answers["account/balance"] = lambda request: answered([told])
+        peer.answer("account/balance", lambda request: answered([told]))
         heard = Heard(client.stream_account())
         await heard.until(1)
         assert [heard[0].data[name] for name in ("balance", "available", "frozen")] == [100, 60, 40]
@@ -202,4 +205,4 @@ async def test_no_secret_reaches_the_log(clock: VirtualClock, caplog: pytest.Log
         await peer.until(lambda: len(private(peer)) == 2)
         await heard.stop()
         said = caplog.text + repr(client) + repr(client.config) + repr(client.statistics())
-    assert not any(secret in said for secret in ("key-1", "secret-1", "pass-1"))
+    assert not any(secret in said for secret in (KEY.key, KEY.secret.reveal(), KEY.passphrase.reveal()))

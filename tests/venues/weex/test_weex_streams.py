@@ -16,7 +16,7 @@ from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.weex import WeexConfig, WEEXError, WEEXInvalidArgument, WeexWebSocketClient
 from tests.session.slow_consumers import HOPS, Stalls
-from tests.venues.weex.weex_peer import Heard, WeexPeer, make_client, weex_line
+from tests.venues.weex.weex_peer import Heard, WeexPeer, make_client, weex_line, without
 
 
 async def test_a_ticker_has_the_names_that_the_document_reads(clock: VirtualClock) -> None:
@@ -38,7 +38,7 @@ async def test_a_ticker_has_the_names_that_the_document_reads(clock: VirtualCloc
 
 async def test_is_connected_works_as_a_value_and_as_a_method(clock: VirtualClock) -> None:
     network = MemoryNetwork()
-    async with WeexPeer(network) as peer:
+    async with WeexPeer(network, clock) as peer:
         client = make_client(clock, network, peer)
         assert not client.is_connected
         assert client.is_connected() is False
@@ -99,6 +99,7 @@ async def test_a_plain_loop_body_slower_than_the_feed_never_keeps_the_loop_for_l
     clock: VirtualClock,
 ) -> None:
     async with weex_line(clock) as (client, peer), Stalls(clock) as stalls:
+        peer.altered = without("tradeSnapshot")
         stream = client.stream_trades("BTCUSDT")
         await stream.confirmed()
         for _ in range(40):
@@ -219,6 +220,7 @@ async def test_a_frame_of_many_rows_gives_a_message_for_each(clock: VirtualClock
 
 async def test_trades_of_before_are_skipped_and_missed_ones_come_behind_the_gap(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
+        peer.altered = without("tradeSnapshot")
         heard = Heard(client.stream_trades("BTCUSDT", marks=True))
         await peer.has("BTCUSDT@trade")
 
@@ -243,6 +245,7 @@ async def test_trades_of_before_are_skipped_and_missed_ones_come_behind_the_gap(
 
 async def test_a_trade_that_comes_twice_is_delivered_once(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
+        peer.altered = without("tradeSnapshot")
         heard = Heard(client.stream_trades("BTCUSDT"))
         await peer.has("BTCUSDT@trade")
 
@@ -354,7 +357,7 @@ async def test_sockets_opened_and_left_for_a_day_hold_no_place(clock: VirtualClo
 async def test_connections_stay_within_the_budget_of_the_address(clock: VirtualClock) -> None:
     network = MemoryNetwork()
     network.unreachable(times=2_000)
-    peer = WeexPeer(network)
+    peer = WeexPeer(network, clock)
     address = {"host": "http://127.0.0.1:3999"}
     clients = [make_client(clock, network, peer, config=address, connect_timeout=None) for _ in range(20)]
     connecting = [asyncio.create_task(client.connect()) for client in clients]
@@ -386,7 +389,7 @@ async def test_disconnecting_ends_every_stream_and_leaves_its_topics(clock: Virt
 async def test_a_line_that_is_refused_for_good_is_raised_by_connect(clock: VirtualClock) -> None:
     network = MemoryNetwork()
     network.refuse(403)
-    async with WeexPeer(network) as peer:
+    async with WeexPeer(network, clock) as peer:
         with pytest.raises(HandshakeRefused):
             async with make_client(clock, network, peer):
                 raise AssertionError("connected")
@@ -433,7 +436,7 @@ async def test_connecting_again_when_no_socket_is_left_opens_another(clock: Virt
 
 async def test_a_connect_that_gave_up_can_be_repeated_but_not_behind_the_end(clock: VirtualClock) -> None:
     network = MemoryNetwork()
-    async with WeexPeer(network) as peer:
+    async with WeexPeer(network, clock) as peer:
         client = make_client(clock, network, peer, retry=RetryPolicy(2, 0.1, jitter=False))
         network.unreachable(times=2)
         with pytest.raises(GaveUp):
@@ -448,7 +451,7 @@ async def test_a_connect_that_gave_up_can_be_repeated_but_not_behind_the_end(clo
 async def test_the_pages_robust_client_sees_why_while_the_server_is_down(clock: VirtualClock) -> None:
     network = MemoryNetwork()
     network.unreachable(times=100_000)
-    peer = WeexPeer(network)
+    peer = WeexPeer(network, clock)
     errors: list[Exception] = []
     started = clock.monotonic()
     for _ in range(2):
