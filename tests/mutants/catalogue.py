@@ -248,6 +248,18 @@ MUTANTS = (
             "session/test_driver_defects.py",
         ),
         (
+            "a greeting is waited for without end",
+            "        if Ready() not in events:\n",
+            "        if False:\n",
+            "session/test_driver.py",
+        ),
+        (
+            "the first confirmation of a connection is followed by as many timers as there are topics",
+            "                self.connection.serves = True\n",
+            "                pass\n",
+            "session/test_driver_defects.py",
+        ),
+        (
             "a close that is cancelled is none",
             "await asyncio.shield(self._closing)",
             "await self._closing",
@@ -376,6 +388,12 @@ MUTANTS = (
             "            async with self._paging:\n",
             "            if True:\n",
             "session/test_continuity_fetching.py",
+        ),
+        (
+            "that an interrupted topic is asked for again is told before the frame that says why",
+            "                if topic.state is SubscriptionState.BACKING_OFF:\n",
+            "                if False:\n",
+            "session/test_topics_announcing.py",
         ),
         (
             "a break behind a bridge is not marked",

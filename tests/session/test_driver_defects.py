@@ -471,6 +471,18 @@ async def test_after_each_outage_the_first_tries_are_quick_where_the_peer_served
         assert max(back) - min(back) < 0.5
 
 
+async def test_a_peer_that_goes_on_confirming_has_served_us_a_second_after_the_first_time(clock):
+    async with line(clock) as (session, peer):
+        await session.subscribe("markets").confirmed()
+        peer.abort()
+        await peer.joined("markets", 2)
+        assert session._driver.machine.waits
+        for number in range(4):
+            await asyncio.sleep(0.5)
+            await session.subscribe(f"room:{number}").confirmed()
+        assert not session._driver.machine.waits
+
+
 @pytest.mark.parametrize("seed", range(40))
 async def test_after_an_outage_of_a_peer_that_served_us_no_line_waits_longer_than_it_lasted(clock, seed):
     """However the dice fall: some small waits in a row would else lead to one of sixteen seconds."""
