@@ -44,8 +44,9 @@ class VenueSocket:
 
     `given`: what its user gave of `SocketWords`, and nothing else. `endpoint(token, dialer)` says where to connect,
     `protocol(token)` makes the protocol of one connection; both are called anew for each, with the token that
-    `credentials` gave. `announcement` is said before the first connection. All errors are of the venue's tree. Raises
-    its error for a wrong argument.
+    `credentials` gave. `announcement` is said before the first connection. `fields`: further ones of `SessionOptions`;
+    the user's `session_options` count over them. All errors are of the venue's tree. Raises its error for a wrong
+    argument.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class VenueSocket:
         protocol: Callable[[Secret | None], ClientProtocol],
         credentials: Credentials | None = None,
         announcement: Announcement | None = None,
+        **fields: Any,
     ) -> None:
         self._spec: VenueSpec = spec
         self._raising = spec.errors.raising()
@@ -66,8 +68,9 @@ class VenueSocket:
         dialer = dialer_of(given, spec.errors.refuse, only=SocketWords)
         words = {name: given.get(name) for name in ("retry", "clock", "on_error", "on_state")}
         with self._raising:
-            fields = session_fields(
+            chosen = session_fields(
                 given.get("session_options"),
+                **fields,
                 **words,
                 connect_timeout=given.get("connect_timeout", 30.0),
                 connector=dialer.connector,
@@ -75,8 +78,8 @@ class VenueSocket:
                 name=spec.name,
             )
         own = {"endpoint": lambda token: endpoint(token, dialer), "protocol": protocol}
-        ours = {"errors": spec.errors.mapped, "on_state": self._watched_by(fields.get("on_state"))}
-        self._session: Session = Session(SessionOptions(**{**own, **fields, **ours}))
+        ours = {"errors": spec.errors.mapped, "on_state": self._watched_by(chosen.get("on_state"))}
+        self._session: Session = Session(SessionOptions(**{**own, **chosen, **ours}))
 
     async def connect(self) -> None:
         """Connect, and wait until channels can be joined. Failed tries are logged and repeated as `retry` says.

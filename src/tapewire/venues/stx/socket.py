@@ -11,9 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial, update_wrapper
-from typing import Any, Self, Unpack
-
-import msgspec
+from typing import Any, Unpack
 
 from ...arguments import check_function
 from ...errors import (
@@ -25,16 +23,16 @@ from ...errors import (
     SubscriptionRefused,
     TapewireError,
 )
+from ...protocols.base import ClientProtocol
 from ...protocols.phoenix import Push
 from ...retry import RetryPolicy
 from ...secrets import Secret
 from ...session.credentials import Credentials
-from ...session.options import ErrorHook, SessionOptions, Statistics
-from ...session.session import Session
+from ...session.options import ErrorHook
 from ...session.subscription import MarkHandler, Subscription
 from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
-from ..kit.connection import Body, HomeLoop, session_fields
-from ..kit.dialing import dialer_of
+from ..kit.dialing import HttpDialing
+from ..kit.socket import VenueSocket
 from .api import AccountSettings, AsyncSTX
 from .errors import (
     ERRORS,
@@ -57,19 +55,15 @@ logger = logging.getLogger("tapewire.venues.stx")
 
 MessageHandler = Callable[[ChannelMessage], Any]
 
+_WAY = frozenset({*HttpDialing.__annotations__, "clock"})
+"""What the socket takes of the settings of calls."""
+
 REPLY_TIMEOUT = 10.0
 """Seconds for the reply to a heartbeat; never longer than until the next one is due."""
 
-_ERRORS = msgspec.structs.replace(
-    ERRORS,
-    hints={
-        "unmatched topic": f"the venue knows no such topic; known: Channels.{', '.join(Channels.__members__)}"
-    },
-)
-
 
 @ERRORS.covers
-class STXWebSocket:
+class STXWebSocket(VenueSocket):
     """The venue's stream. Use it as `async with STXWebSocket(region=..., env=...) as ws`, or connect() and close().
 
     `region`, `env`, `host`, `email`, `password`, `profile`, `user`: as `AsyncSTX`; without credentials here, those
@@ -103,45 +97,40 @@ class STXWebSocket:
             raise STXInvalidParameterException(
                 "heartbeat_interval", heartbeat_interval, "seconds, above 0 to 3600"
             )
-        dialing = {**settings, "connector": connector, "max_size": max_size}
-        self._dialer = dialer_of(dialing, STXInvalidParameterException)
         self._http = AsyncSTX(**settings)
         self._heartbeat_interval = float(heartbeat_interval)
         self._credentials = Credentials(self._token)
-        self._body = Body()
-        self._home = HomeLoop(self)
-        fields = session_fields(
-            session_options,
-            retry=retry,
-            connect_timeout=connect_timeout,
-            on_error=on_error,
-            on_state=on_state,
-            strict=strict,
-            connector=self._dialer.connector,
-            clock=settings.get("clock"),
-        )
-        self._session = Session(self._options(fields))
         self._joined: dict[str, list[Subscription]] = {}
         self._keepalives: dict[str, Keepalive] = {}
         self._params: dict[str, JoinParams] = {}
         self._settling: set[asyncio.Task[None]] = set()
-
-    def _options(self, given: dict[str, Any]) -> SessionOptions:
-        options: dict[str, Any] = {
-            "endpoint": lambda token: Endpoint(
-                url=socket_url(self._http.origin, token), **self._dialer.endpoint
-            ),
-            "protocol": lambda token: SPEC.protocol(
-                heartbeat_interval=self._heartbeat_interval,
-                heartbeat_timeout=min(REPLY_TIMEOUT, max(1.0, self._heartbeat_interval)),
-            ),
-            "credentials": self._credentials,
-            "name": SPEC.name,
-            **given,
-            "errors": _ERRORS.mapped,
-            "on_state": self._watching(given.get("on_state")),
+        words = {
+            "retry": retry,
+            "on_error": on_error,
+            "on_state": on_state,
+            "connector": connector,
+            "max_size": max_size,
+            "connect_timeout": connect_timeout,
+            "session_options": session_options,
         }
-        return SessionOptions(**options)
+        super().__init__(
+            SPEC,
+            {**words, **{name: value for name, value in settings.items() if name in _WAY}},
+            endpoint=lambda token, dialer: Endpoint(
+                url=socket_url(self._http.origin, token), **dialer.endpoint
+            ),
+            protocol=self._protocol,
+            credentials=self._credentials,
+            announcement=self._http.announcement,
+            strict=strict,
+        )
+
+    def _protocol(self, token: Secret | None) -> ClientProtocol:
+        timeout = min(REPLY_TIMEOUT, max(1.0, self._heartbeat_interval))
+        made: ClientProtocol = SPEC.protocol(
+            heartbeat_interval=self._heartbeat_interval, heartbeat_timeout=timeout
+        )
+        return made
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -153,9 +142,8 @@ class STXWebSocket:
         tapewire.GaveUp where `retry` is exhausted.
         """
         self._home.check()
-        self._http.announcement.say()
         try:
-            await self._session.open()
+            await super().connect()
         except TapewireError:
             await self._http.aclose()  # the session is over: nobody has to close what never opened
             raise
@@ -167,51 +155,8 @@ class STXWebSocket:
             keepalive.stop()
         for task in self._settling:
             task.cancel()
-        await self._session.close()
+        await super().close()
         await self._http.aclose()
-
-    async def run_forever(self) -> None:
-        """Wait until the socket is closed. Raises what it gave up for, or the error that ended a channel.
-
-        An error is a refusal for good, or an overflow under policy `fail`. That the venue closes a channel
-        (`phx_close`) is none, and the others go on: the log says so, and whoever iterates it is raised it.
-        """
-        self._home.check()
-        await self._session.run_forever()
-
-    def reconnect(self) -> None:
-        """Drop the connection and make a new one at once; channels are joined again and marked as after any loss."""
-        self._home.check()
-        self._session.reconnect()
-
-    @property
-    def is_connected(self) -> bool:
-        """True while the line is up."""
-        return self._session.connected
-
-    @property
-    def state(self) -> str:
-        """The connection's state, as in docs/states.md."""
-        return self._session.state
-
-    def statistics(self) -> Statistics:
-        """Frozen figures: connections, gaps, errors, those of each channel, and of the session."""
-        return Statistics.of(SPEC.name, [self._session.statistics()])
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.connect()
-        except BaseException:
-            await self.close()
-            raise
-        self._body.enter()
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        error = self._body.leave(*exc_info[1:2])
-        await self.close()
-        if error is not None:
-            raise error
 
     # --- channels ---------------------------------------------------------------------------------------------------
 
@@ -413,17 +358,6 @@ class STXWebSocket:
     def _keep_params(self, topic: str) -> None:
         if living := self._living(topic):
             living[0].params = self._params[topic].next
-
-    def _watching(self, on_state: Callable[[str], None] | None) -> Callable[[str], None]:
-        """The owner's `on_state` with an eye of ours in it."""
-
-        def changed(state: str) -> None:
-            if state == "failed" and (error := self._session.unheard) is not None:
-                self._body.give_up(error)
-            if on_state is not None:
-                on_state(state)
-
-        return changed
 
     def _listening(self, topic: str, on_error: Any) -> Any:
         """The owner's `on_error` with an ear of ours in it; what is no function stays, to be refused by its name."""

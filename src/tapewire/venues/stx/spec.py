@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from ...protocols.phoenix import PhoenixClient
 from ..kit.spec import ChannelSpec, VenueSpec
 from .config import EMAIL, ENV, HOST, PASSWORD, PROFILE, REGION
@@ -15,6 +17,10 @@ from .url import HOSTS
 __all__ = ["SPEC"]
 
 _SNAPSHOTS = {Channels.ORDERS: orders_of, Channels.PORTFOLIO: portfolio_of}
+
+_HINTS = {
+    "unmatched topic": f"the venue knows no such topic; known: Channels.{', '.join(Channels.__members__)}"
+}
 
 SPEC: Final = VenueSpec(
     name="stx",
@@ -30,5 +36,5 @@ SPEC: Final = VenueSpec(
         for channel in Channels
     }
     | {"other": ChannelSpec.public("{topic}")},
-    errors=ERRORS,
+    errors=msgspec.structs.replace(ERRORS, hints=_HINTS),
 )
