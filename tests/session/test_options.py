@@ -4,6 +4,7 @@ from tapewire.clock import SystemClock
 from tapewire.errors import ConfigurationError
 from tapewire.retry import NEVER_GIVE_UP
 from tapewire.session.options import SessionOptions
+from tapewire.transport.memory import MemoryNetwork
 
 SECONDS = (
     "stable_after", "greeting_timeout", "subscribe_timeout", "request_timeout", "close_timeout", "ping_interval",
@@ -12,7 +13,7 @@ SECONDS = (
 
 
 def make(**fields: object) -> SessionOptions:
-    required = {"endpoint": lambda token: None, "protocol": lambda token: None, "connector": object()}
+    required = {"endpoint": lambda token: None, "protocol": lambda token: None, "connector": MemoryNetwork()}
     return SessionOptions(**(required | fields))
 
 
