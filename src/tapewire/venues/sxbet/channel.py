@@ -374,8 +374,8 @@ class ChannelSubscription:
             publication.replayed,
         )
 
-    async def _handle(self, context: PublicationContext) -> None:
-        await self._handlers.call("publication", context)
+    def _handle(self, context: PublicationContext) -> Any:
+        return self._handlers.call_one("publication", context)
 
     def _tell(self, event: str, context: Any) -> None:
         """An event where no connection has a task for it."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from types import CoroutineType
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -175,6 +176,27 @@ class Handlers:
     def has(self, name: str) -> bool:
         """True if somebody listens."""
         return bool(self._handlers[name])
+
+    def call_one(self, name: str, given: Any) -> Coroutine[Any, Any, None] | None:
+        """As `call`, and at once where a plain function is all there is; else what is returned is to be awaited."""
+        handlers = self._handlers[name]
+        if len(handlers) != 1:
+            return self.call(name, given)
+        (handler,) = handlers
+        try:
+            result = handler(given)
+        except Exception as error:
+            self._failed(name, handler, error)
+            return None
+        if result is None or not (result.__class__ is CoroutineType or inspect.isawaitable(result)):
+            return None
+        return self._awaited(name, handler, result)
+
+    async def _awaited(self, name: str, handler: Callable[..., Any], result: Awaitable[Any]) -> None:
+        try:
+            await result
+        except Exception as error:
+            self._failed(name, handler, error)
 
     async def call(self, name: str, given: Any) -> None:
         """Call all handlers of `name`, in order; one that raises is logged and harms nobody else."""
