@@ -243,7 +243,8 @@ async def _weex(
 
     config = WeexConfig(rest_url=line.http, ws_public_url=f"{line.ws}/v3/ws/public",
                         ws_private_url=f"{line.ws}/v3/ws/private")  # fmt: skip
-    options: dict[str, Any] = {"policy": "conflate"} if consumer == "conflate" else {}
+    # Fifty contracts share one buffer: it has to hold a blast, or what is dropped is measured too.
+    options: dict[str, Any] = {"policy": "conflate"} if consumer == "conflate" else {"capacity": 100_000}
     symbols = [topic.partition("@")[0] for topic in topics]
     async with WeexWebSocketClient(config, connector=connector, ssl=line.trust) as client:
         if wire == "weex-ticker":
