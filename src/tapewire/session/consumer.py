@@ -219,6 +219,8 @@ class Consumer(Generic[Item_co]):
                     await self._wait()
                 elif self._is_others_turn():  # what was taken came to nothing
                     await self._give_way()
+                # Which says nothing of how long the body takes with an item.
+                self._look_at = 0
                 item = self._take()
         taken: Item_co | Mark = item
         return taken
