@@ -2,7 +2,7 @@ import pytest
 
 from tapewire.clock import SystemClock
 from tapewire.errors import ConfigurationError
-from tapewire.retry import NEVER_GIVE_UP
+from tapewire.retry import NEVER_GIVE_UP, RetryPolicy
 from tapewire.session.options import SessionOptions
 from tapewire.transport.memory import MemoryNetwork
 
@@ -56,3 +56,26 @@ def test_options_are_frozen_and_given_by_name():
         make().name = "another"
     with pytest.raises(TypeError):
         SessionOptions(lambda token: None, lambda token: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("retry", None),
+        ("retry", 5),
+        ("retry", RetryPolicy),
+        ("resubscribe", "often"),
+        ("supervise", True),
+        ("clock", None),
+        ("clock", 5),
+        ("clock", SystemClock),
+        ("connector", None),
+        ("connector", object()),
+        ("connector", MemoryNetwork),
+    ],
+)
+def test_what_is_no_policy_no_clock_or_no_connector_is_named(name, value):
+    with pytest.raises(ConfigurationError) as caught:
+        make(**{name: value})
+    assert caught.value.argument == name
+    assert caught.value.allowed
