@@ -67,6 +67,25 @@ class Unmarked:
                 yield item
 
 
+class Mutters(TemplateSocket):
+    """Tells handlers no marks."""
+
+    def watch(self, channel: str, *args: Any, on_mark: Any = None, **more: Any) -> Any:
+        return super().watch(channel, *args, **more)
+
+
+class Hasty(TemplateSocket):
+    """Tells handlers marks at once, whatever they are doing."""
+
+    def watch(self, channel: str, *args: Any, on_mark: Any = None, **more: Any) -> Any:
+        async def later(mark: Any) -> None:
+            self.left.append(asyncio.create_task(on_mark(mark)))
+
+        return super().watch(channel, *args, **more, **({} if on_mark is None else {"on_mark": later}))
+
+    left: ClassVar[list[asyncio.Task[Any]]] = []
+
+
 class Leaks(TemplateSocket):
     """Shows its token."""
 
@@ -195,6 +214,8 @@ class Broken(Template):
         (Repeats, "_a_lost_line_is_made_anew", "received again"),
         (StaysAway, "_a_lost_line_is_made_anew", "granted 1 times on 2 connections|the stream ended"),
         (Blind, "_each_fault_is_survived_or_said", "mute: .* missing and no mark says so"),
+        (Mutters, "_a_handler_is_told_of_marks_in_their_places", "nothing says"),
+        (Hasty, "_a_handler_is_told_of_marks_in_their_places", "at one time|missing|without"),
         (Leaks, "_secrets_are_shown_nowhere", r"a secret is shown in '<Leaks \(here\)"),
         (LeavesATask, "_the_end_leaves_nothing", "left: "),
         (Lingers, "_close_is_bounded", ".*"),

@@ -16,6 +16,9 @@
             await subscription.confirmed()
             return subscription
 
+        async def handle(self, client, handler, on_mark):
+            await client.watch("trades", handler, on_mark=on_mark).confirmed()
+
         def payload(self, item):
             return item.payload
 
@@ -104,6 +107,12 @@ class VenueUnderTest(Protocol):
 
         `topic` is the one above, or a wrong one; `delivery`, where there is any, holds wrong fields of `Delivery`.
         """
+        ...
+
+    async def handle(
+        self, client: Any, handler: Callable[[Any], Any], on_mark: Callable[[Mark], Any]
+    ) -> None:
+        """Join `topic` with a handler and an `on_mark`, both async; returns when the venue serves it."""
         ...
 
     def payload(self, item: Any) -> Any:
@@ -525,6 +534,41 @@ async def _a_lost_line_is_made_anew(check: VenueCheck) -> None:
         line.judge()
 
 
+class _Handled:
+    """The venue, its stream heard by a handler and an `on_mark` that take their time."""
+
+    def __init__(self, venue: VenueUnderTest) -> None:
+        self._venue = venue
+        self.spec, self.topic, self.secrets = venue.spec, venue.topic, venue.secrets
+        self.make, self.payload, self.handle = venue.make, venue.payload, venue.handle
+        self._is_busy = False
+        self.were_two_at_work = False
+
+    async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> AsyncIterator[Any]:
+        told: asyncio.Queue[Any] = asyncio.Queue()
+
+        async def tell(item: Any) -> None:
+            self.were_two_at_work |= self._is_busy
+            self._is_busy = True
+            await asyncio.sleep(0.02)
+            told.put_nowait(item)
+            self._is_busy = False
+
+        async def heard() -> AsyncIterator[Any]:
+            while True:
+                yield await told.get()
+
+        await self._venue.handle(client, tell, tell)
+        return heard()
+
+
+async def _a_handler_is_told_of_marks_in_their_places(check: VenueCheck) -> None:
+    """Whoever gives a handler is told the marks by `on_mark`, in order with the messages, one call at a time."""
+    handled = _Handled(check.venue)
+    await _a_lost_line_is_made_anew(VenueCheck(handled, check.face))
+    assert not handled.were_two_at_work, "the handler and on_mark were called at one time"
+
+
 async def _each_fault_is_survived_or_said(check: VenueCheck) -> None:
     """Whatever fault the face plays: the stream goes on, or ends with the venue's error; what is missing is marked."""
     numbered = check.spec.channel_of(check.venue.topic).numbered
@@ -691,6 +735,7 @@ VENUE_DUTIES: tuple[VenueDuty, ...] = (
     _a_wrong_argument_has_one_answer,
     _secrets_are_shown_nowhere,
     _a_lost_line_is_made_anew,
+    _a_handler_is_told_of_marks_in_their_places,
     _the_end_leaves_nothing,
     _close_is_bounded,
     _another_loop_is_told,

@@ -6,20 +6,19 @@ What every realtime class owes, and a venue's author has to be told of, is asked
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tapewire.errors import ConfigurationError, ConnectFailed
-from tapewire.marks import Gap, Mark, Reconnected
+from tapewire.marks import Mark
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
 from tapewire.session import Statistics
 from tapewire.testing import VirtualClock
-from tapewire.testing.venue import ADDRESSES, VENUE_DUTIES, WRONG, VenueCheck
+from tapewire.testing.venue import ADDRESSES, WRONG, VenueCheck
 from tapewire.transport import Endpoint, Receiver, Transport
 from tests.faults.played import until
 from tests.venues.kit.one_of_each import VENUES, OneVenue
@@ -194,48 +193,6 @@ async def test_a_clock_and_a_connector_of_ones_own_are_used(venue: OneVenue, clo
     assert clock.monotonic() - began == pytest.approx(5.0, abs=1.0)
     assert tried >= 4
     await client.close()
-
-
-class ByHandler:
-    """A venue whose stream is heard by a handler and by `on_mark`, both slow: iterate what they were called with."""
-
-    def __init__(self, venue: Any) -> None:
-        self._venue = venue
-        self.spec, self.topic, self.secrets = venue.spec, venue.topic, venue.secrets
-        self.make, self.payload, self.face = venue.make, venue.payload, venue.face
-        self.is_busy = self.were_two_at_work = False
-        self.marks: list[Mark] = []
-
-    async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> AsyncIterator[Any]:
-        told: asyncio.Queue[Any] = asyncio.Queue()
-
-        async def tell(item: Any) -> None:
-            self.were_two_at_work |= self.is_busy
-            self.is_busy = True
-            await asyncio.sleep(0.001)
-            told.put_nowait(item)
-            self.is_busy = False
-
-        async def tell_mark(mark: Mark) -> None:
-            self.marks.append(mark)
-            await tell(mark)
-
-        async def heard() -> AsyncIterator[Any]:
-            while True:
-                yield await told.get()
-
-        await self._venue.handle(client, tell, tell_mark)
-        return heard()
-
-
-@pytest.mark.parametrize("venue", EACH, ids=str)
-async def test_marks_come_to_on_mark_in_their_places_among_the_messages(venue: Any) -> None:
-    """Against the ledger: all that was published is there or a mark says where it is missing."""
-    (duty,) = [duty for duty in VENUE_DUTIES if duty.__name__ == "_a_lost_line_is_made_anew"]
-    told = ByHandler(venue)
-    await duty(VenueCheck(told, told.face))
-    assert {type(mark) for mark in told.marks} <= {Gap, Reconnected}
-    assert not told.were_two_at_work, "a message and a mark are never told at one time"
 
 
 @pytest.mark.parametrize("venue", EACH, ids=str)
