@@ -77,7 +77,7 @@ class Buffer:
         # The length of `_items` at which it is full: `capacity`, the marks in it, and what is allowed beside.
         self._room = capacity
         # [publications to take before it, publications of one replay].
-        self._allowed: deque[list[int]] = deque()
+        self._allowed: list[list[int]] = []
         self._head: list[Mark] = []  # marks that stood before dropped publications
         self._head_lost = 0  # dropped behind those marks and before the first item
         self._waiter: asyncio.Future[None] | None = None
@@ -225,7 +225,7 @@ class Buffer:
                 replay[1] -= 1
                 self._room -= 1
                 if not replay[1]:
-                    self._allowed.popleft()
+                    del self._allowed[0]
         if not self._items and self._allowed:  # some of it was dropped, or never came
             self._allowed.clear()
             self._room = self.capacity

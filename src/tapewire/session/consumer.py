@@ -20,7 +20,7 @@ import logging
 import math
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from contextlib import suppress
 from types import CoroutineType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
@@ -136,8 +136,8 @@ class Consumer(Generic[Item_co]):
         self._on_ended = on_ended
         self._now = clock.monotonic
         self._now_ns = clock.time_ns
-        self.made: deque[Any] = deque()
-        """Items of the publication taken last that were not given out yet."""
+        self.made: deque[Any] = _NONE_MADE
+        """Items of the publication taken last that were not given out yet. Put them there with `make`."""
         self._decoding: asyncio.Future[Any] | None = None
         self._ended_by: Feed | None = None  # whose error ended it
         self._slice_began = self._looked = -math.inf
@@ -177,7 +177,7 @@ class Consumer(Generic[Item_co]):
         """End, and drop what is buffered: nobody takes it any more. Idempotent."""
         self.end()
         self.buffer.clear()
-        self.made.clear()
+        self.made = _NONE_MADE
         if self._decoding is not None:
             self._decoding.cancel()
 
@@ -271,7 +271,13 @@ class Consumer(Generic[Item_co]):
     def spoiled(self, error: BaseException) -> None:
         """A part of what is being decoded is corrupt: a gap says so, before the items that are made of the rest."""
         if (item := self._gap_of(error)) is not EMPTY:
-            self.made.append(item)
+            self.make((item,))
+
+    def make(self, items: Iterable[Any]) -> None:
+        """These are given out next, behind those that are waiting for that already."""
+        if self.made is _NONE_MADE:  # a queue of its own costs more than the rest of most consumers
+            self.made = deque()
+        self.made.extend(items)
 
     def given(self) -> Any:
         """The next of the items that were made already, of which there must be one."""
@@ -299,7 +305,7 @@ class Consumer(Generic[Item_co]):
         if made.__class__ not in _NOT_ONE:
             return made
         if made.__class__ is Items:
-            self.made.extend(made)
+            self.make(made)
         else:
             self._decoding = asyncio.ensure_future(made)
         return EMPTY
@@ -315,7 +321,7 @@ class Consumer(Generic[Item_co]):
         except Exception as error:
             self.spoiled(error)
         else:
-            self.made.extend(made if made.__class__ is Items else (made,))
+            self.make(made if made.__class__ is Items else (made,))
         finally:
             if decoding.done() and self._decoding is decoding:
                 self._decoding = None
@@ -371,6 +377,9 @@ class Consumer(Generic[Item_co]):
     def __repr__(self) -> str:
         return f"<Consumer {self.name} buffered={len(self.buffer)} dropped={self.buffer.dropped}>"
 
+
+_NONE_MADE: Final[deque[Any]] = deque(maxlen=0)
+"""What nothing can be put into: of every consumer whose publications are one item each."""
 
 _NOT_ONE: Final[frozenset[type[Any]]] = frozenset({Items, CoroutineType})
 

@@ -109,11 +109,11 @@ class HandlerRunner:
         """Call the handler with each item until the end; runs in a task of the session's."""
         subscription, now, handler = self._subscription, self._now, self._handler
         consumer, mark_handler = subscription.consumer, self._call_with_mark
-        take, taken, made = consumer.buffer.take, consumer.taken, consumer.made
+        take, taken = consumer.buffer.take, consumer.taken
         subscription.owner.wait_to_open(f"the handler of {subscription.topic}")
         started = now()  # of the slice: what is handled without a wait; one look at the clock an item
         while True:
-            if made:
+            if consumer.made:
                 item = consumer.given()
             elif (item := take()) is not EMPTY:
                 before = consumer.last

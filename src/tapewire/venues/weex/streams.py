@@ -84,7 +84,6 @@ class Reader:
             self.items = telling = _Telling(self.consumer, on_mark)
             self.leave = telling.close
         self._spoiled = self.consumer.spoiled
-        self._waiting = self.consumer.made  # what comes before what is made next
 
     def _stamp(self, item: Any) -> None:
         if not item.received_at_ns:
@@ -94,12 +93,12 @@ class Reader:
         made = self._convert(item, self._spoiled)
         if not isinstance(made, list):
             return _all_of(made)
-        return made[0] if len(made) == 1 and not self._waiting else Items(made)
+        return made[0] if len(made) == 1 and not self.consumer.made else Items(made)
 
     def _read_mark(self, mark: Mark) -> Any:
         if getattr(mark, "snapshot", None) is None:
             return self._marked(mark)
-        self.consumer.made.extend(self._marked(mark, is_seen=True))
+        self.consumer.make(self._marked(mark, is_seen=True))
         return self._read(mark)
 
     def _marked(self, mark: Mark, *, is_seen: bool = False) -> Items:
