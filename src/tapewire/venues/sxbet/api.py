@@ -38,8 +38,7 @@ from .errors import (
     UnauthorizedError,
     of_token_error,
 )
-from .limits import Budgets, Kind, budgets_for
-from .paging import MAX_PAGES, chunks, comma_separated, fitting
+from .limits import MAX_PAGES, Budgets, Kind, budgets_for, chunks, comma_separated, fitting
 from .profile import Profile, profile_of
 from .symbols import checked_id
 from .url import API_KEY, Endpoints, resolve

@@ -1,4 +1,6 @@
-"""How often the venue may be called (docs "Rate limits"), shared by all clients of one key in this process.
+"""How much goes into one request, and how often the venue may be called (docs "Rate limits").
+
+All clients of one key in this process share its limits.
 
 Each published limit is a count within a window. A limiter here starts with a tenth of it at once and refills at nine
 tenths, so that no window, wherever it begins, holds more than the limit.
@@ -8,14 +10,26 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from ...clock import Clock
 from ...secrets import Secret
 from ...transport.limiter import Budget, RateLimiter
+from .errors import SXBetInvalidParameter
+from .symbols import checked_id
 
-__all__ = ["LIMITS", "Budgets", "Kind", "budgets_for"]
+__all__ = ["LIMITS", "MAX_PAGES", "Budgets", "Kind", "budgets_for", "chunks", "comma_separated", "fitting"]
+
+T = TypeVar("T")
+
+MAX_PAGES: Final = 1000
+"""Pages of one listing: what does not end by then is the venue's mistake."""
+
+MAX_ADDRESS: Final = 60_000
+"""Bytes that names may take in an address: common HTTP software, ours too, refuses 65,536."""
+
+_COMMA: Final = 3  # as it is encoded
 
 Kind: TypeAlias = Literal["orders", "trades", "rest"]
 """Which limit a path counts against. Everything counts against the overall one too."""
@@ -65,3 +79,21 @@ def budgets_for(origin: str, api_key: Secret | None, clock: Clock) -> Budgets:
         if budgets is None:
             budgets = _shared[(origin, api_key, clock)] = Budgets()
         return budgets
+
+
+def fitting(names: Sequence[str], limit: int) -> int:
+    """How many of `names` may go into one request: up to `limit`, and no more than an address holds."""
+    longest = max(map(len, names), default=0)
+    return max(1, min(limit, MAX_ADDRESS // (longest + _COMMA)))
+
+
+def chunks(items: Sequence[T], size: int) -> list[list[T]]:
+    """`items` in order, at most `size` together."""
+    return [list(items[start : start + size]) for start in range(0, len(items), size)]
+
+
+def comma_separated(argument: str, names: Sequence[str], limit: int) -> str:
+    """Hashes as the venue takes them. Raises SXBetInvalidParameter for too many, or for one that is none."""
+    if isinstance(names, str) or len(names) > limit:
+        raise SXBetInvalidParameter(argument, f"{len(names)} of them", f"a list of up to {limit}")
+    return ",".join(checked_id(argument, name) for name in names)

@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from ...errors import TapewireError
 from .errors import SXBetInvalidParameter, SXBetRequestError, SXBetTransportError
-from .paging import chunks
+from .limits import chunks
 from .symbols import checked_id
 from .wire import OrderRow
 
