@@ -45,6 +45,10 @@ from tests.model.test_market import delta, snapshot, ticker, trade
 from tests.model.test_order import order, request
 
 NOT_FOR_TRAVEL = {
+    "Budget": "holds limiters, which others wait for",
+    "Call": "holds functions, and may hold a token",
+    "ChannelSpec": "holds functions",
+    "VenueSpec": "holds functions",
     "Config": "holds a password",
     "Delays": "asks a function for its bound",
     "Delivery": "holds the user's functions",
