@@ -491,6 +491,26 @@ async def test_one_publication_may_be_decoded_to_none_or_many_items(clock, how):
         assert subscription.delivered == 6
 
 
+async def test_a_handler_that_has_no_time_for_the_rest_of_a_publication_is_called_with_none_of_it(
+    clock, caplog
+):
+    got = []
+
+    async def handler(item):
+        got.append(item)
+        await asyncio.sleep(1)
+
+    async with line(clock, close_timeout=0.5) as (session, peer):
+        subscription = session.subscribe("a", decode=spread, handler=handler)
+        await subscription.confirmed()
+        peer.broadcast("a", "tick", {"n": 3})
+        await asyncio.sleep(0.1)
+        subscription.unsubscribe()
+        await asyncio.sleep(5)
+    assert got == ["3.0"]
+    assert "2 publications that were buffered are not handled any more" in caplog.text
+
+
 async def test_an_inline_handler_that_leaves_is_given_no_more_of_the_same_publication(clock):
     got = []
 

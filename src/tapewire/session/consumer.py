@@ -176,10 +176,15 @@ class Consumer(Generic[Item_co]):
     def close(self) -> None:
         """End, and drop what is buffered: nobody takes it any more. Idempotent."""
         self.end()
-        self.buffer.clear()
-        self.made = _NONE_MADE
+        self.drop()
         if self._decoding is not None:
             self._decoding.cancel()
+
+    def drop(self) -> int:
+        """Drop what could still be taken, but for marks. Returns how much that is."""
+        lost = self.buffer.clear() + len(self.made)
+        self.made = _NONE_MADE
+        return lost
 
     # --- whoever takes ----------------------------------------------------------------------------------------------
 
@@ -263,7 +268,7 @@ class Consumer(Generic[Item_co]):
                 item = self._decode(item)
             except (Exception, asyncio.CancelledError) as error:  # whatever it is, it is that function's
                 return self._gap_of(error)
-            if item.__class__ in _NOT_ONE:
+            if (kind := item.__class__) is Items or kind is CoroutineType:
                 return self._one_of(item)  # counted when they are given out
         self.delivered += 1
         return item
@@ -302,12 +307,12 @@ class Consumer(Generic[Item_co]):
         return self.given() if self.made else EMPTY
 
     def _one_of(self, made: Any) -> Any:
-        if made.__class__ not in _NOT_ONE:
-            return made
         if made.__class__ is Items:
             self.make(made)
-        else:
+        elif made.__class__ is CoroutineType:
             self._decoding = asyncio.ensure_future(made)
+        else:
+            return made
         return EMPTY
 
     async def _finish_decoding(self) -> None:
@@ -380,8 +385,6 @@ class Consumer(Generic[Item_co]):
 
 _NONE_MADE: Final[deque[Any]] = deque(maxlen=0)
 """What nothing can be put into: of every consumer whose publications are one item each."""
-
-_NOT_ONE: Final[frozenset[type[Any]]] = frozenset({Items, CoroutineType})
 
 
 class _Batches(Generic[Item_co]):

@@ -469,7 +469,7 @@ class Subscription(Generic[Item_co]):
 
     def drop_backlog(self) -> None:
         """The time for what is buffered is over: the handler is called with no more of it."""
-        if lost := self.buffer.clear():
+        if lost := self.consumer.drop():
             logger.warning(
                 "%s: %d publications that were buffered are not handled any more: handler %s had no time for them",
                 *(self.topic, lost, name_of(self.delivery.handler)),

@@ -189,7 +189,7 @@ class Topics:
             subscription.deliver_mark(Unsubscribed(code=0, reason="unsubscribe called"))
         subscription.finish(None)
         self._part(subscription)
-        if subscription.error is None and len(subscription.buffer):
+        if subscription.error is None and (len(subscription.buffer) or subscription.consumer.made):
             self._bound_backlog(subscription)
         self._waiters.refuse(subscription)
         self._loop.enter(partial(self._leave, subscription))
