@@ -83,6 +83,8 @@ def test_two_gaps_become_the_wider_gap_with_the_first_reason_and_the_second_in_i
     detailed = Gap(reason="connection lost", since_ns=10, until_ns=20, detail="code 1006")
     assert merge(detailed, second).detail == "code 1006; then sequence"
     assert merge(detailed, detailed).detail == "code 1006"
+    other = msgspec.structs.replace(detailed, detail="b: code 1012")
+    assert merge(detailed, other).detail == "code 1006; b: code 1012"
 
 
 def test_what_was_missed_is_known_only_where_both_gaps_know_it():

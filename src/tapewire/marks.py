@@ -146,11 +146,8 @@ def merge(first: Mark, second: Mark) -> Mark | None:
         return Lagged(dropped=first.dropped + second.dropped, policy=first.policy)
     if isinstance(first, Gap) and isinstance(second, Gap):
         missed = None if first.missed is None or second.missed is None else first.missed + second.missed
-        detail = (
-            first.detail
-            if second.reason == first.reason
-            else f"{first.detail}; then {second.reason}".lstrip("; ")
-        )
+        more = second.detail if second.reason == first.reason else f"then {second.reason}"
+        detail = first.detail if more in first.detail else f"{first.detail}; {more}".lstrip("; ")
         return Gap(
             reason=first.reason,
             since_ns=min(first.since_ns, second.since_ns),

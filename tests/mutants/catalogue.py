@@ -490,6 +490,12 @@ MUTANTS = (
             "session/test_subscription_fairness.py",
         ),
         (
+            "a gap of one of many topics says not which",
+            "        if self.names_topics and topic and",
+            "        if False and",
+            "session/test_consumer.py",
+        ),
+        (
             "leaving one topic ends them all",
             "        if error is not None or not self.feeds:\n",
             "        if True:\n",

@@ -2,12 +2,14 @@
 
 import asyncio
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapewire.marks import Gap, is_mark
 from tapewire.protocols.base import StreamPosition
 from tapewire.retry import RetryPolicy
+from tapewire.session.consumer import Consumer as OfMany
 from tapewire.session.session import Session
 from tapewire.testing import CentrifugoPeer, VirtualClock
 from tapewire.transport.memory import MemoryNetwork
@@ -112,6 +114,69 @@ class Consumer:
         )
 
 
+class Shared:
+    """One consumer of all channels: what it has taken of each, with the marks that name it."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.consumer = OfMany("all", capacity=100_000)
+        self.received: dict[str, list] = {name: [] for name in CHANNELS}
+        self.subscriptions = {name: self._subscribe(name, None) for name in CHANNELS}
+
+    def _subscribe(self, name: str, position: StreamPosition | None):
+        return self.session.subscribe(name, RECOVERABLE, into=self.consumer, position=position)
+
+    def take(self) -> None:
+        buffer = self.consumer.buffer
+        while buffer:
+            item = self.consumer.taken(buffer.take())
+            if not is_mark(item):
+                self.received[item.topic].append(item)
+            elif isinstance(item, Gap):
+                self._take_gap(item)
+
+    def _take_gap(self, gap: Gap) -> None:
+        parts = gap.detail.split("; ")
+        named = [name for name in CHANNELS if any(part.split(":")[0] == name for part in parts)]
+        missed = gap.missed if len(named) == 1 else None  # of all of them together
+        for name in named if len(gap.detail) < 200 else CHANNELS:
+            self.received[name].append(msgspec.structs.replace(gap, missed=missed))
+
+    def restart(self, name: str) -> None:
+        """One channel is left, and asked for again from where it was."""
+        self.take()
+        position = self.subscriptions[name].position
+        self.subscriptions[name].unsubscribe()
+        if position is None:
+            self.received[name].append(Gap(reason="interrupted", since_ns=1))
+        self.subscriptions[name] = self._subscribe(name, position)
+
+
+async def play_shared(clock: VirtualClock, steps) -> tuple[dict, dict]:
+    network = MemoryNetwork()
+    async with CentrifugoPeer(network, recovery_limit=10, page_limit=7, history_size=40) as peer:
+        options = make_options(clock, network, retry=RetryPolicy(None, 0.2, 1.0))
+        async with Session(options) as session:
+            venue, shared = Venue(clock, peer), Shared(session)
+            await shared.consumer.confirmed()
+            for what, name, value in steps:
+                if what == "publish":
+                    venue.publish(name, value)
+                elif what == "wait":
+                    await asyncio.sleep(value)
+                elif what == "new process":
+                    shared.restart(name)
+                else:
+                    venue.fault(what, name, value)
+            for seconds in (200, 60, 5):  # every outage is over
+                await asyncio.sleep(seconds)
+                for name in CHANNELS:
+                    venue.publish(name, 1)
+            await asyncio.sleep(5)
+            shared.take()
+            return venue.log, shared.received
+
+
 async def play(clock: VirtualClock, steps) -> tuple[dict, dict]:
     network = MemoryNetwork()
     async with CentrifugoPeer(network, recovery_limit=10, page_limit=7, history_size=40) as peer:
@@ -161,6 +226,16 @@ def check(name, log, received) -> None:
             assert missed == n - expected or log[expected][0] != log[n][0]
         expected, gap, missed = n + 1, False, 0
     assert expected == len(log), f"{name}: the last publication must have come"
+
+
+@settings(max_examples=100)
+@given(st.lists(STEPS, max_size=40))
+def test_a_consumer_of_many_topics_sees_the_log_of_each_and_its_gaps_name_it(steps):
+    """Invariant: as for a consumer of one topic, for each of three in one buffer; a Gap names whose it is."""
+    clock = VirtualClock()
+    log, received = clock.run(play_shared(clock, steps))
+    for name in CHANNELS:
+        check(name, log[name], received[name])
 
 
 @settings(max_examples=150)

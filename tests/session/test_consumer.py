@@ -93,7 +93,7 @@ async def test_one_read_of_many_topics_wakes_the_consumer_once(clock):
 
 
 async def test_a_lost_connection_is_marked_once_for_each_topic_and_says_which(clock):
-    async with two(clock, names_topics=True) as (_, peer, consumer):
+    async with two(clock) as (_, peer, consumer):
         await consumer.confirmed()
         peer.abort()
         await peer.joined("b", 2)
@@ -103,6 +103,14 @@ async def test_a_lost_connection_is_marked_once_for_each_topic_and_says_which(cl
             ("connection lost", "a: "),
             ("connection lost", "b: "),
         ]
+
+
+async def test_gaps_of_two_topics_that_meet_are_one_that_names_both(clock):
+    consumer = made(clock)
+    for topic in ("a", "b", "a"):
+        consumer.put_mark(Gap(reason="connection lost", since_ns=1, detail="code 1006"), topic)
+    assert (await anext(consumer)).detail == "a: code 1006; b: code 1006"
+    assert not consumer.buffer
 
 
 async def collect(consumer, items):

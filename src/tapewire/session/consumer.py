@@ -89,13 +89,21 @@ class Feed(Protocol):
 
 
 class Consumer(Generic[Item_co]):
-    """Give it to `Session.subscribe(topic, into=consumer)`, for as many topics as you like, and iterate it.
+    """What takes of one topic or of many; of a `Pool` also where those are served by several connections.
+
+    ::
+
+        prices = Consumer("prices", policy="conflate", key=lambda publication: publication.topic)
+        for topic in topics:
+            session.subscribe(topic, into=prices)
+        async for item in prices:
+            ...
 
     `name`: for errors and the log. `policy`, `capacity`, `key`: the buffer, as in `Delivery`; it is one for all topics.
     `decode`: from what was put to what is yielded; `decode_mark` the same for marks, which else are yielded as they
     are. Either may return `Items`, or be a coroutine function that does. What `decode` raises is a `Gap`.
     `on_arrival`: called with each publication inside the read. `on_ended`: called once, as soon as nothing more comes.
-    `names_topics`: a gap says in its detail which topic it is of. Raises ConfigurationError.
+    `names_topics`: a gap says in its detail which topics it is of. Raises ConfigurationError.
     """
 
     def __init__(
@@ -109,7 +117,7 @@ class Consumer(Generic[Item_co]):
         decode_mark: Callable[[Mark], Any] | None = None,
         on_arrival: Callable[[Any], Any] | None = None,
         on_ended: Callable[[], Any] | None = None,
-        names_topics: bool = False,
+        names_topics: bool = True,
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()

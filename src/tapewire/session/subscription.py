@@ -242,15 +242,13 @@ class Subscription(Generic[Item_co]):
             capacity=delivery.capacity,
             key=delivery.key,
             decode=delivery.decode,
+            names_topics=False,
             clock=clock,
         )
         self.consumer.add(self)
         self.runner: Runner = runner(self)
-        self._consume: Callable[[Any], None] = (
-            self.runner.call_inline if delivery.inline else self.consumer.put
-        )
-        if self.is_shared:
-            self._consume = self._put
+        put = self._put if self.is_shared else self.consumer.put
+        self._consume: Callable[[Any], None] = self.runner.call_inline if delivery.inline else put
         self.deliver: Callable[[Any], None] = self._consume
         """Where the reader puts a publication now; changes while a snapshot is awaited."""
         self.pending = True

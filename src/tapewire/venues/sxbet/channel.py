@@ -236,6 +236,7 @@ class ChannelSubscription:
                 self.channel,
                 decode=self._decode,
                 decode_mark=self._read_mark,
+                names_topics=False,
                 clock=self._client.clock,
                 **buffer,
             )

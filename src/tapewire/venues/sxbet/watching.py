@@ -162,6 +162,7 @@ class Watching(ABC):
             capacity=buffer.capacity,
             decode=reader.decode,
             decode_mark=reader.decode_mark,
+            names_topics=False,
             clock=self.clock,
         )
 

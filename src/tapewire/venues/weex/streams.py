@@ -74,7 +74,6 @@ class Reader:
             decode_mark=self._read_mark,
             on_arrival=self._stamp,
             on_ended=lambda: on_ended(self.consumer),
-            names_topics=True,
             clock=clock,
         )
         self.items: AsyncIterator[Any] = self.consumer
