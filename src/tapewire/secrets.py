@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
-__all__ = ["RedactingFilter", "Secret", "host_of", "redact", "redact_url", "shown"]
+__all__ = ["RedactingFilter", "Secret", "host_of", "redact", "redact_url", "sanitized"]
 
 MASK = "***"
 UNREADABLE_URL = "<unreadable URL>"
@@ -144,7 +144,7 @@ class RedactingFilter(logging.Filter):
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
-def shown(text: object, most: int = 300) -> str:
+def sanitized(text: object, most: int = 300) -> str:
     """What of a peer's words may stand in one log line: no secret, no control character, at most `most` characters.
 
     Of an exception without a text its kind is said: a line that ends in a colon says nothing.

@@ -31,7 +31,7 @@ from ..clock import Clock, SystemClock
 from ..errors import BufferOverflow, ConfigurationError, NotSubscribed, SessionClosed, WrongLoop, fresh_copy
 from ..marks import Gap, Mark, is_mark
 from ..reporting import is_worth_a_line
-from ..secrets import shown
+from ..secrets import sanitized
 from .buffers import EMPTY, Buffer, Policy, make_buffer
 from .loop import SLICE_SECONDS, is_cancelled
 
@@ -371,7 +371,7 @@ class Consumer(Generic[Item_co]):
         if is_worth_a_line(self.undecodable, 10):
             logger.warning(
                 "%s: publication no. %d could not be decoded: %s",
-                *(self.name, self.undecodable, shown(detail)),
+                *(self.name, self.undecodable, sanitized(detail)),
             )
         now_ns = self._now_ns()
         gap = Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, missed=1, detail=detail)

@@ -37,7 +37,7 @@ from typing import Any, Protocol
 from ..marks import Gap, Mark, Reconnected, Subscribed, Subscribing, is_mark
 from ..protocols.base import ClientProtocol, Confirmed, Skipped, StreamPosition, Undecodable
 from ..reporting import is_worth_a_line
-from ..secrets import shown
+from ..secrets import sanitized
 from .holds import MAX_BRIDGED, Bridge, Fragment, Hold
 from .loop import Loop, run_owned
 from .options import SessionOptions
@@ -229,7 +229,7 @@ class Continuity:
         topic.announced = True
         for consumer in topic.consumers:
             if consumer.delivery.announce:  # else nobody's words are looked through for secrets
-                mark = Subscribing(code=loss.code, reason=shown(str(loss)))
+                mark = Subscribing(code=loss.code, reason=sanitized(str(loss)))
                 if topic.state is SubscriptionState.BACKING_OFF:
                     self._loop.behind(partial(self.announce, topic, mark))  # behind the frame that brought it
                 else:
@@ -247,7 +247,7 @@ class Continuity:
         self.undecodable += 1
         if is_worth_a_line(self.undecodable, 10):
             where = f" on {event.topic}" if event.topic else ""
-            text = shown(f"{event.detail[:200]}: {event.excerpt[:120]}")
+            text = sanitized(f"{event.detail[:200]}: {event.excerpt[:120]}")
             name = self._options.name
             logger.warning("%s: undecodable frame no. %d%s: %s", name, self.undecodable, where, text)
         now_ns = self._loop.now_ns()
@@ -332,7 +332,7 @@ class Continuity:
                     page = await self._stream.page(topic.name, since)
                     bridge.take(page.publications, page.epoch)
         except Exception as error:  # whatever it is, what is held for the bridge must be delivered
-            detail = shown(str(error) or type(error).__name__)
+            detail = sanitized(str(error) or type(error).__name__)
             logger.warning("%s: its history could not be had: %s", topic.name, detail)
         self._loop.enter(partial(self._bridged, topic, bridge))
 
@@ -411,7 +411,7 @@ class Continuity:
         try:
             found = await run_owned("snapshot", snapshot)
         except Exception as error:
-            detail = shown(str(error) or type(error).__name__)
+            detail = sanitized(str(error) or type(error).__name__)
             self._loop.enter(partial(self._unseeded, subscription, hold, detail))
         else:
             self._loop.enter(partial(self._seeded, subscription, hold, found))
@@ -431,9 +431,9 @@ class Continuity:
         seeding = subscription.seeding
         assert seeding is not None
         if seeding.hold is hold:
-            logger.warning("%s: the snapshot could not be had: %s", subscription.topic, shown(detail))
+            logger.warning("%s: the snapshot could not be had: %s", subscription.topic, sanitized(detail))
             self._cancel_fetch(hold)
-            self._go_on(subscription, seeding.fail(hold, self._loop.now_ns(), shown(detail)))
+            self._go_on(subscription, seeding.fail(hold, self._loop.now_ns(), sanitized(detail)))
 
     def _go_on(self, subscription: Subscription, items: list[Any] | None) -> None:
         seeding = subscription.seeding

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from ..errors import CredentialsError, CredentialsRefused, OwnerCancelled, TapewireError
 from ..retry import RandomFraction
-from ..secrets import Secret, redact, shown
+from ..secrets import Secret, redact, sanitized
 from .loop import run_owned
 
 __all__ = ["PROGRAMMING_ERRORS", "REFRESH_SHARE", "Credentials", "TokenProvider", "is_final", "renewal_after"]
@@ -111,7 +111,7 @@ class Credentials:
     def report_not_taken(self, name: str, reason: str, code: int | None) -> None:
         """The venue did not take the token that the session `name` gave it."""
         error = CredentialsError(f"the fresh token was not taken: {reason} (code {code})")
-        logger.warning("%s: %s", name, shown(error))
+        logger.warning("%s: %s", name, sanitized(error))
         self.report(error)
 
     def _land(self, flight: asyncio.Task[Secret]) -> None:

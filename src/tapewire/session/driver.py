@@ -36,7 +36,7 @@ from ..protocols.base import (
     StreamPosition,
 )
 from ..retry import RetryPolicy
-from ..secrets import Secret, shown
+from ..secrets import Secret, sanitized
 from ..transport.base import Transport
 from .connection import Backpressure, Connection
 from .credentials import Credentials, is_final, renewal_after
@@ -497,7 +497,7 @@ class Driver:
     def _refresh_failed(self, generation: int, error: Exception) -> None:
         if generation != self.generation or not self.connected:
             return
-        logger.warning("%s: no fresh token yet: %s", self.name, shown(error))
+        logger.warning("%s: no fresh token yet: %s", self.name, sanitized(error))
         if is_final(error):
             self._broken(error)
             return
@@ -572,7 +572,7 @@ class Driver:
         retry_after = getattr(self.last_error, "retry_after", None)
         delay = policy.delay(count, retry_after=retry_after, lasted=lasted, fraction=self.options.fraction)
         self.loop.after("backoff", delay, partial(self._feed, Input.BACKOFF_OVER))
-        logger.log(level, "%s: %s; trying again in %.2f s", self.name, shown(self.last_error), delay)
+        logger.log(level, "%s: %s; trying again in %.2f s", self.name, sanitized(self.last_error), delay)
 
     def _start_leaving(self) -> None:
         _ = self.loop.spawn(self._leave(), "leave")
@@ -596,7 +596,7 @@ class Driver:
             given_up = GaveUp(max(1, self.machine.tries), error)
             given_up.__cause__ = error
             error = given_up
-        logger.error("%s: %s", self.name, shown(error))
+        logger.error("%s: %s", self.name, sanitized(error))
         self._gave_up = self.failure = error
         self._end(error)
 
@@ -641,4 +641,4 @@ def _detail_of(error: BaseException) -> str:
     """What a mark says of it, in a few words."""
     if isinstance(error, ConnectionLost):
         return error.reason or f"closed with code {error.code}"
-    return shown(str(error) or type(error).__name__)
+    return sanitized(str(error) or type(error).__name__)

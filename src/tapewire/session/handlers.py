@@ -29,7 +29,7 @@ from typing import Any
 from ..errors import OwnerCancelled
 from ..marks import Gap, Mark, Resynced, is_mark
 from ..reporting import is_worth_a_line, name_of
-from ..secrets import shown
+from ..secrets import sanitized
 from .buffers import EMPTY
 from .loop import BLOCKED_SECONDS, SLICE_SECONDS, Loop, is_cancelled
 from .subscription import Subscription
@@ -72,7 +72,7 @@ class HandlerErrorLog:
         if count == 1:
             logger.warning("%s: %s %s raised; %s", self._topic, role, name, then, exc_info=error)
         elif is_worth_a_line(count):
-            last = shown(f"{type(error).__name__}: {error}".removesuffix(": ")[:200])
+            last = sanitized(f"{type(error).__name__}: {error}".removesuffix(": ")[:200])
             logger.warning("%s: %s %s raised %d times; the last: %s", self._topic, role, name, count, last)
 
     def blocked(self, role: str, function: Any, seconds: float) -> None:
@@ -235,7 +235,7 @@ class HandlerRunner:
             return delivery.on_snapshot(mark.snapshot)
         self.unseen_marks += 1
         name = name_of(delivery.handler)
-        logger.warning("%s: %s (handler %s takes no marks)", topic, shown(_mark_line(mark)), name)
+        logger.warning("%s: %s (handler %s takes no marks)", topic, sanitized(_mark_line(mark)), name)
         return None
 
     async def _failed(self, error: BaseException, item: Any, seconds: float) -> None:

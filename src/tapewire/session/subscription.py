@@ -23,7 +23,7 @@ from ..errors import BufferOverflow, ConfigurationError, SubscriptionEnded, Tape
 from ..marks import Gap, Mark, Resynced, is_mark
 from ..protocols.base import StreamPosition
 from ..reporting import name_of
-from ..secrets import shown
+from ..secrets import sanitized
 from .buffers import Buffer, Policy
 from .consumer import Consumer, Item_co
 from .holds import Seeding
@@ -513,7 +513,7 @@ class Subscription(Generic[Item_co]):
                 return
         except (Exception, asyncio.CancelledError) as error:
             detail = f"reconcile raised {type(error).__name__}: {error}"[:200]
-            logger.warning("%s: %s", self.topic, shown(detail))
+            logger.warning("%s: %s", self.topic, sanitized(detail))
             now_ns = self.owner.now_ns()
             self.deliver_mark(Gap(reason="reseed failed", since_ns=now_ns, until_ns=now_ns, detail=detail))
             self.seeded = False

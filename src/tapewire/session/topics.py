@@ -35,7 +35,7 @@ from ..protocols.base import (
     Undecodable,
 )
 from ..reporting import is_worth_a_line
-from ..secrets import Secret, shown
+from ..secrets import Secret, sanitized
 from .continuity import Continuity, Stream
 from .credentials import Credentials, is_final, renewal_after
 from .loop import Loop
@@ -210,7 +210,7 @@ class Topics:
     def fail(self, subscription: Subscription, error: BaseException) -> None:
         """A consumer ends with an error of its own: its buffer overflowed, or its handler raised in strict mode."""
         if subscription.delivery.announce and not subscription.ended:
-            subscription.deliver_mark(Unsubscribed(reason=shown(error)))
+            subscription.deliver_mark(Unsubscribed(reason=sanitized(error)))
         subscription.finish(error)
         self._connection.report_failure(error)
         self._loop.behind(partial(self.leave, subscription))
@@ -432,9 +432,9 @@ class Topics:
             self._ask(topic, token)
             self._arm_deadline(topic)
         elif is_final(error):
-            self._feed(topic, On.REJECTED, End(shown(error), UNAUTHORIZED, error))
+            self._feed(topic, On.REJECTED, End(sanitized(error), UNAUTHORIZED, error))
         else:
-            reason = shown(error)
+            reason = sanitized(error)
             self._feed(topic, On.REFUSED, Loss("interrupted", reason))
             self.announce_error(topic, reason)
 
@@ -460,7 +460,7 @@ class Topics:
             if (protocol := self._connection.protocol) is not None:
                 protocol.refresh(token, topic.name)
         elif is_final(error):
-            self._feed(topic, On.UNAUTHORIZED, End(shown(error), UNAUTHORIZED, error))
+            self._feed(topic, On.UNAUTHORIZED, End(sanitized(error), UNAUTHORIZED, error))
         else:
             topic.renewals += 1
             self.announce_error(topic, str(error))
@@ -471,12 +471,12 @@ class Topics:
         try:
             return await topic.credentials.token(fresh=fresh), None
         except Exception as error:
-            logger.warning("%s: no token for it: %s", topic.name, shown(error))
+            logger.warning("%s: no token for it: %s", topic.name, sanitized(error))
             return None, error
 
     def announce_error(self, topic: Topic, reason: str, code: int | None = None) -> None:
         """Something about it failed and is tried again."""
-        self.continuity.announce(topic, Errored(code=code, reason=shown(reason)))
+        self.continuity.announce(topic, Errored(code=code, reason=sanitized(reason)))
 
     # --- timers: each topic has one at most, of its state: a deadline, a retry, or the renewal of its token ----------
 
@@ -604,7 +604,7 @@ class Topics:
             each.delivery.handler is not None and not each.delivery.announce for each in topic.consumers
         )
         log = logger.warning if unheard or end.error is not None else logger.info
-        log("%s", shown(_named(topic.name, end.error or SubscriptionEnded(topic.name, end.reason))))
+        log("%s", sanitized(_named(topic.name, end.error or SubscriptionEnded(topic.name, end.reason))))
         self._loop.behind(partial(self._finish_ended, topic, end))
 
     def _finish_ended(self, topic: Topic, end: End) -> None:
@@ -643,7 +643,7 @@ class Topics:
         self._connection.note(error)
         is_first = topic.spent is not None and topic.spent is self._connection.protocol
         if is_first or is_worth_a_line(topic.refusals, 3):
-            text = shown(_named(topic.name, error))
+            text = sanitized(_named(topic.name, error))
             logger.warning("%s; asking again (refusal no. %d)", text, topic.refusals)
         for consumer in tuple(topic.consumers):
             consumer.runner.tell_soon(error)

@@ -14,7 +14,7 @@ from tapewire.errors import ConfigurationError, CredentialsError, CredentialsRef
 from tapewire.retry import NO_RETRY, RetryPolicy
 from tapewire.sandbox.faces.sxbet.credentials import wallet_of
 from tapewire.sandbox.faces.sxbet.units import BASE_TOKEN
-from tapewire.secrets import redact, shown
+from tapewire.secrets import redact, sanitized
 from tapewire.session.credentials import Credentials
 from tapewire.testing import VirtualClock
 from tapewire.venues.sxbet import (
@@ -513,7 +513,7 @@ async def test_redaction_leaves_method_address_and_cause_of_a_failed_token(venue
             for text in (
                 str(caught.value),
                 redact(str(caught.value)),
-                shown(f"sxbet 1: {caught.value}; again"),
+                sanitized(f"sxbet 1: {caught.value}; again"),
             ):
                 assert readable in text
                 assert "***" not in text

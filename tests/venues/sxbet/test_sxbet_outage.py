@@ -16,7 +16,7 @@ from tapewire.venues.sxbet import SXBetClient, SXBetRequestError, UnauthorizedEr
 from tapewire.venues.sxbet.limits import Budgets
 from tests.venues.sxbet.rows import KEY, MARKET, OTHER, market_row, order_row
 from tests.venues.sxbet.test_sxbet_document import venue_and_client
-from tests.venues.sxbet.test_sxbet_overlap import told
+from tests.venues.sxbet.test_sxbet_history_overlap import told
 
 BOOK = f"order_book:market_{MARKET}"
 MARKETS = "markets:global"

@@ -27,7 +27,7 @@ import msgspec
 
 from ...errors import TapewireError
 from ...model.fields import InvalidField
-from ...secrets import shown
+from ...secrets import sanitized
 from .errors import AnswerFault, is_page
 from .fields import Kind, exact_json
 
@@ -95,8 +95,10 @@ def reading(
     if confidential:
         found, excerpt = "not that", ""
     else:
-        excerpt = repr(shown(body[: 4 * MAX_EXCERPT].decode(errors="replace"), MAX_EXCERPT)) if body else ""
-    raise refuse(AnswerFault(operation, path, expected, shown(found), excerpt)) from None
+        excerpt = (
+            repr(sanitized(body[: 4 * MAX_EXCERPT].decode(errors="replace"), MAX_EXCERPT)) if body else ""
+        )
+    raise refuse(AnswerFault(operation, path, expected, sanitized(found), excerpt)) from None
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from ...errors import (
 )
 from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed
 from ...retry import RetryPolicy
-from ...secrets import Secret, redact_url, shown
+from ...secrets import Secret, redact_url, sanitized
 from ...session.credentials import Credentials
 from ...session.options import ErrorHook, SessionOptions, Statistics
 from ...session.session import Session
@@ -409,7 +409,7 @@ class StakeWebSocket:
 
     async def _deliver_other(self, data: dict[str, Any]) -> None:
         if data.get("type") == "error":
-            logger.warning("the venue says: %s", shown(data.get("message")))
+            logger.warning("the venue says: %s", sanitized(data.get("message")))
         if self._prints:
             await self._deliver(data)
 
@@ -417,12 +417,12 @@ class StakeWebSocket:
         if isinstance(mark, Unsubscribed):
             routed = self._routed.get(channel)
             if routed is not None and routed.ended_reason is not None and routed.error is None:
-                logger.warning("%s: ended by the venue: %s", channel, shown(mark.reason))
+                logger.warning("%s: ended by the venue: %s", channel, sanitized(mark.reason))
                 return self._failed(SubscriptionEnded(channel, mark.reason), None)
         elif channel != OTHER and not isinstance(mark, Subscribing | Subscribed | Errored):
             if (on_mark := self._on_marks.get(channel)) is not None:
                 return on_mark(mark)
-            logger.warning("%s: %s (nobody is told: on_mark= would be)", channel, shown(mark))
+            logger.warning("%s: %s (nobody is told: on_mark= would be)", channel, sanitized(mark))
         return None
 
     def _failed(self, error: BaseException, item: Any) -> Any:

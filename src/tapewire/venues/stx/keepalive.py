@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ...errors import TapewireError
-from ...secrets import shown
+from ...secrets import sanitized
 from ...session.subscription import Subscription
 from .errors import STXInvalidParameterException
 
@@ -91,4 +91,4 @@ class Keepalive:
         except (TapewireError, TimeoutError) as error:
             self.missed += 1
             text = str(error) or f"ping on {self._subscription.topic}: no reply within {seconds:g} s"
-            logger.warning("%s; keepalive unanswered: the venue may cancel your orders", shown(text))
+            logger.warning("%s; keepalive unanswered: the venue may cancel your orders", sanitized(text))

@@ -2,9 +2,9 @@
 all of them (document 002).
 
 The rooms: `url` and `profile` (which deployment, which API generation), `symbols` (channel names), `wire` and `wire_v3`
-(payloads), `translate` (wire to model), `book`, `levels` and `standing` (one market's book), `http`, `limits` and
-`seeding`; `client`, `channel`, `events` and `arguments` (the documented client); and `watching`, `watched` and
-`listings` (the watch verbs).
+(payloads), `translate` (wire to model), `book`, `levels` and `tradability` (one market's book), `api`, `limits` and
+`seeding`; `socket`, `channel`, `events` and `arguments` (the documented client); and `watching`, `watched` and
+`market_status` (the watch verbs).
 """
 
 from __future__ import annotations

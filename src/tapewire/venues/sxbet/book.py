@@ -24,8 +24,8 @@ from ...book import Applied, Ignored, OrderBook, RestingOrderBook, Resync, Verdi
 from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField
 from ...model.fields import MAX_IDENTIFIER
 from .levels import contract_levels
-from .standing import Standing
 from .symbols import OutcomeNumber
+from .tradability import Tradability
 from .translate import USDC_DECIMALS, OrderState, order_state, resting_order
 from .wire import OrderRow, Rows
 
@@ -43,7 +43,7 @@ class Seen(Protocol):
         ...
 
 
-class MarketBook(Standing):
+class MarketBook(Tradability):
     """The orders of one market, as the earlier generation publishes them. `levels` are their sums."""
 
     def __init__(

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from ...secrets import shown
+from ...secrets import sanitized
 from .arguments import checked_handler
 from .errors import SXBetInvalidParameter
 
@@ -224,5 +224,5 @@ class Handlers:
         elif not count & (count - 1):
             text = f"{type(error).__name__}: {error}"
             logger.warning(
-                "handler %s of %r has raised %d times; the last: %s", title, name, count, shown(text)
+                "handler %s of %r has raised %d times; the last: %s", title, name, count, sanitized(text)
             )

@@ -12,8 +12,8 @@ from typing import Final, Literal
 from ...book import VERSIONED, Ignored, OrderBook, Resync, Verdict
 from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField
 from ...model.market import Level
-from .standing import Standing
 from .symbols import OutcomeNumber, outcome_id
+from .tradability import Tradability
 from .translate import USDC_DECIMALS, VENUE, axis_price, contract_units, level_of, nominal
 from .wire_v3 import BookV3Row, LevelRow
 
@@ -22,7 +22,7 @@ __all__ = ["LevelBook", "contract_levels"]
 _VERSION_DIGITS: Final = 30
 
 
-class LevelBook(Standing):
+class LevelBook(Tradability):
     """One market's book as the later generation publishes it: always whole, and newer if its version is greater."""
 
     def __init__(self, market_hash: str, *, decimals: int = USDC_DECIMALS) -> None:

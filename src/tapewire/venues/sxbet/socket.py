@@ -49,8 +49,8 @@ from .events import (
     Handlers,
     Returned,
 )
-from .listings import Listings
-from .overlap import Overlaps
+from .history_overlap import HistoryOverlap
+from .market_status import MarketStatusFeed
 from .profile import Profile
 from .seeding import SeedBatcher
 from .spec import SPEC
@@ -213,7 +213,7 @@ class SXBetClient(Watching):
     close = disconnect
 
     async def _close_line(self) -> None:
-        await self.listings.aclose()
+        await self.market_status.aclose()
         await self.pool.close()
         await self.seeds.aclose()
 
@@ -375,8 +375,8 @@ class SXBetClient(Watching):
         self.seeds: SeedBatcher = SeedBatcher(self.http.orders_of_markets)
         pool = Pool(lambda number: self._options(number, pool), capacity=self._channels, one_end=True)
         self.pool: Pool = pool
-        self.overlaps: Overlaps = Overlaps(pool)
-        self.listings: Listings = Listings(pool, self.http, self.profile)
+        self.history_overlap: HistoryOverlap = HistoryOverlap(pool)
+        self.market_status: MarketStatusFeed = MarketStatusFeed(pool, self.http, self.profile)
 
     async def _token(self, fresh: bool) -> Secret:
         return await self.http.token_provider(fresh)

@@ -20,9 +20,9 @@ from ...protocols.centrifugo import Publication, SeenIds
 from ...session.subscription import Subscription
 from .book import MarketBook
 from .errors import SXBetRequestError, UnauthorizedError, UnknownMarket
+from .history_overlap import Seed
 from .levels import LevelBook
-from .listings import closure_of, is_over
-from .overlap import Seed
+from .market_status import closure_of, is_over
 from .wire import MarketRow, OrderRow, Rows, read_rows
 from .wire_v3 import BookV3Row
 
@@ -37,7 +37,7 @@ class Sought(msgspec.Struct, frozen=True):
     """What a book needs beside its stream, from the line that there is when it is asked for.
 
     `snapshot` of a market by its hash, in its own kind of rows; `market`: its status, None where the venue knows none;
-    `overlap`: what its channel said shortly before, as the function given reads it (`overlap.Overlaps.of`).
+    `overlap`: what its channel said shortly before, as the function given reads it (`overlap.HistoryOverlap.of`).
     """
 
     snapshot: Callable[[str], Awaitable[Any]]

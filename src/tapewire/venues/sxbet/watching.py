@@ -22,9 +22,9 @@ from ...session.subscription import Subscription
 from ..kit.connection import HomeLoop
 from .book import MarketBook
 from .errors import ERRORS
+from .history_overlap import HistoryOverlap
 from .levels import LevelBook
-from .listings import Listings
-from .overlap import Overlaps
+from .market_status import MarketStatusFeed
 from .profile import ChannelKind, Profile
 from .sources import BookReader, RowReader
 from .spec import SPEC
@@ -53,8 +53,8 @@ class Watching(ABC):
     pool: Pool
     http: AsyncSXBet
     seeds: SeedBatcher
-    overlaps: Overlaps
-    listings: Listings
+    history_overlap: HistoryOverlap
+    market_status: MarketStatusFeed
     profile: Profile
     home: HomeLoop
     clock: Clock
@@ -103,17 +103,17 @@ class Watching(ABC):
     def _books(self, market_hash: str) -> Iteration[MarketBook | LevelBook]:
         watched = self._watched(market_hash)
         consumer = self._consumer("order_book", market_hash, BookReader(watched))
-        followed: list[Listings] = []  # of the line that there is when it is asked for
+        followed: list[MarketStatusFeed] = []  # of the line that there is when it is asked for
 
         def begin() -> None:
             watched.attach(self._subscribe(consumer, snapshot=watched.fetch, snapshot_timeout=SEED_SECONDS))
-            followed.append(self.listings)
-            self.listings.follow(market_hash, watched.told)
+            followed.append(self.market_status)
+            self.market_status.follow(market_hash, watched.told)
 
         def leave() -> None:
             watched.book.suspend("it is not watched any more")
-            for listings in followed:
-                listings.leave(market_hash, watched.told)
+            for feed in followed:
+                feed.leave(market_hash, watched.told)
             consumer.close()
 
         return Iteration(f"the book of {market_hash}", consumer, begin, leave, ERRORS.mapped)
@@ -123,10 +123,10 @@ class Watching(ABC):
         decimals = self.http.endpoints.network.usdc.decimals
 
         async def market(market_hash: str) -> MarketRow | None:
-            return await self.listings.row_of(market_hash)
+            return await self.market_status.row_of(market_hash)
 
         async def overlap(subscription: Subscription | None, read: Callable[[Publication], Any]) -> list[Any]:
-            return await self.overlaps.of(subscription, read)
+            return await self.history_overlap.of(subscription, read)
 
         async def orders(market_hash: str) -> tuple[OrderRow, ...]:
             return await self.seeds.orders_of(market_hash)
@@ -142,7 +142,7 @@ class Watching(ABC):
     def want(self, channel: str, params: SubscribeParams, **delivery: Any) -> Subscription:
         """Subscribe on the connection that has the channel, or has room."""
         self.home.check()
-        with self.listings.stepping_aside(channel):
+        with self.market_status.stepping_aside(channel):
             return self.pool.subscribe(channel, params, **delivery)
 
     def _rows(

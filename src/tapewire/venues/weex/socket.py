@@ -42,7 +42,7 @@ from .spec import SPEC
 from .streams import Convert, Reader, Stream
 from .symbols import INTERVALS, checked_symbol, depth_for
 
-__all__ = ["StreamOptions", "Truth", "WeexWebSocketClient"]
+__all__ = ["CallableBool", "StreamOptions", "WeexWebSocketClient"]
 
 PRIVATE_SESSIONS = 20
 """One is in use; those whose signature was refused hold a place until they are forgotten, within seconds."""
@@ -67,7 +67,7 @@ class StreamOptions(TypedDict, total=False):
     announce: bool
 
 
-class Truth(int):
+class CallableBool(int):
     """True or False, also when it is called: the documents have `is_connected` as a method, the package as a value."""
 
     def __call__(self) -> bool:
@@ -80,7 +80,7 @@ class Truth(int):
 
 
 class _Flag:
-    """The attribute of a class whose value is a `Truth`: documentation tools can show it as a method and as a value."""
+    """An attribute that is a `CallableBool`: documentation tools can show it as a method and as a value."""
 
     def __init__(self, read: Callable[[Any], bool]) -> None:
         self._read = read
@@ -89,9 +89,9 @@ class _Flag:
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, client: object, owner: type) -> Truth: ...
-    def __get__(self, client: object, owner: type) -> Self | Truth:
-        return self if client is None else Truth(self._read(client))
+    def __get__(self, client: object, owner: type) -> CallableBool: ...
+    def __get__(self, client: object, owner: type) -> Self | CallableBool:
+        return self if client is None else CallableBool(self._read(client))
 
     def __set__(self, client: object, value: object) -> None:
         raise AttributeError("is_connected cannot be set")

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from ...book import OrderBook
     from ...book.book import BookState
 
-__all__ = ["Standing"]
+__all__ = ["Tradability"]
 
 
 def _never() -> bool:
     return False
 
 
-class Standing(ABC):
+class Tradability(ABC):
     """The doubts about one book, and its state with them."""
 
     _outage = ""  # why the stream that feeds it is not there, as far as the consumer has heard

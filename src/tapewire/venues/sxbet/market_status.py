@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .api import AsyncSXBet
     from .profile import Profile
 
-__all__ = ["Listings", "closure_of", "is_over"]
+__all__ = ["MarketStatusFeed", "closure_of", "is_over"]
 
 logger = logging.getLogger("tapewire.venues.sxbet")
 
@@ -50,7 +50,7 @@ def closure_of(row: MarketRow) -> str:
     return "" if row.status == "ACTIVE" else f"the market is suspended ({row.status[:40]})"
 
 
-class Listings:
+class MarketStatusFeed:
     """Follows markets by their hashes. `told` of each gets every row that says something of that market."""
 
     def __init__(self, pool: Pool, http: AsyncSXBet, profile: Profile) -> None:
@@ -120,7 +120,7 @@ class Listings:
             self._unheard(error)
             return
         self._task = asyncio.get_running_loop().create_task(
-            self._listen(self._subscription), name="tapewire sxbet listings"
+            self._listen(self._subscription), name="tapewire sxbet market status"
         )
 
     def _part(self) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...session.pool import Pool
     from ...session.subscription import Subscription
 
-__all__ = ["OVERLAP", "Overlaps", "Seed"]
+__all__ = ["OVERLAP", "HistoryOverlap", "Seed"]
 
 logger = logging.getLogger("tapewire.venues.sxbet")
 
@@ -48,7 +48,7 @@ class Seed(msgspec.Struct, frozen=True):
     updates: list[Any]
 
 
-class Overlaps:
+class HistoryOverlap:
     """The pages of one client's channels."""
 
     def __init__(self, pool: Pool) -> None:

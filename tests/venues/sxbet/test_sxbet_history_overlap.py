@@ -8,7 +8,7 @@ import pytest
 from tapewire.testing import CentrifugoPeer
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.sxbet import SXBetClient
-from tapewire.venues.sxbet.overlap import OVERLAP
+from tapewire.venues.sxbet.history_overlap import OVERLAP
 from tests.venues.sxbet.rows import KEY, MARKET, market_row, order_row, success
 
 BOOK = f"order_book:market_{MARKET}"
