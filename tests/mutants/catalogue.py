@@ -485,7 +485,7 @@ MUTANTS = (
         ),
         (
             "what a batch may hold is not bounded",
-            "if len(batch) < enough or enough == limit or self._now() - self._slice_began > SLICE_SECONDS:",
+            "if len(batch) < enough or enough == limit or self._is_slice_over():",
             "if len(batch) < enough or enough == limit:",
             "session/test_subscription_fairness.py",
         ),
@@ -731,13 +731,13 @@ MUTANTS = (
         ),
         (
             "a mark takes a publication's room",
-            "        self._room += len(run)\n        self._items.extend(run)\n",
-            "        self._items.extend(run)\n",
+            "        absorb(run, mark)\n        self._room += len(run)\n",
+            "        absorb(run, mark)\n",
             "session/test_buffers.py",
         ),
         (
             "marks are dropped with publications",
-            "            absorb(self._head, items.popleft())\n            self._room -= 1\n",
+            "            self._put_first(items.popleft())\n            self._room -= 1\n",
             "            items.popleft()\n            self._room -= 1\n",
             "session/test_buffers.py",
         ),
@@ -855,7 +855,7 @@ MUTANTS = (
         ),
         (
             "a handler that closes its session is waited for",
-            "            handling.excused.set_result(None)\n\n    async def drain",
+            "            handling.excuse()\n\n    async def drain",
             "            pass\n\n    async def drain",
             "session/test_subscription.py",
         ),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Generator
 from contextlib import asynccontextmanager
+from types import coroutine
 from typing import Any, ClassVar
 
 import msgspec
@@ -74,3 +75,18 @@ class Spent(PhoenixClient):
             else item
             for item in super().receive(payloads, now)
         ]
+
+
+async def counted(taking: Coroutine[Any, Any, Any], waits: list[Any]) -> Any:
+    """What `taking` returns; what it waits for on its way is appended to `waits`, a turn it gives away as None."""
+    return await _counted(taking, waits)
+
+
+@coroutine
+def _counted(taking: Coroutine[Any, Any, Any], waits: list[Any]) -> Generator[Any, Any, Any]:
+    while True:
+        try:
+            waits.append(taking.send(None))
+        except StopIteration as stop:
+            return stop.value
+        yield waits[-1]

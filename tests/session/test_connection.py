@@ -1,7 +1,7 @@
 import asyncio
 
 from tapewire.protocols.phoenix import Push
-from tests.session.line import line, take
+from tests.session.line import counted, line, take
 
 
 async def test_what_the_protocol_answers_goes_out_before_a_publication_is_dispatched(clock):
@@ -28,19 +28,12 @@ async def test_all_that_one_read_brings_costs_one_wakeup(clock):
         subscription = session.subscribe("a", capacity=1_000)
         await subscription.confirmed()
         await take(subscription, 1, control=True)
-        wakeups = []
-        wait = subscription.buffer.wait
-
-        async def counted():
-            wakeups.append(1)
-            return await wait()
-
-        subscription.buffer.wait = counted
-        reading = asyncio.ensure_future(take(subscription, 300))
+        waits = []
+        reading = asyncio.ensure_future(counted(take(subscription, 300), waits))
         await asyncio.sleep(0)
         peer.raw(*[b'[null,null,"a","tick",{}]'] * 300)
         await reading
-        assert len(wakeups) == 1
+        assert len(waits) == 1
 
 
 async def test_what_an_inline_handler_does_to_the_line_happens_when_its_read_is_over(clock):

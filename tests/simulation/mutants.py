@@ -104,17 +104,17 @@ MUTANTS = (
     SimulatedMutant(
         name="a handler runs twice at once",
         file="session/handlers.py",
-        old="        handling.task = self._loop.spawn(self._run(handling, before), name)\n",
-        new="        self._loop.spawn(self._run(handling, before), name)\n"
-        "        handling.task = self._loop.spawn(self._run(handling, before), name)\n",
+        old="        handling.task = self._loop.spawn(run, name, context)\n",
+        new="        self._loop.spawn(runner.run(), name, context)\n"
+        "        handling.task = self._loop.spawn(run, name, context)\n",
         wire="stake",
         kind="twice at once",
     ),
     SimulatedMutant(
         name="a close waits for a stuck handler",
         file="session/handlers.py",
-        old="asyncio.wait([handling.excused for handling in handlings], timeout=seconds)",
-        new="asyncio.wait([handling.excused for handling in handlings])",
+        old="asyncio.wait(excused, timeout=seconds)",
+        new="asyncio.wait(excused)",
         wire="stake",
         kind="close",
     ),

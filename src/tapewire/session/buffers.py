@@ -26,12 +26,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from ..errors import ConfigurationError
 from ..marks import Lagged, Mark, is_mark, merge
 
-__all__ = ["EMPTY", "POLICIES", "Buffer", "Policy", "make_buffer"]
+__all__ = ["ASKING", "EMPTY", "POLICIES", "Buffer", "Policy", "make_buffer"]
 
 Policy: TypeAlias = Literal["drop_oldest", "drop_newest", "conflate", "resync", "block", "fail"]
 
@@ -47,6 +47,13 @@ _SLACK = 64
 
 EMPTY: Any = object()
 """What `take` returns where there is nothing to take now."""
+
+_NONE: Final[deque[Any]] = deque(maxlen=0)
+"""The queue of every buffer that nothing was put into: an empty one of its own costs more than all else of it."""
+
+
+def _nothing() -> None:
+    """Of a buffer whose policy wants nothing of its owner."""
 
 
 def absorb(run: list[Mark], mark: Mark) -> None:
@@ -66,19 +73,34 @@ def absorb(run: list[Mark], mark: Mark) -> None:
 class Buffer:
     """Policy `drop_oldest`, and the shape of them all. One consumer takes; the reader puts."""
 
-    policy: Policy = "drop_oldest"
+    __slots__ = (
+        "_allowed",
+        "_head",
+        "_head_lost",
+        "_items",
+        "_on_full",
+        "_on_relief",
+        "_room",
+        "_waiter",
+        "capacity",
+        "dropped",
+        "ended",
+        "error",
+    )
+
+    policy: ClassVar[Policy] = "drop_oldest"
 
     def __init__(self, capacity: int, on_full: Callable[[], None], on_relief: Callable[[], None]) -> None:
-        self.capacity = capacity
+        self.capacity: int = capacity
         self.dropped: int = 0
         self.ended: bool = False
         self.error: BaseException | None = None
-        self._items: deque[Any] = deque()
+        self._items: deque[Any] = _NONE
         # The length of `_items` at which it is full: `capacity`, the marks in it, and what is allowed beside.
         self._room = capacity
         # [publications to take before it, publications of one replay].
-        self._allowed: list[list[int]] = []
-        self._head: list[Mark] = []  # marks that stood before dropped publications
+        self._allowed: tuple[list[int], ...] = ()
+        self._head: list[Mark] | None = None  # marks that stood before dropped publications
         self._head_lost = 0  # dropped behind those marks and before the first item
         self._waiter: asyncio.Future[None] | None = None
         self._on_full = on_full
@@ -87,6 +109,8 @@ class Buffer:
     def put(self, item: Any) -> None:
         """A publication arrives."""
         items = self._items
+        if items is _NONE:
+            items = self._items = deque()
         if len(items) < self._room:
             items.append(item)
         else:
@@ -105,7 +129,7 @@ class Buffer:
             marks = self._room - self.capacity - allowed
             publications = len(self._items) - marks
             before = publications - sum(before + replay for before, replay in self._allowed)
-            self._allowed.append([max(0, before), count])
+            self._allowed = (*self._allowed, [max(0, before), count])
             self._room += count
 
     def put_mark(self, mark: Mark) -> None:
@@ -118,6 +142,8 @@ class Buffer:
         self._room -= len(run)
         absorb(run, mark)
         self._room += len(run)
+        if self._items is _NONE:
+            self._items = deque()
         self._items.extend(run)
         self._wake()
 
@@ -133,11 +159,11 @@ class Buffer:
         lost = 0
         for item in self._items:
             if is_mark(item):
-                absorb(self._head, item)
+                self._put_first(item)
             else:
                 lost += 1
         self._items.clear()
-        self._allowed.clear()
+        self._allowed = ()
         self._room = 0 if self.ended else self.capacity
         self.dropped += lost
         return lost
@@ -158,9 +184,10 @@ class Buffer:
 
         Raises ConfigurationError where another task waits already: only one may consume at a time.
         """
-        while not self:
+        while not self._items and not self:
             if self.ended:
                 return False
+            self._items = _NONE
             if self._waiter is not None:
                 raise ConfigurationError(
                     "consumer", "a second task", "one task at a time for each subscription"
@@ -201,11 +228,17 @@ class Buffer:
     def _drop_first(self) -> Any:
         items = self._items
         while is_mark(items[0]):
-            absorb(self._head, items.popleft())
+            self._put_first(items.popleft())
             self._room -= 1
         self._head_lost += 1
         self.dropped += 1
         return items.popleft()
+
+    def _put_first(self, mark: Mark) -> None:
+        """It stood before what is dropped."""
+        if self._head is None:
+            self._head = []
+        absorb(self._head, mark)
 
     def _take_head(self) -> Mark:
         if self._head:
@@ -225,10 +258,12 @@ class Buffer:
                 replay[1] -= 1
                 self._room -= 1
                 if not replay[1]:
-                    del self._allowed[0]
-        if not self._items and self._allowed:  # some of it was dropped, or never came
-            self._allowed.clear()
-            self._room = self.capacity
+                    self._allowed = self._allowed[1:]
+        if not self._items:
+            self._items = _NONE  # marks are seldom followed by more at once
+            if self._allowed:  # some of it was dropped, or never came
+                self._allowed = ()
+                self._room = self.capacity
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
@@ -237,8 +272,13 @@ class Buffer:
 
 
 class _DropNewest(Buffer):
-    policy: Policy = "drop_newest"
-    _tail_lost = 0
+    __slots__ = ("_tail_lost",)
+
+    policy: ClassVar[Policy] = "drop_newest"
+
+    def __init__(self, capacity: int, on_full: Callable[[], None], on_relief: Callable[[], None]) -> None:
+        super().__init__(capacity, on_full, on_relief)
+        self._tail_lost = 0
 
     def put(self, item: Any) -> None:
         if self._tail_lost and len(self._items) < self._room:
@@ -275,7 +315,9 @@ class _Conflate(Buffer):
     is queued for itself: nothing of it is lost, and the reader goes on.
     """
 
-    policy: Policy = "conflate"
+    __slots__ = ("_key", "_slots", "conflated")
+
+    policy: ClassVar[Policy] = "conflate"
 
     def __init__(self, capacity: int, on_full: Any, on_relief: Any, key: Callable[[Any], Hashable]) -> None:
         super().__init__(capacity, on_full, on_relief)
@@ -323,8 +365,13 @@ class _Conflate(Buffer):
 class _Resync(Buffer):
     """What comes between the overflow and the consumer's being through with what is left would be dropped again."""
 
-    policy: Policy = "resync"
-    _overflown = False
+    __slots__ = ("_overflown",)
+
+    policy: ClassVar[Policy] = "resync"
+
+    def __init__(self, capacity: int, on_full: Callable[[], None], on_relief: Callable[[], None]) -> None:
+        super().__init__(capacity, on_full, on_relief)
+        self._overflown = False
 
     def put(self, item: Any) -> None:
         if self._overflown and not self.ended:
@@ -348,7 +395,7 @@ class _Resync(Buffer):
             self.dropped += 1
 
     def _lose(self, count: int) -> None:
-        absorb(self._head, Lagged(dropped=count, policy=self.policy))
+        self._put_first(Lagged(dropped=count, policy=self.policy))
 
 
 class _Block(Buffer):
@@ -358,8 +405,13 @@ class _Block(Buffer):
     awaited it may read on, until `AWAITING_ROOM` more are here.
     """
 
-    policy: Policy = "block"
-    blocked = False
+    __slots__ = ("blocked",)
+
+    policy: ClassVar[Policy] = "block"
+
+    def __init__(self, capacity: int, on_full: Callable[[], None], on_relief: Callable[[], None]) -> None:
+        super().__init__(capacity, on_full, on_relief)
+        self.blocked = False
 
     def take(self) -> Any:
         item = super().take()
@@ -384,7 +436,9 @@ class _Block(Buffer):
 
 
 class _Fail(Buffer):
-    policy: Policy = "fail"
+    __slots__ = ()
+
+    policy: ClassVar[Policy] = "fail"
 
     def _overflow(self, item: Any) -> None:
         if not self.ended:
@@ -402,13 +456,16 @@ _KINDS: dict[str, type[Buffer]] = {
 
 POLICIES = ("drop_oldest", "drop_newest", "conflate", "resync", "block", "fail")
 
+ASKING = ("resync", "block", "fail")
+"""The policies that want something of their owner when the buffer is full."""
+
 
 def make_buffer(
     policy: str,
     capacity: int,
     *,
-    on_full: Callable[[], None] = lambda: None,
-    on_relief: Callable[[], None] = lambda: None,
+    on_full: Callable[[], None] = _nothing,
+    on_relief: Callable[[], None] = _nothing,
     key: Callable[[Any], Hashable] | None = None,
 ) -> Buffer:
     """A buffer of `policy`. Raises ConfigurationError naming the argument that is wrong."""

@@ -29,10 +29,10 @@ import msgspec
 
 from ..clock import Clock, SystemClock
 from ..errors import BufferOverflow, ConfigurationError, NotSubscribed, SessionClosed, WrongLoop, fresh_copy
-from ..marks import Gap, Mark, is_mark
+from ..marks import MARK_KINDS, Gap, Mark, is_mark
 from ..reporting import is_worth_a_line
 from ..secrets import sanitized
-from .buffers import EMPTY, Buffer, Policy, make_buffer
+from .buffers import ASKING, EMPTY, Buffer, Policy, make_buffer
 from .loop import SLICE_SECONDS, is_cancelled
 
 if TYPE_CHECKING:
@@ -106,6 +106,32 @@ class Consumer(Generic[Item_co]):
     `names_topics`: a gap says in its detail which topics it is of. Raises ConfigurationError.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_clock",
+        "_decode",
+        "_decode_mark",
+        "_decoding",
+        "_ended_by",
+        "_look_at",
+        "_looked",
+        "_numbered",
+        "_on_arrival",
+        "_on_ended",
+        "_slice_began",
+        "buffer",
+        "delivered",
+        "feeds",
+        "key",
+        "last",
+        "made",
+        "marks",
+        "name",
+        "names_topics",
+        "put",
+        "undecodable",
+    )
+
     def __init__(
         self,
         name: str,
@@ -120,17 +146,14 @@ class Consumer(Generic[Item_co]):
         names_topics: bool = True,
         clock: Clock | None = None,
     ) -> None:
-        clock = clock or SystemClock()
-        self.name = name
-        self.policy: Policy = policy
-        self.key = key
-        self.names_topics = names_topics
-        self.buffer: Buffer = make_buffer(
-            policy, capacity, on_full=self._full, on_relief=self._relieved, key=key
-        )
+        self.name: str = name
+        self.key: Callable[[Any], Hashable] | None = key
+        self.names_topics: bool = names_topics
+        asking = {"on_full": self._full, "on_relief": self._relieved} if policy in ASKING else {}
+        self.buffer: Buffer = make_buffer(policy, capacity, key=key, **asking)
         self.put: Callable[[Any], None] = self.buffer.put if on_arrival is None else self._arrive
         """Where whoever feeds it puts a publication, inside the read."""
-        self.feeds: dict[Feed, None] = {}
+        self.feeds: tuple[Feed, ...] | dict[Feed, None] = ()  # a dict once there are two
         self.delivered: int = 0
         """Items taken so far, without marks."""
         self.marks: int = 0
@@ -142,8 +165,7 @@ class Consumer(Generic[Item_co]):
         self._decode_mark = decode_mark
         self._on_arrival = on_arrival
         self._on_ended = on_ended
-        self._now = clock.monotonic
-        self._now_ns = clock.time_ns
+        self._clock = clock or SystemClock()
         self.made: deque[Any] = _NONE_MADE
         """Items of the publication taken last that were not given out yet. Put them there with `make`."""
         self._decoding: asyncio.Future[Any] | None = None
@@ -162,11 +184,17 @@ class Consumer(Generic[Item_co]):
 
     def add(self, feed: Feed) -> None:
         """`feed` puts into it from now on, and is left when it ends."""
-        self.feeds[feed] = None
+        if isinstance(self.feeds, dict):
+            self.feeds[feed] = None
+        else:
+            self.feeds = (feed,) if not self.feeds else dict.fromkeys((*self.feeds, feed))
 
     def part(self, feed: Feed, error: BaseException | None = None) -> None:
         """`feed` puts no more. With an `error`, or where it is the last one, all is over."""
-        self.feeds.pop(feed, None)
+        if isinstance(self.feeds, dict):
+            self.feeds.pop(feed, None)
+        elif feed in self.feeds:
+            self.feeds = ()
         if error is not None and not self.buffer.ended:
             self._ended_by = feed
         if error is not None or not self.feeds:
@@ -207,6 +235,11 @@ class Consumer(Generic[Item_co]):
                 await feed.confirmed()
         if self.buffer.ended:
             raise fresh_copy(self.buffer.error or SessionClosed(f"{self.name}: the stream was left"))
+
+    @property
+    def policy(self) -> Policy:
+        """What is done when the buffer is full."""
+        return self.buffer.policy
 
     @property
     def is_iterated(self) -> bool:
@@ -254,7 +287,7 @@ class Consumer(Generic[Item_co]):
         while True:
             while len(batch) < enough and (item := self._take()) is not EMPTY:
                 batch.append(item)
-            if len(batch) < enough or enough == limit or self._now() - self._slice_began > SLICE_SECONDS:
+            if len(batch) < enough or enough == limit or self._is_slice_over():
                 break
             enough = min(limit, enough + _LOOK_EVERY)
         self._look_at = 0
@@ -262,7 +295,7 @@ class Consumer(Generic[Item_co]):
 
     def taken(self, item: Any) -> Any:
         """What was taken of the buffer, counted and decoded; EMPTY where that is none, many, or takes a while."""
-        if is_mark(item):
+        if item.__class__ in MARK_KINDS:
             self.marks += 1
             return item if self._decode_mark is None else self._one_of(self._decode_mark(item))
         if self._numbered:
@@ -348,20 +381,23 @@ class Consumer(Generic[Item_co]):
             if self.buffer.error is not None:
                 raise self.buffer.error
             raise StopAsyncIteration
-        self._slice_began = self._looked = self._now()
+        self._slice_began = self._looked = self._clock.monotonic()
         self._look_at = 0
 
     async def _give_way(self) -> None:
         """Everybody else has a turn."""
         await asyncio.sleep(0)
-        self._slice_began = self._looked = self._now()
+        self._slice_began = self._looked = self._clock.monotonic()
 
     def _is_others_turn(self) -> bool:
         """True where an iteration has gone on for its slice without a wait; and when to look again."""
-        now = self._now()
+        now = self._clock.monotonic()
         self._look_at = self.delivered + _QUICK_ITEMS if now - self._looked < SLICE_SECONDS / 10 else 0
         self._looked = now
         return now - self._slice_began > SLICE_SECONDS and bool(self.made or self.buffer)
+
+    def _is_slice_over(self) -> bool:
+        return self._clock.monotonic() - self._slice_began > SLICE_SECONDS
 
     def _gap_of(self, error: BaseException) -> Any:
         self.undecodable += 1
@@ -373,14 +409,14 @@ class Consumer(Generic[Item_co]):
                 "%s: publication no. %d could not be decoded: %s",
                 *(self.name, self.undecodable, sanitized(detail)),
             )
-        now_ns = self._now_ns()
+        now_ns = self._clock.time_ns()
         gap = Gap(reason="undecodable", since_ns=now_ns, until_ns=now_ns, missed=1, detail=detail)
         return gap if self._decode_mark is None else self._one_of(self._decode_mark(gap))
 
     def _full(self) -> None:
         for feed in tuple(self.feeds):
             feed.full()
-        if self.policy == "fail":
+        if self.buffer.policy == "fail":
             self.end(BufferOverflow(self.name, self.buffer.capacity))
 
     def _relieved(self) -> None:

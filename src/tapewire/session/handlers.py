@@ -22,17 +22,17 @@ import logging
 import math
 import types
 from collections.abc import Callable, Generator
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any
 
 from ..errors import OwnerCancelled
-from ..marks import Gap, Mark, Resynced, is_mark
+from ..marks import MARK_KINDS, Gap, Mark, Resynced, is_mark
 from ..reporting import is_worth_a_line, name_of
 from ..secrets import sanitized
 from .buffers import EMPTY
 from .loop import BLOCKED_SECONDS, SLICE_SECONDS, Loop, is_cancelled
-from .subscription import Subscription
+from .subscription import Runner, Subscription
 
 __all__ = ["HandlerErrorLog", "HandlerRunner", "HandlerTasks", "step_coroutine", "timed_steps"]
 
@@ -92,6 +92,17 @@ class HandlerErrorLog:
 class HandlerRunner:
     """Of one subscription."""
 
+    __slots__ = (
+        "_complaints",
+        "_delivery",
+        "_end_told",
+        "_handler",
+        "_now",
+        "_subscription",
+        "errors",
+        "unseen_marks",
+    )
+
     def __init__(self, subscription: Subscription, now: Callable[[], float]) -> None:
         self.errors = 0
         """Exceptions of the handler, `on_mark` and `on_snapshot`."""
@@ -102,31 +113,30 @@ class HandlerRunner:
         handler = subscription.delivery.handler  # a callable that may be false, as an empty container is
         self._handler = _nobody if handler is None else handler
         self._now = now
-        self._log = HandlerErrorLog(subscription.topic)
+        self._complaints: HandlerErrorLog | None = None  # of most there are none
         self._end_told = False
 
     async def run(self) -> None:
         """Call the handler with each item until the end; runs in a task of the session's."""
         subscription, now, handler = self._subscription, self._now, self._handler
-        consumer, mark_handler = subscription.consumer, self._call_with_mark
-        take, taken = consumer.buffer.take, consumer.taken
+        consumer, buffer = subscription.consumer, subscription.consumer.buffer
         subscription.owner.wait_to_open(f"the handler of {subscription.topic}")
         started = now()  # of the slice: what is handled without a wait; one look at the clock an item
         while True:
             if consumer.made:
                 item = consumer.given()
-            elif (item := take()) is not EMPTY:
+            elif (item := buffer.take()) is not EMPTY:
                 before = consumer.last
-                if (item := taken(item)) is EMPTY:
+                if (item := consumer.taken(item)) is EMPTY:
                     continue
-            elif await consumer.buffer.wait():
+            elif await buffer.wait():
                 started = now()
                 continue
             else:
                 await self.tell_end()
                 return
             try:
-                result = mark_handler(item) if is_mark(item) else handler(item)
+                result = self._call_with_mark(item) if item.__class__ in MARK_KINDS else handler(item)
                 if result is not None and (rest := step_coroutine(result)) is not None:
                     self._report_blocking(item, now() - started)
                     started = math.inf  # the rest reports its own steps
@@ -225,6 +235,12 @@ class HandlerRunner:
                 raise
             self._log.raised("on_error", on_error, failure)
 
+    @property
+    def _log(self) -> HandlerErrorLog:
+        if self._complaints is None:
+            self._complaints = HandlerErrorLog(self._subscription.topic)
+        return self._complaints
+
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _call_with_mark(self, mark: Mark) -> Any:
@@ -266,12 +282,26 @@ class HandlerRunner:
 class _HandlerTask:
     """One task, and who is handled in it."""
 
-    __slots__ = ("excused", "subscription", "task")
+    __slots__ = ("_waiter", "is_excused", "subscription", "task")
 
-    def __init__(self, subscription: Subscription, excused: asyncio.Future[None]) -> None:
+    def __init__(self, subscription: Subscription) -> None:
         self.subscription = subscription
-        self.excused = excused  # done: nobody waits for it
+        self.is_excused = False
+        """True where nobody waits for it."""
         self.task: asyncio.Task[None]
+        self._waiter: asyncio.Future[None] | None = None
+
+    def excused(self, future: Callable[[], asyncio.Future[None]]) -> asyncio.Future[None]:
+        """Done when nobody waits for it any more; of one that is not excused yet."""
+        if self._waiter is None:
+            self._waiter = future()
+        return self._waiter
+
+    def excuse(self) -> None:
+        """Nobody waits for it. Idempotent."""
+        self.is_excused = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 _inside: ContextVar[_HandlerTask | None] = ContextVar("tapewire_handler", default=None)
@@ -283,7 +313,8 @@ class HandlerTasks:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._by_task: dict[asyncio.Task[None], _HandlerTask] = {}
-        self._by_topic: dict[str, list[_HandlerTask]] = {}
+        self._by_topic: dict[str, tuple[_HandlerTask, ...]] = {}
+        self._on_done = self._done  # one of all tasks
 
     def start(self, subscription: Subscription) -> None:
         """Call the handler of `subscription`, if it has one that is called in a task."""
@@ -301,22 +332,26 @@ class HandlerTasks:
             for handling in earlier
             if handling.subscription.delivery.handler == delivery.handler
         ]
-        self._take(_HandlerTask(subscription, self._loop.future()), before)
+        self._take(_HandlerTask(subscription), before)
 
     def excuse_caller(self) -> None:
         """The handler that calls this, in whatever task, closes its own session: it is called no more."""
         handling = _inside.get()
-        if handling is not None and handling.task in self._by_task and not handling.excused.done():
+        if handling is not None and handling.task in self._by_task and not handling.is_excused:
             handling.subscription.drop_backlog()
-            handling.excused.set_result(None)
+            handling.excuse()
 
     async def drain(self, seconds: float) -> None:
         """Let the handlers come to the end of what is buffered; cancel those that are not there in time."""
-        handlings = [handling for handling in self._by_task.values() if not handling.excused.done()]
-        if not handlings:
+        excused = {
+            handling.excused(self._loop.future): handling
+            for handling in self._by_task.values()
+            if not handling.is_excused
+        }
+        if not excused:
             return
-        _, waiting = await asyncio.wait([handling.excused for handling in handlings], timeout=seconds)
-        late = [handling for handling in handlings if handling.excused in waiting]
+        _, waiting = await asyncio.wait(excused, timeout=seconds)
+        late = [handling for future, handling in excused.items() if future in waiting]
         for handling in late:
             topic = handling.subscription.topic
             logger.warning("%s: handler of %s did not return in time; cancelled", self._loop.name, topic)
@@ -332,7 +367,7 @@ class HandlerTasks:
         for handling in self._by_topic.get(subscription.topic, ()):
             if handling.subscription is subscription:
                 self._forget(handling)
-                handling.task.remove_done_callback(self._done)
+                handling.task.remove_done_callback(self._on_done)
                 self._loop.give_up(handling.task)
                 return handling
         return None
@@ -347,34 +382,37 @@ class HandlerTasks:
 
     def _take(self, handling: _HandlerTask, before: list[asyncio.Task[None]]) -> None:
         name = f"handler {handling.subscription.topic}"
-        handling.task = self._loop.spawn(self._run(handling, before), name)
+        context = copy_context()
+        context.run(_inside.set, handling)
+        runner = handling.subscription.runner
+        run = _run_after(before, runner) if before else runner.run()
+        handling.task = self._loop.spawn(run, name, context)
         if not handling.task.done():
             self._remember(handling)
 
     def _remember(self, handling: _HandlerTask) -> None:
         self._by_task[handling.task] = handling
-        self._by_topic.setdefault(handling.subscription.topic, []).append(handling)
-        handling.task.add_done_callback(self._done)
+        topic = handling.subscription.topic
+        self._by_topic[topic] = (*self._by_topic.get(topic, ()), handling)
+        handling.task.add_done_callback(self._on_done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         if (handling := self._by_task.get(task)) is not None:
             self._forget(handling)
-            if not handling.excused.done():
-                handling.excused.set_result(None)
+            handling.excuse()
 
     def _forget(self, handling: _HandlerTask) -> None:
         del self._by_task[handling.task]
-        others = [each for each in self._by_topic[handling.subscription.topic] if each is not handling]
+        others = tuple(each for each in self._by_topic[handling.subscription.topic] if each is not handling)
         if others:
             self._by_topic[handling.subscription.topic] = others
         else:
             del self._by_topic[handling.subscription.topic]
 
-    async def _run(self, handling: _HandlerTask, before: list[asyncio.Task[None]]) -> None:
-        _inside.set(handling)
-        if before:
-            await asyncio.wait(before)
-        await handling.subscription.runner.run()
+
+async def _run_after(before: list[asyncio.Task[None]], runner: Runner) -> None:
+    await asyncio.wait(before)
+    await runner.run()
 
 
 def step_coroutine(result: Any) -> tuple[Any, Any] | None:

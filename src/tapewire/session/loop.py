@@ -22,6 +22,7 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
+from contextvars import Context
 from functools import partial
 from typing import Any, Protocol
 
@@ -145,6 +146,7 @@ class Loop:
     ) -> None:
         self.name = name
         self.timers = Timers()
+        self._on_task_done = self._task_done  # one of all tasks
         self.tasks: set[asyncio.Task[Any]] = set()
         self.in_turn = False
         """True while a turn is under way: `enter` only queues."""
@@ -261,22 +263,24 @@ class Loop:
         """Call a function of the owner's in the event loop's next step, outside every turn."""
         (self._home or self._settle_down()).call_soon(partial(self._call_owner, call, *arguments))
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, Any], name: str, context: Context | None = None
+    ) -> asyncio.Task[Any]:
         """Run `coroutine` in a task of the session's. What it raises is a defect."""
         home = self._home or self._settle_down()
-        task = home.create_task(coroutine, name=f"tapewire {self.name} {name}")
+        task = home.create_task(coroutine, name=f"tapewire {self.name} {name}", context=context)
         self.take_over(task)
         return task
 
     def take_over(self, task: asyncio.Task[Any]) -> None:
         """Answer for a task that another session's loop gave up."""
         self.tasks.add(task)
-        task.add_done_callback(self._task_done)
+        task.add_done_callback(self._on_task_done)
 
     def give_up(self, task: asyncio.Task[Any]) -> None:
         """Answer for it no more."""
         self.tasks.discard(task)
-        task.remove_done_callback(self._task_done)
+        task.remove_done_callback(self._on_task_done)
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self.tasks.discard(task)

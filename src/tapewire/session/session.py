@@ -46,6 +46,7 @@ class Session:
             raise ConfigurationError("options", options, "either options or their fields, not both")
         self._driver = Driver(options or SessionOptions(**fields))
         self._subscriptions: dict[Subscription, None] = {}
+        self._runner = partial(HandlerRunner, now=self._driver.options.clock.monotonic)
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -201,7 +202,7 @@ class Session:
             topic,
             delivery,
             self._driver.topics,
-            runner=partial(HandlerRunner, now=options.clock.monotonic),
+            runner=self._runner,
             clock=options.clock,
             strict=options.strict,
             errors=options.errors,

@@ -208,6 +208,10 @@ def delivery_into(consumer: Consumer[Any], fields: Mapping[str, Any]) -> Deliver
     return Delivery(policy=consumer.policy, capacity=consumer.buffer.capacity, key=consumer.key, **fields)
 
 
+def _as_it_is(error: BaseException) -> BaseException:
+    return error
+
+
 class Subscription(Generic[Item_co]):
     """One consumer's side of a topic. Made by `Session.subscribe`; iterate it, or give it a handler.
 
@@ -215,6 +219,28 @@ class Subscription(Generic[Item_co]):
     `unsubscribe()` or the session, and raises what ended it otherwise: SubscriptionEnded where the venue did. Only one
     task may iterate at a time.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_consume",
+        "_put_last",
+        "as_told",
+        "consumer",
+        "deliver",
+        "delivery",
+        "ended",
+        "ended_reason",
+        "error",
+        "is_shared",
+        "owner",
+        "pending",
+        "runner",
+        "seeded",
+        "seeding",
+        "start",
+        "strict",
+        "topic",
+    )
 
     def __init__(
         self,
@@ -228,11 +254,11 @@ class Subscription(Generic[Item_co]):
         errors: Callable[[BaseException], BaseException] | None = None,
         into: Consumer[Any] | None = None,
     ) -> None:
-        self.topic = topic
-        self.as_told: Callable[[BaseException], BaseException] = errors or (lambda error: error)
+        self.topic: str = topic
+        self.as_told: Callable[[BaseException], BaseException] = errors or _as_it_is
         """What its user gets of an error."""
-        self.delivery = delivery
-        self.strict = strict
+        self.delivery: Delivery = delivery
+        self.strict: bool = strict
         self.seeding: Seeding | None = Seeding(delivery.reconcile) if delivery.snapshot is not None else None
         self.is_shared: bool = into is not None
         """True where other topics may feed the consumer too."""
@@ -251,7 +277,7 @@ class Subscription(Generic[Item_co]):
         self._consume: Callable[[Any], None] = self.runner.call_inline if delivery.inline else put
         self.deliver: Callable[[Any], None] = self._consume
         """Where the reader puts a publication now; changes while a snapshot is awaited."""
-        self.pending = True
+        self.pending: bool = True
         """True until its owner's turn has come to want it."""
         self.ended: bool = False
         """True once nothing more is delivered. What is buffered can still be taken."""
