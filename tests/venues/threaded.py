@@ -25,6 +25,9 @@ from tapewire.sandbox.net.http import Request, Response
 HANG_UP = "hang up"
 """Do what is asked, and end the connection in place of an answer."""
 
+SILENCE = "silence"
+"""Do nothing, and never answer."""
+
 Answer: TypeAlias = tuple[int, dict[str, str], bytes] | str
 T = TypeVar("T")
 
@@ -60,6 +63,8 @@ class Threaded(Sandbox):
         if isinstance(answer, tuple):
             status, headers, body = answer
             return Response(status=status, headers=headers, body=body)
+        if answer == SILENCE:
+            await asyncio.Event().wait()
         response = await super().respond(request)
         if answer == HANG_UP:
             for client in list(self._clients.values()):

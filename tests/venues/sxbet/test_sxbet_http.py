@@ -31,7 +31,7 @@ from tapewire.venues.sxbet import (
 )
 from tapewire.venues.sxbet.limits import Budgets, Kind
 from tests.venues.sxbet.rows import KEY, MARKET, bet, market_row, order_row, rest, success
-from tests.venues.threaded import HANG_UP, Threaded, threaded
+from tests.venues.threaded import HANG_UP, SILENCE, Threaded, threaded
 
 ONE_SIDED = {
     "marketHash": MARKET,
@@ -145,7 +145,8 @@ async def test_a_server_that_is_not_there_is_retryable() -> None:
 
 
 async def test_a_token_that_does_not_come_is_given_up_in_time(venue: Threaded) -> None:
-    async with client(venue, timeout=0.0001) as api:
+    venue.answers = [SILENCE]
+    async with client(venue, timeout=0.1) as api:
         with pytest.raises(TokenUnavailable):
             await api.realtime_token()
 
