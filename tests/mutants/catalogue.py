@@ -1754,19 +1754,19 @@ MUTANTS = (
         "protocols/graphql_ws/client.py",
         (
             "frames of an operation that is over are delivered",
-            "        if topic is None:\n            self.stale += 1\n            return\n        self._prove",
+            "        if topic is None:\n            self.stale += 1\n            return\n        if not",
             (
                 "        if topic is None:\n"
                 "            topic = message.id\n"
                 "            self._topics[topic] = _Topic([])\n"
-                "        self._prove"
+                "        if not"
             ),
             "protocols/graphql_ws/test_client.py",
         ),
         (
             "a result proves no subscription",
-            "        self._prove(topic, items)\n        message.topic",
-            "        message.topic",
+            "            self._prove(topic, items)\n        message.topic",
+            "            pass\n        message.topic",
             "protocols/graphql_ws/test_client.py",
         ),
         (

@@ -235,3 +235,81 @@ async def test_an_error_of_no_channel_is_logged_however_the_socket_is_used(clock
     assert "\n" not in said
     assert ws.seen == []
     await ws.close()
+
+
+class Slow(Recorder):
+    """Its `on_message` waits for the payloads that say so, and says when it was called and when it was done."""
+
+    def __init__(self, *args, **fields):
+        super().__init__(*args, **fields)
+        self.free = asyncio.Event()
+
+    async def on_message(self, data):
+        self.seen.append(("begun", data["payload"]))
+        if data["payload"] == "slow":
+            await self.free.wait()
+            await asyncio.sleep(0.01)
+        elif data["payload"] == "corrupt":
+            raise RuntimeError(data["payload"])
+        self.seen.append(("done", data["payload"]))
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one read", "while it waits"])
+async def test_on_message_is_called_once_at_a_time_whatever_channel_the_messages_are_of(clock, at_once):
+    network, errors = MemoryNetwork(), []
+    ws = Slow(clock, network, on_error=lambda error, message: errors.append(str(error)))
+    for channel in ("a", "b", "c"):
+        await ws.subscribe(channel)
+    task, link = await connected(ws, network)
+    say(link, news("a", "first"), news("a", "slow"))
+    if not at_once:
+        await asyncio.sleep(0.1)
+        assert ws.seen == [("begun", "first"), ("done", "first"), ("begun", "slow")]
+    say(link, news("b", 1), news("b", "corrupt"), news("c", "slow"), news("a", 2), news("b", 3))
+    await asyncio.sleep(0.1)
+    assert ws.seen[-1] == ("begun", "slow")
+    ws.free.set()
+    await asyncio.sleep(0.1)
+    calls = iter(ws.seen)
+    for word, payload in calls:
+        assert word == "begun"
+        assert payload == "corrupt" or next(calls) == ("done", payload)
+    done = [payload for word, payload in ws.seen if word == "done"]
+    assert sorted(map(str, done)) == ["1", "2", "3", "first", "slow", "slow"]
+    assert [payload for payload in done if payload in (1, 3)] == [1, 3]
+    assert done.index(2) > done.index("slow")
+    assert errors == ["corrupt"]
+    await closed(ws, task)
+
+
+async def test_an_on_message_that_is_no_coroutine_function_is_called_all_the_same(clock):
+    class Plain(Recorder):
+        def on_message(self, data):
+            self.seen.append(data["payload"])
+
+    network = MemoryNetwork()
+    ws = Plain(clock, network)
+    await ws.subscribe("a")
+    task, link = await connected(ws, network)
+    say(link, news("a", 1), news("a", 2))
+    await asyncio.sleep(0.1)
+    assert ws.seen == [1, 2]
+    await closed(ws, task)
+
+
+async def test_what_waits_for_its_turn_is_not_called_once_the_socket_was_closed(clock):
+    network = MemoryNetwork()
+    ws = Slow(clock, network)
+    for channel in ("a", "b"):
+        await ws.subscribe(channel)
+    task, link = await connected(ws, network)
+    say(link, news("a", "slow"))
+    await asyncio.sleep(0.1)
+    say(link, news("b", 1))
+    await asyncio.sleep(0.1)
+    closing = asyncio.create_task(ws.close())
+    await asyncio.sleep(0)
+    ws.free.set()
+    await closing
+    await task
+    assert ws.seen == [("begun", "slow"), ("done", "slow")]

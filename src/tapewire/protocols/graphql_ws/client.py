@@ -129,16 +129,16 @@ class GraphQLClient(Unnumbered):
         items: list[Any] = []
         for payload in payloads:
             try:
-                if isinstance(payload, Binary):
+                if payload.__class__ is Binary:
                     raise ValueError("a binary message")
                 message = from_server.decode(payload)
             except DECODE_ERRORS as error:
                 items.append(self._broken(payload, str(error)))
                 continue
-            if isinstance(message, Data):
-                message = Next(message.id, message.payload)
             if isinstance(message, Next):
                 self._published(message, items)
+            elif isinstance(message, Data):
+                self._published(Next(message.id, message.payload), items)
             else:
                 self._control(message, items, now)
         return items
@@ -228,7 +228,8 @@ class GraphQLClient(Unnumbered):
         if topic is None:
             self.stale += 1
             return
-        self._prove(topic, items)
+        if not self._topics[topic].confirmed:
+            self._prove(topic, items)
         message.topic = topic
         items.append(message)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -112,7 +112,7 @@ class StakeMessage(msgspec.Struct, frozen=True, dict=True):
     channel: str
     raw: msgspec.Raw
 
-    payload = _Payload()
+    payload: ClassVar[_Payload] = _Payload()
     """The payload, amounts and every other number with a fraction as exact Decimals. It is read once."""
 
     @property

@@ -112,19 +112,21 @@ class PageClient(Unnumbered):
             except _ERRORS as error:
                 items.append(self._broken(payload, str(error)))
                 continue
-            channel = head.channel if isinstance(head.channel, str) else OTHER
-            if channel not in self._confirmed:
+            channel = head.channel if head.channel.__class__ is str else OTHER
+            confirmed = self._confirmed.get(channel)
+            if confirmed is None:
                 if channel in self._left:
                     self.stale += 1
                     continue
-                channel = OTHER
-            if channel != OTHER and head.type in _STOPS:
+                channel, confirmed = OTHER, self._confirmed.get(OTHER)
+            if head.type is not None and channel != OTHER and head.type in _STOPS:
                 self._stopped(channel, head, items)
                 continue
             if channel in self._former:
                 self.stale += 1
                 continue
-            self._confirm(channel, items)
+            if confirmed is False:
+                self._confirm(channel, items)
             items.append(PageFrame(channel, Raw(payload), head.payload))
         return items
 

@@ -25,6 +25,7 @@ from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed
 from ...retry import RetryPolicy
 from ...secrets import Secret, redact_url, sanitized
 from ...session.credentials import Credentials
+from ...session.handlers import step_coroutine, timed_steps
 from ...session.options import ErrorHook, SessionOptions, Statistics
 from ...session.session import Session
 from ...session.subscription import Delivery, MarkHandler, Subscription
@@ -49,6 +50,13 @@ LONGEST_DELAY = 60
 
 _calling: ContextVar[Session | None] = ContextVar("tapewire_stake_calling", default=None)
 """The session whose handler runs here: to wait there until it is closed would be to wait for oneself."""
+
+
+class _Turn(asyncio.Lock):
+    """Whose turn it is to call `on_message`, which is called once at a time, as on the page."""
+
+    claims = 0
+    """Of calls that wait, for their turn or within it; one that is over at once takes none."""
 
 
 @ERRORS.covers
@@ -143,7 +151,7 @@ class StakeWebSocket:
         self._session: Session | None = None
         self._former: Session | None = None  # the last one that was closed
         self._routed: dict[str, Subscription] = {}
-        self._turn = asyncio.Lock()  # one `on_message` at a time, as on the page
+        self._turn = _Turn()
         self._failure: BaseException | None = None
         self._over = asyncio.Event()
         self._body = Body()
@@ -354,7 +362,7 @@ class StakeWebSocket:
         if self._session is None:
             self._home.leave()
             self._session = Session(self._options())
-            self._over, self._turn, self._failure = asyncio.Event(), asyncio.Lock(), None
+            self._over, self._turn, self._failure = asyncio.Event(), _Turn(), None
         self._home.check()
         return self._session
 
@@ -399,19 +407,42 @@ class StakeWebSocket:
             operations_of(checked_channel(channel))
         return checked_channel(channel)
 
-    async def _deliver(self, data: dict[str, Any]) -> None:
-        async with self._turn:
-            if self._session is None:
-                return  # closed meanwhile
-            result: Any = self.on_message(data)
-            if inspect.isawaitable(result):
-                await result
+    def _deliver(self, data: dict[str, Any]) -> Any:
+        """Call `on_message`, here and now if it is nobody's turn; returns what is to be awaited, if anything."""
+        turn = self._turn
+        if turn.claims:
+            return self._deliver_later(turn, data)
+        if self._session is None:
+            return None  # closed meanwhile
+        result: Any = self.on_message(data)
+        if result is None or (rest := step_coroutine(result)) is None:
+            return None
+        return self._deliver_rest(turn, *rest)
 
-    async def _deliver_other(self, data: dict[str, Any]) -> None:
+    async def _deliver_rest(self, turn: _Turn, steps: Any, waits_for: Any) -> None:
+        """What has begun goes on, in its turn, which is free."""
+        turn.claims += 1
+        try:
+            async with turn:
+                # Whoever awaits this has the time of each step, and reports what blocks.
+                await timed_steps(steps, waits_for, now=lambda: 0.0, report=lambda seconds: None)
+        finally:
+            turn.claims -= 1
+
+    async def _deliver_later(self, turn: _Turn, data: dict[str, Any]) -> None:
+        turn.claims += 1
+        try:
+            async with turn:
+                result: Any = None if self._session is None else self.on_message(data)
+                if inspect.isawaitable(result):
+                    await result
+        finally:
+            turn.claims -= 1
+
+    def _deliver_other(self, data: dict[str, Any]) -> Any:
         if data.get("type") == "error":
             logger.warning("the venue says: %s", sanitized(data.get("message")))
-        if self._prints:
-            await self._deliver(data)
+        return self._deliver(data) if self._prints else None
 
     def _marked(self, channel: str, mark: Mark) -> Any:
         if isinstance(mark, Unsubscribed):
