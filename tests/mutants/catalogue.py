@@ -48,14 +48,14 @@ MUTANTS = (
         ),
         (
             "what is to follow a read is forgotten",
-            "            if self._behind:\n                self._run_behind()\n",
-            "",
+            "            if not self._behind:\n                return\n",
+            "            return\n",
             "session/test_loop.py",
         ),
         (
             "what queued calls queue runs in the same turn for ever",
-            "for _ in range(len(self._queued)):",
-            "while self._queued:",
+            "for _ in range(len(queued)):",
+            "while queued:",
             "session/test_loop.py",
         ),
         (
@@ -66,8 +66,12 @@ MUTANTS = (
         ),
         (
             "an exception in a turn ends the turn",
-            "            call()\n        except Exception as error:\n            self._on_defect(error)\n",
-            "            call()\n",
+            (
+                "                call()\n"
+                "            except Exception as error:\n"
+                "                self._on_defect(error)\n"
+            ),
+            "                call()\n",
             "session/test_loop.py",
         ),
         (
@@ -108,8 +112,8 @@ MUTANTS = (
         ),
         (
             "a stale deadline is due",
-            "(known := self._when.get(heap[0][2])) is None or known[1] != heap[0][1]",
-            "(known := self._when.get(heap[0][2])) is None",
+            "is not None and known[1] == serial:",
+            "is not None:",
             "session/test_loop.py",
         ),
         (

@@ -100,8 +100,12 @@ class Timers:
     def pop_due(self, now: float) -> list[Callable[[], None]]:
         """Every call due at `now`, in order of its deadline. They are forgotten."""
         due: list[Callable[[], None]] = []
-        while (when := self.next()) is not None and when <= now:
-            due.append(self._when.pop(heapq.heappop(self._heap)[2])[2])
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            _, serial, key = heapq.heappop(heap)
+            if (known := self._when.get(key)) is not None and known[1] == serial:
+                del self._when[key]
+                due.append(known[2])
         if len(self._heap) > 2 * len(self._when) + _SLACK:
             self._compact()
         return due
@@ -156,7 +160,7 @@ class Loop:
         """The present connection, if there is one."""
         self._on_defect = on_defect
         self._on_settled = on_settled
-        self._behind: list[Callable[[], None]] = []
+        self._behind: deque[Callable[[], None]] = deque()
         self._queued: deque[Callable[[], None]] = deque()
         self._resuming = self._settling = False
         self._timer: asyncio.TimerHandle | None = None
@@ -183,23 +187,27 @@ class Loop:
         self._home = asyncio.get_running_loop()
         return self._home
 
-    def enter(self, call: Callable[[], None], *, soon: bool = False) -> None:
-        """Make `call` a turn: now, or behind the one that is under way.
+    def enter(self, call: Callable[[], None] | None = None, *, soon: bool = False) -> None:
+        """Make `call` a turn: now, or behind the one that is under way. Without one: of what is queued already.
 
         `soon`: what it wants sent goes out in the event loop's next step, with what else is asked for until then.
         """
-        self._queued.append(call)
+        queued = self._queued
+        if call is not None:
+            queued.append(call)
         if self.in_turn:
             return
         self.in_turn = True
         try:
-            self._run_queued()  # `call`, and before it what the last turn left
-            if self._queued:
-                self._run_queued()  # and what these queued
-            if soon:
-                self._settle_soon()
-            else:
-                self.attempt(self._on_settled)
+            # `call`, and before it what the last turn left; then what these queued.
+            for _round in range(2):
+                for _ in range(len(queued)):
+                    self._attempt(queued.popleft())
+            if not soon:
+                self._attempt(self._on_settled)
+            elif not self._settling:
+                self._settling = True
+                (self._home or self._settle_down()).call_soon(self._settle)
         finally:
             self.in_turn = False
         if self._queued and not self._resuming:
@@ -213,45 +221,32 @@ class Loop:
         else:
             self.enter(call)
 
-    def attempt(self, call: Callable[[], None]) -> None:
-        """Run a part of a turn: what it raises is a defect, and the rest of the turn goes on."""
-        try:
-            call()
-        except Exception as error:
-            self._on_defect(error)
-        # Nobody cancels a turn: it comes out of a function of the owner's.
-        except asyncio.CancelledError as error:
-            self._on_defect(OwnerCancelled(repr(call)).with_traceback(error.__traceback__))
+    def _attempt(self, call: Callable[[], None]) -> None:
+        """Run a part of a turn, and behind it what must follow: what raises is a defect, and the rest goes on."""
+        while True:
+            try:
+                call()
+            except Exception as error:
+                self._on_defect(error)
+            # Nobody cancels a turn: it comes out of a function of the owner's.
+            except asyncio.CancelledError as error:
+                self._on_defect(OwnerCancelled(repr(call)).with_traceback(error.__traceback__))
+            if not self._behind:
+                return
+            call = self._behind.popleft()
 
     def defect(self, error: Exception) -> None:
         """A part of a turn raised `error`."""
         self._on_defect(error)
 
-    def _settle_soon(self) -> None:
-        if not self._settling:
-            self._settling = True
-            (self._home or self._settle_down()).call_soon(self._settle)
-
     def _settle(self) -> None:
         self._settling = False
-        self.enter(_nothing)
+        self.enter()
 
     def _resume(self) -> None:
         self._resuming = False
-        if self._queued and not self.in_turn:
-            self.enter(_nothing)
-
-    def _run_behind(self) -> None:
-        while self._behind:
-            calls, self._behind = self._behind, []
-            for call in calls:
-                self.attempt(call)
-
-    def _run_queued(self) -> None:
-        for _ in range(len(self._queued)):
-            self.attempt(self._queued.popleft())
-            if self._behind:
-                self._run_behind()
+        if self._queued:
+            self.enter()
 
     # --- tasks ------------------------------------------------------------------------------------------------------
 
@@ -332,16 +327,17 @@ class Loop:
             self._set_timer(now + GRACE)
             return
         self._drains = 0
-        self.enter(partial(self._run_due, now))
-        if self._timer is None:  # a turn that failed may not have come to it
+        due, left = self.timers.pop_due(now), self.timers.next()
+        if left is not None:
+            self._set_timer(left)  # before anything is called that sets a later one
+        self._queued.extend(due)
+        if self.judge is not None:
+            self._queued.append(partial(self._judge, now))
+        self.enter()
+        if self._timer is None and self.judge is not None:  # a turn that failed may not have come to it
             self.rearm()
 
-    def _run_due(self, now: float) -> None:
-        due, left = self.timers.pop_due(now), self.timers.next()
-        if left is not None and (self._timer is None or left < self._due_at):
-            self._set_timer(left)  # before anything is called that sets a later one
-        for call in due:
-            self.attempt(call)
+    def _judge(self, now: float) -> None:
         if self.judge is not None:
             self.judge.handle_timer(now)
 
@@ -366,6 +362,3 @@ def is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is None or bool(task.cancelling())
 
-
-def _nothing() -> None:
-    """A turn for its end: what is queued runs, and what waits to be sent goes out."""
