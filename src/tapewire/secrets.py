@@ -94,7 +94,7 @@ def redact(text: str) -> str:
 
 
 def _secret_spans(text: str) -> Iterator[tuple[int, int]]:
-    for value in {secret.reveal() for secret in _known.values()}:
+    for value in set(map(Secret.reveal, _known.values())):
         for written in {value, quote(value, safe="")}:
             start = text.find(written)
             while start >= 0:

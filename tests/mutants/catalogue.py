@@ -247,8 +247,8 @@ MUTANTS = (
         ),
         (
             "a confirmation does not make the next waits quick",
-            "                self._arm_served()\n",
-            "                pass\n",
+            '                    self.loop.after("served", SERVED_SECONDS, self.machine.served)\n',
+            "                    pass\n",
             "session/test_driver_defects.py",
         ),
         (
@@ -1050,7 +1050,7 @@ MUTANTS = (
         ),
         (
             "what follows the loss in one read is dispatched",
-            "                if self.dropped:\n                    break\n",
+            "                    if self.dropped:\n                        break\n",
             "",
             "session/test_driver_defects.py",
         ),

@@ -13,10 +13,6 @@ class Named:
 TOPIC = Named()
 
 
-def make():
-    return Waiters(lambda: asyncio.get_running_loop().create_future())
-
-
 async def waiting(waiters, count=2):
     tasks = [asyncio.ensure_future(waiters.wait(TOPIC)) for _ in range(count)]
     await asyncio.sleep(0)
@@ -24,7 +20,7 @@ async def waiting(waiters, count=2):
 
 
 async def test_everyone_who_waits_is_told_once(clock):
-    waiters = make()
+    waiters = Waiters()
     tasks = await waiting(waiters)
     assert waiters.any_for(TOPIC)
     waiters.settle([TOPIC], "reply")
@@ -34,7 +30,7 @@ async def test_everyone_who_waits_is_told_once(clock):
 
 
 async def test_a_refusal_is_raised_in_everyone(clock):
-    waiters = make()
+    waiters = Waiters()
     tasks = await waiting(waiters)
     waiters.refuse(TOPIC, SessionClosed())
     results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -42,7 +38,7 @@ async def test_a_refusal_is_raised_in_everyone(clock):
 
 
 async def test_leaving_without_an_error_says_that_it_is_not_subscribed(clock):
-    waiters = make()
+    waiters = Waiters()
     (task,) = await waiting(waiters, 1)
     waiters.refuse(TOPIC)
     with pytest.raises(NotSubscribed):
@@ -50,7 +46,7 @@ async def test_leaving_without_an_error_says_that_it_is_not_subscribed(clock):
 
 
 async def test_one_who_gave_up_waiting_harms_nobody(clock):
-    waiters = make()
+    waiters = Waiters()
     first, second = await waiting(waiters)
     first.cancel()
     await asyncio.sleep(0)
@@ -59,7 +55,7 @@ async def test_one_who_gave_up_waiting_harms_nobody(clock):
 
 
 async def test_those_who_wait_can_be_moved(clock):
-    waiters, other = make(), make()
+    waiters, other = Waiters(), Waiters()
     (task,) = await waiting(waiters, 1)
     other.put(TOPIC, waiters.take(TOPIC))
     assert not waiters.any_for(TOPIC)

@@ -137,8 +137,8 @@ MUTANTS = (
     SimulatedMutant(
         name="publications of a former membership count as the new one's",
         file="protocols/phoenix/former.py",
-        old="return topic in self._joins",
-        new="return False",
+        old="= self._joins.__contains__",
+        new="= {}.__contains__",
         wire="phoenix-v1",
         kind="loss",
         seeds=600,

@@ -145,7 +145,8 @@ class Buffer:
         if self._items is _NONE:
             self._items = deque()
         self._items.extend(run)
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def end(self, error: BaseException | None = None) -> None:
         """Nothing more comes. What is buffered can still be taken; then `error` is raised, if there is one."""

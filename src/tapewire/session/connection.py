@@ -141,19 +141,31 @@ class Connection:
 
     def _read(self, payloads: list[Payload]) -> None:
         loop, protocol = self._loop, self.protocol
-        if self.dropped or protocol is None:
+        if protocol is None:  # not greeted yet, or dropped
             return
         now = loop.now()
         self.liveness.heard(now)
         self.reads += 1
+        routes, on_event, count = self._routes, self._on_event, 0
+        publication: type[Any] = protocol.publication
         try:
-            items = protocol.receive(payloads, now)
+            self._rest = rest = iter(protocol.receive(payloads, now))
             self.flush()
-            self._dispatch(items, protocol.publication)
+            for item in rest:
+                if item.__class__ is publication:
+                    count += 1
+                    route = routes.get(item.topic)
+                    if route is not None:
+                        route(item)
+                else:
+                    on_event(item)
+                    if self.dropped:
+                        break
         except Exception as error:  # a defect of ours must not end in silence
             loop.defect(error)
         finally:
             self._rest = None
+            self.publications += count
         elapsed = loop.now() - now
         if elapsed > BLOCKED_SECONDS:
             self._blocked += 1
@@ -162,22 +174,6 @@ class Connection:
                     "%s: inline handlers blocked the reader for %.2f s (no. %d of this connection)",
                     *(loop.name, elapsed, self._blocked),
                 )
-
-    def _dispatch(self, items: list[Any], publication: type[Any]) -> None:
-        routes, on_event = self._routes, self._on_event
-        count = 0
-        self._rest = rest = iter(items)
-        for item in rest:
-            if item.__class__ is publication:
-                count += 1
-                route = routes.get(item.topic)
-                if route is not None:
-                    route(item)
-            else:
-                on_event(item)
-                if self.dropped:
-                    break
-        self.publications += count
 
     def ponged(self) -> None:
         self.liveness.ponged(self._loop.now())
@@ -203,6 +199,7 @@ class Connection:
     def drop(self) -> None:
         """It counts no more: abort the transport."""
         self.dropped = True
+        self.protocol = None
         if self.transport is not None:
             self.transport.abort()
 

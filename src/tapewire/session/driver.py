@@ -212,7 +212,8 @@ class Driver:
         """Subscribe, and start the handler's task. `asked`: parameters, position, credentials (`Topics.subscribe`)."""
         self.loop.check()
         self.topics.subscribe(subscription, *asked)
-        self.handlers.start(subscription)
+        if subscription.delivery.handler is not None and not subscription.delivery.inline:
+            self.handlers.start(subscription)
 
     def check_usable(self) -> None:
         """Raise what the session gave up for, or SessionClosed."""
@@ -284,7 +285,7 @@ class Driver:
         """Send what the protocol has to send, and look at the deadlines again."""
         if self.connection is not None:
             self.connection.flush()
-        self.loop.rearm()
+            self.loop.rearm()
 
     def counts(self) -> tuple[int, int, int]:
         """Reads, publications and stale frames of all connections."""
@@ -353,7 +354,8 @@ class Driver:
         else:
             if isinstance(event, Confirmed) and self.connection is not None and not self.connection.serves:
                 self.connection.serves = True
-                self._arm_served()
+                if self.machine.waits:
+                    self.loop.after("served", SERVED_SECONDS, self.machine.served)
             try:
                 self.topics.handle(event)
             except IllegalTransition as error:
@@ -532,10 +534,6 @@ class Driver:
 
     def _arm_stable(self) -> None:
         self.loop.after("stable", self.options.stable_after, partial(self._feed, Input.STABLE))
-
-    def _arm_served(self) -> None:
-        if self.machine.waits:
-            self.loop.after("served", SERVED_SECONDS, self.machine.served)
 
     def _report_connected(self) -> None:
         assert self.connection is not None

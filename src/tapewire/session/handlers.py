@@ -317,10 +317,8 @@ class HandlerTasks:
         self._on_done = self._done  # one of all tasks
 
     def start(self, subscription: Subscription) -> None:
-        """Call the handler of `subscription`, if it has one that is called in a task."""
+        """Call the handler of `subscription`, which is not inline, in a task."""
         delivery = subscription.delivery
-        if delivery.handler is None or delivery.inline:
-            return
         earlier = [
             handling for handling in self._by_topic.get(subscription.topic, ()) if handling.subscription.ended
         ]

@@ -162,7 +162,8 @@ class Loop:
         self._on_settled = on_settled
         self._behind: deque[Callable[[], None]] = deque()
         self._queued: deque[Callable[[], None]] = deque()
-        self._resuming = self._settling = False
+        self._resuming = False
+        self._settling = False  # True while a turn that asked for its end `soon` waits for it
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0  # when `_timer` fires: not every event loop's handle says it
         self._drains = 0  # begun in a row, while nothing is judged
@@ -204,10 +205,11 @@ class Loop:
                 for _ in range(len(queued)):
                     self._attempt(queued.popleft())
             if not soon:
+                self._settling = False
                 self._attempt(self._on_settled)
             elif not self._settling:
                 self._settling = True
-                (self._home or self._settle_down()).call_soon(self._settle)
+                (self._home or self._settle_down()).call_soon(self.enter)
         finally:
             self.in_turn = False
         if self._queued and not self._resuming:
@@ -238,10 +240,6 @@ class Loop:
     def defect(self, error: Exception) -> None:
         """A part of a turn raised `error`."""
         self._on_defect(error)
-
-    def _settle(self) -> None:
-        self._settling = False
-        self.enter()
 
     def _resume(self) -> None:
         self._resuming = False
@@ -334,7 +332,7 @@ class Loop:
         if self.judge is not None:
             self._queued.append(partial(self._judge, now))
         self.enter()
-        if self._timer is None and self.judge is not None:  # a turn that failed may not have come to it
+        if self.judge is not None and self._timer is None:  # a turn that failed may not have come to it
             self.rearm()
 
     def _judge(self, now: float) -> None:
@@ -361,4 +359,3 @@ def is_cancelled() -> bool:
     """True where it is the present task itself that is cancelled, and not something that it waited for."""
     task = asyncio.current_task()
     return task is None or bool(task.cancelling())
-

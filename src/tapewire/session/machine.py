@@ -190,6 +190,9 @@ TABLE: MappingProxyType[tuple[State, Input], tuple[State, tuple[Action, ...]]] =
 # A token that ends on a live line is a loss like any.
 _LOSSES = (Input.BROKEN, Input.UNAUTHORIZED, Input.EXPIRED)
 
+# What counts for the tries of an outage; every other input is final as it is.
+_JUDGED = (Input.STABLE, Input.READY, *_LOSSES)
+
 
 class IllegalTransition(TapewireError):
     """A pair that is not in a table: a defect of the engine, never of the peer or the caller."""
@@ -214,23 +217,22 @@ class ConnectionMachine:
         self.alarms = 0
         """Refusals of this outage that were survived because somebody supervises."""
         self._asked_for_fresh_token = False
-        self._was_up = False
-
-    @property
-    def is_over(self) -> bool:
+        self.is_over: bool = False
         """True where nothing is ever opened again."""
-        return self.state in (State.CLOSING, State.CLOSED, State.FAILED)
+        self._was_up = False
 
     def handle(self, received: Input) -> tuple[Action, ...]:
         """Take one input. Perform the returned actions in order. Raises IllegalTransition for a pair not listed."""
         if (self.state, received) not in TABLE:
             raise IllegalTransition(self.state, received)
-        received = self._finalize(received)
+        if received in _JUDGED:
+            received = self._finalize(received)
         if received is Input.REFUSED and self.supervise is not None and self.state is not State.CLOSING:
             self.alarms += 1
             if not self.supervise.exhausted(self.alarms):
                 received = Input.SUPERVISED
         self.state, actions = TABLE[self.state, received]
+        self.is_over = self.state in (State.CLOSING, State.CLOSED, State.FAILED)
         if Action.ARM_BACKOFF in actions:
             self.waits += 1
         return actions
@@ -256,7 +258,7 @@ class ConnectionMachine:
             if self._asked_for_fresh_token:
                 return Input.REFUSED
             self._asked_for_fresh_token = True
-        elif received in _LOSSES:
+        else:
             if self.state is not State.UP:
                 self.tries += 1
             if self.policy.exhausted(self.tries):

@@ -174,7 +174,8 @@ class Requests:
 
     def lose_all(self, why: str = "the connection dropped before the reply") -> None:
         """The connection is gone: no reply can come any more."""
-        self._lose(self.pending.take_all(), why)
+        if lost := self.pending.take_all():
+            self._lose(lost, why)
 
     def _lose(self, requests: Iterable[PendingRequest], why: str) -> None:
         for request in requests:

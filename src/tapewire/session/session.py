@@ -45,6 +45,8 @@ class Session:
         if options is not None and fields:
             raise ConfigurationError("options", options, "either options or their fields, not both")
         self._driver = Driver(options or SessionOptions(**fields))
+        # Of whoever subscribes without a word on how: nobody can change it, so that all may have the same.
+        self._plainly = Delivery(on_error=self._driver.options.on_error)
         self._subscriptions: dict[Subscription, None] = {}
         self._runner = partial(HandlerRunner, now=self._driver.options.clock.monotonic)
 
@@ -194,10 +196,10 @@ class Session:
             )
         self._driver.check_usable()
         options = self._driver.options
-        fields = {"on_error": options.on_error} | fields
         if into is not None:
-            delivery = delivery_into(into, fields)
-        delivery = delivery or Delivery(**fields)
+            delivery = delivery_into(into, {"on_error": options.on_error} | fields)
+        elif delivery is None:
+            delivery = Delivery(**{"on_error": options.on_error} | fields) if fields else self._plainly
         subscription: Subscription[Any] = Subscription(
             topic,
             delivery,
@@ -210,7 +212,8 @@ class Session:
         )
         self._driver.subscribe(subscription, params, position, credentials)
         self._subscriptions[subscription] = None
-        if len(self._subscriptions) > 2 * len(self._driver.topics.subscriptions) + _ENDED_KEPT:
+        many = len(self._subscriptions) - _ENDED_KEPT
+        if many > 0 and many > 2 * len(self._driver.topics.subscriptions):
             self._subscriptions = {
                 known: None for known in self._subscriptions if known.state != "unsubscribed"
             }

@@ -87,12 +87,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_timeout: float = 10.0
 
     def __post_init__(self) -> None:
-        given = [name for name in _FUNCTIONS if getattr(self, name) is not None]
         if self.inline and (self.handler is None or inspect.iscoroutinefunction(self.handler)):
             raise ConfigurationError("inline", True, "only with a plain (not async) function as handler")
-        for name in given:
-            takes, plain, of_handler = _FUNCTIONS[name]
+        for name, (takes, plain, of_handler) in _FUNCTIONS.items():
             function = getattr(self, name)
+            if function is None:
+                continue
             if of_handler and self.handler is None:
                 allowed = "only with a handler: who iterates finds the marks among its items"
                 raise ConfigurationError(name, function, allowed)

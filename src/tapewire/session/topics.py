@@ -112,7 +112,7 @@ class Topics:
         self._connection = connection
         self._loop = loop
         self._options = options
-        self._waiters = Waiters(loop.future)
+        self._waiters = Waiters()
         # Of policy `block`, or not.
         self._by_blocking: dict[bool, set[Subscription]] = {
             True: set(),
@@ -684,18 +684,18 @@ class Topics:
 class Waiters:
     """Who waits for the venue's word on a subscription. Each is told exactly once, whatever ends the wait."""
 
-    def __init__(self, make: Callable[[], asyncio.Future[Any]]) -> None:
-        self._make = make
+    def __init__(self) -> None:
         self._waiting: dict[Subscription, list[asyncio.Future[Any]]] = {}
 
     async def wait(self, subscription: Subscription) -> Any:
         """Until it is settled or refused."""
-        waiter = self._make()
+        waiter = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(subscription, []).append(waiter)
         try:
             return await waiter
-        finally:
+        except BaseException:  # else whoever settled it has forgotten it
             self._forget(subscription, waiter)  # who polls with a time-out leaves nothing behind
+            raise
 
     def any_for(self, subscription: Subscription) -> bool:
         """True if somebody waits."""

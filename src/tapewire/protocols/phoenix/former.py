@@ -12,6 +12,8 @@ topic in order: one that was passed over, or whose leave was answered before it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from .frames import Frame, Ref
@@ -31,14 +33,12 @@ class FormerJoins:
 
     def __init__(self) -> None:
         self._joins: dict[str, list[_Former]] = {}
+        self.owes: Callable[[str], bool] = self._joins.__contains__
+        """True while the end of a former join of this topic is still to be said. Asked for with each join."""
 
     def add(self, topic: str, join_ref: str, *, answered: bool, leave_ref: str = "") -> None:
         """This join is not the current one any more. `answered`: the server had granted it."""
         self._joins.setdefault(topic, []).append(_Former(join_ref, answered, leave_ref))
-
-    def owes(self, topic: str) -> bool:
-        """True while the end of a former join of `topic` is still to be said."""
-        return topic in self._joins
 
     def passed_over(self, topic: str) -> None:
         """The current join was answered: a former one that was not never will be."""
