@@ -74,11 +74,25 @@ def test_what_cannot_be_read_is_found_before_anybody_asks(wire: Any, payload: by
         message_of(wire(b'{"x":' + payload + b"}"))
 
 
-@pytest.mark.parametrize("payload", [b'{"x":1e150}', b'{"id":"4e1234"}', b"[" + b"[]," * 250 + b"[]]"])
+@pytest.mark.parametrize(
+    "payload", [b'{"x":1e150}', b"1e+100", b'{"id":"4e1234,"}', b"[" + b"[]," * 250 + b"[]]"]
+)
 def test_what_the_check_is_not_sure_of_is_read_at_once(payload: bytes) -> None:
     message = message_of(page(payload))
     assert is_read(message)
     assert message.payload == exact_json(payload)
+
+
+def test_an_id_that_looks_like_a_number_in_part_keeps_nothing_from_waiting() -> None:
+    message = message_of(page(b'{"id":"3e1234-9e00015","amount":1.5e-3}'))
+    assert not is_read(message)
+    assert message.payload == {"id": "3e1234-9e00015", "amount": Decimal("0.0015")}
+
+
+@pytest.mark.parametrize("payload", [b'{"id":"3e123","x":1e-0999}', b'{"id":"-3e-1234","x":[1e999 ]}'])
+def test_behind_such_an_id_a_number_beyond_all_bounds_is_found(payload: bytes) -> None:
+    with pytest.raises(ValueError, match="beyond all bounds"):
+        message_of(page(payload))
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda found: pickle.loads(pickle.dumps(found))])
@@ -153,6 +167,7 @@ numbers = st.one_of(
 texts = st.one_of(
     numbers,
     st.text(max_size=6),
+    st.sampled_from(["3e1234", "4e-0001f", "e999 "]),
     st.sampled_from(["", " 1", "1_0", "nan", "+1", "\N{ARABIC-INDIC DIGIT ONE}", '"amount":3', "\\", '\\"rate\\":1']),
 ).map(json.dumps)  # fmt: skip
 names = st.one_of(

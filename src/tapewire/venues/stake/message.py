@@ -51,7 +51,8 @@ def with_amounts(value: Any) -> Any:
         if inner.__class__ is dict:
             if not _has_none(inner):
                 for name in AMOUNTS & inner.keys():
-                    inner[name] = _amount(inner[name])
+                    if inner[name].__class__ is not Decimal:
+                        inner[name] = _amount(inner[name])
             inner = inner.values()
         elif inner.__class__ is not list:
             continue
@@ -60,8 +61,6 @@ def with_amounts(value: Any) -> Any:
 
 
 def _amount(value: Any) -> Any:
-    if value.__class__ is Decimal:
-        return value
     try:
         return number(value, "amount")
     except InvalidField:  # null, an object: whatever it is, it is no amount
@@ -76,9 +75,12 @@ _MAX_NESTED: Final = 200
 _LONG_RUN: Final = b"0" * 64
 _FAR_EXPONENT: Final = b"0e000"
 _SHAPES: Final = bytes(
-    ord("0") if byte in b"0123456789" else ord("e") if byte in b"eE" else ord("x") for byte in range(256)
+    ord("0") if byte in b"0123456789+-" else ord("e") if byte in b"eE" else ord("x") for byte in range(256)
 )
-"""A table for `translate`: the digits look alike, and nothing else but an exponent's letter looks like anything."""
+"""A table for `translate`: what a number is written with looks alike, and nothing else like it."""
+
+_is_far_exponent = re.compile(rb"[eE][+-]?[0-9]{3,}(?=[\s,\]}]|\Z)").match
+"""True where a number ends so; an id has the shape of that often, and ends otherwise."""
 
 _read_plain = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -89,8 +91,13 @@ def _is_plain(written: bytes) -> bool:
         written.decode()  # raises for what no text may hold
     if len(written) > _MAX_UNCOUNTED and written.count(b"[") + written.count(b"{") > _MAX_NESTED:
         return False
-    shape = written.translate(_SHAPES, b"+-")
-    return _FAR_EXPONENT not in shape and _LONG_RUN not in shape
+    shape = written.translate(_SHAPES)
+    at = shape.find(_FAR_EXPONENT)
+    while at >= 0:
+        if _is_far_exponent(written, at + 1):
+            return False
+        at = shape.find(_FAR_EXPONENT, at + 1)
+    return _LONG_RUN not in shape
 
 
 class _Payload:
