@@ -200,3 +200,9 @@ def test_what_is_read_quickly_is_what_the_slow_way_reads(rows: list[dict[str, An
     written = msgspec.json.encode(rows)
     if (read := plain_trades(written)) is not None:
         assert read == [mapped(row, TRADE_FIELDS) for row in read_rows(msgspec.Raw(written))]
+
+
+def test_trades_whose_ids_have_letters_are_read_as_one_by_one_and_quickly() -> None:
+    rows = [TRADE | {"t": "deadbeef-0000-4000-8000-0123456789ab"}, TRADE]
+    assert plain_trades(msgspec.json.encode(rows)) == [mapped(row, TRADE_FIELDS) for row in rows]
+    assert plain_trades(msgspec.json.encode([rows[0] | {"p": "1e5"}])) is None

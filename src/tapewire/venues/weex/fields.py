@@ -6,6 +6,7 @@ A table says, for each name of ours, the wire's key and what kind of value it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
@@ -243,9 +244,10 @@ class PlainRow:
     def read(self, rows: bytes) -> dict[str, Any]:
         """What `mapped` makes of such a row."""
         (row,) = self._read(rows)
-        data = dict(zip(self._names, astuple(row), strict=True))
-        if None in data.values():
-            data = {name: value for name, value in data.items() if value is not None}
+        # By identity: a Decimal that is compared with None asks what kind of number that may be.
+        data = {
+            name: value for name, value in zip(self._names, astuple(row), strict=True) if value is not None
+        }
         for name in self._fractions & data.keys():
             data[name] = EXACT.multiply(data[name], _HUNDRED)
         return data
@@ -268,17 +270,20 @@ _TRADES: Final = _shapes(b'[]{}":,.-tpqvmTBruefals')  # the keys of one, `true` 
 _ODD: Final = (b'""', b'".', b'."', b"-.")
 """What Decimal would take for a number, or a struct for a text, and `mapped` does not."""
 
+_UUIDS: Final = re.compile(rb'"t":"[0-9A-Fa-f-]{36}"')
+
 
 def plain_trades(rows: bytes) -> list[dict[str, Any]] | None:
     """What `mapped` makes of these trades; None where they may be none, or are not written in the usual way."""
-    shape = rows.translate(_TRADES)
-    if b"x" in shape or _RUN in shape or any(odd in rows for odd in _ODD):
+    written = _UUIDS.sub(b'"t":"0"', rows)  # what is no number may have any letters
+    shape = written.translate(_TRADES)
+    if b"x" in shape or _RUN in shape or any(odd in written for odd in _ODD):
         return None
     try:
         trades = _read_trades(rows)
     except msgspec.MsgspecError:
         return None
-    if rows.count(b"e") != len(trades):  # more than the one of each `true` or `false`: an exponent
+    if written.count(b"e") != len(trades):  # more than the one of each `true` or `false`: an exponent
         return None
     return [
         {

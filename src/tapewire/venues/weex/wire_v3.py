@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, cast
 
 import msgspec
@@ -90,14 +91,15 @@ def _read_digits(text: bytes) -> _Envelope:
     return cast(_Envelope, worded)
 
 
+_LONG: Final = 100
+"""Names of so many characters are none of the venue's, and are not remembered."""
+
+
 def _publication(envelope: _Envelope, text: bytes) -> Frame:
-    channel = envelope.e.removesuffix("Snapshot")
-    symbol = envelope.s.upper()
-    frame = Frame(
-        "", channel, symbol, channel != envelope.e, envelope.E, text, envelope.d, reason=envelope.msgEvent
-    )
+    named = _named if len(envelope.e) + len(envelope.s) < _LONG else _named.__wrapped__
+    topic, channel, symbol, is_snapshot = named(envelope.e, envelope.s, envelope.l)
+    frame = Frame(topic, channel, symbol, is_snapshot, envelope.E, text, envelope.d, reason=envelope.msgEvent)
     if channel == "depth":
-        frame.topic = f"{symbol}@depth{envelope.l}"
         frame.first, frame.last = envelope.U, envelope.u
         frame.bids, frame.asks, frame.rows = envelope.b, envelope.a, NOTHING
         frame.is_snapshot = frame.is_snapshot or bytes(envelope.d) == b'"SNAPSHOT"'
@@ -107,9 +109,16 @@ def _publication(envelope: _Envelope, text: bytes) -> Frame:
     elif (account := _PLURALS.get(channel, channel)) in ACCOUNT_CHANNELS:
         frame.topic = frame.channel = account
         frame.version = None if envelope.v is None else sequence(envelope.v, "v")
-    else:
-        frame.topic = f"{symbol}@{channel}"
     return frame
+
+
+@lru_cache(maxsize=4096)
+def _named(event: str, symbol: str, depth: int | str | None) -> tuple[str, str, str, bool]:
+    """Topic, channel, symbol and whether it is a snapshot."""
+    channel = event.removesuffix("Snapshot")
+    symbol = symbol.upper()
+    topic = f"{symbol}@depth{depth}" if channel == "depth" else f"{symbol}@{channel}"
+    return topic, channel, symbol, channel != event
 
 
 # --- what is sent ---------------------------------------------------------------------------------------------------
