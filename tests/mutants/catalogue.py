@@ -117,6 +117,12 @@ MUTANTS = (
             "session/test_loop.py",
         ),
         (
+            "a stale deadline is waited for",
+            "(known := self._when.get(heap[0][2])) is None or known[1] != heap[0][1]",
+            "(known := self._when.get(heap[0][2])) is None",
+            "session/test_loop_timers.py",
+        ),
+        (
             "the heap of deadlines grows",
             (
                 "        if len(self._heap) > 2 * len(self._when) + _SLACK:\n"

@@ -46,6 +46,28 @@ async def test_a_recovered_stream_is_reconnected_and_then_goes_on_exactly_once(c
         assert buffered(book) == [1, 2, "reconnected 3", 3, 4, 5, 6]
 
 
+async def test_what_was_read_when_the_answers_could_not_be_sent_is_recovered(clock):
+    class Failing(CentrifugoClient):
+        fails = False
+
+        def data_to_send(self):
+            if Failing.fails:
+                Failing.fails = False
+                raise ValueError("ours")
+            return super().data_to_send()
+
+    async with numbered_line(clock, protocol=lambda token: Failing(token=token)) as (session, peer):
+        book = session.subscribe("book", RECOVERABLE)
+        await book.confirmed()
+        publish(peer, "book", [1])
+        await asyncio.sleep(0.1)
+        Failing.fails = True
+        publish(peer, "book", [2])
+        await peer.subscribed("book", 2)
+        await asyncio.sleep(0.1)
+        assert buffered(book) == [1, "reconnected 1", 2]
+
+
 async def test_nothing_missed_is_recovered_too(clock):
     async with numbered_line(clock) as (session, peer):
         book = session.subscribe("book", RECOVERABLE)
