@@ -1,6 +1,7 @@
 """Handlers that are slow, block or fail: the event loop goes on, the log stays short, the right one is blamed."""
 
 import asyncio
+import weakref
 
 from tests.session.line import line
 from tests.session.slow_consumers import HOPS, Stalls, feed
@@ -95,3 +96,21 @@ async def test_an_on_mark_that_blocks_is_blamed_and_not_the_handler(clock, caplo
     assert len(lines) == 1
     assert "hogging" in lines[0]
     assert "innocent" not in lines[0]
+
+
+async def test_what_a_handler_returned_is_not_kept_while_it_waits_for_more(clock):
+    class Returned:
+        pass
+
+    returned = []
+
+    def handle(_):
+        made = Returned()
+        returned.append(weakref.ref(made))
+        return made
+
+    async with line(clock) as (session, _):
+        await session.subscribe("a", handler=handle).confirmed()
+        await asyncio.sleep(1)
+        assert returned
+        assert all(each() is None for each in returned)

@@ -21,7 +21,7 @@ import inspect
 import logging
 import math
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any
@@ -34,7 +34,14 @@ from .buffers import EMPTY
 from .loop import BLOCKED_SECONDS, SLICE_SECONDS, Loop, is_cancelled
 from .subscription import Runner, Subscription
 
-__all__ = ["HandlerErrorLog", "HandlerRunner", "HandlerTasks", "step_coroutine", "timed_steps"]
+__all__ = [
+    "HandlerErrorLog",
+    "HandlerRunner",
+    "HandlerTasks",
+    "step_coroutine",
+    "timed_steps",
+    "untimed_steps",
+]
 
 logger = logging.getLogger("tapewire.session")
 
@@ -129,12 +136,12 @@ class HandlerRunner:
                 before = consumer.last
                 if (item := consumer.taken(item)) is EMPTY:
                     continue
-            elif await buffer.wait():
+            else:
+                result = rest = None  # what was handled is not kept through the wait
+                if not await buffer.wait():
+                    break
                 started = now()
                 continue
-            else:
-                await self.tell_end()
-                return
             try:
                 result = self._call_with_mark(item) if item.__class__ in MARK_KINDS else handler(item)
                 if result is not None and (rest := step_coroutine(result)) is not None:
@@ -158,6 +165,7 @@ class HandlerRunner:
                 started = now()
             elif ended < started:
                 started = ended  # the rest waited: a slice begins
+        await self.tell_end()
 
     def call_inline(self, item: Any) -> None:
         """Inside the read, as its owner wants it."""
@@ -446,6 +454,16 @@ def timed_steps(
         finally:
             if now() - started > BLOCKED_SECONDS:
                 report(now() - started)
+
+
+def untimed_steps(steps: Any, waits_for: Any) -> Awaitable[Any]:
+    """As `timed_steps`, for what is itself a step of somebody's who times it."""
+    made: Awaitable[Any] = timed_steps(steps, waits_for, _no_time, _nobody)
+    return made
+
+
+def _no_time() -> float:
+    return 0.0
 
 
 def _as_failure(error: BaseException) -> BaseException:

@@ -158,15 +158,13 @@ def _fraction(written: str) -> Decimal:
     raise ValueError("a number beyond all bounds")
 
 
-_exact = msgspec.json.Decoder(float_hook=_fraction)
+exact_json: Final[Callable[[bytes | str | msgspec.Raw], Any]] = msgspec.json.Decoder(
+    float_hook=_fraction
+).decode
+"""JSON, each number exact: an int, or a Decimal where it has a point or an exponent.
 
-
-def exact_json(written: bytes | str | msgspec.Raw) -> Any:
-    """JSON, each number exact: an int, or a Decimal where it has a point or an exponent.
-
-    Raises ValueError or RecursionError for what is none.
-    """
-    return _exact.decode(written)
+Raises ValueError or RecursionError for what is none. It is the decoder's own method, for each message goes through it.
+"""
 
 
 PLAIN_LEVELS: Final = b'[]",.0123456789'

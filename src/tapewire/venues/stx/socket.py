@@ -207,7 +207,9 @@ class STXWebSocket(VenueSocket):
         made = SPEC.delivery(topic, delivery, **fields)
         subscription = self._session.subscribe(topic, params, delivery=made)
         if not self._living(topic):
-            self._params[topic] = JoinParams(params)
+            self._params.pop(topic, None)
+            if params is not None:
+                self._params[topic] = JoinParams(params)
         self._joined[topic] = [*self._living(topic), subscription]
         try:
             await subscription.confirmed()
@@ -318,7 +320,7 @@ class STXWebSocket(VenueSocket):
         self, topic: str, change: Mapping[str, Any], command: Push, seconds: float | None = None
     ) -> asyncio.Future[Any]:
         """Ask for another filter, and keep it if the venue accepts it. Raises what forbids to send it now."""
-        self._params[topic].change(change)
+        self._params.setdefault(topic, JoinParams(None)).change(change)
         try:
             asking = self._session.ask(command, seconds=seconds)
         except (RequestLost, NotSubscribed):

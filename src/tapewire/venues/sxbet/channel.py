@@ -96,6 +96,25 @@ class ChannelSubscription:
     reconnection: both together give at-least-once delivery, and repeated messages are dropped by their `messageId`.
     """
 
+    __slots__ = (
+        "_client",
+        "_consumer",
+        "_credentials",
+        "_delivery",
+        "_handlers",
+        "_is_resuming",
+        "_reminder",
+        "_seen",
+        "_since",
+        "_subscription",
+        "_told",
+        "_wanted",
+        "channel",
+        "duplicates",
+        "positioned",
+        "recoverable",
+    )
+
     def __init__(
         self,
         client: Line,
@@ -111,9 +130,9 @@ class ChannelSubscription:
             raise SXBetInvalidParameter(
                 "positioned", positioned, "True where recoverable is: both together recover"
             )
-        self.channel = channel
-        self.positioned = positioned
-        self.recoverable = recoverable
+        self.channel: str = channel
+        self.positioned: bool = positioned
+        self.recoverable: bool = recoverable
         self.duplicates: int = 0
         """Publications dropped because their `messageId` had come already."""
         self._client = client
@@ -121,7 +140,7 @@ class ChannelSubscription:
         self._credentials = credentials
         self._delivery = delivery
         self._handlers = Handlers(EVENTS)
-        self._seen = SeenIds(MAX_SEEN)
+        self._seen: SeenIds | None = None  # until a message carries an id
         self._subscription: Subscription | None = None
         self._consumer: Consumer[PublicationContext] | None = None
         """What is iterated, where no handlers take what comes."""
@@ -363,9 +382,12 @@ class ChannelSubscription:
 
     def _decode(self, publication: Publication) -> PublicationContext | Items:
         identity = publication.tags.get("messageId") if publication.tags else None
-        if identity is not None and not self._seen.add(identity):
-            self.duplicates += 1
-            return Items()
+        if identity is not None:
+            if self._seen is None:
+                self._seen = SeenIds(MAX_SEEN)
+            if not self._seen.add(identity):
+                self.duplicates += 1
+                return Items()
         return PublicationContext(
             self.channel,
             exact_json(publication.data),

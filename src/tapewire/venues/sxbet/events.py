@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from types import CoroutineType
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from ...secrets import sanitized
+from ...session.handlers import step_coroutine, untimed_steps
 from .arguments import checked_handler
 from .errors import SXBetInvalidParameter
 
@@ -159,48 +159,52 @@ class HistoryPage(msgspec.Struct, frozen=True):
 class Handlers:
     """Handlers by the name of their event."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._handlers: dict[str, list[Callable[..., Any]]] = {name: [] for name in names}
-        self._failures: dict[tuple[str, int], int] = {}
+    __slots__ = ("_failures", "_handlers", "_names")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        self._handlers: dict[str, list[Callable[..., Any]]] = {}  # of names that somebody listens to
+        self._failures: dict[tuple[str, int], int] | None = None  # until one raises
 
     def add(self, name: str, handler: H) -> H:
         """One more handler of `name`. Raises SXBetInvalidParameter listing the events, or for what is no handler."""
-        self._of(name).append(checked_handler("handler", handler))
+        self._check(name)
+        checked = checked_handler("handler", handler)
+        self._handlers.setdefault(name, []).append(checked)
         return handler
 
     def decorator(self, name: str) -> Callable[[H], H]:
         """What makes a function a handler of `name`. Raises SXBetInvalidParameter listing the events."""
-        self._of(name)
+        self._check(name)
         return lambda handler: self.add(name, handler)
 
     def has(self, name: str) -> bool:
         """True if somebody listens."""
-        return bool(self._handlers[name])
+        return name in self._handlers
 
     def call_one(self, name: str, given: Any) -> Coroutine[Any, Any, None] | None:
-        """As `call`, and at once where a plain function is all there is; else what is returned is to be awaited."""
-        handlers = self._handlers[name]
+        """As `call`, and at once where one handler is all there is and does not wait; else await what is returned."""
+        handlers = self._handlers.get(name, ())
         if len(handlers) != 1:
             return self.call(name, given)
         (handler,) = handlers
         try:
             result = handler(given)
+            rest = None if result is None else step_coroutine(result)
         except Exception as error:
             self._failed(name, handler, error)
             return None
-        if result is None or not (result.__class__ is CoroutineType or inspect.isawaitable(result)):
-            return None
-        return self._awaited(name, handler, result)
+        return None if rest is None else self._go_on(name, handler, *rest)
 
-    async def _awaited(self, name: str, handler: Callable[..., Any], result: Awaitable[Any]) -> None:
+    async def _go_on(self, name: str, handler: Callable[..., Any], steps: Any, waits_for: Any) -> None:
         try:
-            await result
+            await untimed_steps(steps, waits_for)
         except Exception as error:
             self._failed(name, handler, error)
 
     async def call(self, name: str, given: Any) -> None:
         """Call all handlers of `name`, in order; one that raises is logged and harms nobody else."""
-        for handler in tuple(self._handlers[name]):
+        for handler in tuple(self._handlers.get(name, ())):
             try:
                 result = handler(given)
                 if inspect.isawaitable(result):
@@ -208,14 +212,14 @@ class Handlers:
             except Exception as error:
                 self._failed(name, handler, error)
 
-    def _of(self, name: object) -> list[Callable[..., Any]]:
-        handlers = self._handlers.get(name) if isinstance(name, str) else None
-        if handlers is None:
-            raise SXBetInvalidParameter("event", name, self._handlers)
-        return handlers
+    def _check(self, name: object) -> None:
+        if name not in self._names:
+            raise SXBetInvalidParameter("event", name, self._names)
 
     def _failed(self, name: str, handler: Callable[..., Any], error: Exception) -> None:
         """The first failure with its traceback; then a line whenever their number has doubled."""
+        if self._failures is None:
+            self._failures = {}
         key = (name, id(handler))  # a handler that is registered lives as long as this
         count = self._failures[key] = self._failures.get(key, 0) + 1
         title = getattr(handler, "__qualname__", None) or repr(handler)
