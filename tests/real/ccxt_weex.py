@@ -58,8 +58,7 @@ async def sockets(exchange):
     tell("watched ticker", (await exchange.watch_ticker(SYMBOL))["last"] > 0)
     for _ in range(8):
         book = await exchange.watch_order_book(SYMBOL)
-    bids, asks = book["bids"], book["asks"]
-    tell("watched book", [len(bids), bids[0][0] < asks[0][0], book["nonce"]])
+    tell("watched book", {"b": dict(book["bids"]), "a": dict(book["asks"]), "u": book["nonce"]})
     tell(
         "watched trades",
         [trade["side"] in ("buy", "sell") for trade in await exchange.watch_trades(SYMBOL)][:1],
