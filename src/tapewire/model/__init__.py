@@ -1,4 +1,8 @@
-"""The nouns of the domain, frozen, and exact prices. Imports nothing above floor 1; every other floor may use it."""
+"""The nouns of the domain, frozen, and exact prices. Imports nothing above floor 1; every other floor may use it.
+
+`raw`, where a noun has it, is what the venue sent for it, as its SDK decoded it; None where nobody sent it.
+`is_reconciled`: it was not heard on the stream but looked up after a gap, so that it may be older than it looks.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ A fill names the order it belongs to and has an id of its own, by which it is co
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -48,6 +48,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     fee: Decimal = Decimal(0)
     fee_currency: str | None = None
     liquidity: Liquidity | None = None
+    is_reconciled: bool = False
+    raw: Any = None
 
     def __post_init__(self) -> None:
         check_identifiers(self, "venue", "instrument_id", "fill_id")
@@ -82,6 +84,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     mark: Decimal | None = None
     realized_pnl: Decimal = Decimal(0)
     unrealized_pnl: Decimal | None = None
+    is_reconciled: bool = False
+    raw: Any = None
 
     def __post_init__(self) -> None:
         check_identifiers(self, "venue", "instrument_id")
@@ -112,6 +116,8 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     venue_time_ns: int | None
     received_at_ns: int
     held: Decimal = Decimal(0)
+    is_reconciled: bool = False
+    raw: Any = None
 
     def __post_init__(self) -> None:
         check_identifiers(self, "venue", "currency")

@@ -7,7 +7,7 @@ Identifiers are the venue's own; its rules (tick, step, minimum) are kept here b
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -54,6 +54,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     payout: Decimal = Decimal(1)
     market_id: str | None = None
     name: str = ""
+    raw: Any = None
 
     def __post_init__(self) -> None:
         check_identifiers(self, "venue", "instrument_id", "currency")
@@ -103,6 +104,7 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     starts_at_ns: int | None = None
     is_in_play: bool = False
     result: str | None = None
+    raw: Any = None
 
     def __post_init__(self) -> None:
         check_identifiers(self, "venue", "market_id")

@@ -46,6 +46,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     taker_side: OrderSide | None
     venue_time_ns: int | None
     received_at_ns: int
+    raw: Any = None
 
     def __post_init__(self) -> None:
         check_identifiers(self, "venue", "instrument_id", "trade_id")
@@ -77,6 +78,7 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True):
     volume: Decimal | None = None
     turnover: Decimal | None = None
     change: Decimal | None = None
+    raw: Any = None
 
     def __post_init__(self) -> None:
         check_identifiers(self, "venue", "instrument_id")

@@ -7,7 +7,7 @@ On an outcome, "buy" backs it and "sell" lays it (`price.py` states the axis).
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -109,6 +109,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     filled_size: Decimal = Decimal(0)
     average_price: Decimal | None = None
     reason: str = ""
+    is_reconciled: bool = False
+    raw: Any = None
 
     def __post_init__(self) -> None:
         check_identifiers(self, "venue", "instrument_id")
