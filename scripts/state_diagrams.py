@@ -1,4 +1,4 @@
-"""Writes docs/states.md from the two state tables of a session: `python scripts/state_diagrams.py`.
+"""Writes docs/states.md from the state tables of a session and of a feed: `python scripts/state_diagrams.py`.
 
 The tables are the source, comments of their enumerations included; a test compares the page with what is made here.
 What a table lists as meaning nothing (same state, no actions) is told below its diagram instead of drawn in it.
@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from tapewire import marks
+from tapewire.market import continuity
 from tapewire.session import machine, subscriptions, topics
 
 PAGE = Path(__file__).parent.parent / "docs" / "states.md"
@@ -22,8 +24,8 @@ Table: TypeAlias = Mapping[Any, Any]  # (state, input) -> (state, actions)
 HEAD = """\
 # States
 
-A session walks two tables: one for its connection, one for each topic it is subscribed to. This page is made from
-them by `python scripts/state_diagrams.py`: change the tables, not the page.
+A session walks two tables: one for its connection, one for each topic it is subscribed to. A feed of a market walks a
+third. This page is made from them by `python scripts/state_diagrams.py`: change the tables, not the page.
 
 An arrow reads *input / actions*: what happened, and what is done about it, in that order. A pair of state and input
 that is neither drawn nor listed as meaning nothing is an error that names both.
@@ -45,6 +47,15 @@ SUBSCRIPTION = """\
 One topic that somebody wants: what we want is kept apart from what the peer has confirmed. The table alone decides
 whether a topic is asked for again, and each topic has a retry of its own, so that a refused one holds up no other.
 `leave` wins every race. Whatever interrupts a confirmed topic opens a gap, which its consumers see as a mark.
+"""
+
+CONTINUITY = """\
+## A feed of a market
+
+What `feed.continuity.state` says, and `ContinuityChanged` in its place. It is worse at once, as soon as the reader
+knows, and better only for a reason. Where a feed brings events, a gap is over as soon as it is said: `broken`, then
+`proven`. Where it stands for a state, a book or what is our own, `broken` is followed by `rebuilding`, and only the
+rebuilt state is `proven`. Act on a feed only while it is `live`.
 """
 
 PUBLIC_WORDS = {
@@ -137,9 +148,22 @@ def subscription() -> list[str]:
     ]
 
 
+def feed() -> list[str]:
+    """The page's last part."""
+    table = {pair: (state, ()) for pair, state in continuity.TABLE.items()}
+    words = [(f"`{word}`", meaning) for word, meaning in meanings(marks.ContinuityState).items()]
+    return [
+        CONTINUITY,
+        table_of(("word", "meaning"), words) + "\n",
+        diagram(table, marks.ContinuityState.SYNCING) + "\n",
+        without_meaning(table, marks.ContinuityState) + "\n",
+        glossary("input", continuity.ContinuityInput),
+    ]
+
+
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *connection(), *subscription()]) + "\n"
+    return "\n".join([HEAD, *connection(), *subscription(), "", *feed()]) + "\n"
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from .errors import (
     MissingExtra,
     NeverConnected,
     NotSubscribed,
+    NotSupported,
     OwnerCancelled,
     RequestError,
     RequestLost,
@@ -30,9 +31,12 @@ from .errors import (
     SubscriptionRefused,
     TapewireError,
     UndecodableFrame,
+    UnknownInstrument,
     WrongLoop,
 )
 from .marks import (
+    ContinuityChanged,
+    ContinuityState,
     Errored,
     Gap,
     GapReason,
@@ -59,6 +63,7 @@ from .session import (
     SubscriptionStatistics,
 )
 from .transport.base import Connector, Endpoint
+from .venues import connect
 
 __version__ = "0.1.0"
 
@@ -72,6 +77,8 @@ __all__ = [
     "ConnectionFailure",
     "ConnectionLost",
     "Connector",
+    "ContinuityChanged",
+    "ContinuityState",
     "Credentials",
     "CredentialsError",
     "CredentialsRefused",
@@ -88,6 +95,7 @@ __all__ = [
     "MissingExtra",
     "NeverConnected",
     "NotSubscribed",
+    "NotSupported",
     "OwnerCancelled",
     "Pool",
     "Reconnected",
@@ -114,8 +122,10 @@ __all__ = [
     "SystemClock",
     "TapewireError",
     "UndecodableFrame",
+    "UnknownInstrument",
     "Unsubscribed",
     "WrongLoop",
     "__version__",
+    "connect",
     "is_mark",
 ]

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import inspect
 import types
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from .errors import ConfigurationError
 
-__all__ = ["check_function", "check_seconds", "takes_plainly"]
+__all__ = ["check_function", "check_seconds", "near_names", "takes_plainly"]
+
+MOST_NEAR = 3
+"""Names that a wrong one may have meant, in one error."""
 
 _WORDS = ("no argument", "one argument", "two arguments")
 
@@ -68,3 +73,11 @@ def check_seconds(name: str, value: Any) -> None:
     """Raise ConfigurationError that names `name`, unless `value` is a number of seconds that can be waited."""
     if type(value) not in (int, float) or not 0 < value <= 86_400:
         raise ConfigurationError(name, value, "seconds, above 0 and at most 86400")
+
+
+def near_names(name: str, known: Iterable[str]) -> list[str]:
+    """Of what is `known` that which `name` may have meant: likenesses, and what holds it whatever its case."""
+    lowered = {each.lower(): each for each in known}
+    near = [lowered[each] for each in get_close_matches(name.lower(), list(lowered), MOST_NEAR)]
+    holding = [each for key, each in lowered.items() if name.lower() in key and each not in near]
+    return [*near, *holding][:MOST_NEAR]

@@ -4,6 +4,8 @@
 
     TapewireError
     +-- ConfigurationError         an argument is wrong: names it and what is allowed (also a ValueError)
+    |   +-- UnknownInstrument      no such instrument or market: lists near ones
+    +-- NotSupported               the venue cannot do that: names the verb that comes nearest
     +-- MissingExtra               a part whose dependencies are not installed: names the command (also an ImportError)
     +-- WrongLoop                  used from another event loop than the one it belongs to (also a RuntimeError)
     +-- ConnectionFailure          something about the connection to the venue
@@ -25,6 +27,7 @@
     |   +-- RequestLost            the connection or the topic was lost first: outcome unknown if `sent`
     |   +-- RequestRefused         the venue replied with an error
     +-- OwnerCancelled             a function of yours ended with CancelledError, and nobody had cancelled it
+    +-- IllegalTransition          a defect of ours: a state table has no such pair
     +-- UndecodableFrame           bytes that are not what the protocol says
     +-- HttpError                  an HTTP call failed; `status` is None when no answer came
 
@@ -42,6 +45,7 @@ import copy
 import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from enum import Enum
 from types import MemberDescriptorType
 from typing import Any, Self, TypeVar
 
@@ -56,9 +60,11 @@ __all__ = [
     "GaveUp",
     "HandshakeRefused",
     "HttpError",
+    "IllegalTransition",
     "MissingExtra",
     "NeverConnected",
     "NotSubscribed",
+    "NotSupported",
     "OwnerCancelled",
     "RequestError",
     "RequestLost",
@@ -70,6 +76,7 @@ __all__ = [
     "SubscriptionRefused",
     "TapewireError",
     "UndecodableFrame",
+    "UnknownInstrument",
     "WrongLoop",
 ]
 
@@ -122,6 +129,38 @@ class ConfigurationError(TapewireError, ValueError):
         self.value = value
         self.allowed: str = allowed if isinstance(allowed, str) else ", ".join(str(item) for item in allowed)
         super().__init__(f"{argument}={value!r} is not valid; allowed: {self.allowed}")
+
+
+class IllegalTransition(TapewireError):
+    """A pair that is not in a state table: a defect of ours, never of the peer or the caller. Report it."""
+
+    def __init__(self, state: Enum, received: Enum) -> None:
+        self.state = state
+        self.input = received
+        super().__init__(f"no transition from {state.value!r} on {received.value!r}")
+
+
+class UnknownInstrument(ConfigurationError):
+    """The venue has no such instrument. Choose one of `near`, or list all with the venue's `instruments()`."""
+
+    def __init__(self, venue: str, instrument_id: str, near: Iterable[str] = ()) -> None:
+        self.venue = venue
+        self.near: tuple[str, ...] = tuple(near)
+        nearness = f", perhaps {' or '.join(self.near)}" if self.near else ""
+        super().__init__("instrument_id", instrument_id, f"an instrument of {venue}{nearness}")
+
+
+class NotSupported(TapewireError):
+    """`venue` has nothing for `verb`. Use `nearest` where there is one; `venue.capabilities` lists what there is."""
+
+    def __init__(self, verb: str, venue: str, nearest: str | None = None, why: str = "") -> None:
+        self.verb = verb
+        self.venue = venue
+        self.nearest = nearest
+        self.why = why
+        reason = f": {why}" if why else ""
+        instead = f"; the nearest there is: {nearest}" if nearest else ""
+        super().__init__(f"{venue} does not support {verb}{reason}{instead}")
 
 
 class MissingExtra(TapewireError, ImportError):

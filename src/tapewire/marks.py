@@ -7,6 +7,8 @@ them so:
 * `Gap`: publications may be missing here. Whatever you built from the stream is no longer proven.
 * `Resynced`: state was rebuilt from a snapshot; what follows is continuous with that snapshot.
 * `Lagged`: your own buffer overflowed and its policy dropped publications. Consume faster, or choose another policy.
+* `ContinuityChanged`: what a feed of a market is from here on (`tapewire.market`). Act on what is built only while it
+  is live.
 
 `since_ns` and `until_ns` are wall-clock nanoseconds of this machine: the last moment at which continuity was proven,
 and the first at which it is again (0: not yet known).
@@ -14,6 +16,7 @@ and the first at which it is again (0: not yet known).
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 __all__ = [
+    "ContinuityChanged",
+    "ContinuityState",
     "Errored",
     "Gap",
     "GapReason",
@@ -46,6 +51,17 @@ GapReason: TypeAlias = Literal[
     "reseed failed",  # the snapshot that should have closed a gap could not be had
     "superseded",  # the subscription was replaced at the venue by somebody else's
 ]
+
+
+class ContinuityState(StrEnum):
+    """What a feed of a market is worth now. Each is also the text of its value."""
+
+    SYNCING = "syncing"  # asked for; nothing is proven yet
+    LIVE = "live"  # whole and current: the only state to act on
+    STALE = "stale"  # nothing is known to be missing, but it may be old: the line is down, or it fell silent
+    GAP = "gap"  # something is missing, or may be, and nothing makes good for it yet
+    RESYNCING = "resyncing"  # it is being rebuilt from a snapshot
+    ENDED = "ended"  # nothing more comes
 
 
 class _Mark(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -123,7 +139,30 @@ class Unsubscribed(_Mark, frozen=True, kw_only=True):
     reason: str = ""
 
 
-Mark: TypeAlias = Reconnected | Gap | Resynced | Lagged | Subscribing | Subscribed | Errored | Unsubscribed
+class ContinuityChanged(_Mark, frozen=True, kw_only=True):
+    """From here on the feed is `state`, for `reason`; it was `before`. Only feeds of a market say so.
+
+    `missed`: how many publications are missing, None where nobody can say. `at_ns`: when it was noticed.
+    """
+
+    state: ContinuityState
+    before: ContinuityState
+    at_ns: int
+    reason: str = ""
+    missed: int | None = None
+
+
+Mark: TypeAlias = (
+    Reconnected
+    | Gap
+    | Resynced
+    | Lagged
+    | Subscribing
+    | Subscribed
+    | Errored
+    | Unsubscribed
+    | ContinuityChanged
+)
 
 
 MARK_KINDS: frozenset[type[Any]] = frozenset(_Mark.__subclasses__())
@@ -143,6 +182,12 @@ def merge(first: Mark, second: Mark) -> Mark | None:
     the later snapshot or state replaces the earlier. Marks of two kinds both stand: a `Gap` says that state was lost,
     a `Resynced` behind it that it is back.
     """
+    if isinstance(first, ContinuityChanged) and isinstance(second, ContinuityChanged):
+        reason, missed = (
+            second.reason or first.reason,
+            second.missed if first.missed is None else first.missed,
+        )
+        return msgspec.structs.replace(second, before=first.before, reason=reason, missed=missed)
     if isinstance(first, Lagged) and isinstance(second, Lagged):
         return Lagged(dropped=first.dropped + second.dropped, policy=first.policy)
     if isinstance(first, Gap) and isinstance(second, Gap):

@@ -5,7 +5,8 @@ import pytest
 
 from tapewire.errors import TapewireError
 from tapewire.retry import NEVER_GIVE_UP, RetryPolicy
-from tapewire.session.machine import TABLE, Action, ConnectionMachine, IllegalTransition, Input, State
+from tapewire.errors import IllegalTransition
+from tapewire.session.machine import TABLE, Action, ConnectionMachine, Input, State
 
 PATHS: dict[State, list[Input]] = {
     State.NEW: [],

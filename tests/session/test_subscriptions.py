@@ -4,7 +4,7 @@ from copy import deepcopy
 import pytest
 
 from tapewire.protocols.base import StreamPosition
-from tapewire.session.machine import IllegalTransition
+from tapewire.errors import IllegalTransition
 from tapewire.session.subscriptions import TABLE, Subscriptions, Topic
 from tapewire.session.subscriptions import SubscriptionAction as Do
 from tapewire.session.subscriptions import SubscriptionInput as On

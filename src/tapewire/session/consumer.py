@@ -102,7 +102,8 @@ class Consumer(Generic[Item_co]):
     `name`: for errors and the log. `policy`, `capacity`, `key`: the buffer, as in `Delivery`; it is one for all topics.
     `decode`: from what was put to what is yielded; `decode_mark` the same for marks, which else are yielded as they
     are. Either may return `Items`, or be a coroutine function that does. What `decode` raises is a `Gap`.
-    `on_arrival`: called with each publication inside the read. `on_ended`: called once, as soon as nothing more comes.
+    `on_arrival`: called with each publication inside the read; `on_mark` with each mark, when it has its place.
+    `on_ended`: called once, as soon as nothing more comes.
     `names_topics`: a gap says in its detail which topics it is of. Raises ConfigurationError.
     """
 
@@ -118,6 +119,7 @@ class Consumer(Generic[Item_co]):
         "_numbered",
         "_on_arrival",
         "_on_ended",
+        "_on_mark",
         "_slice_began",
         "buffer",
         "delivered",
@@ -142,6 +144,7 @@ class Consumer(Generic[Item_co]):
         decode: Callable[[Any], Any] | None = None,
         decode_mark: Callable[[Mark], Any] | None = None,
         on_arrival: Callable[[Any], Any] | None = None,
+        on_mark: Callable[[Mark], Any] | None = None,
         on_ended: Callable[[], Any] | None = None,
         names_topics: bool = True,
         clock: Clock | None = None,
@@ -165,6 +168,7 @@ class Consumer(Generic[Item_co]):
         self._decode_mark = decode_mark
         self._on_arrival = on_arrival
         self._on_ended = on_ended
+        self._on_mark = on_mark
         self._clock = clock or SystemClock()
         self.made: deque[Any] = _NONE_MADE
         """Items of the publication taken last that were not given out yet. Put them there with `make`."""
@@ -181,6 +185,8 @@ class Consumer(Generic[Item_co]):
             detail = f"{topic}: {mark.detail}".removesuffix(": ")[:200]
             mark = msgspec.structs.replace(mark, detail=detail)
         self.buffer.put_mark(mark)
+        if self._on_mark is not None:
+            self._on_mark(mark)
 
     def add(self, feed: Feed) -> None:
         """`feed` puts into it from now on, and is left when it ends."""

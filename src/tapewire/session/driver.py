@@ -19,6 +19,7 @@ from ..errors import (
     ConnectionLost,
     GaveUp,
     HandshakeRefused,
+    IllegalTransition,
     NeverConnected,
     OwnerCancelled,
     RequestLost,
@@ -42,7 +43,7 @@ from .connection import Backpressure, Connection
 from .credentials import Credentials, is_final, renewal_after
 from .handlers import HandlerTasks
 from .loop import Loop, run_owned
-from .machine import Action, ConnectionMachine, IllegalTransition, Input
+from .machine import Action, ConnectionMachine, Input
 from .options import SessionOptions
 from .requests import Requests
 from .subscription import Subscription

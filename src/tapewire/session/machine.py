@@ -26,10 +26,10 @@ from __future__ import annotations
 from enum import Enum
 from types import MappingProxyType
 
-from ..errors import TapewireError
+from ..errors import IllegalTransition
 from ..retry import RetryPolicy
 
-__all__ = ["TABLE", "Action", "ConnectionMachine", "IllegalTransition", "Input", "State"]
+__all__ = ["TABLE", "Action", "ConnectionMachine", "Input", "State"]
 
 
 class State(Enum):
@@ -192,15 +192,6 @@ _LOSSES = (Input.BROKEN, Input.UNAUTHORIZED, Input.EXPIRED)
 
 # What counts for the tries of an outage; every other input is final as it is.
 _JUDGED = (Input.STABLE, Input.READY, *_LOSSES)
-
-
-class IllegalTransition(TapewireError):
-    """A pair that is not in a table: a defect of the engine, never of the peer or the caller."""
-
-    def __init__(self, state: Enum, received: Enum) -> None:
-        self.state = state
-        self.input = received
-        super().__init__(f"no transition from {state.value!r} on {received.value!r}")
 
 
 class ConnectionMachine:

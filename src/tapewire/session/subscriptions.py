@@ -29,10 +29,10 @@ from typing import Any
 
 import msgspec
 
+from ..errors import IllegalTransition
 from ..marks import GapReason
 from ..protocols.base import StreamPosition
 from .holds import Fragment
-from .machine import IllegalTransition
 
 __all__ = [
     "TABLE",

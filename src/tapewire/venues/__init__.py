@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from ..arguments import near_names
 from ..errors import ConfigurationError
 from ..marks import Mark
 from ..session.options import Statistics
 
 if TYPE_CHECKING:
+    from ..market.venue import Venue
     from .kit.spec import VenueSpec
 
-__all__ = ["VENUES", "DemoFault", "Observer", "VenueDemo", "demo_settings", "load", "make_demo"]
+__all__ = ["VENUES", "DemoFault", "Observer", "VenueDemo", "connect", "demo_settings", "load", "make_demo"]
 
 
 class _Registry(Mapping[str, "VenueSpec"]):
@@ -106,6 +108,21 @@ def load(name: str) -> ModuleType:
     if name not in VENUES:
         raise ConfigurationError("venue", name, VENUES)
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def connect(venue: str, /, **settings: Any) -> Venue:
+    """The market of a venue, by the venue's name: `async with tapewire.connect("sxbet", api_key=...) as venue:`.
+
+    `settings`: what the venue's own classes take; what is not given is read from the environment as they do. The verbs
+    are those of `tapewire.market.Venue`. Raises ConfigurationError for an unknown name (with near ones) or setting.
+    """
+    if venue not in VENUES:
+        near = near_names(str(venue), VENUES)
+        raise ConfigurationError(
+            "venue", venue, f"{', '.join(VENUES)}{f'; perhaps {near[0]}' if near else ''}"
+        )
+    made: Venue = importlib.import_module(f"{__name__}.{venue}.market").connect(**settings)
+    return made
 
 
 def demo_settings(name: str) -> Mapping[str, Any]:

@@ -1,0 +1,27 @@
+"""One market: the same verbs for every venue, and continuity that can be asked.
+
+`tapewire.connect(name)` gives a `Venue`. Knows the nouns (`model`), marks, books and streams; no venue and no session.
+What a venue has to bring is in `venues/kit/market.py`.
+"""
+
+from .capabilities import VERBS, Capability, Verb
+from .continuity import Continuity, Proof
+from .feed import Feed, WatchOptions
+from .reconcile import FillMemory, OrderMemory
+from .venue import Venue
+from .view import BookView, Levels
+
+__all__ = [
+    "VERBS",
+    "BookView",
+    "Capability",
+    "Continuity",
+    "Feed",
+    "FillMemory",
+    "Levels",
+    "OrderMemory",
+    "Proof",
+    "Venue",
+    "Verb",
+    "WatchOptions",
+]

@@ -1,0 +1,414 @@
+"""The feed that every venue's market gives: one consumer, one continuity, whatever feeds it.
+
+Rules:
+
+* What makes a feed worse is known when it arrives, inside the read, and told at once; its place among the items is kept
+  beside that by a `ContinuityChanged` in the buffer.
+* A book is changed inside the read, by whoever feeds it (`Port.changed`), so that its continuity is right also while
+  nobody iterates; the buffer holds only that it changed, and what is taken is the view of it.
+* Everything else is translated when it is taken. A row that cannot be is a gap of that feed alone.
+* User code is never called inside a read: hooks run in the loop's next turn, handlers in a task of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
+from contextlib import suppress
+from typing import Any, Protocol, Self
+
+import msgspec
+
+from ...clock import Clock
+from ...errors import SessionClosed, TapewireError, fresh_copy
+from ...market.capabilities import Capability, Verb
+from ...market.continuity import Continuity, ContinuityInput, ContinuityMachine
+from ...market.feed import ContinuityHook, Feed, WatchOptions
+from ...market.view import BookView, Levels
+from ...marks import (
+    ContinuityChanged,
+    ContinuityState,
+    Gap,
+    Lagged,
+    Mark,
+    Reconnected,
+    Resynced,
+    Subscribed,
+    Subscribing,
+    is_mark,
+)
+from ...session.buffers import Policy
+from ...session.consumer import Consumer, Items, Iteration
+from ...session.consumer import Feed as Feeding
+
+__all__ = ["Fed", "MarketFeed", "Port", "Source"]
+
+logger = logging.getLogger("tapewire.venues.kit")
+
+
+class Fed(Feeding, Protocol):
+    """What feeds a port: a `Subscription` is one. It can be left, and asked for the state anew."""
+
+    def resync(self) -> None:
+        """Ask for the state anew."""
+        ...
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a feed comes from: what a venue writes for each verb that it has.
+
+    `name`: for errors and the log, e.g. "trades of BTCUSDT". `subscribe(port)`: asks for it, and returns what feeds it:
+    a `Subscription` made with `into=port.consumer, announce=True`, or whoever feeds a book and calls `port.changed()`.
+    It may be a coroutine function that first looks up what it needs (the instrument, who is signed in); what it raises
+    ends the feed. `decode`: from what was put to an item, or to `Items`. `decode_snapshot`: from the `snapshot` of a
+    `Resynced` to the items that are news of it. `policy`, `capacity`, `key`: the buffer. `is_state`: it stands for a
+    state that a snapshot rebuilds (a book, what is our own), and not for events. `book`: the levels, for a feed of a
+    book; then nothing is decoded. `quiet`: seconds of silence that are too long for it, None where none are. `probe`:
+    asked before silence is called stale: True where the venue says, on another way, that there is nothing newer.
+    """
+
+    name: str
+    subscribe: Callable[[Port], Any]
+    decode: Callable[[Any], Any] | None = None
+    decode_snapshot: Callable[[Any], Iterable[Any]] | None = None
+    policy: Policy = "drop_oldest"
+    capacity: int = 5_000
+    key: Callable[[Any], Hashable] | None = None
+    is_state: bool = False
+    book: Levels | None = None
+    quiet: float | None = None
+    probe: Callable[[], Awaitable[bool]] | None = None
+
+
+class Port:
+    """The inside of a feed: what its source puts into, and what is known of it. Holds no feed, so that one can be left.
+
+    `capacity`: None for the source's own. `on_continuity`: called with each change, never inside a read. `on_ended`:
+    called once, as soon as nothing more comes.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        verb: Verb,
+        venue: str,
+        instrument_id: str | None,
+        depth: int | None,
+        capability: Capability,
+        clock: Clock,
+        *,
+        capacity: int | None,
+        on_continuity: ContinuityHook | None,
+        on_ended: Callable[[Port], Any],
+    ) -> None:
+        self.source: Source = source
+        self.verb: Verb = verb
+        self.venue: str = venue
+        self.instrument_id: str | None = instrument_id
+        self.fed: Fed | None = None
+        self._clock = clock
+        self._machine = ContinuityMachine(capability.proof, clock.time_ns())
+        self._on_continuity = on_continuity
+        self._on_ended = on_ended
+        self._waiters: list[asyncio.Future[None]] = []
+        self._undecodable = 0
+        self._put: Callable[[Any], None] | None = None  # while it is mute: the way past us
+        self._is_served = False
+        self._changes = 0
+        self.view: BookView | None = None
+        if source.book is not None:
+            self.view = BookView(
+                venue, str(instrument_id), source.book, lambda: self._machine.continuity, depth
+            )
+        self.consumer: Consumer[Any] = Consumer(
+            f"{venue}: {source.name}",
+            policy="conflate" if self.view is not None else source.policy,
+            capacity=1 if self.view is not None else capacity or source.capacity,
+            key=(lambda item: None) if self.view is not None else source.key,
+            decode=source.decode,
+            decode_mark=self._taken_mark,
+            on_mark=self._arrived_mark,
+            on_ended=self._ended,
+            names_topics=False,
+            clock=clock,
+        )
+
+    @property
+    def continuity(self) -> Continuity:
+        """What it is worth now."""
+        return self._machine.continuity
+
+    @property
+    def arrivals(self) -> int:
+        """A number that grows with whatever arrives."""
+        buffer = self.consumer.buffer
+        return self._changes + self.consumer.delivered + len(buffer) + buffer.dropped
+
+    # --- what feeds it ----------------------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Ask for it, and wait until it is served. What that raises ends it."""
+        try:
+            fed: Any = self.source.subscribe(self)
+            if inspect.isawaitable(fed):
+                fed = await fed
+            if self.consumer.buffer.ended:
+                fed.unsubscribe()
+                return
+            self.fed = fed
+            if fed not in tuple(self.consumer.feeds):
+                self.consumer.add(fed)
+        except Exception as error:
+            self.consumer.end(error)
+            return
+        with suppress(TapewireError):  # a refusal for now ends nothing, and what ends it has its own way
+            await fed.confirmed()
+            if not self._is_served:
+                self._served()
+
+    def changed(self, *, is_right: bool, reason: str = "") -> None:
+        """The book changed, inside the read. `is_right`: proven and sane; else `reason` says what speaks against it."""
+        self._changes += 1
+        assert self.view is not None
+        was_mute = self._revive()
+        if is_right and self.view.is_crossed:
+            is_right, reason = False, "the book is crossed"
+        state = self.continuity.state
+        if is_right:
+            if state is not ContinuityState.LIVE:
+                self.handle(ContinuityInput.PROVEN)
+        elif was_mute or state is not ContinuityState.STALE:  # else that says already that it is not current
+            self.handle(ContinuityInput.BROKEN, reason, None)
+        self.consumer.put(self.view)
+
+    def mark(self, mark: Mark) -> None:
+        """A mark of a stream that does not feed the consumer itself."""
+        self.consumer.put_mark(mark)
+
+    def handle(self, received: ContinuityInput, reason: str = "", missed: int | None = 0) -> None:
+        """Something happened to it: what changes is told at once, and in its place."""
+        change = self._machine.handle(received, self._clock.time_ns(), reason, missed)
+        if change is not None:
+            self.consumer.put_mark(change)
+            self._tell(change)
+
+    def resync(self) -> None:
+        """Ask for the state anew."""
+        if self.fed is not None and not self.consumer.buffer.ended:
+            self.handle(ContinuityInput.REBUILDING, "asked for anew")
+            self.fed.resync()
+
+    # --- silence ----------------------------------------------------------------------------------------------------
+
+    def fall_mute(self, reason: str) -> None:
+        """It was silent for too long. The next publication revives it, before its own place."""
+        self.handle(ContinuityInput.MUTE, reason)
+        if self.continuity.state is ContinuityState.STALE and self._put is None:
+            self._put, self.consumer.put = self.consumer.put, self._put_heard
+
+    def _put_heard(self, item: Any) -> None:
+        if self._revive():
+            self.handle(ContinuityInput.HEARD)
+        self.consumer.put(item)
+
+    def _revive(self) -> bool:
+        """True if it was mute until now."""
+        if self._put is None:
+            return False
+        self.consumer.put, self._put = self._put, None
+        return True
+
+    # --- whoever waits ----------------------------------------------------------------------------------------------
+
+    async def wait_live(self, timeout: float | None) -> None:
+        """See `Feed.wait_live`."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not self.continuity.is_live:
+                    if self.consumer.buffer.ended:
+                        error = self.consumer.buffer.error
+                        raise fresh_copy(error) if error is not None else SessionClosed(self.consumer.name)
+                    waiter = asyncio.get_running_loop().create_future()
+                    self._waiters.append(waiter)
+                    try:
+                        await waiter
+                    finally:
+                        if waiter in self._waiters:
+                            self._waiters.remove(waiter)
+        except TimeoutError:
+            now = self.continuity
+            raise TimeoutError(f"{self.consumer.name} is {now.state}: {now.reason}") from None
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _arrived_mark(self, mark: Mark) -> None:
+        if isinstance(mark, ContinuityChanged):
+            return
+        if isinstance(mark, Subscribing):
+            self.handle(ContinuityInput.LOST, mark.reason or "asked for again")
+        elif isinstance(mark, Subscribed):
+            self._served()
+        elif isinstance(mark, Reconnected):
+            self.handle(ContinuityInput.RECOVERED)
+        elif isinstance(mark, Resynced) and self.source.is_state and self.view is None:
+            self.handle(ContinuityInput.PROVEN)
+        elif isinstance(mark, Gap):
+            reason = f"{mark.reason}: {mark.detail}" if mark.detail else mark.reason
+            self._broken(reason, mark.missed, is_rebuilt=mark.reason != "reseed failed")
+
+    def _served(self) -> None:
+        self._is_served = True
+        if not self.source.is_state and self.view is None and not self.arrivals:
+            self.handle(ContinuityInput.SERVED)
+
+    def _broken(self, reason: str, missed: int | None, *, is_rebuilt: bool = True) -> None:
+        self.handle(ContinuityInput.BROKEN, reason, missed)
+        if self.source.is_state or self.view is not None:
+            if is_rebuilt:
+                self.handle(ContinuityInput.REBUILDING, reason)
+        else:
+            self.handle(ContinuityInput.PROVEN, reason)
+
+    def _taken_mark(self, mark: Mark) -> Any:
+        """A mark is taken; what is a hole only here, in what was buffered, changes the continuity now."""
+        if isinstance(mark, Subscribing | Subscribed):
+            return Items()  # the changes beside them say it
+        if isinstance(mark, Resynced) and self.source.decode_snapshot is not None:
+            return Items([mark, *self.source.decode_snapshot(mark.snapshot)])
+        is_ours = self.consumer.undecodable != self._undecodable
+        if not (is_ours or isinstance(mark, Lagged)) or not self.continuity.is_live:
+            self._undecodable = self.consumer.undecodable
+            return mark
+        self._undecodable = self.consumer.undecodable
+        reason = "a publication cannot be read" if is_ours else "the consumer was too slow"
+        missed = mark.dropped if isinstance(mark, Lagged) else 1
+        after = ContinuityInput.REBUILDING if self.source.is_state else ContinuityInput.PROVEN
+        told: list[Any] = [mark]
+        for received in (ContinuityInput.BROKEN, after):
+            change = self._machine.handle(received, self._clock.time_ns(), reason, missed)
+            if change is not None:
+                told.append(change)
+                self._tell(change)
+        if self.source.is_state and self.fed is not None:
+            self.fed.resync()
+        return Items(told)
+
+    def _ended(self) -> None:
+        error = self.consumer.buffer.error
+        change = self._machine.handle(
+            ContinuityInput.END, self._clock.time_ns(), "left" if error is None else str(error)
+        )
+        if change is not None:
+            self._tell(change)
+        self._on_ended(self)
+
+    def _tell(self, change: ContinuityChanged) -> None:
+        if change.state in (ContinuityState.LIVE, ContinuityState.ENDED):
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+        if self._on_continuity is not None:
+            asyncio.get_running_loop().call_soon(_call_hook, self._on_continuity, change, self.consumer.name)
+
+
+class MarketFeed(Iteration[Any], Feed[Any]):
+    """A feed of a venue: see `tapewire.market.Feed`. It is asked for when it is made, and left when nobody holds it."""
+
+    __slots__ = ("_port", "instrument_id", "venue", "verb")
+
+    def __init__(
+        self, port: Port, begin: Callable[[], Any], errors: Callable[[BaseException], BaseException]
+    ) -> None:
+        super().__init__(port.consumer.name, port.consumer, begin, port.consumer.close, errors)
+        self._port = port
+        self.verb: Verb = port.verb
+        self.venue: str = port.venue
+        self.instrument_id: str | None = port.instrument_id
+        self._ask()
+
+    @property
+    def continuity(self) -> Continuity:
+        """What the feed is worth now."""
+        return self._port._machine.continuity  # one step less: it is asked before every quote
+
+    async def wait_live(self, timeout: float | None = None) -> None:
+        """Wait until it is live; TimeoutError after `timeout` seconds. Raises what ended the feed."""
+        try:
+            await self._port.wait_live(timeout)
+        except TapewireError as error:
+            raise self._as_told(error) from error.__cause__
+
+    def resync(self) -> None:
+        """Ask the venue for the state anew; it is `resyncing` until that is there."""
+        self._port.resync()
+
+    def batches(self, limit: int = 1_000) -> AsyncIterator[list[Any]]:
+        """Iterate in lists of what is there, at most `limit` items each."""
+        return self._port.consumer.batches(limit)
+
+    def __aiter__(self) -> Self:
+        return super().__aiter__()
+
+    async def __anext__(self) -> Any:
+        return await super().__anext__()
+
+    async def run(self, options: WatchOptions) -> None:
+        """Give each item to the handler and each mark to `on_mark`, until it ends; `on_error` is told of errors."""
+        handler, on_mark = options.get("handler"), options.get("on_mark")
+        on_error = options.get("on_error")
+        item: Any = None
+        try:
+            async for item in self:
+                function = on_mark if is_mark(item) else handler
+                if function is None:
+                    continue
+                try:
+                    await _called(function, item)
+                except Exception as error:
+                    await _told(on_error, error, item, self._port.consumer.name)
+        except TapewireError as error:
+            await _told(on_error, error, None, self._port.consumer.name)
+
+    def __repr__(self) -> str:
+        now = self._port.continuity
+        return f"<{type(self).__name__} {self._port.consumer.name} {now.state} {now.reason}>"
+
+
+async def _called(function: Callable[..., Any], *arguments: Any) -> None:
+    result = function(*arguments)
+    if inspect.isawaitable(result):
+        await result
+
+
+async def _told(on_error: Callable[..., Any] | None, error: BaseException, item: Any, name: str) -> None:
+    if on_error is None:
+        logger.error("%s: %s", name, "the handler raised" if item is not None else "ended", exc_info=error)
+        return
+    try:
+        await _called(on_error, error, item)
+    except Exception:
+        logger.exception("%s: on_error raised", name)
+
+
+def _call_hook(hook: ContinuityHook, change: ContinuityChanged, name: str) -> None:
+    try:
+        result = hook(change)
+        if inspect.iscoroutine(result):
+            task = asyncio.ensure_future(result)
+            _HOOKS.add(task)
+            task.add_done_callback(_hook_done)
+    except Exception:
+        logger.exception("%s: on_continuity raised", name)
+
+
+_HOOKS: set[asyncio.Future[Any]] = set()
+"""Async hooks at work: held, or they would be collected."""
+
+
+def _hook_done(task: asyncio.Future[Any]) -> None:
+    _HOOKS.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("on_continuity raised", exc_info=error)

@@ -1,0 +1,176 @@
+"""`VenueMarket`: what the markets of all venues do alike. A venue adds its capabilities, its sources and its calls.
+
+Write for a venue (`venues/<venue>/market.py`):
+
+* `capabilities`, as data; `source(verb, instrument_id, depth)`: what feeds that verb (`feeds.Source`);
+* `_open`, `_close`, `reconnect`, `is_connected`, `statistics`: its documented classes, which it holds;
+* `list_instruments`, `_list_markets`: what it lists; `_place`, `_cancel`, `_cancel_all`, `_open_orders` where it can.
+* a module function `connect(**settings)`, which `tapewire.connect` calls: it takes what the venue's own classes take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+from ...arguments import check_function, near_names
+from ...clock import Clock, SystemClock
+from ...errors import ConfigurationError, SessionClosed, UnknownInstrument
+from ...market.capabilities import Verb
+from ...market.feed import Feed, WatchOptions
+from ...market.venue import Venue
+from ...model import Instrument
+from .feeds import MarketFeed, Port, Source
+from .silence import Silence
+from .spec import VenueSpec
+
+__all__ = ["VenueMarket"]
+
+INSTRUMENTS_SECONDS: Final = 300.0
+"""How long a list of instruments is taken for the present one. A name that is not in it is looked for anew."""
+
+_HOOKS: Final = {"handler": 1, "on_mark": 1, "on_continuity": 1, "on_error": 2}
+
+
+class VenueMarket(Venue):
+    """A `Venue` over a venue's documented classes. `clock`: instead of the machine's."""
+
+    def __init__(self, spec: VenueSpec, clock: Clock | None = None) -> None:
+        self.name: str = spec.name
+        self.clock: Clock = clock or SystemClock()
+        self._spec = spec
+        self._is_open = False
+        self._silence: Silence | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ports: set[Port] = set()
+        self._instruments: dict[str, Instrument] = {}
+        self._listed_at = -INSTRUMENTS_SECONDS
+        self._listing = asyncio.Lock()
+
+    # --- what a venue brings ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def source(self, verb: Verb, instrument_id: str | None, depth: int | None) -> Source:
+        """What feeds that verb. Raises ConfigurationError for what can be told wrong without asking the venue."""
+
+    @abstractmethod
+    async def list_instruments(self) -> list[Instrument]:
+        """All instruments, asked of the venue."""
+
+    @abstractmethod
+    async def _open(self) -> None:
+        """Connect the documented classes."""
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """Close them."""
+
+    # --- the line ---------------------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Connect. Raises what no retry can heal, in the venue's own tree of errors."""
+        self._is_open = True
+        await self._open()
+
+    async def close(self) -> None:
+        """Leave every feed and close every connection. Bounded in time, idempotent."""
+        self._is_open = False
+        for port in tuple(self._ports):
+            port.consumer.end()
+        if self._silence is not None:
+            await self._silence.close()
+            self._silence = None
+        tasks = tuple(self._tasks)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._close()
+
+    # --- instruments ------------------------------------------------------------------------------------------------
+
+    async def instrument(self, instrument_id: str) -> Instrument:
+        """One instrument by its id, from a list that is kept for a while. Raises UnknownInstrument with near ones."""
+        self._capability("instruments")
+        known = await self._known(fresh=False)
+        if instrument_id not in known:
+            known = await self._known(fresh=True)
+        if instrument_id not in known:
+            raise UnknownInstrument(self.name, instrument_id, near_names(instrument_id, known))
+        return known[instrument_id]
+
+    async def _list_instruments(self, market_id: str | None) -> AsyncIterator[Instrument]:
+        for instrument in (await self._known(fresh=True)).values():
+            if market_id in (None, instrument.market_id):
+                yield instrument
+
+    async def _known(self, *, fresh: bool) -> dict[str, Instrument]:
+        asked_at = self.clock.monotonic()
+        async with self._listing:
+            now = self.clock.monotonic()
+            is_old = now - self._listed_at >= INSTRUMENTS_SECONDS
+            if is_old or (fresh and self._listed_at < asked_at):
+                self._instruments = {each.instrument_id: each for each in await self.list_instruments()}
+                self._listed_at = now
+            return self._instruments
+
+    # --- feeds ------------------------------------------------------------------------------------------------------
+
+    def _watch(
+        self, verb: Verb, instrument_id: str | None, depth: int | None, options: WatchOptions
+    ) -> Feed[Any]:
+        if not self._is_open:
+            raise SessionClosed(f"{self.name} is not connected: use it inside `async with`")
+        _check(options)
+        port = Port(
+            self.source(verb, instrument_id, depth),
+            verb,
+            self.name,
+            instrument_id,
+            depth,
+            self.capabilities[verb],
+            self.clock,
+            capacity=options.get("capacity"),
+            on_continuity=options.get("on_continuity"),
+            on_ended=self._ports.discard,
+        )
+        feed = MarketFeed(port, lambda: self._begin(port), self._spec.errors.mapped)
+        if options.get("handler") is not None:
+            self._run(feed.run(options), f"tapewire handler of {port.consumer.name}")
+        return feed
+
+    def _begin(self, port: Port) -> None:
+        self._ports.add(port)
+        if self._silence is None:
+            self._silence = Silence(self.clock)
+        self._silence.follow(port)
+        self._run(port.begin(), f"tapewire feed of {port.consumer.name}")
+
+    def _run(self, work: Any, name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+CLOSE_SECONDS: Final = 5.0
+"""How long handlers may take with what is buffered, when the venue is closed."""
+
+
+def _check(options: WatchOptions) -> None:
+    unknown = options.keys() - WatchOptions.__annotations__.keys()
+    if unknown:
+        raise ConfigurationError("options", ", ".join(sorted(unknown)), WatchOptions.__annotations__)
+    given: dict[str, Any] = dict(options)
+    for name, arguments in _HOOKS.items():
+        function: Callable[..., Any] | None = given.get(name)
+        check_function(name, function, arguments)
+        if name == "on_mark" and function is not None and given.get("handler") is None:
+            raise ConfigurationError(
+                "on_mark", function, "only beside a handler: an iteration gets the marks"
+            )
+    capacity = given.get("capacity")
+    if capacity is not None and (type(capacity) is not int or capacity < 1):
+        raise ConfigurationError("capacity", capacity, "a whole number from 1")
