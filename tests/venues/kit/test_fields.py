@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -103,6 +104,34 @@ def test_the_struct_s_time_and_the_reader_s_are_one(value: int) -> None:
             msgspec.json.decode(str(value), type=fields.TimeMs)
     else:
         assert msgspec.json.decode(str(value), type=fields.TimeMs) == read
+
+
+@given(
+    st.integers(10**18, 10**19 - 1), st.integers(-14 * 60, 14 * 60), st.sampled_from("T "), st.integers(0, 9)
+)
+def test_a_time_in_iso_8601_is_exact_to_its_last_digit(ns: int, zone: int, between: str, digits: int) -> None:
+    """A moment written in any zone with up to nine digits behind the point is read as exactly that moment."""
+    ns -= ns % 10 ** (9 - digits)
+    seconds, fraction = divmod(ns, 10**9)
+    there = datetime.fromtimestamp(seconds, UTC).astimezone(timezone(timedelta(minutes=zone)))
+    written = there.isoformat(between)
+    point = f".{fraction:09d}"[: digits + 1] if digits else ""
+    assert fields.time_iso(f"{written[:19]}{point}{written[19:]}", "createdAt") == ns
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "yesterday", "2026-09-01", "2026-09-01T10:00:00", "2026-02-30T10:00:00Z", "2026-09-01T25:00:00Z",
+        "2026-09-01T10:00:00.Z", "2026-09-01T10:00:00.1234567890Z", "1970-01-01T00:00:00Z", "9999-01-01T00:00:00Z",
+        "2026-09-01T10:00:00z", "2026-09-01T10:00:00+24:00", "\u0662026-09-01T10:00:00Z", "2" * 10_000,
+        1_788_256_800, None, "", b"2026-09-01T10:00:00Z",
+    ],
+    ids=lambda value: repr(value)[:40],
+)  # fmt: skip
+def test_a_time_in_iso_8601_has_its_zone_and_cannot_be_a_day_that_is_none(value: Any) -> None:
+    with pytest.raises(InvalidField, match=r"createdAt=.*ISO 8601"):
+        fields.time_iso(value, "createdAt")
 
 
 @pytest.mark.parametrize("value", ["", "x" * 257, "a\nb", None, 1.5, True, [], "\u200b"], ids=repr)
