@@ -15,6 +15,7 @@ from tapewire.model import (
     american_odds,
     contracts_for,
     decimal_odds,
+    liability,
     on_axis,
     opposite,
     opposite_scaled,
@@ -25,6 +26,7 @@ from tapewire.model import (
     probability_from_american,
     probability_from_decimal,
     probability_from_scaled,
+    probability_from_stakes,
     quote_side,
     scaled_from_probability,
 )
@@ -85,6 +87,18 @@ def test_the_two_stakes_make_the_payout(probability: Decimal, stake: int) -> Non
     payout = contracts_for(stake, probability)
     assert payout * Fraction(probability) == stake
     assert contracts_for(payout - stake, opposite(probability)) == payout
+    assert liability(stake, probability) == payout - stake
+    assert liability(liability(stake, probability), opposite(probability)) == stake
+
+
+@given(scaled, st.integers(1, 10**12))
+def test_every_notation_says_the_same_price(odds: int, stake: int) -> None:
+    """Scaled, probability, decimal, American, stake and liability, and scaled again: the same digits."""
+    probability = probability_from_scaled(odds)
+    american = american_odds(probability_from_decimal(decimal_odds(probability)))
+    backed = probability_from_american(american)
+    assert probability_from_stakes(stake, liability(stake, backed)) == Fraction(probability)
+    assert scaled_from_probability(probability_from_stakes(stake, liability(stake, backed))) == odds
 
 
 def test_wire_prices_and_sizes_have_their_range() -> None:
@@ -137,3 +151,9 @@ def test_what_cannot_be_converted_is_refused_by_name() -> None:
         scaled_from_probability(Fraction(1, 3))
     with pytest.raises(InvalidField, match="a float was rounded"):
         decimal_odds(0.5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidField, match=r"amount=.*a float was rounded"):
+        liability(0.5, Decimal("0.5"))  # type: ignore[arg-type]
+    with pytest.raises(InvalidField, match="backed="):
+        probability_from_stakes(0, 5)
+    with pytest.raises(InvalidField, match="against="):
+        probability_from_stakes(5, -1)

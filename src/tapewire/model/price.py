@@ -23,6 +23,7 @@ __all__ = [
     "american_odds",
     "contracts_for",
     "decimal_odds",
+    "liability",
     "on_axis",
     "opposite",
     "opposite_scaled",
@@ -33,6 +34,7 @@ __all__ = [
     "probability_from_american",
     "probability_from_decimal",
     "probability_from_scaled",
+    "probability_from_stakes",
     "quote_side",
     "scaled_from_probability",
 ]
@@ -127,7 +129,24 @@ def quote_side(side: OrderSide) -> QuoteSide:
 
 def contracts_for(stake: Exact, probability: Exact) -> Fraction:
     """Units of payout that `stake` buys at `probability`; less the stake, it is the money on the other side."""
-    return Fraction(stake) / _probability(probability)
+    return as_fraction(stake, "amount") / _probability(probability)
+
+
+def liability(stake: Exact, probability: Exact) -> Fraction:
+    """What stands against `stake` at `probability`: what the backer wins, and what whoever lays may lose.
+
+    It is the stake of the other side at the `opposite` price, whose liability is the first stake again.
+    """
+    return contracts_for(stake, probability) - as_fraction(stake, "amount")
+
+
+def probability_from_stakes(backed: Exact, against: Exact) -> Fraction:
+    """The probability at which `backed` is the stake of an outcome and `against` the liability that it meets."""
+    stakes = as_fraction(backed, "backed"), as_fraction(against, "against")
+    for name, amount in zip(("backed", "against"), stakes, strict=True):
+        if amount <= 0:
+            raise InvalidField(name, amount, "above zero")
+    return stakes[0] / sum(stakes)
 
 
 def decimal_odds(probability: Exact) -> Fraction:
