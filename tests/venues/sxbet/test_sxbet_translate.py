@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.model import ODDS_SCALE, InvalidField, contracts_for
+from tapewire.model import ODDS_SCALE, InvalidField, contracts_for, liability, probability_from_stakes
+from tapewire.sandbox import Sandbox
+from tapewire.sandbox.faces.sxbet.units import PAYOUT
 from tapewire.venues.sxbet.symbols import outcome_id
 from tapewire.venues.sxbet.translate import (
     axis_price,
-    best_odds_key,
     contract_units,
     level_of,
     nominal,
@@ -26,15 +27,18 @@ from tapewire.venues.sxbet.translate import (
     resting_order,
     taker_odds,
     taker_space,
+    to_fill,
+    to_instruments,
     to_market,
     to_order,
     to_ticker,
+    to_ticker_v3,
     to_trade,
     to_trade_v3,
     trade_key,
 )
-from tapewire.venues.sxbet.wire import BestOddsRow, MarketRow, OrderRow, TradeRow
-from tapewire.venues.sxbet.wire_v3 import LevelRow, TradeV3Row
+from tapewire.venues.sxbet.wire import BestOddsRow, MarketRow, OrderRow, TradeRow, read_rows
+from tapewire.venues.sxbet.wire_v3 import BestOddsMarketRow, BestOddsV3Row, LevelRow, OddsRow, TradeV3Row
 from tests.venues.sxbet.rows import MARKET, order_row
 
 NOW = 1_773_000_000_000_000_000
@@ -162,7 +166,15 @@ def test_contracts_are_exact_but_for_the_part_of_a_unit_that_is_rounded_down(sta
     units = contract_units(stake, odds)
     assert 0 <= exact - units < 1
     assert taker_space(stake, odds) + stake == units
-    assert taker_space(stake, odds) >= 0
+    assert taker_space(stake, odds) == liability(stake, Fraction(odds, ODDS_SCALE)) // 1 >= 0
+
+
+@given(st.integers(1, 10**15), all_odds)
+def test_odds_come_back_from_what_stands_on_both_sides(stake: int, odds: int) -> None:
+    """The maker's stake and the exact liability against it say the odds again, to the last of their 20 digits."""
+    against = liability(stake, Fraction(odds, ODDS_SCALE))
+    assert probability_from_stakes(stake, against) * ODDS_SCALE == odds
+    assert probability_from_stakes(against, stake) * ODDS_SCALE == taker_odds(odds)
 
 
 @given(st.integers(min_value=0, max_value=10**26 - 1))
@@ -187,13 +199,15 @@ def test_a_level_of_the_later_generation_is_checked_too() -> None:
 
 def test_an_order_of_ours_buys_what_it_backs_in_contracts() -> None:
     told = update("ACTIVE", 5_000_000, 0, at=0, percentageOdds="50000000000000000000")
-    order = to_order(order_state(told), NOW)
+    order = to_order(told, NOW)
     assert (order.instrument_id, order.side, order.price) == (outcome_id(MARKET, 1), "buy", Decimal("0.5"))
     assert (order.size, order.filled_size, order.remaining) == (100, 10, 90)
     assert order.status == "partially_filled"
     assert order.venue_time_ns == 1747490000000 * 10**6
-    other = to_order(order_state(row(isMakerBettingOutcomeOne=False)), NOW)
+    assert (order.raw, order.is_reconciled) == (told, False)
+    other = to_order(row(isMakerBettingOutcomeOne=False), NOW, is_reconciled=True)
     assert (other.instrument_id, other.status) == (outcome_id(MARKET, 2), "accepted")
+    assert other.is_reconciled
 
 
 @pytest.mark.parametrize(
@@ -206,7 +220,7 @@ def test_an_order_of_ours_buys_what_it_backs_in_contracts() -> None:
     ],
 )
 def test_an_order_that_is_held_is_not_final(status: str, pending: int, model: str, is_final: bool) -> None:
-    order = to_order(order_state(update(status, 0, pending)), NOW)
+    order = to_order(update(status, 0, pending), NOW)
     assert (order.status, order.is_final) == (model, is_final)
 
 
@@ -239,6 +253,29 @@ def test_a_trade_is_told_on_the_axis_of_outcome_one(
     )
     assert found.size == Decimal("2.5")
     assert found.venue_time_ns == 1747490000 * 10**9
+    assert found.raw == trade(maker=maker, bettingOutcomeOne=outcome_one)
+
+
+@given(st.integers(10**12, ODDS_SCALE - 1), st.integers(10**6, 10**12), st.booleans(), st.booleans())
+def test_a_trade_seen_from_outcome_two_is_the_mirror(
+    odds: int, stake: int, maker: bool, outcome_one: bool
+) -> None:
+    """Prices add up to one, the taker does the opposite, the size and the id are the same; in both generations."""
+    told = trade(odds=str(odds), stake=str(stake), maker=maker, bettingOutcomeOne=outcome_one)
+    later = TradeV3Row(
+        trade_id="t", market_hash=MARKET, is_betting_outcome_one=outcome_one, total_stake=stake,
+        weighted_average_odds=odds,
+    )  # fmt: skip
+    for one, two in (
+        (to_trade(told, NOW), to_trade(told, NOW, outcome=2)),
+        (to_trade_v3(later, NOW), to_trade_v3(later, NOW, outcome=2)),
+    ):
+        assert one is not None
+        assert two is not None
+        assert one.price + two.price == 1
+        assert (one.size, one.trade_id) == (two.size, two.trade_id)
+        assert {one.taker_side, two.taker_side} == {"buy", "sell"}
+        assert (one.instrument_id, two.instrument_id) == (outcome_id(MARKET, 1), outcome_id(MARKET, 2))
 
 
 def test_both_sides_of_a_fill_have_the_same_size_price_and_taker() -> None:
@@ -259,6 +296,45 @@ def test_a_trade_is_the_same_when_it_settles_and_another_for_the_maker() -> None
     }
     assert len(keys) == 4
     assert trade_key(trade(orderHash="", fillOrderHash="0xo")) == trade_key(trade())
+
+
+@pytest.mark.parametrize(("maker", "order_id"), [(True, "0xo"), (False, "0xf")])
+def test_a_fill_is_what_the_bettor_bought_of_their_own_order(maker: bool, order_id: str) -> None:
+    told = trade(maker=maker, bettingOutcomeOne=not maker, tradeStatus="SUCCESS")
+    fill = to_fill(told, NOW)
+    assert fill is not None
+    assert (fill.instrument_id, fill.side) == (outcome_id(MARKET, 2 if maker else 1), "buy")
+    assert (fill.price, fill.size, fill.notional) == (Decimal("0.4"), Decimal("2.5"), 1)
+    assert (fill.venue_order_id, fill.client_order_id) == (order_id, None)
+    assert (fill.fill_id, fill.liquidity) == (trade_key(told), "maker" if maker else "taker")
+    assert (fill.venue_time_ns, fill.raw, fill.is_reconciled) == (1747490000 * 10**9, told, False)
+
+
+@pytest.mark.parametrize("status", ["PENDING", "FAILED", None])
+def test_what_the_chain_has_not_confirmed_is_no_fill(status: str | None) -> None:
+    assert to_fill(trade(tradeStatus=status), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"odds": "750000000000000000000"}, "odds"),
+        ({"odds": "0.4"}, "odds"),
+        ({"stake": "-1"}, "stake"),
+        ({"stake": "0"}, "size"),
+        ({"stake": "9" * 34, "odds": "1"}, "size"),
+        ({"betTime": 1747490000000}, "betTime"),
+        ({"marketHash": ""}, "marketHash"),
+        ({"marketHash": "0x\n"}, "instrument_id"),
+        ({"fillHash": "x" * 300}, None),
+    ],
+)
+def test_a_trade_that_cannot_be_is_refused_by_name(changes: dict[str, Any], field: str | None) -> None:
+    told = trade(tradeStatus="SUCCESS", **changes)
+    for read in (to_trade, to_fill):
+        with pytest.raises(InvalidField) as caught:
+            read(told, NOW)
+        assert field in (None, caught.value.argument)
 
 
 def test_a_failed_trade_is_none() -> None:
@@ -287,25 +363,75 @@ def test_a_time_without_its_zone_is_corrupt(bet_time: str) -> None:
         to_trade_v3(told, NOW)
 
 
-def test_best_odds_become_bid_and_offer_of_outcome_one() -> None:
-    ticker = to_ticker(MARKET, "48000000000000000000", "50000000000000000000", NOW, 1747500000000)
-    assert (ticker.bid, ticker.offer) == (Decimal("0.48"), Decimal("0.5"))
-    assert ticker.venue_time_ns == 1747500000000 * 10**6
+def best(odds: Any, updated_at: Any = None, *, outcome_one: bool = True) -> BestOddsRow:
+    return BestOddsRow(
+        market_hash=MARKET, is_maker_betting_outcome_one=outcome_one, percentage_odds=odds, updated_at=updated_at
+    )  # fmt: skip
+
+
+def test_best_odds_become_bid_and_offer_of_either_outcome() -> None:
+    one, two = best("48000000000000000000", 1747500000000), best("50000000000000000000", 1747500000001)
+    ticker = to_ticker(MARKET, one, two, NOW, raw=two)
+    assert (ticker.instrument_id, ticker.bid, ticker.offer) == (
+        outcome_id(MARKET, 1),
+        Decimal("0.48"),
+        Decimal("0.5"),
+    )
+    assert (ticker.venue_time_ns, ticker.raw) == (1747500000001 * 10**6, two)
+    other = to_ticker(MARKET, one, two, NOW, outcome=2)
+    assert (other.instrument_id, other.bid, other.offer) == (
+        outcome_id(MARKET, 2),
+        Decimal("0.5"),
+        Decimal("0.52"),
+    )
     for nobody in (None, "0", 0):
-        assert to_ticker(MARKET, nobody, nobody, NOW).bid is None
-    with pytest.raises(InvalidField):
-        to_ticker(MARKET, "750000000000000000000", None, NOW)
+        empty = to_ticker(MARKET, best(nobody), OddsRow(percentage_odds=nobody, updated_at=0), NOW)
+        assert (empty.bid, empty.offer, empty.venue_time_ns) == (None, None, None)
+    assert to_ticker(MARKET, None, two, NOW).bid is None
 
 
-def test_a_row_of_best_odds_replaces_that_of_its_market_token_and_outcome() -> None:
-    one = BestOddsRow(
-        market_hash="m", is_maker_betting_outcome_one=True, percentage_odds="5", base_token="0x1"
+def test_best_odds_of_the_later_generation_have_sizes_in_contracts() -> None:
+    told = BestOddsV3Row(
+        market_hash=MARKET,
+        outcome_one=LevelRow(percentage_odds="50000000000000000000", size="10000000"),
+        outcome_two=LevelRow(percentage_odds="40000000000000000000", size="4000000"),
     )
-    assert best_odds_key(one) == best_odds_key(msgspec.structs.replace(one, percentage_odds="6"))
-    assert best_odds_key(one) != best_odds_key(
-        msgspec.structs.replace(one, is_maker_betting_outcome_one=False)
-    )
-    assert best_odds_key(one) != best_odds_key(msgspec.structs.replace(one, base_token="0x2"))
+    one, two = to_ticker_v3(told, NOW), to_ticker_v3(told, NOW, outcome=2)
+    assert (one.bid, one.bid_size, one.offer, one.offer_size) == (Decimal("0.5"), 20, Decimal("0.6"), 10)
+    assert (two.bid, two.bid_size, two.offer, two.offer_size) == (Decimal("0.4"), 10, Decimal("0.5"), 20)
+    assert (one.raw, two.instrument_id) == (told, outcome_id(MARKET, 2))
+    empty = to_ticker_v3(BestOddsV3Row(market_hash=MARKET, outcome_one=None, outcome_two=None), NOW)
+    assert (empty.bid, empty.bid_size, empty.offer, empty.offer_size) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("odds", "at", "field"),
+    [
+        ("750000000000000000000", 1747500000000, "percentageOdds"),
+        ("-1", 1747500000000, "percentageOdds"),
+        ("0.5", 1747500000000, "percentageOdds"),
+        ("48000000000000000000", 1747500000, "updatedAt"),
+        ("48000000000000000000", "soon", "updatedAt"),
+    ],
+)
+def test_best_odds_that_cannot_be_are_refused_by_name(odds: str, at: Any, field: str) -> None:
+    for one, two in ((best(odds, at), None), (None, best(odds, at))):
+        with pytest.raises(InvalidField) as caught:
+            to_ticker(MARKET, one, two, NOW)
+        assert caught.value.argument == field
+
+
+def test_best_odds_over_http_are_read_as_those_of_the_stream() -> None:
+    told = msgspec.convert(
+        {
+            "marketHash": MARKET, "baseToken": "0x1",
+            "outcomeOne": {"percentageOdds": "48000000000000000000", "updatedAt": 1747500000000},
+            "outcomeTwo": {"percentageOdds": None, "updatedAt": 0},
+        },
+        BestOddsMarketRow,
+    )  # fmt: skip
+    ticker = to_ticker(MARKET, told.outcome_one, told.outcome_two, NOW, raw=told)
+    assert (ticker.bid, ticker.offer, ticker.venue_time_ns) == (Decimal("0.48"), None, 1747500000000 * 10**6)
 
 
 @pytest.mark.parametrize(
@@ -328,3 +454,74 @@ def test_a_market_and_its_result(status: str, outcome: int | None, expected: str
     assert market.result == (outcome_id(MARKET, result) if result else None)
     assert market.name == "A - B 2.5"
     assert market.starts_at_ns == 1747500000 * 10**9
+    assert market.raw == told
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"outcome": 3}, "outcome"),
+        ({"outcome": -1}, "outcome"),
+        ({"game_time": 1747500000000}, "gameTime"),
+        ({"market_hash": ""}, "marketHash"),
+        ({"market_hash": "x" * 300}, "outcome_id"),
+        ({"team_one_name": "x" * 5000}, "name"),
+    ],
+)
+def test_a_market_that_cannot_be_is_refused_by_name(changes: dict[str, Any], field: str) -> None:
+    told = MarketRow(**({"market_hash": MARKET, "status": "ACTIVE"} | changes))
+    with pytest.raises(InvalidField) as caught:
+        to_market(told, NOW)
+    assert caught.value.argument == field
+
+
+def test_a_market_that_was_reported_without_a_result_is_closed() -> None:
+    assert (
+        to_market(MarketRow(market_hash=MARKET, status="INACTIVE", reported_date=1747500000), NOW).status
+        == "closed"
+    )
+
+
+def test_both_outcomes_of_a_market_are_instruments_that_pay_one() -> None:
+    told = MarketRow(market_hash=MARKET, status="ACTIVE", outcome_one_name="Over", outcome_two_name="Under")
+    one, two = to_instruments(told, "USDC")
+    assert [each.instrument_id for each in (one, two)] == [
+        outcome.outcome_id for outcome in to_market(told, NOW).outcomes
+    ]
+    assert [(each.name, each.market_id, each.kind, each.currency) for each in (one, two)] == [
+        ("Over", MARKET, "outcome", "USDC"), ("Under", MARKET, "outcome", "USDC")
+    ]  # fmt: skip
+    assert (one.payout, one.price_tick, one.raw) == (1, None, told)
+
+
+def test_what_the_played_venue_publishes_is_translated_and_is_what_happened_there() -> None:
+    """Prints lie on the exchange's ladder, cost what they say, and a maker's fill is of an order that was told."""
+    sandbox = Sandbox(rate=0, venues=["sxbet"], seed=3)
+    face: Any = sandbox.faces["sxbet"]
+    face.publish(face.flow.open(NOW), NOW)
+    sandbox.step(600)
+
+    def rows(topic: str, kind: type[Any]) -> list[Any]:
+        return [row for entry in sandbox.ledger.since(topic) for row in read_rows(entry.body, kind).rows]
+
+    told = rows("recent_trades:global", TradeRow)
+    prints = [to_trade(row, NOW) for row in told if not row.maker]
+    assert len(prints) > 50
+    for found in prints:
+        assert found is not None
+        paid = found.price if found.taker_side == "buy" else 1 - found.price
+        assert (found.price * PAYOUT) % 1 == 0
+        assert paid * found.size == nominal(found.raw.stake)
+    fills = [fill for fill in (to_fill(row, NOW) for row in told) if fill is not None]
+    assert len(fills) > 50
+    assert all(fill.notional == nominal(fill.raw.stake) for fill in fills)
+    best_bids = [
+        to_ticker(row.market_hash, row, None, NOW).bid
+        for row in rows("best_odds:global", BestOddsRow)
+        if row.is_maker_betting_outcome_one
+    ]
+    assert len(best_bids) > 50
+    assert all(bid is None or (bid * PAYOUT) % 1 == 0 for bid in best_bids)
+    assert {to_market(row, NOW).market_id for row in rows("markets:global", MarketRow)} >= set(
+        face.exchange.markets
+    )

@@ -123,8 +123,9 @@ async def test_each_verb_yields_typed_rows(verb):
         assert type(rows[0]).__name__.endswith("Row")
 
 
-async def test_the_orders_of_one_maker_are_watched_by_its_address():
-    async with played(rate=300) as sandbox, client_of(sandbox) as client:
+@pytest.mark.parametrize("profile", ["v2", "v3"])
+async def test_the_orders_of_one_maker_are_watched_by_its_address(profile):
+    async with played(rate=300) as sandbox, client_of(sandbox, profile=profile) as client:
         (market_hash,) = await hashes(client)
         maker = (await client.http.orders_of_markets([market_hash]))[market_hash][0].maker
         rows = []

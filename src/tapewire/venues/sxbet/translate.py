@@ -1,10 +1,13 @@
 """Wire to model, pure and exact: integers inside (odds times 10^20, amounts in the token's units), Decimal at the edge.
 
+What is made of a row has it as `raw`. A row whose values cannot be raises InvalidField.
+
 Perspectives. Everything on the wire is the *maker's*: odds are the implied probability of what the maker backs, amounts
 what the maker stakes. The one axis (`model/price.py`) is the book of outcome one: a maker who backs outcome one at p is
 a bid at p, a maker who backs outcome two at p is an offer at 1 - p. Sizes on the axis are contracts (units of payout),
 stake / p, rounded down to the token's unit; less the stake they are what a taker may put against it (the venue's
-"taker space"). A contract costs its buyer the price, so price times size is money on both sides.
+"taker space"). A contract costs its buyer the price, so price times size is money on both sides. Seen from outcome two
+all of that is mirrored: prices are one minus those of outcome one, buying is selling, sizes stay.
 
 Which orders count (the venue's order life cycle; `status` and `pendingFillAmount` together):
 
@@ -17,7 +20,6 @@ Which orders count (the venue's order life cycle; `status` and `pendingFillAmoun
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
@@ -27,6 +29,8 @@ from ...book import RestingOrder
 from ...model import (
     EXACT,
     ODDS_SCALE,
+    Fill,
+    Instrument,
     InvalidField,
     Market,
     MarketStatus,
@@ -40,10 +44,10 @@ from ...model import (
     parse_scaled_odds,
     probability_from_scaled,
 )
-from ..kit.fields import sequence, time_ms, time_s
-from .symbols import outcome_id
+from ..kit.fields import sequence, time_iso, time_ms, time_s
+from .symbols import OutcomeNumber, outcome_id
 from .wire import BestOddsRow, Digits, MarketRow, OrderRow, TradeRow
-from .wire_v3 import LevelRow, TradeV3Row
+from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, LevelRow, OddsRow, TradeV3Row
 
 __all__ = [
     "USDC_DECIMALS",
@@ -51,7 +55,6 @@ __all__ = [
     "OrderPhase",
     "OrderState",
     "axis_price",
-    "best_odds_key",
     "contract_units",
     "level_of",
     "nominal",
@@ -61,9 +64,12 @@ __all__ = [
     "resting_order",
     "taker_odds",
     "taker_space",
+    "to_fill",
+    "to_instruments",
     "to_market",
     "to_order",
     "to_ticker",
+    "to_ticker_v3",
     "to_trade",
     "to_trade_v3",
     "trade_key",
@@ -199,14 +205,17 @@ def level_of(row: LevelRow, decimals: int = USDC_DECIMALS) -> tuple[int, int]:
     return odds, size
 
 
-def to_order(state: OrderState, received_at_ns: int, decimals: int = USDC_DECIMALS) -> Order:
+def to_order(
+    row: OrderRow, received_at_ns: int, decimals: int = USDC_DECIMALS, *, is_reconciled: bool = False
+) -> Order:
     """A maker's order as the model has it: buying the outcome that the maker backs, in contracts."""
+    state = order_state(row, decimals)
     filled = contract_units(state.filled, state.odds)
     resting: OrderStatus = "partially_filled" if filled else "accepted"
     said: dict[OrderPhase, OrderStatus] = {"cancelled": "canceled", "filled": "filled"}
     return Order(
         venue=VENUE,
-        instrument_id=outcome_id(state.market_hash, 1 if state.backs_outcome_one else 2),
+        instrument_id=_instrument_id(state.market_hash, 1 if state.backs_outcome_one else 2),
         client_order_id=None,
         venue_order_id=state.order_hash,
         side="buy",
@@ -217,6 +226,8 @@ def to_order(state: OrderState, received_at_ns: int, decimals: int = USDC_DECIMA
         venue_time_ns=None if state.updated_at is None else state.updated_at * 1_000_000,
         received_at_ns=received_at_ns,
         reason="a fill is being confirmed" if state.phase in ("filling", "held") else "",
+        is_reconciled=is_reconciled,
+        raw=row,
     )
 
 
@@ -225,24 +236,26 @@ def trade_key(row: TradeRow) -> str:
     return f"{row.fill_hash}:{row.order_hash or row.fill_order_hash}:{'maker' if row.maker else 'taker'}"
 
 
-def to_trade(row: TradeRow, received_at_ns: int, decimals: int = USDC_DECIMALS) -> Trade | None:
-    """The print on the axis of outcome one; None for one that failed. Raises InvalidField.
+def to_trade(
+    row: TradeRow, received_at_ns: int, decimals: int = USDC_DECIMALS, *, outcome: OutcomeNumber = 1
+) -> Trade | None:
+    """The print on the axis of an outcome; None for one that failed.
 
     Each fill is told twice, by its maker's row and its taker's: count rows with `maker` False.
     """
     if row.trade_status == "FAILED":
         return None
-    side: OrderSide = "buy" if row.betting_outcome_one != row.maker else "sell"
     return _trade(
-        row.market_hash,
+        row,
         trade_key(row),
         parse_scaled_odds(row.odds, "odds"),
         parse_amount(row.stake, "stake"),
         row.betting_outcome_one,
-        side,
-        None if row.bet_time is None else time_s(row.bet_time, "betTime") * 1_000_000_000,
+        row.betting_outcome_one != row.maker,
+        _bet_time_ns(row),
         received_at_ns,
         decimals,
+        outcome,
     )
 
 
@@ -251,8 +264,10 @@ def trade_key_v3(row: TradeV3Row) -> str:
     return row.trade_id
 
 
-def to_trade_v3(row: TradeV3Row, received_at_ns: int, decimals: int = USDC_DECIMALS) -> Trade:
-    """The print of a taker's bet on the axis of outcome one. Raises InvalidField."""
+def to_trade_v3(
+    row: TradeV3Row, received_at_ns: int, decimals: int = USDC_DECIMALS, *, outcome: OutcomeNumber = 1
+) -> Trade:
+    """The print of a taker's bet on the axis of an outcome."""
     odds = parse_scaled_odds(row.weighted_average_odds, "weightedAverageOdds")
     if row.total_stake is not None:
         stake = parse_amount(row.total_stake, "totalStake")
@@ -261,108 +276,213 @@ def to_trade_v3(row: TradeV3Row, received_at_ns: int, decimals: int = USDC_DECIM
     else:
         raise InvalidField("totalStake", None, "totalStake or totalReturn")
     return _trade(
-        row.market_hash,
+        row,
         trade_key_v3(row),
         odds,
         stake,
         row.is_betting_outcome_one,
-        "buy" if row.is_betting_outcome_one else "sell",
-        _iso_ns(row.bet_time, "betTime"),
+        row.is_betting_outcome_one,
+        time_iso(row.bet_time, "betTime") if row.bet_time else None,
         received_at_ns,
         decimals,
+        outcome,
     )
 
 
 def _trade(
-    market_hash: str,
+    row: TradeRow | TradeV3Row,
     trade_id: str,
     odds: int,
     stake: int,
     on_outcome_one: bool,
-    taker_side: OrderSide,
+    taker_backs_one: bool,
     venue_time_ns: int | None,
     received_at_ns: int,
     decimals: int,
+    outcome: OutcomeNumber,
 ) -> Trade:
     price = probability_from_scaled(odds)
+    taker_side: OrderSide = "buy" if taker_backs_one == (outcome == 1) else "sell"
     return Trade(
         venue=VENUE,
-        instrument_id=outcome_id(market_hash, 1),
+        instrument_id=_instrument_id(row.market_hash, outcome),
         trade_id=trade_id,
-        price=price if on_outcome_one else opposite(price),
+        price=price if on_outcome_one == (outcome == 1) else opposite(price),
         size=nominal(contract_units(stake, odds), decimals),
         taker_side=taker_side,
         venue_time_ns=venue_time_ns,
         received_at_ns=received_at_ns,
+        raw=row,
     )
 
 
-def best_odds_key(row: BestOddsRow) -> tuple[str, str, bool]:
-    """What a row of best odds replaces: of one market, token and outcome only the last counts."""
-    return row.market_hash, row.base_token or "", row.is_maker_betting_outcome_one
+def _bet_time_ns(row: TradeRow) -> int | None:
+    return None if row.bet_time is None else time_s(row.bet_time, "betTime") * 1_000_000_000
+
+
+def to_fill(
+    row: TradeRow, received_at_ns: int, decimals: int = USDC_DECIMALS, *, is_reconciled: bool = False
+) -> Fill | None:
+    """What the bettor of a row bought: the outcome that they back; None until the chain has confirmed it.
+
+    A bet may fail while it is pending (`tradeStatus`), and what has failed was never a fill. One that is settled is
+    told again, with the same `fill_id`. A maker's fill is of the order that rested, a taker's of the bet itself. The
+    wire says nothing of fees.
+    """
+    if row.trade_status != "SUCCESS":
+        return None
+    odds = parse_scaled_odds(row.odds, "odds")
+    return Fill(
+        venue=VENUE,
+        instrument_id=_instrument_id(row.market_hash, 1 if row.betting_outcome_one else 2),
+        fill_id=trade_key(row),
+        client_order_id=None,
+        venue_order_id=(row.order_hash or row.fill_order_hash) if row.maker else row.fill_hash,
+        side="buy",
+        price=probability_from_scaled(odds),
+        size=nominal(contract_units(parse_amount(row.stake, "stake"), odds), decimals),
+        venue_time_ns=_bet_time_ns(row),
+        received_at_ns=received_at_ns,
+        liquidity="maker" if row.maker else "taker",
+        is_reconciled=is_reconciled,
+        raw=row,
+    )
 
 
 def to_ticker(
     market_hash: str,
-    outcome_one: Digits | None,
-    outcome_two: Digits | None,
+    outcome_one: BestOddsRow | OddsRow | None,
+    outcome_two: BestOddsRow | OddsRow | None,
     received_at_ns: int,
-    updated_at_ms: Digits | None = None,
+    *,
+    outcome: OutcomeNumber = 1,
+    raw: BestOddsRow | BestOddsMarketRow | None = None,
 ) -> Ticker:
-    """Best bid and offer of outcome one, of the best makers' odds on each outcome (None or 0: nobody).
+    """Best bid and offer of an outcome, of the best makers' odds on each of the two; None: nobody offers.
 
-    Raises InvalidField.
+    `raw` is what was heard last. The time is that of the later of the two.
     """
+    times = [
+        time_ms(row.updated_at, "updatedAt") * 1_000_000
+        for row in (outcome_one, outcome_two)
+        if row is not None and row.updated_at  # 0 where there was never any
+    ]
+    return _ticker(
+        market_hash,
+        None if outcome_one is None else _best_odds(outcome_one.percentage_odds),
+        None if outcome_two is None else _best_odds(outcome_two.percentage_odds),
+        max(times, default=None),
+        received_at_ns,
+        outcome,
+        raw,
+    )
 
-    def price(odds: Digits | None) -> Decimal | None:
-        if odds is None or odds in (0, "", "0"):
-            return None
-        return probability_from_scaled(parse_scaled_odds(odds, "percentageOdds"))
 
-    bid, other = price(outcome_one), price(outcome_two)
+def to_ticker_v3(
+    row: BestOddsV3Row, received_at_ns: int, decimals: int = USDC_DECIMALS, *, outcome: OutcomeNumber = 1
+) -> Ticker:
+    """Best bid and offer of an outcome, with sizes, as the later generation tells them: both in one row."""
+    ones, twos = (
+        None if level is None else level_of(level, decimals) for level in (row.outcome_one, row.outcome_two)
+    )
+    bid, offer = (ones, twos) if outcome == 1 else (twos, ones)
+    return _ticker(
+        row.market_hash,
+        None if ones is None else ones[0],
+        None if twos is None else twos[0],
+        None,
+        received_at_ns,
+        outcome,
+        row,
+        bid_size=None if bid is None else nominal(contract_units(bid[1], bid[0]), decimals),
+        offer_size=None if offer is None else nominal(contract_units(offer[1], offer[0]), decimals),
+    )
+
+
+def _best_odds(odds: Digits | None) -> int | None:
+    """None where nobody offers, which is told as null or as 0."""
+    if odds is None or odds in (0, "", "0"):
+        return None
+    return parse_scaled_odds(odds, "percentageOdds")
+
+
+def _ticker(
+    market_hash: str,
+    one: int | None,
+    two: int | None,
+    venue_time_ns: int | None,
+    received_at_ns: int,
+    outcome: OutcomeNumber,
+    raw: BestOddsRow | BestOddsMarketRow | BestOddsV3Row | None,
+    bid_size: Decimal | None = None,
+    offer_size: Decimal | None = None,
+) -> Ticker:
+    backs, lays = (one, two) if outcome == 1 else (two, one)
     return Ticker(
         venue=VENUE,
-        instrument_id=outcome_id(market_hash, 1),
-        bid=bid,
-        offer=None if other is None else opposite(other),
-        venue_time_ns=None if updated_at_ms is None else time_ms(updated_at_ms, "updatedAt") * 1_000_000,
+        instrument_id=_instrument_id(market_hash, outcome),
+        bid=None if backs is None else probability_from_scaled(backs),
+        bid_size=bid_size,
+        offer=None if lays is None else opposite(probability_from_scaled(lays)),
+        offer_size=offer_size,
+        venue_time_ns=venue_time_ns,
         received_at_ns=received_at_ns,
+        raw=raw,
     )
 
 
 def to_market(row: MarketRow, received_at_ns: int) -> Market:
-    """The market and its two outcomes. Raises InvalidField. INACTIVE without a result is "suspended" (NOTES.md)."""
-    status: MarketStatus = "open" if row.status == "ACTIVE" else "suspended"
-    result = None
-    if row.outcome == 0:
-        status = "voided"
-    elif row.outcome in (1, 2):
-        status, result = "settled", outcome_id(row.market_hash, 1 if row.outcome == 1 else 2)
+    """The market and its two outcomes. INACTIVE without a result is "suspended" (NOTES.md)."""
     teams = " - ".join(team for team in (row.team_one_name, row.team_two_name) if team)
     line = "" if row.line is None else f" {row.line}"
     return Market(
         venue=VENUE,
         market_id=row.market_hash,
         outcomes=(
-            Outcome(outcome_id=outcome_id(row.market_hash, 1), name=row.outcome_one_name),
-            Outcome(outcome_id=outcome_id(row.market_hash, 2), name=row.outcome_two_name),
+            Outcome(outcome_id=_instrument_id(row.market_hash, 1), name=row.outcome_one_name),
+            Outcome(outcome_id=_instrument_id(row.market_hash, 2), name=row.outcome_two_name),
         ),
-        status=status,
+        status=_market_status(row),
         name=(teams or row.outcome_one_name) + line,
         starts_at_ns=None if row.game_time is None else time_s(row.game_time, "gameTime") * 1_000_000_000,
-        result=result,
+        result=_instrument_id(row.market_hash, 1 if row.outcome == 1 else 2) if row.outcome else None,
         venue_time_ns=None,
         received_at_ns=received_at_ns,
+        raw=row,
     )
 
 
-def _iso_ns(text: str | None, field: str) -> int | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidField(field, text, "a time in ISO 8601") from None
-    if moment.tzinfo is None:
-        raise InvalidField(field, text, "a time with its zone")
-    return round(moment.timestamp() * 1000) * 1_000_000
+def _market_status(row: MarketRow) -> MarketStatus:
+    if row.outcome is not None:
+        if row.outcome not in (0, 1, 2):
+            raise InvalidField("outcome", row.outcome, "0 (void), 1 or 2")
+        return "settled" if row.outcome else "voided"
+    if row.reported_date is not None:
+        return "closed"
+    return "open" if row.status == "ACTIVE" else "suspended"
+
+
+def to_instruments(row: MarketRow, currency: str) -> tuple[Instrument, Instrument]:
+    """The two outcomes of a market as what can be traded, in `currency`. A contract pays one of it.
+
+    Grid and minimum are the venue's for all markets, and are told with none: see its metadata.
+    """
+
+    def instrument(outcome: OutcomeNumber, name: str) -> Instrument:
+        return Instrument(
+            venue=VENUE,
+            instrument_id=_instrument_id(row.market_hash, outcome),
+            kind="outcome",
+            currency=currency,
+            market_id=row.market_hash,
+            name=name,
+            raw=row,
+        )
+
+    return instrument(1, row.outcome_one_name), instrument(2, row.outcome_two_name)
+
+
+def _instrument_id(market_hash: str, outcome: OutcomeNumber) -> str:
+    if not market_hash:
+        raise InvalidField("marketHash", market_hash, "a market hash")
+    return outcome_id(market_hash, outcome)

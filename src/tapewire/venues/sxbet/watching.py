@@ -96,7 +96,8 @@ class Watching(ABC):
     def watch_active_orders(self, maker: str) -> Iteration[OrderRow | Mark]:
         """The orders of one maker's address, as they change. Raises SXBetInvalidParameter for what is no address."""
         address = checked_address("maker", maker)
-        return self._rows("own_orders", OrderRow, argument=address)
+        inside = "" if self.profile.book == "orders" else "order"
+        return self._rows("own_orders", OrderRow, argument=address, inside=inside)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
