@@ -42,6 +42,11 @@ ORDER = {
     "type": "LIMIT", "price": "86000", "origQty": "0.5", "executedQty": "0.1", "cumQuote": "8600", "avgPrice": "86000",
     "timeInForce": "GTC", "reduceOnly": False, "status": "NEW", "time": AT, "updateTime": AT,
 }  # fmt: skip
+FILL = {
+    "id": "f-3", "orderId": "o-9", "symbol": "BTCUSDT", "side": "BUY", "positionSide": "LONG", "price": "86000",
+    "qty": "0.1", "quoteQty": "8600", "commission": "6.88", "commissionAsset": "USDT", "realizedPnl": "0",
+    "maker": False, "time": AT,
+}  # fmt: skip
 DONE = {"orderId": "o-9", "success": True}
 CANDLE = [AT, "1", "4", "0.5", "2", "30", AT + 59_999, "60", 7]
 
@@ -68,6 +73,11 @@ OPERATIONS = [
          "symbol", "side", "size", "openValue"),
     rows("get_open_orders", lambda client: client.get_open_orders(), ORDER,
          "orderId", "symbol", "side", "type", "price", "origQty", "executedQty", "status"),
+    rows("get_order_history", lambda client: client.get_order_history(), ORDER,
+         "orderId", "symbol", "side", "type", "price", "origQty", "executedQty", "status"),
+    rows("get_fills", lambda client: client.get_fills(), FILL,
+         "id", "orderId", "symbol", "side", "price", "qty", "time"),
+    Operation("cancel_all_orders", lambda client: client.cancel_all_orders(), [DONE], is_list=True, changes=True),
 ]  # fmt: skip
 OF_ONE = [
     Operation("get_ticker", lambda client: client.get_ticker("BTCUSDT"), TICKER),
@@ -122,7 +132,8 @@ async def test_a_wrong_answer_is_an_error_and_never_an_empty_success(
         taken, errors = await tried(operation, venue.give, client, kind)
     assert taken == []
     assert all(error.sent and error.outcome_unknown is operation.changes for error in errors)
-    assert all("look it up with get_order(" in str(error) for error in errors if operation.changes)
+    advice = "get_open_orders()" if operation.name == "cancel_all_orders" else "look it up with get_order("
+    assert all(advice in str(error) for error in errors if operation.changes)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import httpx2
 import pytest
 
-from tapewire.venues.weex import OrderOutcomeUnknown, WeexAsyncClient, WeexConfig, WEEXNotFoundError
+from tapewire.venues.weex import (
+    OrderOutcomeUnknown,
+    WeexAsyncClient,
+    WeexConfig,
+    WEEXInvalidArgument,
+    WEEXNotFoundError,
+)
 from tests.venues.weex.weex_peer import Heard
 from tests.venues.weex.weex_played import listening, played
 from tests.waiting import until
@@ -109,3 +116,65 @@ async def test_a_cancellation_whose_answer_was_lost_is_unknown_until_the_order_i
                 await http.cancel_order(client_order_id="rests")
             line.loses = False
             assert (await http.get_order(client_order_id="rests"))["status"] == "canceled"
+
+
+async def test_what_an_account_has_traded_is_listed_from_a_moment_on() -> None:
+    async with played() as (_, client):
+        http = client.http
+        for number in range(3):
+            await http.place_order("BTCUSDT", "buy", "0.01", client_order_id=f"order-{number}")
+        await http.place_order("ETHUSDT", "buy", "0.1", client_order_id="other")
+        every = await http.get_fills()
+        assert [fill["symbol"] for fill in every].count("ETHUSDT") >= 1
+        assert [fill["time"] for fill in every] == sorted((fill["time"] for fill in every), reverse=True)
+        fills = await http.get_fills("BTCUSDT")
+        assert {fill["symbol"] for fill in fills} == {"BTCUSDT"}
+        assert sum(fill["size"] for fill in fills) == Decimal("0.03")
+        order = await http.get_order(client_order_id="order-1")
+        assert sum(fill["size"] for fill in await http.get_fills(order_id=order["order_id"])) == Decimal(
+            "0.01"
+        )
+        later = round(every[0]["time"] * 1000) + 1
+        assert await http.get_fills(since_ms=later) == []
+        assert len(await http.get_fills(limit=2)) == 2
+        history = await http.get_order_history("BTCUSDT")
+        assert {row["client_order_id"]: row["status"] for row in history} == dict.fromkeys(
+            ("order-0", "order-1", "order-2"), "filled"
+        )
+        assert await http.get_order_history(since_ms=later) == []
+
+
+async def test_every_open_order_is_canceled_at_once() -> None:
+    async with played() as (_, client):
+        http = client.http
+        low = {
+            symbol: (await http.get_order_book(symbol))["bids"][-1][0] for symbol in ("BTCUSDT", "ETHUSDT")
+        }
+        placed = {
+            symbol: [
+                (await http.place_order(symbol, "buy", "0.1", price=low[symbol]))["order_id"] for _ in "ab"
+            ]
+            for symbol in low
+        }
+        assert sorted(await http.cancel_all_orders("BTCUSDT")) == sorted(placed["BTCUSDT"])
+        assert sorted(row["order_id"] for row in await http.get_open_orders()) == sorted(placed["ETHUSDT"])
+        assert sorted(await http.cancel_all_orders()) == sorted(placed["ETHUSDT"])
+        assert await http.get_open_orders() == []
+        assert await http.cancel_all_orders() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda http: http.get_fills(since_ms=1_790_134_568), "since_ms"),
+        (lambda http: http.get_fills(since_ms=1.5), "since_ms"),
+        (lambda http: http.get_fills(limit=101), "limit"),
+        (lambda http: http.get_fills(order_id=""), "order_id"),
+        (lambda http: http.get_order_history(limit=1001), "limit"),
+        (lambda http: http.cancel_all_orders("BTC/USDT"), "symbol"),
+    ],
+)
+async def test_a_wrong_question_about_orders_is_named(call: Any, named: str) -> None:
+    async with WeexAsyncClient(WeexConfig(host="http://127.0.0.1:1")) as http:
+        with pytest.raises(WEEXInvalidArgument, match=f"^{named}="):
+            await call(http)

@@ -24,9 +24,11 @@ from .message import order_status
 from .wire import Side
 
 __all__ = [
+    "all_canceled_of",
     "balances_of",
     "canceled_of",
     "contracts_of",
+    "fills_of",
     "klines_of",
     "levels_of",
     "mark_price_of",
@@ -99,6 +101,8 @@ _POSITION: Final = _Row(
         "side": ("side", lower),
         "size": ("size", number),
         "open_value": ("openValue", number),
+        "opened_value": ("cumOpenValue", number),
+        "closed_value": ("cumCloseValue", number),
         "margin": ("marginSize", number),
         "margin_mode": ("marginType", lower),
         "leverage": ("leverage", number),
@@ -128,6 +132,30 @@ _ORDER: Final = _Row(
         "time": ("updateTime", seconds),
     },
     required=("order_id", "symbol", "side", "type", "price", "size", "filled_size", "venue_status"),
+)
+
+
+def _liquidity(value: Any, field: str) -> str:
+    return "maker" if flag(value, field) else "taker"
+
+
+_FILL: Final = _Row(
+    {
+        "fill_id": ("id", text),
+        "order_id": ("orderId", text),
+        "symbol": ("symbol", symbol),
+        "side": ("side", lower),
+        "position_side": ("positionSide", lower),
+        "price": ("price", number),
+        "size": ("qty", number),
+        "value": ("quoteQty", number),
+        "fee": ("commission", number),
+        "asset": ("commissionAsset", text),
+        "realized_pnl": ("realizedPnl", number),
+        "liquidity": ("maker", _liquidity),
+        "time": ("time", seconds),
+    },
+    required=("fill_id", "order_id", "symbol", "side", "price", "size", "time"),
 )
 
 
@@ -282,6 +310,11 @@ def orders_of(answer: Any) -> list[dict[str, Any]]:
     return orders
 
 
+def fills_of(answer: Any) -> list[dict[str, Any]]:
+    """Own executions, in the words of `stream_fills`."""
+    return _rows(answer, _FILL)
+
+
 def placed_of(answer: Any) -> str:
     """The venue's id of the order that was placed."""
     order_id: str = read_shape(answer, {"orderId": identifier})["orderId"]
@@ -296,6 +329,12 @@ def canceled_of(answer: Any) -> dict[str, str]:
         "order_id": canceled["orderId"],
         "client_order_id": "" if client_order_id is None else text(client_order_id, "clientOrderId"),
     }
+
+
+def all_canceled_of(answer: Any) -> list[str]:
+    """The venue's ids of the orders that were cancelled, of an answer that has each with its own success."""
+    rows = read_shape(answer, [{"success": flag}])
+    return [read_shape(row, {"orderId": identifier})["orderId"] for row in rows if row["success"]]
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------

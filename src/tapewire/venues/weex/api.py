@@ -24,13 +24,15 @@ from ...retry import NO_RETRY, RandomFraction, RetryPolicy
 from ...transport.http import CallOptions, HttpClient, Method, Request
 from ...transport.limiter import Budget
 from ..kit.dialing import HttpDialing, dialer_of
-from ..kit.fields import identifier, number, plain
+from ..kit.fields import identifier, number, plain, time_ms
 from ..kit.http import Api, Call
 from ..kit.settings import Announcement, clock_of
 from .answers import (
+    all_canceled_of,
     balances_of,
     canceled_of,
     contracts_of,
+    fills_of,
     klines_of,
     levels_of,
     mark_price_of,
@@ -187,6 +189,24 @@ class WeexAsyncClient:
         """Every open position, in the words of `stream_positions`."""
         return await self._get("account/position/allPosition", 15, positions_of)
 
+    async def get_fills(
+        self,
+        symbol: str | None = None,
+        *,
+        order_id: str | None = None,
+        since_ms: int | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """The latest own executions, the newest first, in the words of `stream_fills`; 100 at most.
+
+        `since_ms`: none before that moment, in milliseconds since the epoch; the venue looks back for seven days at
+        most. A fill is the stream's where `fill_id` is the same.
+        """
+        query = _period(symbol, since_ms) | {"limit": _limit(limit, 100)}
+        if order_id is not None:
+            query |= _order_query(order_id, None)
+        return await self._get("userTrades", 5, fills_of, query)
+
     # --- orders -------------------------------------------------------------------------------------------------------
 
     async def place_order(
@@ -255,6 +275,25 @@ class WeexAsyncClient:
         """Every open order, of one contract or of all."""
         query = {"symbol": checked_symbol(symbol)} if symbol else {}
         return await self._get("openOrders", 10, orders_of, query)
+
+    async def get_order_history(
+        self, symbol: str | None = None, *, since_ms: int | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Orders that are over, in the words of `stream_orders`; 1000 at most.
+
+        `since_ms`: none that was placed before that moment, in milliseconds since the epoch.
+        """
+        query = _period(symbol, since_ms) | {"limit": _limit(limit, 1000)}
+        return await self._get("order/history", 10, orders_of, query)
+
+    async def cancel_all_orders(self, symbol: str | None = None) -> list[str]:
+        """Cancel every open order, of one contract or of all; returns the venue's ids of those that were cancelled.
+
+        Raises OrderOutcomeUnknown where the answer was lost: `get_open_orders` says what is left.
+        """
+        query = {"symbol": checked_symbol(symbol)} if symbol else {}
+        call = self._call("DELETE", "allOpenOrders", 10, all_canceled_of, query)
+        return await self._final(call, "cancellation of all orders", client_order_id=None)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -341,6 +380,16 @@ def _limit(limit: object, most: int) -> str:
     if type(limit) is not int or not 1 <= limit <= most:
         raise WEEXInvalidArgument("limit", limit, f"1 to {most}")
     return str(limit)
+
+
+def _period(symbol: str | None, since_ms: int | None) -> dict[str, str]:
+    query = {"symbol": checked_symbol(symbol)} if symbol else {}
+    if since_ms is None:
+        return query
+    try:
+        return query | {"startTime": str(time_ms(since_ms, "since_ms"))}
+    except InvalidField as error:
+        raise WEEXInvalidArgument("since_ms", since_ms, error.allowed) from None
 
 
 def _client_order_id(given: object) -> str:

@@ -120,7 +120,8 @@ class OrderOutcomeUnknown(WEEXError):
     It is never sent again by us. `fault` says what was wrong with an answer that came, and is None where none did.
 
     Look it up before you do anything else: `await client.get_order(client_order_id=error.client_order_id)` (or with
-    `order_id=`); WEEXNotFoundError there, a few seconds later, says that the venue never had it.
+    `order_id=`); WEEXNotFoundError there, a few seconds later, says that the venue never had it. Of a cancellation of
+    all orders, which has no id, `get_open_orders()` says what is left.
     """
 
     sent = True
@@ -135,10 +136,13 @@ class OrderOutcomeUnknown(WEEXError):
         cause: str,
         fault: AnswerFault | None = None,
     ) -> None:
-        known = (
-            f"order_id={order_id!r}" if client_order_id is None else f"client_order_id={client_order_id!r}"
-        )
-        super().__init__(f"{what}: outcome unknown ({cause}); look it up with get_order({known})")
+        if client_order_id is not None:
+            advice = f"look it up with get_order(client_order_id={client_order_id!r})"
+        elif order_id is not None:
+            advice = f"look it up with get_order(order_id={order_id!r})"
+        else:
+            advice = "see what is left with get_open_orders()"
+        super().__init__(f"{what}: outcome unknown ({cause}); {advice}")
         self.fault = fault
         self.client_order_id = client_order_id
         self.order_id = order_id
