@@ -24,6 +24,7 @@ PUBLIC = (
     "tapewire",
     "tapewire.book",
     "tapewire.errors",
+    "tapewire.market",
     "tapewire.marks",
     "tapewire.model",
     "tapewire.protocols",

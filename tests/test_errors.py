@@ -15,9 +15,11 @@ from tapewire.errors import (
     GaveUp,
     HandshakeRefused,
     HttpError,
+    IllegalTransition,
     MissingExtra,
     NeverConnected,
     NotSubscribed,
+    NotSupported,
     OwnerCancelled,
     RequestError,
     RequestLost,
@@ -29,8 +31,10 @@ from tapewire.errors import (
     SubscriptionRefused,
     TapewireError,
     UndecodableFrame,
+    UnknownInstrument,
     WrongLoop,
 )
+from tapewire.marks import ContinuityState
 
 
 def tree_of_the_docstring() -> dict[str, str]:
@@ -60,6 +64,9 @@ def http_error(status: int | None) -> HttpError:
 CASES: list[tuple[TapewireError, bool]] = [
     (TapewireError("?"), False),
     (ConfigurationError("size", -1, "from 1"), False),
+    (UnknownInstrument("weex", "BTCUSD", ["BTCUSDT"]), False),
+    (NotSupported("watch_trades", "stake", "watch_balance"), False),
+    (IllegalTransition(ContinuityState.LIVE, ContinuityState.LIVE), False),
     (MissingExtra("the sandbox", "sandbox", "graphql"), False),
     (ConnectionFailure("?"), False),
     (ConnectFailed("venue.test", "no route"), True),

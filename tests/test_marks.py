@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from tapewire import marks
 from tapewire.marks import (
+    ContinuityChanged,
+    ContinuityState,
     Errored,
     Gap,
     Lagged,
@@ -24,6 +26,7 @@ A_GAP = Gap(reason="connection lost", since_ns=10, until_ns=20)
 KINDS = [A_GAP, Reconnected(since_ns=1, until_ns=2), Resynced(at_ns=5, snapshot={}), Lagged(dropped=3)]
 KINDS += [Subscribing(reason="connection lost"), Subscribed(recovered=True), Unsubscribed(code=0)]
 KINDS += [Errored(code=100, reason="internal server error")]
+KINDS += [ContinuityChanged(state=ContinuityState.GAP, before=ContinuityState.LIVE, at_ns=5, reason="cut")]
 
 moments = st.integers(min_value=1, max_value=1000)
 gaps = st.builds(
@@ -125,3 +128,16 @@ def test_of_two_snapshots_or_states_the_later_stands():
     later = Resynced(at_ns=9, snapshot="new")
     assert merge(Resynced(at_ns=1, snapshot="old"), later) == later
     assert merge(Subscribing(reason="first"), Subscribing(reason="later")) == Subscribing(reason="later")
+
+
+def test_two_changes_of_continuity_become_the_way_from_the_first_state_to_the_last():
+    stale = ContinuityChanged(state=ContinuityState.STALE, before=ContinuityState.LIVE, at_ns=1, reason="cut")
+    gap = ContinuityChanged(
+        state=ContinuityState.GAP, before=ContinuityState.STALE, at_ns=2, reason="lost", missed=3
+    )
+    live = ContinuityChanged(state=ContinuityState.LIVE, before=ContinuityState.GAP, at_ns=2)
+
+    assert merge(stale, gap) == msgspec.structs.replace(gap, before=ContinuityState.LIVE)
+    assert merge(gap, live) == ContinuityChanged(
+        state=ContinuityState.LIVE, before=ContinuityState.STALE, at_ns=2, reason="lost", missed=3
+    )

@@ -22,13 +22,13 @@ ROOT = Path(__file__).parent.parent
 NAMES = {
     "tapewire": """
         BufferOverflow Clock ConfigurationError ConnectFailed ConnectionFailure ConnectionLost Connector
-        Credentials CredentialsError CredentialsRefused Delivery Endpoint Errored Gap GapReason GaveUp
-        HandshakeRefused HttpError Lagged Mark MissingExtra NEVER_GIVE_UP NO_RETRY NeverConnected
-        NotSubscribed OwnerCancelled Pool Reconnected RedactingFilter RequestError RequestLost
+        ContinuityChanged ContinuityState Credentials CredentialsError CredentialsRefused Delivery Endpoint Errored Gap GapReason GaveUp
+        HandshakeRefused HttpError IllegalTransition Lagged Mark MissingExtra NEVER_GIVE_UP NO_RETRY NeverConnected
+        NotSubscribed NotSupported OwnerCancelled Pool Reconnected RedactingFilter RequestError RequestLost
         RequestRefused RequestTimeout Resynced RetryPolicy Secret Session SessionClosed SessionOptions
         Statistics StreamPosition Subscribed Subscribing Subscription SubscriptionEnded SubscriptionError
-        SubscriptionRefused SubscriptionStatistics SystemClock TapewireError UndecodableFrame Unsubscribed
-        WrongLoop __version__ is_mark
+        SubscriptionRefused SubscriptionStatistics SystemClock TapewireError UndecodableFrame
+        UnknownInstrument Unsubscribed WrongLoop __version__ connect is_mark
     """,
     "tapewire.book": """
         Applied BookSide BookState BookView CHAINED CONSECUTIVE Held Ignored Number Numbering OrderBook
@@ -36,13 +36,17 @@ NAMES = {
     """,
     "tapewire.errors": """
         BufferOverflow ConfigurationError ConnectFailed ConnectionFailure ConnectionLost CredentialsError
-        CredentialsRefused GaveUp HandshakeRefused HttpError MissingExtra NeverConnected NotSubscribed
-        OwnerCancelled RequestError RequestLost RequestRefused RequestTimeout SessionClosed
-        SubscriptionEnded SubscriptionError SubscriptionRefused TapewireError UndecodableFrame WrongLoop
+        CredentialsRefused GaveUp HandshakeRefused HttpError IllegalTransition MissingExtra NeverConnected
+        NotSubscribed NotSupported OwnerCancelled RequestError RequestLost RequestRefused RequestTimeout SessionClosed
+        SubscriptionEnded SubscriptionError SubscriptionRefused TapewireError UndecodableFrame
+        UnknownInstrument WrongLoop
+    """,
+    "tapewire.market": """
+        BookView Capability Continuity Feed FillMemory Levels OrderMemory Proof VERBS Venue Verb WatchOptions
     """,
     "tapewire.marks": """
-        Errored Gap GapReason Lagged Mark Reconnected Resynced Subscribed Subscribing Unsubscribed is_mark
-        merge
+        ContinuityChanged ContinuityState Errored Gap GapReason Lagged Mark Reconnected Resynced Subscribed
+        Subscribing Unsubscribed is_mark merge
     """,
     "tapewire.model": """
         Balance BookDelta BookSnapshot EXACT Exact FINAL_STATUSES Fill Instrument InstrumentKind

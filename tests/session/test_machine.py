@@ -3,9 +3,8 @@ from copy import deepcopy
 
 import pytest
 
-from tapewire.errors import TapewireError
+from tapewire.errors import IllegalTransition, TapewireError
 from tapewire.retry import NEVER_GIVE_UP, RetryPolicy
-from tapewire.errors import IllegalTransition
 from tapewire.session.machine import TABLE, Action, ConnectionMachine, Input, State
 
 PATHS: dict[State, list[Input]] = {

@@ -3,8 +3,8 @@ from copy import deepcopy
 
 import pytest
 
-from tapewire.protocols.base import StreamPosition
 from tapewire.errors import IllegalTransition
+from tapewire.protocols.base import StreamPosition
 from tapewire.session.subscriptions import TABLE, Subscriptions, Topic
 from tapewire.session.subscriptions import SubscriptionAction as Do
 from tapewire.session.subscriptions import SubscriptionInput as On

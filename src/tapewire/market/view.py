@@ -135,7 +135,7 @@ class BookView:
         if side not in ("buy", "sell"):
             raise ConfigurationError("side", side, ("buy", "sell"))
         given: object = size
-        if not isinstance(given, Decimal) or not given > 0:
+        if not isinstance(given, Decimal) or not given.is_finite() or given <= 0:
             raise ConfigurationError("size", size, "a Decimal above zero")
         levels = self.offers() if side == "buy" else self.bids()
         left, paid = size, Decimal(0)
