@@ -22,8 +22,9 @@ ROOT = Path(__file__).parent.parent
 NAMES = {
     "tapewire": """
         BufferOverflow Clock ConfigurationError ConnectFailed ConnectionFailure ConnectionLost Connector
-        ContinuityChanged ContinuityState Credentials CredentialsError CredentialsRefused Delivery Endpoint Errored Gap GapReason GaveUp
-        HandshakeRefused HttpError IllegalTransition Lagged Mark MissingExtra NEVER_GIVE_UP NO_RETRY NeverConnected
+        ContinuityChanged ContinuityState Credentials CredentialsError CredentialsRefused Delivery Endpoint
+        Errored Gap GapReason GaveUp HandshakeRefused HttpError IllegalTransition Lagged Mark
+        MissingExtra NEVER_GIVE_UP NO_RETRY NeverConnected
         NotSubscribed NotSupported OwnerCancelled Pool Reconnected RedactingFilter RequestError RequestLost
         RequestRefused RequestTimeout Resynced RetryPolicy Secret Session SessionClosed SessionOptions
         Statistics StreamPosition Subscribed Subscribing Subscription SubscriptionEnded SubscriptionError

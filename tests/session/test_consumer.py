@@ -592,3 +592,11 @@ async def test_each_publication_is_seen_where_it_arrives(clock):
     consumer.put(1)
     assert seen == [1]
     assert await anext(consumer) == 1
+
+
+async def test_a_mark_is_told_when_it_has_its_place():
+    seen, gap = [], Gap(reason="sequence", since_ns=1)
+    consumer = Consumer("seen", on_mark=lambda mark: seen.append((mark, len(consumer.buffer))))
+    consumer.put(1)
+    consumer.put_mark(gap)
+    assert seen == [(gap, 2)]

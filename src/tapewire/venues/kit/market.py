@@ -47,6 +47,7 @@ class VenueMarket(Venue):
         self._ports: set[Port] = set()
         self._instruments: dict[str, Instrument] = {}
         self._listed_at = -INSTRUMENTS_SECONDS
+        self._listings = 0
         self._listing = asyncio.Lock()
 
     # --- what a venue brings ----------------------------------------------------------------------------------------
@@ -108,13 +109,14 @@ class VenueMarket(Venue):
                 yield instrument
 
     async def _known(self, *, fresh: bool) -> dict[str, Instrument]:
-        asked_at = self.clock.monotonic()
+        listings = self._listings
         async with self._listing:
             now = self.clock.monotonic()
             is_old = now - self._listed_at >= INSTRUMENTS_SECONDS
-            if is_old or (fresh and self._listed_at < asked_at):
+            if is_old or (fresh and self._listings == listings):  # else one was asked for while we waited
                 self._instruments = {each.instrument_id: each for each in await self.list_instruments()}
                 self._listed_at = now
+                self._listings += 1
             return self._instruments
 
     # --- feeds ------------------------------------------------------------------------------------------------------
