@@ -10,6 +10,7 @@ kind             accepted                                                    wha
                                                                              else Decimal
 `time_ms`        as `integer`; from 2001-09-09 to 2286-11-20                 int, milliseconds since the epoch
 `time_s`         the same                                                    int, seconds since the epoch
+`time_us`        the same                                                    int, microseconds since the epoch
 `time_iso`       text in ISO 8601 with its zone; the same years              int, nanoseconds since the epoch
 `text`           text, or a JSON number without a point; may be empty        str, up to 4,096 characters
 `identifier`     the same, 1 to 256 printable characters                     str
@@ -53,6 +54,7 @@ __all__ = [
     "time_iso",
     "time_ms",
     "time_s",
+    "time_us",
 ]
 
 Kind: TypeAlias = Callable[[Any, str], Any]
@@ -105,6 +107,11 @@ def time_ms(value: Any, field: str) -> int:
 def time_s(value: Any, field: str) -> int:
     """A moment in seconds since the epoch."""
     return _moment(value, field, 1, "seconds since the epoch (10 digits)")
+
+
+def time_us(value: Any, field: str) -> int:
+    """A moment in microseconds since the epoch."""
+    return _moment(value, field, 1_000_000, "microseconds since the epoch (16 digits)")
 
 
 def _moment(value: Any, field: str, in_a_second: int, allowed: str) -> int:
