@@ -241,6 +241,25 @@ def test_a_book_is_live_while_it_is_right_and_its_view_is_always_the_newest():
     play(scene)
 
 
+def test_a_book_that_nobody_takes_never_lags_and_every_mark_keeps_its_place():
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_order_book("BTCUSDT")
+        hand = await served(market, feed)
+        market.book.quote("1.1", "1.2")
+        for _ in range(5):
+            hand.port.changed(is_right=True)
+            hand.mark(HOLE)
+        hand.port.changed(is_right=True)
+        items = way(await taken(feed))
+        assert "Lagged" not in items
+        assert [type(item).__name__ for item in items if not isinstance(item, str)] == ["BookView"]
+        assert items[0] == "Gap"
+        assert feed.continuity.is_live
+        assert hand.resyncs == 0
+
+    play(scene)
+
+
 @pytest.mark.parametrize(
     ("bid", "offer", "is_right"), [("1.3", "1.2", True), ("1.2", "1.2", True), ("1", "2", False)]
 )
@@ -453,6 +472,21 @@ def test_a_feed_is_left_when_it_is_closed_when_nobody_holds_it_and_when_the_venu
         with pytest.raises(SessionClosed):
             await third.wait_live()
         assert market.closed == 1
+
+    play(scene)
+
+
+def test_what_was_not_served_yet_is_left_at_once():
+    async def scene(market: HandFed) -> None:
+        began = asyncio.get_running_loop().time()
+        feed = market.watch_trades("BTCUSDT")
+        await turn()
+        await feed.aclose()
+        market.watch_trades("BTCUSDT", handler=print)
+        await market.close()
+        await turn()
+        assert asyncio.get_running_loop().time() == began
+        assert len(asyncio.all_tasks()) == 1
 
     play(scene)
 

@@ -144,7 +144,8 @@ class Port:
     def arrivals(self) -> int:
         """A number that grows with whatever arrives."""
         buffer = self.consumer.buffer
-        return self._changes + self.consumer.delivered + len(buffer) + buffer.dropped
+        conflated: int = getattr(buffer, "conflated", 0)
+        return self._changes + self.consumer.delivered + len(buffer) + buffer.dropped + conflated
 
     # --- what feeds it ----------------------------------------------------------------------------------------------
 
@@ -273,8 +274,10 @@ class Port:
 
     def _taken_mark(self, mark: Mark) -> Any:
         """A mark is taken; what is a hole only here, in what was buffered, changes the continuity now."""
-        if isinstance(mark, Subscribing | Subscribed):
-            return Items()  # the changes beside them say it
+        if isinstance(mark, Subscribing | Subscribed) or (isinstance(mark, Lagged) and self.view is not None):
+            return (
+                Items()
+            )  # the changes beside them say it; and of a book that is always the newest nothing lags
         if isinstance(mark, Resynced) and self.source.decode_snapshot is not None:
             return Items([mark, *self.source.decode_snapshot(mark.snapshot)])
         is_ours = self.consumer.undecodable != self._undecodable

@@ -43,8 +43,8 @@ class VenueMarket(Venue):
         self._spec = spec
         self._is_open = False
         self._silence: Silence | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._ports: set[Port] = set()
+        self._handlers: set[asyncio.Task[None]] = set()
+        self._beginning: dict[Port, asyncio.Task[None]] = {}
         self._instruments: dict[str, Instrument] = {}
         self._listed_at = -INSTRUMENTS_SECONDS
         self._listings = 0
@@ -78,12 +78,12 @@ class VenueMarket(Venue):
     async def close(self) -> None:
         """Leave every feed and close every connection. Bounded in time, idempotent."""
         self._is_open = False
-        for port in tuple(self._ports):
+        for port in tuple(self._beginning):
             port.consumer.end()
         if self._silence is not None:
             await self._silence.close()
             self._silence = None
-        tasks = tuple(self._tasks)
+        tasks = tuple(self._handlers)
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
             for task in late:
@@ -137,24 +137,30 @@ class VenueMarket(Venue):
             self.clock,
             capacity=options.get("capacity"),
             on_continuity=options.get("on_continuity"),
-            on_ended=self._ports.discard,
+            on_ended=self._ended,
         )
         feed = MarketFeed(port, lambda: self._begin(port), self._spec.errors.mapped)
         if options.get("handler") is not None:
-            self._run(feed.run(options), f"tapewire handler of {port.consumer.name}")
+            task = asyncio.get_running_loop().create_task(
+                feed.run(options), name=f"tapewire handler of {port.consumer.name}"
+            )
+            self._handlers.add(task)
+            task.add_done_callback(self._handlers.discard)
         return feed
 
     def _begin(self, port: Port) -> None:
-        self._ports.add(port)
         if self._silence is None:
             self._silence = Silence(self.clock)
         self._silence.follow(port)
-        self._run(port.begin(), f"tapewire feed of {port.consumer.name}")
+        self._beginning[port] = asyncio.get_running_loop().create_task(
+            port.begin(), name=f"tapewire feed of {port.consumer.name}"
+        )
 
-    def _run(self, work: Any, name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _ended(self, port: Port) -> None:
+        """It is over, perhaps before it was served."""
+        task = self._beginning.pop(port, None)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
 
 
 CLOSE_SECONDS: Final = 5.0
