@@ -43,7 +43,8 @@ NAMES = {
         UnknownInstrument WrongLoop
     """,
     "tapewire.market": """
-        BookView Capability Continuity Feed FillMemory Levels OrderMemory Proof VERBS Venue Verb WatchOptions
+        BalanceMemory BookView Capability Continuity Feed FillMemory Levels OrderMemory PositionMemory Proof VERBS Venue
+        Verb WatchOptions
     """,
     "tapewire.marks": """
         ContinuityChanged ContinuityState Errored Gap GapReason Lagged Mark Reconnected Resynced Subscribed

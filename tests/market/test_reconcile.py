@@ -6,8 +6,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.market import FillMemory, OrderMemory
-from tapewire.model import Fill, Order
+from tapewire.market import BalanceMemory, FillMemory, OrderMemory, PositionMemory
+from tapewire.model import Balance, Fill, Order, Position
 
 
 def order(number: int = 1, status: str = "accepted", filled: int = 0, **more) -> Order:
@@ -94,6 +94,46 @@ def test_an_order_without_the_venues_id_is_known_by_ours():
     assert memory.hear(msgspec.structs.replace(submitted, received_at_ns=4)) is None
 
 
+def test_an_order_whose_answer_was_lost_is_the_one_that_the_venue_then_tells_of():
+    memory = OrderMemory()
+    lost = order(venue_order_id=None, status="unknown")
+    assert memory.hear(lost) is lost
+    assert memory.unknown == [lost]
+    assert memory.hear(order()) is not None
+    assert (memory.unknown, len(memory.open)) == ([], 1)
+    assert memory.hear(order(status="filled", filled=10)) is not None
+    assert memory.open == []
+    assert memory.hear(lost) is None
+
+
+def test_that_an_answer_was_lost_is_no_news_of_an_order_that_was_heard():
+    memory = OrderMemory()
+    memory.hear(order())
+    assert memory.hear(order(venue_order_id=None, status="unknown")) is None
+    assert [each.status for each in memory.open] == ["accepted"]
+
+
+def test_one_id_of_ours_may_name_a_later_order():
+    memory = OrderMemory(most=1)
+    memory.hear(order(status="canceled"))
+    again = order(venue_order_id="theirs-2", client_order_id="ours-1")
+    assert memory.hear(again) is again
+    memory.hear(order(3, status="canceled"))  # the first is forgotten, and the id is still the second's
+    assert memory.hear(order(venue_order_id=None, status="unknown")) is None
+    assert memory.open == [again]
+
+
+def test_what_is_unknown_is_listed_until_it_was_looked_up():
+    memory = OrderMemory()
+    memory.hear(order())
+    _, lost = memory.reconcile([], 9)
+    assert memory.unknown == lost
+    memory.reconcile([], 10)
+    assert memory.unknown == lost
+    memory.hear(order(status="canceled"))
+    assert memory.unknown == []
+
+
 def test_what_ended_is_remembered_within_bounds():
     memory = OrderMemory(most=3)
     for number in range(5):
@@ -116,6 +156,55 @@ def test_fills_are_remembered_within_bounds():
         memory.hear(fill(number))
     assert memory.hear(fill(2)) is None
     assert memory.hear(fill(0)) is not None
+
+
+def position(size: int, side: str = "net", thing: str = "thing", **more) -> Position:
+    fields = {"venue": "venue", "instrument_id": thing, "side": side, "size": Decimal(size)}
+    times = {"venue_time_ns": None, "received_at_ns": 1}
+    return Position(**(fields | times | more))
+
+
+def test_a_position_is_told_when_it_changed_and_not_when_its_price_did():
+    memory = PositionMemory()
+    first = position(2, unrealized_pnl=Decimal(5))
+    assert memory.hear(first) is first
+    assert memory.hear(position(2, unrealized_pnl=Decimal(7))) is None
+    assert memory.hear(position(2, average_price=Decimal(3))) is not None
+    assert memory.hear(position(0)) is not None
+    assert memory.hear(position(0)) is None
+
+
+def test_a_position_that_is_listed_no_more_is_flat_and_a_list_says_nothing_of_other_instruments():
+    memory = PositionMemory()
+    for each in (position(2, "long"), position(-1, "short"), position(3, thing="other")):
+        memory.hear(each)
+    news = memory.reconcile([position(-1, "short")], 9, instrument_id="thing")
+    assert [(each.side, each.size, each.is_reconciled, each.received_at_ns) for each in news] == [
+        ("long", 0, True, 9)
+    ]
+    assert [each.instrument_id for each in memory.reconcile([position(-1, "short")], 10)] == ["other"]
+    assert memory.reconcile([position(-1, "short")], 11) == []
+    assert [each.size for each in memory.reconcile([position(-4, "short")], 12)] == [-4]
+
+
+def balance(total: int, available: int = 0, currency: str = "USDT") -> Balance:
+    return Balance(
+        venue="venue",
+        currency=currency,
+        total=Decimal(total),
+        available=Decimal(available),
+        venue_time_ns=None,
+        received_at_ns=1,
+    )
+
+
+def test_a_balance_is_told_when_one_of_its_amounts_changed():
+    memory = BalanceMemory()
+    assert memory.hear(balance(5)) is not None
+    assert memory.hear(balance(5)) is None
+    news = memory.reconcile([balance(5), balance(5, currency="BTC")])
+    assert [(each.currency, each.is_reconciled) for each in news] == [("BTC", True)]
+    assert memory.hear(balance(5, 1)) is not None
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 10)), max_size=40))

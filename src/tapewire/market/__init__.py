@@ -7,12 +7,13 @@ What a venue has to bring is in `venues/kit/market.py`.
 from .capabilities import VERBS, Capability, Verb
 from .continuity import Continuity, Proof
 from .feed import Feed, WatchOptions
-from .reconcile import FillMemory, OrderMemory
+from .reconcile import BalanceMemory, FillMemory, OrderMemory, PositionMemory
 from .venue import Venue
 from .view import BookView, Levels
 
 __all__ = [
     "VERBS",
+    "BalanceMemory",
     "BookView",
     "Capability",
     "Continuity",
@@ -20,6 +21,7 @@ __all__ = [
     "FillMemory",
     "Levels",
     "OrderMemory",
+    "PositionMemory",
     "Proof",
     "Venue",
     "Verb",

@@ -1,12 +1,15 @@
-"""What is news of our own orders and fills, heard or looked up after a gap: each is told once. Pure.
+"""What is news of what is our own, heard or looked up after a gap: each is told once. Pure.
 
 Rules:
 
 * A stream and a look-up tell of the same things. Whoever heard a state of an order, or a fill, from one is not told of
-  it by the other: states are compared by what can change (status, filled size, price, size), fills by their id.
+  it by the other: states are compared by what can change (of an order its status, filled size, price, size; of a
+  position its size, average and realised profit; of a balance its three amounts), fills by their id.
 * A look-up may be older than the stream: what was final stays so, and a smaller filled size is no news.
 * An order that was open and is not listed any more has ended while nobody listened. How is not known: ask for it by its
-  id; until then it is `unknown`.
+  id; until then it is `unknown`. So is one whose answer was lost; of one that was heard meanwhile that is no news.
+* An order is known by the venue's id, and by ours until the venue has said its own.
+* A position that is not listed any more is flat.
 * What is remembered is bounded: of orders that ended and of fills the newest `MOST_REMEMBERED`.
 """
 
@@ -14,13 +17,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Final
 
 import msgspec
 
-from ..model import Fill, Order
+from ..model import Balance, Fill, Order, Position
 
-__all__ = ["MOST_REMEMBERED", "FillMemory", "OrderMemory"]
+__all__ = ["MOST_REMEMBERED", "BalanceMemory", "FillMemory", "OrderMemory", "PositionMemory"]
 
 MOST_REMEMBERED: Final = 10_000
 """Orders that ended, and fills, that are remembered so as to be told once."""
@@ -33,15 +37,21 @@ class OrderMemory:
         self._most = most
         self._open: dict[str, Order] = {}
         self._ended: OrderedDict[str, Order] = OrderedDict()
+        self._keys: dict[str, str] = {}  # by our ids
 
     @property
     def open(self) -> list[Order]:
         """Those that have not ended, as told last."""
         return list(self._open.values())
 
+    @property
+    def unknown(self) -> list[Order]:
+        """Those of which it is not known how they stand: ask for each by its id, and give what you learn to `hear`."""
+        return [order for order in self._open.values() if order.status == "unknown"]
+
     def hear(self, order: Order) -> Order | None:
         """The order if it is news, else None."""
-        key = _key(order)
+        key = self._key(order)
         known = self._open.get(key) or self._ended.get(key)
         if known is not None and not _is_news(known, order):
             return None
@@ -58,7 +68,7 @@ class OrderMemory:
         """
         news, seen = [], set()
         for order in listed:
-            seen.add(_key(order))
+            seen.add(self._key(order))
             told = self.hear(msgspec.structs.replace(order, is_reconciled=True))
             if told is not None:
                 news.append(told)
@@ -74,10 +84,25 @@ class OrderMemory:
             if key not in seen and instrument_id in (None, order.instrument_id) and order.status != "unknown"
         ]
         for order in lost:
-            self._open[_key(order)] = order
+            self._open[self._key(order)] = order
         return news, lost
 
+    def _key(self, order: Order) -> str:
+        """The venue's id. What was told under ours alone moves there as soon as both are known."""
+        theirs, ours = order.venue_order_id, order.client_order_id
+        if theirs is None:
+            return self._keys.get(ours or "") or f"ours {ours}"
+        if ours is not None and (former := self._keys.get(ours)) != theirs:
+            if former == f"ours {ours}":
+                for known in (self._open, self._ended):
+                    if former in known:
+                        known[theirs] = known.pop(former)
+            self._keys[ours] = theirs
+        return theirs
+
     def _keep(self, key: str, order: Order) -> None:
+        if order.client_order_id is not None:
+            self._keys[order.client_order_id] = key
         if not order.is_final:
             self._ended.pop(key, None)
             self._open[key] = order
@@ -85,7 +110,9 @@ class OrderMemory:
         self._open.pop(key, None)
         self._ended[key] = order
         while len(self._ended) > self._most:
-            self._ended.popitem(last=False)
+            key, order = self._ended.popitem(last=False)
+            if order.client_order_id is not None and self._keys.get(order.client_order_id) == key:
+                del self._keys[order.client_order_id]
 
 
 class FillMemory:
@@ -112,12 +139,77 @@ class FillMemory:
         return [fill for fill in told if fill is not None]
 
 
-def _key(order: Order) -> str:
-    return order.venue_order_id or f"ours {order.client_order_id}"
+class PositionMemory:
+    """Our positions as they were told last, by instrument and side."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, str], Position] = {}
+
+    def hear(self, position: Position) -> Position | None:
+        """The position if it is news, else None. One that is flat and was never told is none."""
+        key = position.instrument_id, position.side
+        known = self._told.get(key)
+        if known is None and position.is_flat:
+            return None
+        if known is not None and _facts(known) == _facts(position):
+            return None
+        if position.is_flat:
+            del self._told[key]
+        else:
+            self._told[key] = position
+        return position
+
+    def reconcile(
+        self, listed: Iterable[Position], now_ns: int, instrument_id: str | None = None
+    ) -> list[Position]:
+        """What a list of all positions says that was not told, and what is held no more; marked `is_reconciled`.
+
+        `instrument_id`: the list is of that instrument alone.
+        """
+        listed = [msgspec.structs.replace(position, is_reconciled=True) for position in listed]
+        seen = {(position.instrument_id, position.side) for position in listed}
+        gone = [
+            Position(
+                venue=position.venue,
+                instrument_id=position.instrument_id,
+                side=position.side,
+                size=Decimal(0),
+                venue_time_ns=None,
+                received_at_ns=now_ns,
+                is_reconciled=True,
+            )
+            for key, position in self._told.items()
+            if key not in seen and instrument_id in (None, position.instrument_id)
+        ]
+        return [told for position in (*listed, *gone) if (told := self.hear(position)) is not None]
+
+
+def _facts(position: Position) -> tuple[object, ...]:
+    return position.size, position.average_price, position.realized_pnl
+
+
+class BalanceMemory:
+    """Our balances as they were told last, by currency."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[Decimal, Decimal, Decimal]] = {}
+
+    def hear(self, balance: Balance) -> Balance | None:
+        """The balance if it is news, else None."""
+        amounts = balance.total, balance.available, balance.held
+        if self._told.get(balance.currency) == amounts:
+            return None
+        self._told[balance.currency] = amounts
+        return balance
+
+    def reconcile(self, listed: Iterable[Balance]) -> list[Balance]:
+        """What a list of balances says that was not told, marked `is_reconciled`."""
+        told = (self.hear(msgspec.structs.replace(balance, is_reconciled=True)) for balance in listed)
+        return [balance for balance in told if balance is not None]
 
 
 def _is_news(known: Order, order: Order) -> bool:
-    if known.is_final or order.filled_size < known.filled_size:
+    if known.is_final or order.filled_size < known.filled_size or order.status == "unknown":
         return False
     return (known.status, known.filled_size, known.price, known.size) != (
         order.status,
