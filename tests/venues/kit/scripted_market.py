@@ -114,6 +114,7 @@ class HandFed(VenueMarket):
         self.probe: Any = None
         self.failure: Exception | None = None
         self.decode: Any = None
+        self.decode_at: Any = None
 
     @property
     def capabilities(self) -> dict[Verb, Capability]:
@@ -146,6 +147,7 @@ class HandFed(VenueMarket):
             name=f"{verb} of {instrument_id}",
             subscribe=self._subscribe,
             decode=self.decode,
+            decode_at=self.decode_at,
             decode_snapshot=(lambda snapshot: snapshot) if verb == "watch_orders" else None,
             is_state=verb in ("watch_orders", "watch_order_book"),
             book=self.book if verb == "watch_order_book" else None,

@@ -22,6 +22,7 @@ from tapewire.marks import (
     is_mark,
 )
 from tapewire.model import InvalidField
+from tapewire.session.consumer import Items
 from tapewire.testing import VirtualClock
 
 from .scripted_market import ETH, HandFed, trade
@@ -115,6 +116,46 @@ def test_a_line_that_is_lost_makes_it_stale_at_once_and_a_replay_makes_good_for_
         assert way(await taken(feed)) == ["syncing > live", 1, "Reconnected", "live > live", 2]
 
     play(scene)
+
+
+def test_what_is_decoded_late_still_says_when_it_arrived():
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_trades("BTCUSDT")
+        hand = await served(market, feed)
+        began = market.clock.time_ns()
+        hand.put(1)
+        await asyncio.sleep(2)
+        hand.port.fall_mute("silent")
+        hand.put(2)
+        await asyncio.sleep(3)
+        [_, first, change, second] = await taken(feed)
+        assert way([change]) == ["live > live"]
+        assert (first, second) == ((1, began), (2, began + 2 * 10**9))
+
+    play(scene, decode_at=lambda item, at_ns: (item, at_ns))
+
+
+def test_a_hole_that_shows_when_something_is_taken_is_told_ahead_of_it():
+    async def scene(market: HandFed) -> None:
+        told: list[ContinuityChanged] = []
+        feed = market.watch_trades("BTCUSDT", on_continuity=told.append)
+        hand = await served(market, feed)
+        market.hands[0].put(3)
+        items = await taken(feed)
+        assert way(items) == ["syncing > live", "Gap", "live > gap", "gap > live", 3]
+        assert [change.state for change in told] == ["live", "gap", "live"]
+        assert (feed.continuity.missed, hand.resyncs) == (None, 0)
+
+    def decode(item: Any, market: list[HandFed]) -> Any:
+        return Items([*market[0].hands[0].port.hole(HOLE, "more than it holds"), item])
+
+    markets: list[HandFed] = []
+
+    async def begin(market: HandFed) -> None:
+        markets.append(market)
+        await scene(market)
+
+    play(begin, decode=lambda item: decode(item, markets))
 
 
 def test_what_nobody_replayed_is_a_gap_at_its_place_and_what_follows_is_whole():

@@ -62,7 +62,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     `name`: for errors and the log, e.g. "trades of BTCUSDT". `subscribe(port)`: asks for it, and returns what feeds it:
     a `Subscription` made with `into=port.consumer, announce=True`, or whoever feeds a book and calls `port.changed()`.
     It may be a coroutine function that first looks up what it needs (the instrument, who is signed in); what it raises
-    ends the feed. `decode`: from what was put to an item, or to `Items`. `decode_snapshot`: from the `snapshot` of a
+    ends the feed. `decode`: from what was put to an item, or to `Items`; or `decode_at`: the same, given also when that
+    arrived (wall clock, ns), for a wire whose publications do not keep it. `decode_snapshot`: from the `snapshot` of a
     `Resynced` to the items that are news of it. `policy`, `capacity`, `key`: the buffer. `is_state`: it stands for a
     state that a snapshot rebuilds (a book, what is our own), and not for events. `book`: the levels, for a feed of a
     book; then nothing is decoded. `quiet`: seconds of silence that are too long for it, None where none are. `probe`:
@@ -72,6 +73,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     subscribe: Callable[[Port], Any]
     decode: Callable[[Any], Any] | None = None
+    decode_at: Callable[[Any, int], Any] | None = None
     decode_snapshot: Callable[[Any], Iterable[Any]] | None = None
     policy: Policy = "drop_oldest"
     capacity: int = 5_000
@@ -127,13 +129,15 @@ class Port:
             policy="conflate" if self.view is not None else source.policy,
             capacity=1 if self.view is not None else capacity or source.capacity,
             key=(lambda item: None) if self.view is not None else source.key,
-            decode=source.decode,
+            decode=source.decode if source.decode_at is None else self._decode_stamped,
             decode_mark=self._taken_mark,
             on_mark=self._arrived_mark,
             on_ended=self._ended,
             names_topics=False,
             clock=clock,
         )
+        if source.decode_at is not None:
+            self.consumer.put = self._put_stamped
 
     @property
     def continuity(self) -> Continuity:
@@ -187,6 +191,19 @@ class Port:
     def mark(self, mark: Mark) -> None:
         """A mark of a stream that does not feed the consumer itself."""
         self.consumer.put_mark(mark)
+
+    def hole(self, mark: Mark, reason: str, missed: int | None = None) -> list[Any]:
+        """A hole that shows only when what was put is taken: what to yield in its place, ahead of what follows it."""
+        after = ContinuityInput.REBUILDING if self.source.is_state else ContinuityInput.PROVEN
+        told: list[Any] = [mark]
+        for received in (ContinuityInput.BROKEN, after):
+            change = self._machine.handle(received, self._clock.time_ns(), reason, missed)
+            if change is not None:
+                told.append(change)
+                self._tell(change)
+        if self.source.is_state and self.fed is not None:
+            self.fed.resync()
+        return told
 
     def handle(self, received: ContinuityInput, reason: str = "", missed: int | None = 0) -> None:
         """Something happened to it: what changes is told at once, and in its place."""
@@ -244,6 +261,13 @@ class Port:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
+    def _put_stamped(self, item: Any) -> None:
+        self.consumer.buffer.put((item, self._clock.time_ns()))
+
+    def _decode_stamped(self, stamped: tuple[Any, int]) -> Any:
+        assert self.source.decode_at is not None
+        return self.source.decode_at(*stamped)
+
     def _arrived_mark(self, mark: Mark) -> None:
         if isinstance(mark, ContinuityChanged):
             return
@@ -287,16 +311,7 @@ class Port:
         self._undecodable = self.consumer.undecodable
         reason = "a publication cannot be read" if is_ours else "the consumer was too slow"
         missed = mark.dropped if isinstance(mark, Lagged) else 1
-        after = ContinuityInput.REBUILDING if self.source.is_state else ContinuityInput.PROVEN
-        told: list[Any] = [mark]
-        for received in (ContinuityInput.BROKEN, after):
-            change = self._machine.handle(received, self._clock.time_ns(), reason, missed)
-            if change is not None:
-                told.append(change)
-                self._tell(change)
-        if self.source.is_state and self.fed is not None:
-            self.fed.resync()
-        return Items(told)
+        return Items(self.hole(mark, reason, missed))
 
     def _ended(self) -> None:
         error = self.consumer.buffer.error
