@@ -29,7 +29,7 @@ def test_no_bytes_make_the_lane_raise(chunks):
         found = lane.next_request()
         assert found is None or isinstance(found, Request | Response)
         if found is not None:
-            lane.encode(found if isinstance(found, Response) else Response.of({}))
+            lane.encode(found if isinstance(found, Response) else Response.of({}), 0)
         if isinstance(found, Response):
             return
 
@@ -64,6 +64,27 @@ def test_a_bad_request_does_not_wait_for_more():
     lane = HttpLane()
     lane.feed(b"nonsense\r\n\r\n")
     assert lane.next_request().status == 400
+
+
+def test_a_response_tells_the_time_of_the_venue():
+    lane = HttpLane()
+    lane.feed(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    lane.next_request()
+    data, reusable = lane.encode(Response.of({}), 784_111_777 * 10**9)
+    assert b"\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in data
+    assert reusable
+
+
+def test_head_is_answered_with_the_length_of_a_body_that_is_not_sent():
+    lane = HttpLane()
+    lane.feed(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    lane.next_request()
+    data, reusable = lane.encode(Response(body=b"12345"), 0)
+    assert b"content-length: 5\r\n" in data
+    assert data.endswith(b"\r\n\r\n")
+    assert reusable
+    lane.next_request()
+    assert lane.encode(Response(body=b"12345"), 0)[0].endswith(b"\r\n\r\n12345")
 
 
 def test_only_names_of_this_machine_are_loopback():

@@ -72,7 +72,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_DELETE = answer  # noqa: N815
+            do_GET = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -488,6 +488,23 @@ def test_what_is_behind_a_gzip_member_is_judged_like_the_first(
     server.answers = [(200, {"content-encoding": "gzip"}, body)] * 3
     with pytest.raises(HttpError, match=why):
         call("GET", "/", options={"max_size": 1000 if "larger" in why else 100_000})
+
+
+@pytest.mark.parametrize("status", [200, 301, 404, 503])
+async def test_a_probe_is_answered_by_any_status_once_and_without_a_body(server: Server, status: int) -> None:
+    server.answers = [(status, {"Date": "Sun, 06 Nov 1994 08:49:37 GMT"}, b"")]
+    async with HttpClient(server.url, policy=QUICK) as client:
+        reply = await client.probe()
+    assert (reply.status, reply.body) == (status, b"")
+    assert reply.headers["date"].endswith("Sun, 06 Nov 1994 08:49:37 GMT")
+    assert [(method, path) for method, path, _, _ in server.seen] == [("HEAD", "/")]
+
+
+async def test_a_probe_that_nobody_answers_says_what_the_network_said() -> None:
+    async with HttpClient("http://127.0.0.1:1", policy=QUICK) as client:
+        with pytest.raises(HttpError, match="connection refused") as caught:
+            await client.probe()
+    assert caught.value.__cause__ is None
 
 
 def test_a_client_belongs_to_the_loop_of_its_first_call(server: Server) -> None:

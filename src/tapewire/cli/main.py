@@ -10,7 +10,7 @@ import typer
 from .. import __version__
 from ..errors import TapewireError
 from ..secrets import redact
-from . import demo, fault, sandbox
+from . import demo, doctor, fault, sandbox
 from .endings import WRONG_USE
 from .logs import Verbose
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)
 app.command("fault")(fault.fault)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("venues")(sandbox.venues)
 
 

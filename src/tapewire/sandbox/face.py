@@ -39,6 +39,12 @@ class FaceContext(msgspec.Struct, frozen=True, kw_only=True):
         """The oldest standing order of that fault that agrees with `facts`, met by this; None without one."""
         return self.faults.meet(fault, self.clock.time_ns(), **facts)
 
+    def venue_time_ns(self) -> int:
+        """The venue's clock: the sandbox's, and what the fault `skew` adds to it."""
+        now_ns = self.clock.time_ns()
+        skewed = self.meet("skew") if self.faults.any_standing else None
+        return now_ns if skewed is None else now_ns + int(skewed.params["seconds"] * 1e9)
+
     def channel_limit(self, limit: int) -> int:
         """How many channels a socket opened now may have, where the venue's own limit is `limit`."""
         order = self.meet("channel_limit")

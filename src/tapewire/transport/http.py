@@ -97,7 +97,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to one call: a status below 300. Header names are in lower case."""
+    """The answer to one call: a status below 300, but for a `probe`. Header names are in lower case."""
 
     method: str
     url: str
@@ -526,6 +526,22 @@ class HttpClient(_Client):
             return error
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as cause:
             return call.transport_failed(cause)
+
+    async def probe(self, path: str = "/") -> Reply:
+        """Ask once, with HEAD, whether anything answers: what it says, whatever its status, and without a body.
+
+        Raises HttpError where nothing does.
+        """
+        call, pool = self._call("HEAD", path, {}), self._pool()
+        try:
+            async with asyncio.timeout(call.timeout), pool.stream(**call.to_send()) as response:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Reply(
+                    method="HEAD", url=call.url, status=response.status_code, headers=headers, body=b""
+                )
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as cause:
+            failure = call.transport_failed(cause)
+        raise failure
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""

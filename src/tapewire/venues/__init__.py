@@ -2,7 +2,8 @@
 
 Each venue is a package with the same rooms (see ARCHITECTURE.md), and a `spec.py` that says what it is. One is imported
 when it is asked for, so that a program pays only for the venue it uses. `VenueDemo` is what a venue shows in
-`tapewire demo`. `template` is no venue: it is there to be copied (docs/new-venue.md).
+`tapewire demo`, `VenueCheckup` what `tapewire doctor` asks of one. `template` is no venue: it is there to be copied
+(docs/new-venue.md).
 """
 
 from __future__ import annotations
@@ -23,7 +24,18 @@ if TYPE_CHECKING:
     from ..market.venue import Venue
     from .kit.spec import VenueSpec
 
-__all__ = ["VENUES", "DemoFault", "Observer", "VenueDemo", "connect", "demo_settings", "load", "make_demo"]
+__all__ = [
+    "VENUES",
+    "DemoFault",
+    "Observer",
+    "VenueCheckup",
+    "VenueDemo",
+    "connect",
+    "demo_settings",
+    "load",
+    "make_checkup",
+    "make_demo",
+]
 
 
 class _Registry(Mapping[str, "VenueSpec"]):
@@ -103,6 +115,35 @@ class VenueDemo(Protocol):
         ...
 
 
+class VenueCheckup(Protocol):
+    """What a venue is asked when somebody wants to know what is wrong: through the documented classes, by environment.
+
+    Made with the seconds that each of its two steps may take. `api`: the origin of its HTTP; `sockets`: where its
+    streams are, without what is secret; `source`: where those addresses came from. `credentials`: the variables that
+    hold them; `has_credentials`: they are given; `needs_credentials`: the venue lets nobody subscribe without. Nothing
+    is repeated: the first failure is what is asked for.
+    """
+
+    api: str
+    sockets: Sequence[str]
+    source: str
+    credentials: Sequence[str]
+    has_credentials: bool
+    needs_credentials: bool
+
+    async def sign_in(self) -> str:
+        """Show the venue who we are; returns a line for people, without anything secret. Raises why not."""
+        ...
+
+    async def subscribe(self) -> str:
+        """Open the socket and have one public topic confirmed; returns a line for people. Raises why not."""
+        ...
+
+    async def close(self) -> None:
+        """Leave and close everything."""
+        ...
+
+
 def load(name: str) -> ModuleType:
     """The package of a venue. Raises ConfigurationError listing the names there are."""
     if name not in VENUES:
@@ -137,3 +178,10 @@ def make_demo(name: str, url: str) -> VenueDemo:
     load(name)
     demo: VenueDemo = importlib.import_module(f"{__name__}.{name}.demo").Demo(url)
     return demo
+
+
+def make_checkup(name: str, timeout: float) -> VenueCheckup:
+    """The check-up of a venue. Raises ConfigurationError for an unknown name, and for a setting that is wrong."""
+    load(name)
+    checkup: VenueCheckup = importlib.import_module(f"{__name__}.{name}.checkup").Checkup(timeout)
+    return checkup

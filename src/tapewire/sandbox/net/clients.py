@@ -90,6 +90,7 @@ class Client(asyncio.Protocol):
         self.sent: int = 0
         self.received: int = 0
         self._port = port
+        self._context = context
         self._faults, self._carriage, self._clock = context.faults, context.carriage, context.clock
         self._max_outgoing = max_outgoing
         self._slow_timeout = slow_timeout
@@ -197,7 +198,7 @@ class Client(asyncio.Protocol):
             return
         found = self._lane.next_request()
         if isinstance(found, Response):
-            self._write(self._lane.encode(found)[0])
+            self._write(self._encoded(found)[0])
             self._hang_up()
         elif found is not None and found.is_upgrade:
             self._upgrade(found)
@@ -216,7 +217,7 @@ class Client(asyncio.Protocol):
         self._task = None
         if self._over:
             return
-        data, reusable = self._lane.encode(response)
+        data, reusable = self._encoded(response)
         self._write(data)
         if not reusable:
             self._hang_up()
@@ -225,11 +226,14 @@ class Client(asyncio.Protocol):
         self._transport.resume_reading()
         self._next_request()
 
+    def _encoded(self, response: Response) -> tuple[bytes, bool]:
+        return self._lane.encode(response, self._context.venue_time_ns())
+
     def _upgrade(self, request: Request) -> None:
         face, outcome = self._port.accept(request, self)
         if face is None or isinstance(outcome, Response):
             assert isinstance(outcome, Response)
-            self._write(self._lane.encode(outcome)[0])
+            self._write(self._encoded(outcome)[0])
             self._hang_up()
             return
         self._handler = outcome  # it is told when the connection is over, though the handshake may fail

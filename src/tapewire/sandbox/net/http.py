@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -93,6 +94,7 @@ class HttpLane:
     def __init__(self) -> None:
         self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._head: h11.Request | None = None
+        self._asks_for_no_body = False
         self._body = bytearray()
         self.raw_head: bytes = b""
 
@@ -114,6 +116,7 @@ class HttpLane:
                     return None
                 if isinstance(event, h11.Request):
                     self._head = event
+                    self._asks_for_no_body = event.method == b"HEAD"
                 elif isinstance(event, h11.Data):
                     self._body += event.data
                     if len(self._body) > MAX_BODY:
@@ -123,15 +126,23 @@ class HttpLane:
         except h11.RemoteProtocolError as error:
             return Response.error(error.error_status_hint, str(error))
 
-    def encode(self, response: Response) -> tuple[bytes, bool]:
-        """The bytes of a response to the last request, and whether the connection can be used again."""
+    def encode(self, response: Response, now_ns: int) -> tuple[bytes, bool]:
+        """The bytes of a response to the last request, and whether the connection can be used again.
+
+        `now_ns`: the venue's clock, which every response tells (RFC 9110 section 6.6.1).
+        """
         connection = self._connection
         if connection.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return b"", False
-        headers = {"content-length": str(len(response.body)), "cache-control": "no-store", **response.headers}
+        headers = {
+            "date": formatdate(now_ns / 1e9, usegmt=True),
+            "content-length": str(len(response.body)),
+            "cache-control": "no-store",
+            **response.headers,
+        }
         events = (
             h11.Response(status_code=response.status, headers=list(headers.items())),
-            h11.Data(data=response.body),
+            h11.Data(data=b"" if self._asks_for_no_body else response.body),
             h11.EndOfMessage(),
         )
         data = b"".join(connection.send(event) or b"" for event in events)

@@ -86,8 +86,8 @@ class StxFace(TopicFace[StxSocket]):
         return user
 
     def environment(self, url: str) -> dict[str, str]:
-        """The variable that leads the SDK here."""
-        return {"STX_HOST": url}
+        """The variables that lead the SDK here, with an account that is good here alone. Any other will do."""
+        return {"STX_HOST": url, "STX_EMAIL": "you@sandbox.example", "STX_PASSWORD": "sandbox-password"}
 
     # HTTP
 

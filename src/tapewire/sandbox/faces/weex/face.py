@@ -102,10 +102,8 @@ class WeexFace(TopicFace[WeexSocket]):
         self._stamps = Stamps(1_000_000)
 
     def now_ns(self) -> int:
-        """The venue's clock: the sandbox's, and what the fault `skew` adds to it."""
-        now_ns = self.context.clock.time_ns()
-        skewed = self.context.meet("skew") if self.context.faults.any_standing else None
-        return now_ns if skewed is None else now_ns + int(skewed.params["seconds"] * 1e9)
+        """The venue's clock."""
+        return self.context.venue_time_ns()
 
     def environment(self, url: str) -> dict[str, str]:
         """The variables that lead the SDK here, with credentials that are good here and nowhere else."""

@@ -1,0 +1,93 @@
+"""What commands about one venue share: its name, and `--sandbox`, which plays it in this very process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..arguments import near_names
+from ..venues import VENUES
+from .endings import end_with
+
+if TYPE_CHECKING:
+    from ..sandbox.net.server import Sandbox
+
+__all__ = ["InSandbox", "VenueName", "check_venue", "examples", "play"]
+
+
+def check_venue(name: str) -> str:
+    """The name, if it is a venue's. Ends the command with a sentence that lists near names if not."""
+    if name not in VENUES:
+        near = near_names(name, VENUES)
+        meant = f"; did you mean {' or '.join(near)}?" if near else ""
+        end_with(f"{name!r} is no venue: there are {', '.join(VENUES)}{meant}")
+    return name
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: its examples, in which `{0}` is the first venue, `{1}` the next one."""
+    shown = (f"`{line.format(*VENUES)}`" for line in lines)
+    return f"For example: {', '.join(shown)}."
+
+
+def _names(incomplete: str) -> list[tuple[str, str]]:
+    return [(name, VENUES[name].title) for name in VENUES if name.startswith(incomplete)]
+
+
+VenueName = Annotated[
+    str,
+    typer.Argument(
+        help=f"Which venue: {', '.join(VENUES)}.",
+        metavar="VENUE",
+        callback=check_venue,
+        autocompletion=_names,
+        show_default=False,
+    ),
+]
+"""The argument of what is about one venue."""
+
+InSandbox = Annotated[
+    bool,
+    typer.Option(
+        "--sandbox",
+        help="Play the venue in this process and go there, with an account of its own: nothing leaves this machine.",
+    ),
+]
+"""The option of what can be tried without a venue."""
+
+
+@asynccontextmanager
+async def play(venues: Sequence[str], *, rate: float = 20.0, seed: int = 1) -> AsyncIterator[Sandbox]:
+    """Play these venues in this process, and lead their classes there by the environment, until the block ends.
+
+    What the environment said of them before is out of force meanwhile, so that nothing goes anywhere else.
+    """
+    from ..sandbox.net.server import Sandbox
+
+    async with Sandbox(port=0, rate=rate, seed=seed, venues=list(dict.fromkeys(venues))) as sandbox:
+        with _environment(sandbox.environment(), without=_variables(venues)):
+            yield sandbox
+
+
+def _variables(venues: Iterable[str]) -> set[str]:
+    """The variables that the venues' classes look at."""
+    return {variable for name in venues for spec in VENUES[name].settings for variable in spec.variables}
+
+
+@contextmanager
+def _environment(values: Mapping[str, str], *, without: Iterable[str]) -> Iterator[None]:
+    before = dict(os.environ)
+    for name in without:
+        os.environ.pop(name, None)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in {*values, *without}:
+            os.environ.pop(name, None)
+            if name in before:
+                os.environ[name] = before[name]
