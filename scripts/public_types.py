@@ -39,6 +39,7 @@ PUBLIC = (
     "tapewire.trading",
     "tapewire.transport",
     "tapewire.venues.kit",
+    "tapewire.venues.kit.market",
     "tapewire.venues.stake",
     "tapewire.venues.stx",
     "tapewire.venues.sxbet",

@@ -113,6 +113,9 @@ NAMES = {
         UnreadableAnswer VenueError VenueSocket VenueSpec address dialer_of exact_json number secret
         session_fields
     """,
+    "tapewire.venues.kit.market": """
+        Fed Items MarketFeed Port Source VenueMarket
+    """,
     "tapewire.venues.stake": """
         AccessDeniedError AnswerError ArgumentError AuthManager AuthenticationError GameNotFoundError
         InsufficientFundsError NetworkError RateLimitError ServerError StakeAPI StakeAPIError StakeLine

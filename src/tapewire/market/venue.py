@@ -48,10 +48,8 @@ class Venue(ABC):
     name: str
     """As it is asked for: `tapewire.connect(name)`."""
 
-    @property
-    @abstractmethod
-    def capabilities(self) -> Mapping[Verb, Capability]:
-        """What it has, verb by verb. A verb that is not listed is not supported."""
+    capabilities: Mapping[Verb, Capability]
+    """What it has, verb by verb. A verb that is not listed is not supported."""
 
     # --- the line ---------------------------------------------------------------------------------------------------
 

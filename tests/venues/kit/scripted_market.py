@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -116,16 +116,14 @@ class HandFed(VenueMarket):
         self.decode: Any = None
         self.decode_at: Any = None
 
-    @property
-    def capabilities(self) -> dict[Verb, Capability]:
-        return {
-            "instruments": Capability(),
-            "watch_trades": Capability(proof="none"),
-            "watch_order_book": Capability(proof="chained"),
-            "watch_orders": Capability(proof="snapshot", private=True),
-            "watch_ticker": Capability(supported=False, instead="watch_order_book", note="it has none"),
-            "place_order": Capability(private=True),
-        }
+    capabilities: Mapping[Verb, Capability] = {
+        "instruments": Capability(),
+        "watch_trades": Capability(proof="none"),
+        "watch_order_book": Capability(proof="chained"),
+        "watch_orders": Capability(proof="snapshot", private=True),
+        "watch_ticker": Capability(supported=False, instead="watch_order_book", note="it has none"),
+        "place_order": Capability(private=True),
+    }
 
     @property
     def is_connected(self) -> bool:

@@ -146,7 +146,7 @@ class Port:
 
     @property
     def arrivals(self) -> int:
-        """A number that grows with whatever arrives."""
+        """A number that is another one after whatever arrived."""
         buffer = self.consumer.buffer
         conflated: int = getattr(buffer, "conflated", 0)
         return self._changes + self.consumer.delivered + len(buffer) + buffer.dropped + conflated
@@ -285,8 +285,15 @@ class Port:
 
     def _served(self) -> None:
         self._is_served = True
-        if not self.source.is_state and self.view is None and not self.arrivals:
+        is_event = not self.source.is_state and self.view is None
+        if is_event and not self._has_arrived:  # else a mark follows that says what the loss cost
             self.handle(ContinuityInput.SERVED)
+
+    @property
+    def _has_arrived(self) -> bool:
+        buffer = self.consumer.buffer
+        taken = self.consumer.delivered or buffer.dropped
+        return bool(taken) or not all(map(is_mark, buffer.waiting()))
 
     def _broken(self, reason: str, missed: int | None, *, is_rebuilt: bool = True) -> None:
         self.handle(ContinuityInput.BROKEN, reason, missed)

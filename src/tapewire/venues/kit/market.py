@@ -22,11 +22,12 @@ from ...market.capabilities import Verb
 from ...market.feed import Feed, WatchOptions
 from ...market.venue import Venue
 from ...model import Instrument
-from .feeds import MarketFeed, Port, Source
+from ...session.consumer import Items
+from .feeds import Fed, MarketFeed, Port, Source
 from .silence import Silence
 from .spec import VenueSpec
 
-__all__ = ["VenueMarket"]
+__all__ = ["Fed", "Items", "MarketFeed", "Port", "Source", "VenueMarket"]
 
 INSTRUMENTS_SECONDS: Final = 300.0
 """How long a list of instruments is taken for the present one. A name that is not in it is looked for anew."""

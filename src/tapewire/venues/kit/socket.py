@@ -9,6 +9,7 @@ from ...clock import Clock
 from ...protocols.base import ClientProtocol
 from ...retry import RetryPolicy
 from ...secrets import Secret
+from ...session.consumer import Consumer
 from ...session.credentials import Credentials
 from ...session.options import ErrorHook, SessionOptions, Statistics
 from ...session.session import Session
@@ -123,6 +124,17 @@ class VenueSocket:
     def statistics(self) -> Statistics:
         """Frozen figures: connections, gaps, errors, those of each channel, and of the session."""
         return Statistics.of(self._spec.name, [self._session.statistics()])
+
+    def feed(self, channel: str, into: Consumer[Any], params: Any = None, **fields: Any) -> Subscription[Any]:
+        """Have a channel feed a `Consumer` of your own, beside others; iterate that. Returns at once.
+
+        It is put there undecoded. `params`: what the protocol sends along. `fields`: those of a `Delivery` that a topic
+        has for itself. Raises the venue's error for what is no channel.
+        """
+        with self._raising:
+            self._home.check()
+            _ = self._spec.channel_of(channel)
+            return self._session.subscribe(channel, params, into=into, **fields)
 
     async def __aenter__(self) -> Self:
         try:
