@@ -115,6 +115,9 @@ class HandFed(VenueMarket):
         self.failure: Exception | None = None
         self.decode: Any = None
         self.decode_at: Any = None
+        self.decode_snapshot: Any = lambda snapshot: snapshot
+        self.on_arrival: Any = None
+        self.on_ended: Any = None
 
     capabilities: Mapping[Verb, Capability] = {
         "instruments": Capability(),
@@ -146,7 +149,9 @@ class HandFed(VenueMarket):
             subscribe=self._subscribe,
             decode=self.decode,
             decode_at=self.decode_at,
-            decode_snapshot=(lambda snapshot: snapshot) if verb == "watch_orders" else None,
+            decode_snapshot=self.decode_snapshot if verb == "watch_orders" else None,
+            on_arrival=self.on_arrival,
+            on_ended=self.on_ended,
             is_state=verb in ("watch_orders", "watch_order_book"),
             book=self.book if verb == "watch_order_book" else None,
             capacity=3,

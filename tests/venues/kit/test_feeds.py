@@ -101,6 +101,20 @@ def test_a_feed_of_events_is_live_as_soon_as_the_venue_serves_it_though_nobody_i
     play(scene)
 
 
+def test_what_comes_before_the_venue_confirms_it_does_not_hold_up_that_it_is_live():
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_trades("BTCUSDT")
+        await turn()
+        [hand] = market.hands
+        hand.put(1)
+        hand.mark(Subscribed())
+        assert feed.continuity.is_live
+        hand.mark(LOST, Subscribed())
+        assert feed.continuity.state == "stale"  # what that cost has yet to be told
+
+    play(scene)
+
+
 def test_a_line_that_is_lost_makes_it_stale_at_once_and_a_replay_makes_good_for_it():
     async def scene(market: HandFed) -> None:
         told: list[ContinuityChanged] = []
@@ -235,6 +249,40 @@ def test_what_is_our_own_is_live_only_when_its_state_was_rebuilt_and_brings_the_
         second = await taken(feed)
         assert way(first) == ["Resynced", "open one", "Gap", "syncing > resyncing"]
         assert way(second) == ["Resynced", "filled meanwhile", "resyncing > live"]
+
+    play(scene)
+
+
+def test_what_is_news_of_a_snapshot_may_have_to_be_asked_for():
+    async def news(snapshot: list[str]) -> list[str]:
+        await asyncio.sleep(0.001)
+        return [f"{each}, looked up" for each in snapshot]
+
+    async def scene(market: HandFed) -> None:
+        market.decode_snapshot = news
+        feed = market.watch_orders()
+        hand = await served(market, feed)
+        hand.mark(Resynced(at_ns=1, snapshot=["one", "two"]))
+        hand.put("three")
+        assert way(await taken(feed)) == [
+            *("Resynced", "one, looked up", "two, looked up"),
+            *("syncing > live", "three"),
+        ]
+
+    play(scene)
+
+
+def test_a_source_is_told_what_arrives_inside_the_read_and_once_that_nothing_more_comes():
+    async def scene(market: HandFed) -> None:
+        told: list[Any] = []
+        market.on_arrival, market.on_ended = told.append, lambda: told.append("ended")
+        feed = market.watch_trades("BTCUSDT")
+        hand = await served(market, feed)
+        hand.put(1)
+        assert told == [1]
+        await feed.aclose()
+        await feed.aclose()
+        assert told == [1, "ended"]
 
     play(scene)
 

@@ -63,18 +63,22 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     a `Subscription` made with `into=port.consumer, announce=True`, or whoever feeds a book and calls `port.changed()`.
     It may be a coroutine function that first looks up what it needs (the instrument, who is signed in); what it raises
     ends the feed. `decode`: from what was put to an item, or to `Items`; or `decode_at`: the same, given also when that
-    arrived (wall clock, ns), for a wire whose publications do not keep it. `decode_snapshot`: from the `snapshot` of a
-    `Resynced` to the items that are news of it. `policy`, `capacity`, `key`: the buffer. `is_state`: it stands for a
-    state that a snapshot rebuilds (a book, what is our own), and not for events. `book`: the levels, for a feed of a
-    book; then nothing is decoded. `quiet`: seconds of silence that are too long for it, None where none are. `probe`:
-    asked before silence is called stale: True where the venue says, on another way, that there is nothing newer.
+    arrived (wall clock, ns), for a wire whose publications do not keep it; where they do, `on_arrival`, called inside
+    the read, puts it there. `decode_snapshot`: from the `snapshot` of a `Resynced` to the items that are news of it.
+    All of these but `on_arrival` may be coroutine functions. `on_ended`: called once, as soon as nothing more comes.
+    `policy`, `capacity`, `key`: the buffer. `is_state`: it stands for a state that a snapshot rebuilds (a book, what is
+    our own), and not for events. `book`: the levels, for a feed of a book; then nothing is decoded. `quiet`: seconds of
+    silence that are too long for it, None where none are. `probe`: asked before silence is called stale: True where the
+    venue says, on another way, that there is nothing newer.
     """
 
     name: str
     subscribe: Callable[[Port], Any]
     decode: Callable[[Any], Any] | None = None
     decode_at: Callable[[Any, int], Any] | None = None
-    decode_snapshot: Callable[[Any], Iterable[Any]] | None = None
+    decode_snapshot: Callable[[Any], Iterable[Any] | Awaitable[Iterable[Any]]] | None = None
+    on_arrival: Callable[[Any], Any] | None = None
+    on_ended: Callable[[], Any] | None = None
     policy: Policy = "drop_oldest"
     capacity: int = 5_000
     key: Callable[[Any], Hashable] | None = None
@@ -131,6 +135,7 @@ class Port:
             key=(lambda item: None) if self.view is not None else source.key,
             decode=source.decode if source.decode_at is None else self._decode_stamped,
             decode_mark=self._taken_mark,
+            on_arrival=source.on_arrival,
             on_mark=self._arrived_mark,
             on_ended=self._ended,
             names_topics=False,
@@ -285,15 +290,10 @@ class Port:
 
     def _served(self) -> None:
         self._is_served = True
-        is_event = not self.source.is_state and self.view is None
-        if is_event and not self._has_arrived:  # else a mark follows that says what the loss cost
+        # Later it is back behind a loss, and its gap has yet to be told.
+        is_first = self.continuity.state is ContinuityState.SYNCING
+        if is_first and not self.source.is_state and self.view is None:
             self.handle(ContinuityInput.SERVED)
-
-    @property
-    def _has_arrived(self) -> bool:
-        buffer = self.consumer.buffer
-        taken = self.consumer.delivered or buffer.dropped
-        return bool(taken) or not all(map(is_mark, buffer.waiting()))
 
     def _broken(self, reason: str, missed: int | None, *, is_rebuilt: bool = True) -> None:
         self.handle(ContinuityInput.BROKEN, reason, missed)
@@ -310,7 +310,8 @@ class Port:
                 Items()
             )  # the changes beside them say it; and of a book that is always the newest nothing lags
         if isinstance(mark, Resynced) and self.source.decode_snapshot is not None:
-            return Items([mark, *self.source.decode_snapshot(mark.snapshot)])
+            made = self.source.decode_snapshot(mark.snapshot)
+            return _all_behind(mark, made) if isinstance(made, Awaitable) else Items([mark, *made])
         is_ours = self.consumer.undecodable != self._undecodable
         if not (is_ours or isinstance(mark, Lagged)) or not self.continuity.is_live:
             self._undecodable = self.consumer.undecodable
@@ -327,6 +328,8 @@ class Port:
         )
         if change is not None:
             self._tell(change)
+        if self.source.on_ended is not None:
+            self.source.on_ended()
         self._on_ended(self)
 
     def _tell(self, change: ContinuityChanged) -> None:
@@ -400,6 +403,10 @@ class MarketFeed(Iteration[Any], Feed[Any]):
     def __repr__(self) -> str:
         now = self._port.continuity
         return f"<{type(self).__name__} {self._port.consumer.name} {now.state} {now.reason}>"
+
+
+async def _all_behind(mark: Mark, made: Awaitable[Iterable[Any]]) -> Items:
+    return Items([mark, *await made])
 
 
 async def _called(function: Callable[..., Any], *arguments: Any) -> None:

@@ -1,7 +1,8 @@
 """Order books that are proven: each delta names the state it follows (`U` is the last `u`), or that book is rebuilt.
 
 One `BookFeed` per wire topic keeps the book of everyone who reads it, inside the read, so that a slow consumer costs
-no book and no operation: it only misses some of its states, and a mark says so. Rules:
+no book and no operation: it only misses some of its states, and a mark says so. A reader is given the best levels of
+each state; a viewer is only told that it changed, and looks at the book itself. Rules:
 
 * A hole, or a level that cannot be, is a `Gap` at every reader of that one book; `Resynced` comes with the snapshot.
 * A rebuild asks the venue to begin the topic anew. Where few operations are left in the connection's hour, or no
@@ -15,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -31,7 +32,15 @@ from .message import ROW_ERRORS, WeexMessage
 from .profile import Profile
 from .wire import Frame, Side
 
-__all__ = ["OPERATIONS_RESERVE", "BookFeed", "BookReader", "BookUpdate", "FetchDepth", "book_messages"]
+__all__ = [
+    "OPERATIONS_RESERVE",
+    "BookFeed",
+    "BookReader",
+    "BookUpdate",
+    "BookViewer",
+    "FetchDepth",
+    "book_messages",
+]
 
 logger = logging.getLogger("tapewire.venues.weex")
 
@@ -66,6 +75,22 @@ class BookUpdate(msgspec.Struct):
     received_at_ns: int
 
 
+class BookViewer(Protocol):
+    """Who looks at `BookFeed.book` itself. All is called inside the read: return at once."""
+
+    def changed(self) -> None:
+        """The book is another one, and proven."""
+        ...
+
+    def mark(self, mark: Mark) -> None:
+        """A mark of the topic: those of its own state as well, but for renewals that a gap has told of."""
+        ...
+
+    def end(self, error: BaseException) -> None:
+        """Nothing more comes."""
+        ...
+
+
 class BookFeed:
     """The book of one topic and everyone who reads it. `on_idle` is called when nobody does any more."""
 
@@ -88,6 +113,8 @@ class BookFeed:
         self.book: OrderBook[Decimal] = OrderBook(Decimal, numbering=CHAINED)
         self.resyncs = 0
         """How often it was rebuilt after a hole."""
+        self.venue_time_ms: int | None = None
+        """The venue's clock at the last change, None where it said none."""
         self._lines = lines
         self._profile = profile
         self._fetch = fetch
@@ -95,6 +122,7 @@ class BookFeed:
         self._fraction = fraction
         self._on_idle = on_idle
         self._readers: dict[BookReader, None] = {}
+        self._viewers: dict[BookViewer, None] = {}
         self._subscription: Subscription | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rest: asyncio.Task[None] | None = None
@@ -107,18 +135,34 @@ class BookFeed:
     def join(self, reader: BookReader) -> None:
         """It reads from now on; it begins with the present state, if there is one."""
         self._readers[reader] = None
-        if self._subscription is None:
-            self._arm(SNAPSHOT_SECONDS, self._no_snapshot)
-            self._subscription = self._lines.subscribe(
-                self.topic,
-                handler=self._take,
-                inline=True,
-                on_mark=self._mark,
-                on_error=self._failed,
-                announce=True,
-            )
-        elif self.book.is_tradable:
+        if not self._ask_first() and self.book.is_tradable:
             reader.consumer.put(self._update(reader.level, None, b"", self._clock.time_ns()))
+
+    def watch(self, viewer: BookViewer) -> None:
+        """It is told from now on; at once, where there is a proven book already."""
+        self._viewers[viewer] = None
+        if not self._ask_first() and self.book.is_tradable:
+            viewer.changed()
+
+    def _ask_first(self) -> bool:
+        """Ask for the topic, unless somebody has: then False."""
+        if self._subscription is not None:
+            return False
+        self._arm(SNAPSHOT_SECONDS, self._no_snapshot)
+        self._subscription = self._lines.subscribe(
+            self.topic,
+            handler=self._take,
+            inline=True,
+            on_mark=self._mark,
+            on_error=self._failed,
+            announce=True,
+        )
+        return True
+
+    @property
+    def received_at_ns(self) -> int:
+        """This machine's clock at the last change; 0 before the first."""
+        return self._proven_ns
 
     async def confirmed(self) -> None:
         """Wait until the venue serves the topic. Raises what refused it."""
@@ -127,8 +171,30 @@ class BookFeed:
 
     def leave(self, reader: BookReader) -> None:
         """It reads no more; the last one takes the topic with it."""
-        if self._readers.pop(reader, reader) is None and not self._readers:
+        if self._readers.pop(reader, reader) is None and not self._is_read:
             self._stop()
+
+    def unwatch(self, viewer: BookViewer) -> None:
+        """It is told no more; the last one takes the topic with it."""
+        if self._viewers.pop(viewer, viewer) is None and not self._is_read:
+            self._stop()
+
+    def resync(self, asker: BookViewer) -> None:
+        """Build it anew, though nothing speaks against it: a gap says so to everybody but whoever asks."""
+        if self._subscription is None or self._broken:
+            return
+        now_ns = self._clock.time_ns()
+        self.book.invalidate("a new state was asked for")
+        mark = Gap(
+            reason="interrupted", since_ns=self._proven_ns or now_ns, until_ns=now_ns, detail=self.book.reason
+        )
+        self._say(mark, asker)
+        self._broken = True
+        self._rebuild()
+
+    @property
+    def _is_read(self) -> bool:
+        return bool(self._readers or self._viewers)
 
     def _stop(self) -> None:
         self._disarm()
@@ -182,10 +248,17 @@ class BookFeed:
         for reader in tuple(self._readers):
             if reader.announces:
                 reader.consumer.put_mark(mark, self.topic)
+        if self._broken and isinstance(mark, Subscribing) and not mark.reason.startswith("connection lost"):
+            return  # our own renewal
+        for viewer in tuple(self._viewers):
+            viewer.mark(mark)
 
-    def _say(self, mark: Mark) -> None:
+    def _say(self, mark: Mark, asker: BookViewer | None = None) -> None:
         for reader in tuple(self._readers):
             reader.consumer.put_mark(mark, self.topic)
+        for viewer in tuple(self._viewers):
+            if viewer is not asker:
+                viewer.mark(mark)
 
     def _failed(self, error: BaseException, item: Any) -> None:
         """A refusal that may pass ends nothing: the session asks again."""
@@ -196,14 +269,20 @@ class BookFeed:
     def _end(self, error: BaseException) -> None:
         for reader in tuple(self._readers):
             reader.consumer.end(fresh_copy(error))
+        for viewer in tuple(self._viewers):
+            viewer.end(fresh_copy(error))
 
     def _judge(self, verdict: Verdict, venue_time_ms: int | None, raw: bytes, now_ns: int) -> None:
         if type(verdict) is Applied:
             self._proven_ns = now_ns
+            self.venue_time_ms = venue_time_ms
             if self._broken or not self._live_since_ns:
                 self._live(now_ns)
             for reader in tuple(self._readers):
                 reader.consumer.put(self._update(reader.level, venue_time_ms, raw, now_ns))
+            if self._viewers:
+                for viewer in tuple(self._viewers):
+                    viewer.changed()
         elif type(verdict) is Resync:
             self._lost(verdict.reason, "sequence")
 
@@ -284,7 +363,7 @@ class BookFeed:
             except ROW_ERRORS as error:
                 logger.warning("%s: no snapshot over HTTP: %s", self.topic, error)
                 break
-            if self.book.is_tradable or not self._readers:
+            if self.book.is_tradable or not self._is_read:
                 return
             if not last and not bids and not asks:
                 self._dead()
