@@ -95,7 +95,7 @@ NAMES = {
         Subscription SubscriptionState SubscriptionStatistics TokenProvider
     """,
     "tapewire.streams": """
-        Batches Filtered Heard Live Stale Staleness StalenessWatch batched filtered mark_of
+        Batches Filtered Heard Live Stale Staleness StalenessWatch batched filtered
     """,
     "tapewire.testing": """
         CentrifugoPeer PhoenixPeer VirtualClock check_protocol check_transport check_venue

@@ -8,6 +8,7 @@ import asyncio
 import os
 from decimal import Decimal
 
+from tapewire import Mark
 from tapewire.streams import filtered
 from tapewire.trading import Change
 from tapewire.venues.weex import WeexConfig, WeexMessage, WeexWebSocketClient
@@ -24,13 +25,13 @@ async def main() -> None:
         change = changes.setdefault(message.symbol, Change()).update(message.data["last"])
         return change is not None and abs(change) >= STEP
 
+    def on_mark(mark: Mark) -> None:
+        changes.clear()  # compare nothing across a gap
+
     seen = 0
     async with WeexWebSocketClient(WeexConfig(host=HOST)) as client:
-        moves = filtered(client.stream_tickers(SYMBOLS, marks=True), is_large)
+        moves = filtered(client.stream_tickers(SYMBOLS, on_mark=on_mark), is_large)
         async for message in moves:
-            if message.mark is not None:  # marks pass every filter: compare nothing across a gap
-                changes.clear()
-                continue
             price, change = message.data["last"], changes[message.symbol].value
             print(f"{message.symbol} moved by {change:+.5%} to {price}")
             seen += 1

@@ -7,18 +7,20 @@ four states. WEEX_HOST leads it elsewhere.
 import asyncio
 import os
 
+from tapewire import Mark
 from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
 
 HOST = os.environ.get("WEEX_HOST", "http://127.0.0.1:4000")
 
 
+def on_mark(mark: Mark) -> None:
+    print("not proven until the next state:", mark)
+
+
 async def main() -> None:
     async with WeexWebSocketClient(WeexConfig(host=HOST)) as client:
         states = 0
-        async for message in client.stream_order_book("BTCUSDT", level=5, marks=True):
-            if message.mark is not None:
-                print("not proven until the next state:", message.mark)
-                continue
+        async for message in client.stream_order_book("BTCUSDT", level=5, on_mark=on_mark):
             (bid, bid_size), (ask, ask_size) = message.data["bids"][0], message.data["asks"][0]
             print(f"state {message.sequence}: {bid_size} at {bid} | {ask_size} at {ask}")
             states += 1

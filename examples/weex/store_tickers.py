@@ -22,10 +22,8 @@ async def main() -> None:
         WeexWebSocketClient(WeexConfig(host=HOST)) as client,
         SqliteStore("tickers.db", TICKERS, commit_rows=20, commit_seconds=0.5) as store,
     ):
-        async for message in client.stream_tickers(SYMBOLS, marks=True):
-            if message.mark is not None:
-                await store.put(message.mark)  # whoever reads the file later sees where it broke
-                continue
+        # Marks are stored too: whoever reads the file later sees where it broke.
+        async for message in client.stream_tickers(SYMBOLS, on_mark=store.put):
             data = message.data
             await store.put((message.timestamp, message.symbol, data["last"], data["change"]))
             rows += 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tapewire.marks import is_mark
 from tapewire.testing import VirtualClock
 from tests.venues.sxbet.test_sxbet_client import client_of, played
 from tests.venues.sxbet.test_sxbet_watching import Watched, hashes, levels, truth
@@ -36,16 +37,14 @@ async def test_a_frame_that_no_book_can_have_is_never_shown_and_the_book_is_rebu
     clock: VirtualClock, bids: list[list[Any]]
 ) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
-        other = Heard(client.stream_order_book("ETHUSDT", level=15, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
+        other = Heard.with_marks(client.stream_order_book, "ETHUSDT", level=15)
         await heard.until(1)
         await other.until(1)
         book = peer.books["BTCUSDT", 15]
         peer.send(BTC, {"e": "depth", "E": 1, "s": "BTCUSDT", **book.delta(bids)})
         await heard.until(4)
-        names = [
-            message.channel if message.mark is None else type(message.mark).__name__ for message in heard
-        ]
+        names = [type(item).__name__ if is_mark(item) else item.channel for item in heard]
         assert names == ["depth", "Gap", "Resynced", "depth"]
         sides = [
             [(str(price), str(size)) for price, size in heard[-1].data[side]] for side in ("bids", "asks")
@@ -54,7 +53,7 @@ async def test_a_frame_that_no_book_can_have_is_never_shown_and_the_book_is_rebu
         for message in heard[0], heard[3]:
             (bid, _), (ask, _) = message.data["bids"][0], message.data["asks"][0]
             assert Decimal(0) < bid < ask
-        assert [message.mark for message in other] == [None]
+        assert [item.channel for item in other] == ["depth"]
         assert client.statistics().reconnections == 0
         for each in (heard, other):
             await each.stop()

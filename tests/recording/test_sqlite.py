@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,7 +94,7 @@ async def test_marks_are_stored_beside_the_rows_with_their_place(tmp_path: Path)
         await store.put(GAP)
         await store.put(row(1))
         await store.put(row(2))
-        await store.put(SimpleNamespace(mark=GAP))  # type: ignore[arg-type]  # a venue's message that carries one
+        await store.put(GAP)
         await store.put(row(3))
     async with SqliteStore(path, TICKS) as store:
         await store.put(GAP)

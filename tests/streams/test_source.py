@@ -1,28 +1,10 @@
-"""Marks are known in both shapes, and a stream is left by its own word for it."""
+"""A stream is left by its own word for it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 
-import pytest
-
-from tapewire.marks import Gap
-from tapewire.streams.source import Derived, leave, mark_of
-
-GAP = Gap(reason="connection lost", since_ns=1)
-
-
-def test_a_mark_is_found_bare_and_in_a_message() -> None:
-    assert mark_of(GAP) is GAP
-    assert mark_of(SimpleNamespace(mark=GAP)) is GAP
-
-
-@pytest.mark.parametrize(
-    "item", [1, None, {"mark": GAP}, SimpleNamespace(mark=None), SimpleNamespace(mark=100.5)]
-)
-def test_a_publication_is_no_mark_even_if_it_has_a_mark_price(item: object) -> None:
-    assert mark_of(item) is None
+from tapewire.streams.source import Derived, leave
 
 
 class Left:

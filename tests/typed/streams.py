@@ -34,9 +34,8 @@ async def stake(ws: StakeWebSocket) -> None:
 
 
 async def weex(client: WeexWebSocketClient) -> None:
-    async for message in client.stream_trades("BTCUSDT"):
+    async for message in client.stream_trades("BTCUSDT", on_mark=print):
         assert_type(message, WeexMessage)
-        assert_type(message.mark, Mark | None)
 
 
 async def sxbet(client: SXBetClient) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
+from tapewire.marks import Mark
 from tapewire.protocols.phoenix import PhoenixClient
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
@@ -156,6 +158,42 @@ class Stake(UnderTest):
         return msgspec.json.decode(item.raw)
 
 
+class WithMarks:
+    """A stream that tells its marks by `on_mark=`, with them among its items, where they were told."""
+
+    def __init__(self, make: Callable[[Callable[[Mark], None]], Any]) -> None:
+        self.below = make(self._on_mark)
+        self._items: deque[Any] = deque()
+        self._came = asyncio.Event()
+        self._next: asyncio.Future[Any] | None = None
+
+    def _on_mark(self, mark: Mark) -> None:
+        self._items.append(mark)
+        self._came.set()
+
+    def _on_item(self, item: asyncio.Future[Any]) -> None:
+        if not item.cancelled():
+            item.exception()  # whether anybody waits for it or not
+            self._items.append(item)
+            self._came.set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        while not self._items:
+            if self._next is None:
+                self._next = asyncio.ensure_future(anext(self.below))
+                self._next.add_done_callback(self._on_item)
+            self._came.clear()
+            await self._came.wait()
+        item = self._items.popleft()
+        if item is not self._next:
+            return item
+        self._next = None
+        return item.result()
+
+
 class Weex(UnderTest):
     spec = VENUES["weex"]
     topic = "BTCUSDT@ticker"
@@ -174,8 +212,8 @@ class Weex(UnderTest):
 
     async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
         symbol = topic.removesuffix("@ticker") if isinstance(topic, str) else topic
-        stream = client.stream_tickers([symbol], marks=True, **delivery)
-        await stream.confirmed()
+        stream = WithMarks(lambda on_mark: client.stream_tickers([symbol], on_mark=on_mark, **delivery))
+        await stream.below.confirmed()
         return stream
 
     async def handle(self, client: Any, handler: Any, on_mark: Any) -> Any:
@@ -189,7 +227,7 @@ class Weex(UnderTest):
         await stream.confirmed()
 
     def payload(self, item: Any) -> Any:
-        return item.mark or msgspec.json.decode(item.raw)
+        return msgspec.json.decode(item.raw)
 
 
 EACH: tuple[Any, ...] = (Template(), Stx(), SxBet(), Stake(), Weex())

@@ -19,9 +19,8 @@ from typing import Any, Literal, Self, TypeVar
 import msgspec
 
 from ..errors import ConfigurationError, SessionClosed, TapewireError
-from ..marks import Lagged, Mark
+from ..marks import Lagged, Mark, is_mark
 from ..session.buffers import absorb
-from ..streams import mark_of
 from .table import Row, Table
 from .writer import Writer
 
@@ -178,12 +177,12 @@ class SqliteStore:
     async def record(self, stream: AsyncIterable[T], row: Callable[[T], Sequence[Any] | None]) -> None:
         """Store what `stream` yields until it ends: each mark, and of the others `row(item)` unless that is None.
 
+        Of a stream that tells its marks by `on_mark=` and yields none, give that `store.put`.
         Returns when all of it is committed; raises what the stream, `row` or `put` raise, after committing.
         """
         try:
             async for item in stream:
-                mark = mark_of(item)
-                values = mark if mark is not None else row(item)
+                values = item if is_mark(item) else row(item)
                 if values is not None:
                     await self.put(values)
         finally:
@@ -235,9 +234,8 @@ class SqliteStore:
     def _checked(self, item: Sequence[Any] | Mark) -> Row | Mark:
         self._require_open()
         if not isinstance(item, tuple):
-            mark = mark_of(item)
-            if mark is not None:
-                return mark
+            if is_mark(item):
+                return item
             if not isinstance(item, list):
                 raise ConfigurationError(
                     "item", f"a {type(item).__name__}", "a tuple or a list of values, or a mark"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from .batching import Batches, batched
 from .filtering import Filtered, filtered
-from .source import mark_of
 from .staleness import Live, Stale, Staleness
 from .watching import Heard, StalenessWatch
 
@@ -22,5 +21,4 @@ __all__ = [
     "StalenessWatch",
     "batched",
     "filtered",
-    "mark_of",
 ]

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterable, Callable
 from typing import TypeVar
 
 from ..errors import ConfigurationError
-from .source import Derived, mark_of
+from ..marks import is_mark
+from .source import Derived
 
 __all__ = ["Filtered", "filtered"]
 
@@ -26,7 +27,7 @@ class Filtered(Derived[T]):
         iterator = self._iterator or self._begin()
         while True:
             item = await anext(iterator)
-            if mark_of(item) is not None or self._wanted(item):
+            if is_mark(item) or self._wanted(item):
                 return item
             self.passed_over += 1
 

@@ -1,7 +1,6 @@
 """What the parts of this room ask of a stream: an async iterator whose items are publications and marks.
 
-Two shapes of mark are met: the mark itself, and a venue's message that carries one in its attribute `mark`. A stream is
-left by its `aclose()`, or by its `unsubscribe()` where it has no `aclose()`.
+A stream is left by its `aclose()`, or by its `unsubscribe()` where it has no `aclose()`.
 """
 
 from __future__ import annotations
@@ -11,19 +10,9 @@ from collections.abc import AsyncIterable, AsyncIterator
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from ..marks import Mark, is_mark
-
-__all__ = ["Derived", "leave", "mark_of"]
+__all__ = ["Derived", "leave"]
 
 T = TypeVar("T")
-
-
-def mark_of(item: object) -> Mark | None:
-    """The mark that `item` of a stream is or carries; None for a publication."""
-    if is_mark(item):
-        return item
-    carried = getattr(item, "mark", None)
-    return carried if carried is not None and is_mark(carried) else None
 
 
 async def leave(stream: object) -> None:

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterable, Callable
 from typing import Final, Self, TypeVar
 
 from ..errors import ConfigurationError
-from .source import Derived, mark_of
+from ..marks import is_mark
+from .source import Derived
 from .staleness import Live, Stale, Staleness
 
 __all__ = ["LOOKS", "Heard", "StalenessWatch"]
@@ -158,7 +159,7 @@ class Heard(Derived[T]):
 
     async def __anext__(self) -> T:
         item = await anext(self._iterator or self._begin())
-        if mark_of(item) is None:
+        if not is_mark(item):
             topic = self._topic
             self._watch.heard(topic if isinstance(topic, str) else topic(item))
         return item

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tapewire.errors import SubscriptionEnded
-from tapewire.marks import Gap, Resynced
+from tapewire.marks import Gap, Resynced, is_mark
 from tapewire.retry import RetryPolicy
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
@@ -30,7 +30,7 @@ def truth(peer: WeexPeer, symbol: str, level: int, depth: int = 15) -> Any:
 
 
 def kinds(heard: Heard) -> list[str]:
-    return ["book" if message.mark is None else type(message.mark).__name__ for message in heard]
+    return [type(item).__name__ if is_mark(item) else "book" for item in heard]
 
 
 async def test_a_book_follows_the_venue_and_is_cut_to_the_level_asked(clock: VirtualClock) -> None:
@@ -89,16 +89,16 @@ async def test_a_second_reader_shares_the_book_and_begins_with_its_state(clock: 
 
 async def test_a_hole_is_a_gap_and_only_that_book_begins_anew(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        broken = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
-        whole = Heard(client.stream_order_book("ETHUSDT", level=15, marks=True))
-        trades = Heard(client.stream_trades("BTCUSDT", marks=True))
+        broken = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
+        whole = Heard.with_marks(client.stream_order_book, "ETHUSDT", level=15)
+        trades = Heard.with_marks(client.stream_trades, "BTCUSDT")
         await broken.until(1)
         await whole.until(1)
         peer.lose("BTCUSDT")
         peer.move("BTCUSDT")
         await broken.until(4)
         assert kinds(broken) == ["book", "Gap", "Resynced", "book"]
-        gap = broken[1].mark
+        gap = broken[1]
         assert (gap.reason, "BTCUSDT@depth15: a hole in the numbers" in gap.detail) == ("sequence", True)
         assert sides(broken[-1]) == truth(peer, "BTCUSDT", 15)
         peer.move("ETHUSDT")
@@ -118,7 +118,7 @@ async def test_a_hole_is_a_gap_and_only_that_book_begins_anew(clock: VirtualCloc
 async def test_deltas_between_the_hole_and_the_snapshot_are_not_lost(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
         peer.network.to_client.delay = 0.2
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
         await heard.until(1)
         peer.lose("BTCUSDT")
         for _ in range(10):
@@ -133,7 +133,7 @@ async def test_deltas_between_the_hole_and_the_snapshot_are_not_lost(clock: Virt
 
 async def test_a_snapshot_older_than_what_follows_is_asked_for_again(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
         await heard.until(1)
         former = peer.books["BTCUSDT", 15].snapshot()
         peer.altered = lambda frame: frame | former if frame.get("e") == "depthSnapshot" else frame
@@ -152,7 +152,7 @@ async def test_a_book_that_cannot_be_right_backs_off_and_burns_no_budget(clock: 
     async with weex_line(clock) as (client, peer):
         # Crossed: no such book exists.
         peer.altered = lambda frame: frame | {"a": frame["b"]} if "b" in frame else frame
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
         await asyncio.sleep(600)
         assert set(kinds(heard)) == {"Gap"}
         assert len(peer.asked()) < 60
@@ -164,7 +164,7 @@ async def test_a_book_that_cannot_be_right_backs_off_and_burns_no_budget(clock: 
 
 async def test_with_few_operations_left_the_book_is_fetched_over_http(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
         await heard.until(1)
         operations = client._public.operations_of("BTCUSDT@depth15")
         while operations.left(clock.monotonic()) > 50:
@@ -183,7 +183,7 @@ async def test_with_few_operations_left_the_book_is_fetched_over_http(clock: Vir
 
 async def test_a_line_lost_while_a_snapshot_is_fetched_is_told_in_its_turn(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
         await heard.until(1)
         operations = client._public.operations_of("BTCUSDT@depth15")
         while operations.left(clock.monotonic()) > 50:
@@ -202,22 +202,23 @@ async def test_a_line_lost_while_a_snapshot_is_fetched_is_told_in_its_turn(clock
         peer.lose("BTCUSDT")
         await heard.until(7)
         assert kinds(heard) == ["book", "Gap", "Resynced", "book", "Gap", "Resynced", "book"]
-        assert [heard[1].mark.reason, heard[4].mark.reason] == ["sequence", "connection lost"]
+        assert [heard[1].reason, heard[4].reason] == ["sequence", "connection lost"]
         assert sides(heard[-1]) == truth(peer, "BTCUSDT", 15)
         await heard.stop()
 
 
 async def test_a_slow_reader_costs_no_rebuild(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        slow = client.stream_order_book("BTCUSDT", level=15, capacity=3, marks=True)
+        told: list[Any] = []
+        slow = client.stream_order_book("BTCUSDT", level=15, capacity=3, on_mark=told.append)
         aiter(slow)
         quick = Heard(client.stream_order_book("BTCUSDT", level=15))
         await quick.until(1)
         for _ in range(20):
             peer.move("BTCUSDT")
         await quick.until(21)
-        items = [await anext(slow) for _ in range(4)]
-        assert items[0].mark.dropped == 18
+        items = [await anext(slow) for _ in range(3)]
+        assert [mark.dropped for mark in told] == [18]
         assert sides(items[-1]) == truth(peer, "BTCUSDT", 15)
         assert (len(peer.asked()), peer.http_paths()) == (1, [])
         await slow.aclose()
@@ -249,13 +250,13 @@ async def test_a_contract_that_is_dead_ends_its_stream_with_that_word(clock: Vir
 
 async def test_a_lost_line_is_a_gap_and_the_next_snapshot_makes_it_right(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
         await heard.until(1)
         peer.drop()
         peer.lose("BTCUSDT")
         await heard.until(4)
         assert kinds(heard) == ["book", "Gap", "Resynced", "book"]
-        assert heard[1].mark.reason == "connection lost"
+        assert heard[1].reason == "connection lost"
         assert sides(heard[-1]) == truth(peer, "BTCUSDT", 15)
         peer.move("BTCUSDT")
         await heard.until(5)
@@ -267,15 +268,15 @@ async def test_a_lost_line_is_announced_at_once_and_nobody_begins_with_the_book_
     clock: VirtualClock,
 ) -> None:
     async with weex_line(clock, retry=RetryPolicy(None, 20.0, 20.0, jitter=False)) as (client, peer):
-        first = Heard(client.stream_order_book("BTCUSDT", level=15, announce=True))
-        plain = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        first = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15, announce=True)
+        plain = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
         await first.until(3)
         lost_at = clock.monotonic()
         peer.drop()
         await first.until(4)
         assert clock.monotonic() - lost_at < 1
         assert kinds(first) == ["Subscribing", "Subscribed", "book", "Subscribing"]
-        assert first[-1].mark.reason.startswith("connection lost")
+        assert first[-1].reason.startswith("connection lost")
         second = Heard(client.stream_order_book("BTCUSDT", level=15))
         await asyncio.sleep(5)
         assert second == []
@@ -290,8 +291,8 @@ async def test_a_lost_line_is_announced_at_once_and_nobody_begins_with_the_book_
 
 async def test_a_frame_that_cannot_be_read_costs_its_own_book_only(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        hit = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
-        other = Heard(client.stream_order_book("ETHUSDT", level=15, marks=True))
+        hit = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
+        other = Heard.with_marks(client.stream_order_book, "ETHUSDT", level=15)
         await hit.until(1)
         await other.until(1)
         peer.send("BTCUSDT@depth15", '{"e":"depth","E":1790134568001,"s":"BTCUSDT","l":15,"U":1,"u":')
@@ -333,8 +334,8 @@ async def test_50_books_and_their_trades_stay_right_through_20_gaps_and_drops(cl
     symbols = [f"S{number}USDT" for number in range(50)]
     chance = random.Random(4)
     async with weex_line(clock, *symbols) as (client, peer):
-        books = {s: Heard(client.stream_order_book(s, level=10, marks=True)) for s in symbols}
-        trades = {s: Heard(client.stream_trades(s, marks=True)) for s in symbols}
+        books = {s: Heard.with_marks(client.stream_order_book, s, level=10) for s in symbols}
+        trades = {s: Heard.with_marks(client.stream_trades, s) for s in symbols}
         for symbol in symbols:
             await books[symbol].until(1)
             await peer.has(f"{symbol}@trade")
@@ -352,7 +353,7 @@ async def test_50_books_and_their_trades_stay_right_through_20_gaps_and_drops(cl
             await asyncio.sleep(0.5)
         await asyncio.sleep(40)
         for symbol in symbols:
-            marks = [message.mark for message in books[symbol] if message.mark is not None]
+            marks = [item for item in books[symbol] if is_mark(item)]
             assert [type(mark) for mark in marks] == [Gap, Resynced] * holes[symbol], symbol
             assert sides(books[symbol][-1]) == truth(peer, symbol, 10), symbol
             assert [message.data["id"] for message in trades[symbol]] == [
@@ -371,7 +372,7 @@ async def test_50_books_and_their_trades_stay_right_through_20_gaps_and_drops(cl
 async def test_50_books_are_right_again_after_the_line_dropped_20_times(clock: VirtualClock) -> None:
     symbols = [f"S{number}USDT" for number in range(50)]
     async with weex_line(clock, *symbols) as (client, peer):
-        books = {s: Heard(client.stream_order_book(s, level=10, marks=True)) for s in symbols}
+        books = {s: Heard.with_marks(client.stream_order_book, s, level=10) for s in symbols}
         for symbol in symbols:
             await books[symbol].until(1)
         for number in range(20):

@@ -25,7 +25,7 @@ def operations(peer: WeexPeer) -> Counter[int]:
 
 async def test_streams_that_come_and_go_all_hour_stay_within_the_operations(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        steady = Heard(client.stream_trades("BTCUSDT", marks=True))
+        steady = Heard.with_marks(client.stream_trades, "BTCUSDT")
         await peer.has("BTCUSDT@trade")
         for number in range(400):
             heard = Heard(client.stream_tickers(["BTCUSDT"]))
@@ -43,7 +43,7 @@ async def test_streams_that_come_and_go_all_hour_stay_within_the_operations(cloc
 
 async def test_a_book_that_breaks_all_hour_stays_within_the_operations(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_order_book("BTCUSDT", marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT")
         await heard.until(1)
         for _ in range(90):
             peer.lose("BTCUSDT")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tapewire.errors import HandshakeRefused, SubscriptionEnded, SubscriptionRefused
+from tapewire.marks import is_mark
 from tapewire.venues.weex import WEEXAuthenticationError, WEEXRateLimitError, WeexWebSocketClient
 from tests.venues.weex.weex_peer import Heard
 from tests.venues.weex.weex_played import book_of, listening, marks, played, sides
@@ -18,7 +19,7 @@ DEPTH = "BTCUSDT@depth15"
 
 async def is_right(sandbox: Any, heard: Heard) -> None:
     """Wait until the book is the exchange's."""
-    await until(lambda: heard[-1].mark is None and sides(heard[-1]) == book_of(sandbox, heard[-1].symbol, 15))
+    await until(lambda: not is_mark(heard[-1]) and sides(heard[-1]) == book_of(sandbox, heard[-1].symbol, 15))
 
 
 def stepping(sandbox: Any, condition: Any) -> Any:
@@ -38,9 +39,9 @@ def stepping(sandbox: Any, condition: Any) -> Any:
 
 async def test_a_gap_in_one_book_is_mended_there_and_nowhere_else() -> None:
     async with played() as (sandbox, client):
-        hit = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
-        other = Heard(client.stream_order_book("ETHUSDT", level=15, marks=True))
-        trades = Heard(client.stream_trades("BTCUSDT", marks=True))
+        hit = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
+        other = Heard.with_marks(client.stream_order_book, "ETHUSDT", level=15)
+        trades = Heard.with_marks(client.stream_trades, "BTCUSDT")
         for heard in (hit, other):
             await heard.until(1)
         fault = sandbox.inject("skip", topic=DEPTH)
@@ -55,7 +56,7 @@ async def test_a_gap_in_one_book_is_mended_there_and_nowhere_else() -> None:
 
 async def test_a_snapshot_older_than_the_deltas_is_not_taken_for_the_book() -> None:
     async with played() as (sandbox, client):
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
         await heard.until(1)
         sandbox.step(20)
         stale = sandbox.inject("stale_snapshot", topic=DEPTH)
@@ -70,7 +71,7 @@ async def test_a_snapshot_older_than_the_deltas_is_not_taken_for_the_book() -> N
 
 async def test_a_book_that_was_muted_is_rebuilt_by_its_numbers() -> None:
     async with played() as (sandbox, client):
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
         await heard.until(1)
         muted = sandbox.inject("mute")
         await until(stepping(sandbox, lambda: muted.hits > 5))
@@ -94,7 +95,7 @@ async def test_a_contract_that_is_delisted_ends_its_book() -> None:
 @pytest.mark.parametrize("fault", ["duplicate", "reorder", "malformed"])
 async def test_a_book_whose_frames_are_mangled_is_right_in_the_end(fault: str) -> None:
     async with played() as (sandbox, client):
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
         await heard.until(1)
         order = sandbox.inject(fault)
         await until(stepping(sandbox, lambda: order.hits == 1))
@@ -109,7 +110,7 @@ async def test_a_book_whose_frames_are_mangled_is_right_in_the_end(fault: str) -
 
 async def test_six_ordered_refusals_close_no_socket_and_are_final() -> None:
     async with played() as (sandbox, client):
-        good = Heard(client.stream_tickers(["BTCUSDT"], marks=True))
+        good = Heard.with_marks(client.stream_tickers, ["BTCUSDT"])
         await listening(sandbox, "BTCUSDT@ticker")
         fault = sandbox.inject("reject_subscriptions", times=6)
         for symbol in ("ETHUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT", "BTCUSDT", "ETHUSDT"):
@@ -124,7 +125,7 @@ async def test_six_ordered_refusals_close_no_socket_and_are_final() -> None:
 
 async def test_a_socket_closed_for_too_many_refusals_is_made_anew_for_what_was_served() -> None:
     async with played() as (sandbox, client):
-        heard = Heard(client.stream_tickers(["BTCUSDT"], marks=True))
+        heard = Heard.with_marks(client.stream_tickers, ["BTCUSDT"])
         await listening(sandbox, "BTCUSDT@ticker")
         sandbox.inject("close", code=1007, reason="Unrecognized message sent multiple times")
         await until(stepping(sandbox, lambda: len(heard) > 1))
@@ -137,13 +138,13 @@ async def test_a_socket_closed_for_too_many_refusals_is_made_anew_for_what_was_s
 
 async def test_pings_whose_answers_the_venue_ignores_cost_a_gap_and_a_new_socket() -> None:
     async with played(ping_interval=0.02) as (sandbox, client):
-        heard = Heard(client.stream_tickers(["BTCUSDT"], marks=True))
+        heard = Heard.with_marks(client.stream_tickers, ["BTCUSDT"])
         await listening(sandbox, "BTCUSDT@ticker")
         first = sandbox.inject("ignore_pongs")
         await until(lambda: marks(heard))
         assert first.hits >= 10
         sandbox.lift("ignore_pongs")
-        await until(stepping(sandbox, lambda: heard[-1].mark is None))
+        await until(stepping(sandbox, lambda: not is_mark(heard[-1])))
         assert set(marks(heard)) == {"Gap"}
         await heard.stop()
 
@@ -166,7 +167,7 @@ async def test_pings_of_the_venue_are_answered_so_that_it_never_hangs_up(version
 
 async def test_heartbeats_that_fall_silent_harm_nothing_while_publications_flow() -> None:
     async with played(ping_interval=0.02) as (sandbox, client):
-        heard = Heard(client.stream_tickers(["BTCUSDT"], marks=True))
+        heard = Heard.with_marks(client.stream_tickers, ["BTCUSDT"])
         await listening(sandbox, "BTCUSDT@ticker")
         sandbox.inject("mute_heartbeats", seconds=0.1)
         await until(stepping(sandbox, lambda: len(heard) > 5))
@@ -177,7 +178,7 @@ async def test_heartbeats_that_fall_silent_harm_nothing_while_publications_flow(
 @pytest.mark.parametrize("fault", ["half_open", "abort", "drain"])
 async def test_a_line_that_is_gone_is_found_and_made_anew(fault: str) -> None:
     async with played() as (sandbox, client):
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
         await heard.until(1)
         sandbox.inject(fault)
         await asyncio.sleep(0)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from typing import Any
 
+from tapewire.marks import is_mark
 from tests.venues.weex.weex_peer import Heard
 from tests.venues.weex.weex_played import book_of, listening, marks, played, sides, socket_of
 from tests.waiting import until
@@ -23,9 +24,9 @@ class Followed:
         self.face = sandbox.faces["weex"]
         self.symbols: list[str] = list(self.face.markets.contracts)
         self.since = {symbol: sandbox.ledger.last_sequence(f"{symbol}@trade") for symbol in self.symbols}
-        self.books = {s: Heard(client.stream_order_book(s, level=LEVEL, marks=True)) for s in self.symbols}
-        self.trades = {s: Heard(client.stream_trades(s, marks=True)) for s in self.symbols}
-        self.tickers = Heard(client.stream_tickers(self.symbols[:2], marks=True))
+        self.books = {s: Heard.with_marks(client.stream_order_book, s, level=LEVEL) for s in self.symbols}
+        self.trades = {s: Heard.with_marks(client.stream_trades, s) for s in self.symbols}
+        self.tickers = Heard.with_marks(client.stream_tickers, self.symbols[:2])
 
     async def joined(self) -> None:
         for symbol in self.symbols:
@@ -70,7 +71,7 @@ class Followed:
 
     def _is_current(self, symbol: str) -> bool:
         latest = self.books[symbol][-1]
-        return latest.mark is None and latest.sequence == self.face.markets.books[symbol, LEVEL].last
+        return not is_mark(latest) and latest.sequence == self.face.markets.books[symbol, LEVEL].last
 
     def printed(self, symbol: str) -> list[str]:
         """The ids of the trades that the venue published since the beginning."""
@@ -78,7 +79,7 @@ class Followed:
         return [row["t"] for entry in entries for row in entry.payload["d"]]
 
     def received(self, symbol: str) -> list[str]:
-        return [message.data["id"] for message in self.trades[symbol] if message.mark is None]
+        return [item.data["id"] for item in self.trades[symbol] if not is_mark(item)]
 
     async def stop(self) -> None:
         for heard in (*self.books.values(), *self.trades.values(), self.tickers):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tapewire.errors import BufferOverflow, HandshakeRefused
+from tapewire.marks import is_mark
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.weex import WEEXAuthenticationError, WeexConfig, WeexWebSocketClient
@@ -138,12 +139,12 @@ async def test_positions_are_told_again_after_a_lost_line(clock: VirtualClock) -
     async with weex_line(clock) as (client, peer):
         state = [{"symbol": "ETHUSDT", "side": "LONG", "size": "1", "openValue": "90", "unrealizePnl": "10"}]
         peer.answer("account/position/allPosition", lambda request: answered(state))
-        heard = Heard(client.stream_positions(marks=True))
+        heard = Heard.with_marks(client.stream_positions)
         await heard.until(2)
         state[0] |= {"size": "3"}
         private(peer)[0].link.abort()
         await heard.until(5)
-        kinds = [message.data.get("size") or type(message.mark).__name__ for message in heard]
+        kinds = [type(item).__name__ if is_mark(item) else item.data["size"] for item in heard]
         assert kinds == ["Resynced", 1, "Gap", "Resynced", 3]
         await heard.stop()
 

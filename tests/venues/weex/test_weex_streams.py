@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tapewire.errors import GaveUp, HandshakeRefused, NeverConnected, SessionClosed, SubscriptionRefused
-from tapewire.marks import Gap, Lagged
+from tapewire.marks import Gap, Lagged, is_mark
 from tapewire.retry import RetryPolicy
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
@@ -30,7 +30,7 @@ async def test_a_ticker_has_the_names_that_the_document_reads(clock: VirtualCloc
         assert message.data["last"] == Decimal("86645.2")
         assert message.data["volume"] == Decimal("27024.8956")
         assert message.data["change"] == Decimal("1.2475")
-        assert (message.symbol, message.mark) == ("BTCUSDT", None)
+        assert message.symbol == "BTCUSDT"
         assert b'"c": "86645.2"' in message.raw
         assert message.received_at_ns == clock.time_ns()
         await heard.stop()
@@ -220,7 +220,7 @@ async def test_a_frame_of_many_rows_gives_a_message_for_each(clock: VirtualClock
 async def test_trades_of_before_are_skipped_and_missed_ones_come_behind_the_gap(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
         peer.altered = without("tradeSnapshot")
-        heard = Heard(client.stream_trades("BTCUSDT", marks=True))
+        heard = Heard.with_marks(client.stream_trades, "BTCUSDT")
         await peer.has("BTCUSDT@trade")
 
         def snapshot(*numbers: int) -> dict[str, Any]:
@@ -237,7 +237,7 @@ async def test_trades_of_before_are_skipped_and_missed_ones_come_behind_the_gap(
         await peer.until(lambda: len(peer.connections) == 2 and peer.connections[1].topics)
         peer.send("BTCUSDT@trade", snapshot(6, 5, 4, 3, 2, 1))
         await heard.until(4)
-        ids = [message.data.get("id") or type(message.mark).__name__ for message in heard]
+        ids = [type(item).__name__ if is_mark(item) else item.data["id"] for item in heard]
         assert ids == ["id-4", "Gap", "id-5", "id-6"]
         await heard.stop()
 
@@ -269,7 +269,7 @@ async def test_a_lost_line_is_a_mark_or_a_line_in_the_log(
     clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with weex_line(clock) as (client, peer):
-        told = Heard(client.stream_tickers(["BTCUSDT"], marks=True))
+        told = Heard.with_marks(client.stream_tickers, ["BTCUSDT"])
         untold = Heard(client.stream_tickers(["BTCUSDT"]))
         await peer.has("BTCUSDT@ticker")
         peer.tick("BTCUSDT")
@@ -279,9 +279,8 @@ async def test_a_lost_line_is_a_mark_or_a_line_in_the_log(
         peer.tick("BTCUSDT")
         await told.until(3)
         await untold.until(2)
-        assert isinstance(told[1].mark, Gap)
-        assert told[1].data == {}
-        assert "BTCUSDT@ticker" in told[1].mark.detail
+        assert isinstance(told[1], Gap)
+        assert "BTCUSDT@ticker" in told[1].detail
         assert untold.stream.unseen_marks == 1
         assert "gap (connection lost; BTCUSDT@ticker" in caplog.text
         await told.stop()
@@ -290,15 +289,16 @@ async def test_a_lost_line_is_a_mark_or_a_line_in_the_log(
 
 async def test_a_slow_consumer_loses_the_oldest_and_is_told(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        stream = client.stream_tickers(["BTCUSDT"], capacity=2, marks=True)
+        told: list[Any] = []
+        stream = client.stream_tickers(["BTCUSDT"], capacity=2, on_mark=told.append)
         aiter(stream)
         await peer.has("BTCUSDT@ticker")
         for number in range(5):
             peer.tick("BTCUSDT", str(number + 1))
         await asyncio.sleep(1)
-        items = [await anext(stream) for _ in range(3)]
-        assert items[0].mark == Lagged(dropped=3)
-        assert [item.data["last"] for item in items[1:]] == [4, 5]
+        assert (await anext(stream)).data["last"] == 4
+        assert told == [Lagged(dropped=3)]
+        assert (await anext(stream)).data["last"] == 5
         await stream.aclose()
 
 
@@ -317,12 +317,12 @@ async def test_conflation_keeps_the_newest_of_each_symbol(clock: VirtualClock) -
 
 async def test_a_corrupt_row_is_a_mark_in_its_place(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
-        heard = Heard(client.stream_tickers(["BTCUSDT"], marks=True))
+        heard = Heard.with_marks(client.stream_tickers, ["BTCUSDT"])
         await peer.has("BTCUSDT@ticker")
         peer.tick("BTCUSDT", "NaN")
         peer.tick("BTCUSDT", "5")
         await heard.until(2)
-        assert heard[0].mark.reason == "undecodable"
+        assert heard[0].reason == "undecodable"
         assert heard[1].data["last"] == 5
         await heard.stop()
 
@@ -406,6 +406,8 @@ async def test_a_line_that_is_refused_for_good_is_raised_by_connect(clock: Virtu
         (lambda client: client.stream_klines("BTCUSDT", "7m"), "interval"),
         (lambda client: client.stream_trades("BTCUSDT", policy="block"), "policy"),
         (lambda client: client.stream_trades("BTCUSDT", colour="red"), "delivery"),
+        (lambda client: client.stream_trades("BTCUSDT", marks=True), "delivery"),
+        (lambda client: client.stream_trades("BTCUSDT", announce=True), "announce"),
     ],
 )
 def test_wrong_arguments_are_named_at_once(call: Any, named: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tapewire.errors import SubscriptionRefused
+from tapewire.marks import is_mark
 from tests.venues.weex.weex_peer import Heard
 from tests.venues.weex.weex_played import book_of, listening, marks, played, sides, socket_of
 from tests.waiting import until
@@ -20,8 +21,8 @@ def paths(sandbox: Any) -> set[str]:
 
 async def test_v2_market_streams_have_the_words_of_the_document() -> None:
     async with played("v2") as (sandbox, client):
-        tickers = Heard(client.stream_tickers(["BTCUSDT", "ETHUSDT"], marks=True))
-        trades = Heard(client.stream_trades("BTCUSDT", marks=True))
+        tickers = Heard.with_marks(client.stream_tickers, ["BTCUSDT", "ETHUSDT"])
+        trades = Heard.with_marks(client.stream_trades, "BTCUSDT")
         candles = Heard(client.stream_klines("BTCUSDT", "1m"))
         await listening(
             sandbox, "BTCUSDT@ticker", "ETHUSDT@ticker", "BTCUSDT@trade", "BTCUSDT@kline_1m_LAST_PRICE"
@@ -51,13 +52,13 @@ async def test_v2_market_streams_have_the_words_of_the_document() -> None:
 
 async def test_a_v2_book_is_proven_through_a_gap_and_a_drop() -> None:
     async with played("v2") as (sandbox, client):
-        heard = Heard(client.stream_order_book("BTCUSDT", level=15, marks=True))
-        other = Heard(client.stream_order_book("ETHUSDT", level=200, marks=True))
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
+        other = Heard.with_marks(client.stream_order_book, "ETHUSDT", level=200)
         await heard.until(1)
         await other.until(1)
 
         def is_right(book: Heard, levels: int) -> bool:
-            return book[-1].mark is None and sides(book[-1]) == book_of(sandbox, book[-1].symbol, levels)
+            return not is_mark(book[-1]) and sides(book[-1]) == book_of(sandbox, book[-1].symbol, levels)
 
         def mended(count: int) -> bool:
             done = len(marks(heard)) == count
@@ -109,7 +110,7 @@ async def test_v2_private_streams_follow_an_order() -> None:
 
 async def test_what_v2_refuses_ends_its_stream_and_no_other() -> None:
     async with played("v2") as (sandbox, client):
-        good = Heard(client.stream_tickers(["BTCUSDT"], marks=True))
+        good = Heard.with_marks(client.stream_tickers, ["BTCUSDT"])
         await listening(sandbox, "BTCUSDT@ticker")
         for number in range(7):
             with pytest.raises(SubscriptionRefused, match="invalid symbol"):

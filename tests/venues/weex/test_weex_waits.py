@@ -15,7 +15,7 @@ from tapewire.marks import Gap
 from tapewire.protocols.base import Refused
 from tapewire.streams import filtered
 from tapewire.testing import VirtualClock
-from tapewire.venues.weex import WEEXError, WEEXInvalidArgument, WeexMessage
+from tapewire.venues.weex import WEEXError, WeexMessage
 from tapewire.venues.weex.streams import Reader, Stream
 from tests.venues.weex.weex_peer import weex_line
 
@@ -69,10 +69,8 @@ class Item:
         self.number = number
 
 
-def reader_of(convert: Any, *, marks: bool = True, on_mark: Any = None) -> Reader:
-    return Reader(
-        "test", convert, policy="drop_oldest", capacity=10, marks=marks, on_mark=on_mark, clock=SystemClock()
-    )
+def reader_of(convert: Any, *, on_mark: Any = None) -> Reader:
+    return Reader("test", convert, policy="drop_oldest", capacity=10, on_mark=on_mark, clock=SystemClock())
 
 
 def message(number: int) -> WeexMessage:
@@ -92,18 +90,18 @@ async def test_what_was_taken_when_a_wait_is_cancelled_is_the_next_ones(
         await asyncio.sleep(0.05)  # as a price that is asked for over HTTP
         return [message(item.number), message(item.number + 100)]
 
-    reader = reader_of(convert)
+    taken: list[Any] = []
+    reader = reader_of(convert, on_mark=lambda mark: taken.append(mark.reason))
     stream = Stream(reader, lambda consumer: None)
     for number in (1, 2):
         reader.consumer.put(Item(number))
-    taken: list[Any] = []
     while len(taken) < 5:
         try:
             heard = await wait(stream)
         except TimeoutError:
             continue
-        taken.append("spoiled" if isinstance(heard.mark, Gap) else heard.data["n"])
-    assert taken == ["spoiled", 1, 101, 2, 102]
+        taken.append(heard.data["n"])
+    assert taken == ["undecodable", 1, 101, 2, 102]
     assert converted == [1, 2]
     await stream.aclose()
 
@@ -118,7 +116,7 @@ async def test_a_wait_that_is_cancelled_while_a_mark_is_told_tells_it_once_and_i
         await asyncio.sleep(0.05)
         told.append(type(mark))
 
-    reader = reader_of(lambda item, spoiled: [message(item.number)], marks=False, on_mark=on_mark)
+    reader = reader_of(lambda item, spoiled: [message(item.number)], on_mark=on_mark)
     stream = Stream(reader, lambda consumer: None)
     reader.consumer.put(Item(1))
     reader.consumer.put_mark(Gap(reason="sequence", since_ns=1))
@@ -137,7 +135,7 @@ async def test_a_stream_that_is_left_while_a_mark_is_told_ends_and_leaves_no_tas
     async def on_mark(mark: Any) -> None:
         await asyncio.sleep(3600)
 
-    reader = reader_of(lambda item, spoiled: [message(item.number)], marks=False, on_mark=on_mark)
+    reader = reader_of(lambda item, spoiled: [message(item.number)], on_mark=on_mark)
     stream = Stream(reader, lambda consumer: None)
     before = asyncio.all_tasks()
     waiting = asyncio.ensure_future(anext(stream))
@@ -149,12 +147,6 @@ async def test_a_stream_that_is_left_while_a_mark_is_told_ends_and_leaves_no_tas
         await waiting
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
-
-
-async def test_marks_are_told_or_come_as_messages_and_not_both(clock: VirtualClock) -> None:
-    async with weex_line(clock) as (client, _):
-        with pytest.raises(WEEXInvalidArgument, match="only without on_mark"):
-            client.stream_tickers(["BTCUSDT"], marks=True, on_mark=print)
 
 
 async def test_a_conversion_that_is_under_way_when_the_stream_is_left_leaves_no_task(
@@ -242,7 +234,7 @@ async def test_a_refusal_that_may_pass_ends_no_stream_and_is_asked_again(
 async def test_a_gap_in_the_log_names_its_topic_once(
     clock: VirtualClock, caplog: Any, topic: str, detail: str, said: str
 ) -> None:
-    consumer = reader_of(lambda item, spoiled: [message(1)], marks=False).consumer
+    consumer = reader_of(lambda item, spoiled: [message(1)]).consumer
     consumer.put_mark(Gap(reason="connection lost", since_ns=1, until_ns=2, detail=detail), topic)
     consumer.put(Item(1))
     await anext(consumer)

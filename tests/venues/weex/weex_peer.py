@@ -19,9 +19,10 @@ import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 from tapewire.clock import Clock
+from tapewire.marks import Mark
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox.core.flow import HOUSE
 from tapewire.sandbox.faces.weex.books import DEPTHS, BookStream
@@ -163,11 +164,25 @@ class Heard(list[Any]):
         self._came = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
+    @classmethod
+    def with_marks(cls, make: Callable[..., Any], *args: Any, **options: Any) -> Self:
+        """Of the stream that `make` gives: its marks too, in their places."""
+        heard: Self
+
+        def on_mark(mark: Mark) -> None:
+            heard._came_to(mark)
+
+        heard = cls(make(*args, on_mark=on_mark, **options))
+        return heard
+
+    def _came_to(self, item: Any) -> None:
+        self.append(item)
+        self._came.set()
+
     async def _run(self) -> None:
         try:
             async for message in self.stream:
-                self.append(message)
-                self._came.set()
+                self._came_to(message)
         finally:
             self._came.set()
 

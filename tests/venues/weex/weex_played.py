@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
+from tapewire.marks import is_mark
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
 from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
@@ -59,7 +60,7 @@ def sides(message: Any) -> tuple[Any, Any]:
 
 def marks(heard: list[Any]) -> list[str]:
     """The names of the marks among what was heard."""
-    return [type(message.mark).__name__ for message in heard if message.mark is not None]
+    return [type(item).__name__ for item in heard if is_mark(item)]
 
 
 def socket_of(sandbox: Sandbox, topic: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -73,27 +74,27 @@ class Demo:
     async def subscribe(self, observe: Callable[[str, str], Observer]) -> None:
         client = self._client
         account = "trader"
-        streams: tuple[tuple[str, str, Stream], ...] = (
+        makers: tuple[tuple[str, str, Callable[..., Stream]], ...] = (
             (
                 "book",
                 f"{SYMBOL}@depth{LEVEL}",
-                client.stream_order_book(SYMBOL, level=LEVEL, marks=True, capacity=20_000),
+                partial(client.stream_order_book, SYMBOL, level=LEVEL, capacity=20_000),
             ),
-            ("trades", f"{SYMBOL}@trade", client.stream_trades(SYMBOL, marks=True, capacity=20_000)),
-            ("tickers", f"{SYMBOL}@ticker", client.stream_tickers([SYMBOL], marks=True, capacity=20_000)),
-            ("orders", f"orders:{account}", client.stream_orders(marks=True)),
+            ("trades", f"{SYMBOL}@trade", partial(client.stream_trades, SYMBOL, capacity=20_000)),
+            ("tickers", f"{SYMBOL}@ticker", partial(client.stream_tickers, [SYMBOL], capacity=20_000)),
+            ("orders", f"orders:{account}", client.stream_orders),
         )
-        for label, topic, stream in streams:
-            self._readers.append(asyncio.create_task(self._read(stream, observe(label, topic))))
+        streams = []
+        for label, topic, make in makers:
+            observer = observe(label, topic)
+            streams.append(stream := make(on_mark=observer.mark))
+            self._readers.append(asyncio.create_task(self._read(stream, observer)))
         async with asyncio.timeout(10):  # the sandbox stands still until all is joined
-            await asyncio.gather(*(stream.confirmed() for _, _, stream in streams), self._has_book.wait())
+            await asyncio.gather(*(stream.confirmed() for stream in streams), self._has_book.wait())
 
     async def _read(self, stream: Stream, observer: Observer) -> None:
         raw = b""
         async for message in stream:
-            if message.mark is not None:
-                observer.mark(message.mark)
-                continue
             if message.channel == "depth":
                 self._book = message
                 self._has_book.set()

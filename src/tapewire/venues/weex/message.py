@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ...errors import TapewireError
-from ...marks import Mark
 from .fields import PlainRow, mapped
 from .profile import Profile
 from .wire import DECODE_ERRORS, Frame
@@ -76,7 +75,6 @@ class WeexMessage(_Unread):
     `data`: the document's field names; numbers are `Decimal`, what the venue did not say is missing. `timestamp`:
     seconds since the epoch by the venue's clock, or by ours where it said none. `symbol`, `channel`: what it is about.
     `raw`: the frame as it came. `received_at_ns`: when it came. `sequence`: the venue's number of it, where it has one.
-    `mark`: None, but for streams with `marks=True`, where a mark comes as a message without data.
     """
 
     channel: str
@@ -86,7 +84,6 @@ class WeexMessage(_Unread):
     raw: bytes = field(default=b"", repr=False)
     received_at_ns: int = 0
     sequence: int | None = None
-    mark: Mark | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return WeexMessage, tuple(getattr(self, field.name) for field in fields(self))
@@ -139,7 +136,6 @@ def _unread_message(frame: Frame, reader: PlainRow, row: bytes) -> WeexMessage:
     message.raw = frame.raw
     message.received_at_ns = frame.received_at_ns
     message.sequence = frame.last if frame.version is None else frame.version
-    message.mark = None
     return message
 
 

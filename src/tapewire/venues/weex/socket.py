@@ -49,21 +49,21 @@ PRIVATE_SESSIONS = 20
 
 
 class StreamOptions(TypedDict, total=False):
-    """What every stream takes: `policy` and `capacity` of its buffer, and how marks are given.
+    """What every stream takes: `policy` and `capacity` of its buffer, and who is told of marks.
 
     `on_mark`, plain or async, is called with each mark in its place: when the messages before it are taken, and before
-    the next one is. `marks=True` gives them as messages instead (`message.mark`). With neither they are only logged.
+    the next one is. Without it they are only logged. An iteration yields none: the document's loops read the `data` of
+    whatever comes.
 
     Policies: `drop_oldest` (the default for market data), `drop_newest`, `fail` (the default for what is ours), and for
-    tickers and books `conflate`: only the newest of each contract waits. `announce=True` gives the stream's own
-    state as marks too: `Subscribing` the moment its line is lost (a `Gap` comes when it is back), `Subscribed` when it
-    is served.
+    tickers and books `conflate`: only the newest of each contract waits. `announce=True` tells `on_mark` of the
+    stream's own state too: `Subscribing` the moment its line is lost (a `Gap` comes when it is back), `Subscribed` when
+    it is served.
     """
 
     policy: Policy
     capacity: int
     on_mark: MarkHandler | None
-    marks: bool
     announce: bool
 
 
@@ -107,7 +107,7 @@ class WeexWebSocketClient:
 
     `config`: see WeexConfig. `retry`: how long an outage may last; without it the client never gives up, but says what
     no retry can heal (a refused key). Every `stream_...` method returns a `Stream`: iterate it. Marks, which say where
-    a stream broke, are logged and counted unless a stream is made with `marks=True`. `proxy`, `ssl`, `http_transport`,
+    a stream broke, are logged and counted unless a stream is made with `on_mark=`. `proxy`, `ssl`, `http_transport`,
     `connector`, `max_size`: the way there, for sockets and HTTP alike (kit.dialing.SocketDialing).
     `connect_timeout`: seconds that each socket's first connection may take, with all its tries, before NeverConnected
     is raised in what waits for it (None: no limit; later ones have none). Raises WEEXInvalidArgument.
@@ -360,9 +360,9 @@ class WeexWebSocketClient:
         if unknown:
             raise WEEXInvalidArgument("delivery", ", ".join(sorted(unknown)), StreamOptions.__annotations__)
 
-        on_mark, marks = options.get("on_mark"), options.get("marks", False)
-        if on_mark is not None and marks:
-            raise WEEXInvalidArgument("marks", marks, "only without on_mark, which is told of them")
+        on_mark, announce = options.get("on_mark"), options.get("announce", False)
+        if announce and on_mark is None:
+            raise WEEXInvalidArgument("announce", announce, "only with on_mark, which is told")
 
         def ended(consumer: Consumer[WeexMessage]) -> None:
             self._streams.pop(consumer, None)
@@ -379,7 +379,6 @@ class WeexWebSocketClient:
             policy=options.get("policy", channel.policy),
             capacity=options.get("capacity", channel.capacity),
             on_mark=on_mark,
-            marks=marks or options.get("announce", False),
             clock=self._clock,
             replaces=replaces,
             on_ended=ended,

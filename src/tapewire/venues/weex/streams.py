@@ -38,7 +38,7 @@ _LOGGED: Final = 10
 
 
 class Reader:
-    """What a stream's consumer takes, as messages: by `convert`; marks as calls, as messages or as lines of the log.
+    """What a stream's consumer takes, as messages: by `convert`; marks as calls, or as lines of the log.
 
     `replaces`: each item is all that is to know of its topic, so that policy `conflate` loses nothing but time.
     """
@@ -51,7 +51,6 @@ class Reader:
         policy: Policy,
         capacity: int,
         on_mark: MarkHandler | None = None,
-        marks: bool,
         clock: Clock,
         replaces: bool = False,
         on_ended: Callable[[Consumer[WeexMessage]], Any] = lambda consumer: None,
@@ -62,7 +61,6 @@ class Reader:
         check_function("on_mark", on_mark, 1)
         self.unseen_marks: int = 0
         self._convert = convert
-        self._with_marks = marks
         self._tells = on_mark is not None
         self._now_ns = clock.time_ns
         self.consumer: Consumer[WeexMessage] = Consumer(
@@ -101,12 +99,9 @@ class Reader:
         return self._read(mark)
 
     def _marked(self, mark: Mark, *, is_seen: bool = False) -> Items:
-        """The mark as a message, or else a line in the log; `is_seen` where its snapshot is delivered in messages."""
+        """The mark for `on_mark`, or else a line in the log; `is_seen` where its snapshot is delivered in messages."""
         if self._tells:
             return Items([mark])
-        if self._with_marks:
-            now_ns = self._now_ns()
-            return Items([WeexMessage("mark", "", {}, now_ns / 1e9, received_at_ns=now_ns, mark=mark)])
         if not is_seen:
             self.unseen_marks += 1
             if self.unseen_marks <= _LOGGED or not self.unseen_marks & (self.unseen_marks - 1):
@@ -159,7 +154,7 @@ class Stream(Iteration[WeexMessage]):
 
     @property
     def unseen_marks(self) -> int:
-        """Marks that were only logged, because the stream was made without `on_mark=` or `marks=True`."""
+        """Marks that were only logged, because the stream was made without `on_mark=`."""
         return self._reader.unseen_marks
 
     def __repr__(self) -> str:
