@@ -74,6 +74,17 @@ def test_a_second_hole_in_a_gap_is_kept_though_the_state_is_the_same():
     assert machine.continuity.since_ns == 5
 
 
+@pytest.mark.parametrize("state", [ContinuityState.SYNCING, ContinuityState.STALE, ContinuityState.GAP])
+def test_what_speaks_against_it_now_is_its_reason_though_the_state_is_the_same(state):
+    machine = in_state(state)
+    assert machine.handle(ContinuityInput.LOST, 7, "the market is suspended") is None
+    assert machine.continuity.reason == "the market is suspended"
+    assert machine.continuity.since_ns < 7
+
+    machine.handle(ContinuityInput.MUTE, 8, "silent")
+    assert machine.continuity.reason == "the market is suspended"
+
+
 def test_a_pair_that_is_not_listed_is_an_error_that_names_both():
     machine = in_state(ContinuityState.LIVE)
     with pytest.raises(IllegalTransition, match="'live' on 'gap'"):

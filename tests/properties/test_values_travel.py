@@ -64,6 +64,7 @@ NOT_FOR_TRAVEL = {
     "SubRefresh": "holds a token",
     "CommandFrame": "holds a token",
     "Sought": "holds functions",
+    "Source": "holds functions",
     "SubscribeParams": "holds a token",
     "Wait": "holds a flight, which others wait for",
     "WeexConfig": "holds keys",

@@ -113,6 +113,10 @@ TABLE: MappingProxyType[tuple[ContinuityState, ContinuityInput], ContinuityState
 )
 
 
+_SAY_WHY = frozenset({On.LOST, On.BROKEN})
+"""Whose reason counts also where the state stays: it is what speaks against the feed now."""
+
+
 class Continuity(msgspec.Struct, frozen=True, kw_only=True):
     """What a feed is worth. Act only on a feed that `is_live`.
 
@@ -153,9 +157,9 @@ class ContinuityMachine:
         state = TABLE[former.state, received]
         is_worse = received is ContinuityInput.BROKEN
         told = missed if is_worse else former.missed
-        if state is former.state and not (is_worse and state is ContinuityState.GAP):
-            return None
         is_live = state is ContinuityState.LIVE
+        if state is former.state and (is_live or received not in _SAY_WHY):
+            return None
         since_ns = former.since_ns if state is former.state else now_ns
         self.continuity = Continuity(
             state=state, proof=former.proof, since_ns=since_ns, reason="" if is_live else reason, missed=told

@@ -89,20 +89,24 @@ class Venue(ABC):
 
     # --- what there is ----------------------------------------------------------------------------------------------
 
-    async def markets(self, *, open: bool = True, search: str = "") -> AsyncIterator[Market]:  # noqa: A002
+    def markets(self, *, open: bool = True, search: str = "") -> AsyncIterator[Market]:  # noqa: A002
         """The venue's markets. `open`: only those that take orders now. `search`: a part of a name or an id."""
-        self._capability("markets")
+        self._capability("markets")  # here, and not when it is first waited for
+        return self._found_markets(search, open=open)
+
+    async def _found_markets(self, search: str, *, open: bool) -> AsyncIterator[Market]:  # noqa: A002
         async for market in self._list_markets(open=open):
             if (not open or market.is_tradable) and _matches(
                 search, market.market_id, market.name, *(o.name for o in market.outcomes)
             ):
                 yield market
 
-    async def instruments(
-        self, *, market_id: str | None = None, search: str = ""
-    ) -> AsyncIterator[Instrument]:
+    def instruments(self, *, market_id: str | None = None, search: str = "") -> AsyncIterator[Instrument]:
         """What can be traded, with its grid. `market_id`: of one market. `search`: a part of a name or an id."""
         self._capability("instruments")
+        return self._found_instruments(market_id, search)
+
+    async def _found_instruments(self, market_id: str | None, search: str) -> AsyncIterator[Instrument]:
         async for instrument in self._list_instruments(market_id):
             if _matches(search, instrument.instrument_id, instrument.name):
                 yield instrument

@@ -369,6 +369,24 @@ def test_a_book_that_is_crossed_or_not_proven_is_never_live(bid, offer, is_right
     play(scene)
 
 
+def test_a_book_whose_missed_changes_are_replayed_is_live_when_they_are_in_it_and_not_before():
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_order_book("BTCUSDT")
+        hand = await served(market, feed)
+        market.book.quote("1.1", "1.2")
+        hand.port.changed(is_right=True)
+        await taken(feed)
+        hand.mark(LOST, Subscribed(was_recovering=True, recovered=True), BACK)
+        hand.port.changed(is_right=False, reason="2 missed updates are still to come")
+        assert feed.continuity.state == "stale"
+        hand.port.changed(is_right=True)
+        assert feed.continuity.is_live
+        marks = [item for item in await taken(feed) if is_mark(item)]
+        assert way(marks) == ["live > stale", "Reconnected", "stale > live"]
+
+    play(scene)
+
+
 def test_a_book_of_a_lost_line_is_stale_and_not_a_gap_before_that_is_known():
     async def scene(market: HandFed) -> None:
         feed = market.watch_order_book("BTCUSDT")
@@ -601,6 +619,8 @@ def test_what_a_venue_has_not_is_refused_at_the_call_with_what_comes_nearest():
         assert (caught.value.verb, caught.value.nearest) == ("watch_ticker", "watch_order_book")
         with pytest.raises(NotSupported):
             market.watch_balance()
+        with pytest.raises(NotSupported):
+            market.markets()
         with pytest.raises(NotSupported):
             await market.cancel_all()
 

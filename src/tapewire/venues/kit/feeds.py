@@ -280,9 +280,11 @@ class Port:
             self.handle(ContinuityInput.LOST, mark.reason or "asked for again")
         elif isinstance(mark, Subscribed):
             self._served()
+        elif self.view is not None and isinstance(mark, Reconnected | Resynced):
+            return  # whoever feeds the book says by `changed` when what was missed is in it
         elif isinstance(mark, Reconnected):
             self.handle(ContinuityInput.RECOVERED)
-        elif isinstance(mark, Resynced) and self.source.is_state and self.view is None:
+        elif isinstance(mark, Resynced) and self.source.is_state:
             self.handle(ContinuityInput.PROVEN)
         elif isinstance(mark, Gap):
             reason = f"{mark.reason}: {mark.detail}" if mark.detail else mark.reason
@@ -305,10 +307,10 @@ class Port:
 
     def _taken_mark(self, mark: Mark) -> Any:
         """A mark is taken; what is a hole only here, in what was buffered, changes the continuity now."""
-        if isinstance(mark, Subscribing | Subscribed) or (isinstance(mark, Lagged) and self.view is not None):
-            return (
-                Items()
-            )  # the changes beside them say it; and of a book that is always the newest nothing lags
+        if isinstance(mark, Subscribing | Subscribed):
+            return Items()  # the changes beside them say it
+        if isinstance(mark, Lagged) and self.view is not None:
+            return Items()  # of a book that is always the newest nothing lags
         if isinstance(mark, Resynced) and self.source.decode_snapshot is not None:
             made = self.source.decode_snapshot(mark.snapshot)
             return _all_behind(mark, made) if isinstance(made, Awaitable) else Items([mark, *made])
