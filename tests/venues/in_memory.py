@@ -41,9 +41,8 @@ class Connection:
     def __init__(self, number: int, link: MemoryPeer, venue: InMemory) -> None:
         self.number = number
         self.link = link
-        self.request = _request(
-            "GET", httpx2.URL(link.endpoint.url), link.endpoint.headers, upgrade="websocket"
-        )
+        asked = {"upgrade": "websocket", "sec-websocket-protocol": ",".join(link.endpoint.subprotocols)}
+        self.request = _request("GET", httpx2.URL(link.endpoint.url), link.endpoint.headers, **asked)
         self.refusals = 0
         self.handler: Any = None
         self._venue = venue

@@ -24,6 +24,7 @@ from ...errors import (
 from ...marks import Errored, Mark, Subscribed, Subscribing, Unsubscribed
 from ...retry import RetryPolicy
 from ...secrets import Secret, redact_url, sanitized
+from ...session.consumer import Consumer
 from ...session.credentials import Credentials
 from ...session.handlers import step_coroutine, timed_steps
 from ...session.options import ErrorHook, SessionOptions, Statistics
@@ -293,6 +294,15 @@ class StakeWebSocket:
         )
         return self._take(channel, made)
 
+    def feed(self, channel: str, into: Consumer[Any], **fields: Any) -> Subscription[StakeMessage]:
+        """Have a channel feed a `Consumer` of your own, beside others; iterate that. Returns at once.
+
+        It is put there undecoded: `StakeMessage`s are made of it by the consumer's `decode` (`message_of`). `fields`:
+        those of a `Delivery` that a topic has for itself. Raises ArgumentError as `subscribe`.
+        """
+        params = self._params_of(self._checked(channel))
+        return self._line().subscribe(channel, params, into=into, **{"on_error": self._on_error, **fields})
+
     def statistics(self) -> Statistics:
         """Frozen figures: connections, gaps, errors, those of each channel, and of the session.
 
@@ -351,12 +361,15 @@ class StakeWebSocket:
             raise
 
     def _take(self, channel: str, delivery: Delivery) -> Subscription:
-        session, params = self._line(), operations_of(channel) if self.wire == "graphql" else None
+        session, params = self._line(), self._params_of(channel)
         before = _calling.set(session)  # for the task that calls the handler: it begins in this context
         try:
             return session.subscribe(channel, params, delivery=delivery)
         finally:
             _calling.reset(before)
+
+    def _params_of(self, channel: str) -> Any:
+        return operations_of(channel) if self.wire == "graphql" else None
 
     def _line(self) -> Session:
         if self._session is None:
