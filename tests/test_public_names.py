@@ -29,7 +29,7 @@ NAMES = {
         RequestRefused RequestTimeout Resynced RetryPolicy Secret Session SessionClosed SessionOptions
         Statistics StreamPosition Subscribed Subscribing Subscription SubscriptionEnded SubscriptionError
         SubscriptionRefused SubscriptionStatistics SystemClock TapewireError UndecodableFrame
-        UnknownInstrument Unsubscribed WrongLoop __version__ connect is_mark
+        UnknownInstrument Unsubscribed WrongLoop __version__ connect is_mark merge
     """,
     "tapewire.book": """
         Applied BookSide BookState BookView CHAINED CONSECUTIVE Held Ignored Number Numbering OrderBook
@@ -95,7 +95,7 @@ NAMES = {
         Subscription SubscriptionState SubscriptionStatistics TokenProvider
     """,
     "tapewire.streams": """
-        Batches Filtered Heard Live Stale Staleness StalenessWatch batched filtered
+        Batches Filtered Heard Live Merged Stale Staleness StalenessWatch batched filtered merge
     """,
     "tapewire.testing": """
         CentrifugoPeer PhoenixPeer VirtualClock check_protocol check_transport check_venue

@@ -63,6 +63,7 @@ from .session import (
     Subscription,
     SubscriptionStatistics,
 )
+from .streams import merge
 from .transport.base import Connector, Endpoint
 from .venues import connect
 
@@ -130,4 +131,5 @@ __all__ = [
     "__version__",
     "connect",
     "is_mark",
+    "merge",
 ]

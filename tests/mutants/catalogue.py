@@ -2320,6 +2320,89 @@ MUTANTS = (
             "transport/test_outcomes.py",
         ),
     ),
+    *_of(
+        "streams/merging.py",
+        *(
+            (name, old, new, "streams/test_merging.py")
+            for name, old, new in (
+                (
+                    "a stream that has more is not asked again",
+                    "            if item is not _NOTHING:\n                self.ready.append(source)\n",
+                    "",
+                ),
+                (
+                    "a batch ends with its first item",
+                    "            if source.ahead:\n                self.ready.append(source)\n            elif",
+                    "            if",
+                ),
+                (
+                    "a stream that came to its end with others unread ends them",
+                    "        self.living -= 1\n        return _NOTHING\n",
+                    "        self.living = 0\n        return _NOTHING\n",
+                ),
+                (
+                    "a stream that failed is waited for",
+                    "        self.living -= 1\n        self.failed.append",
+                    "        self.failed.append",
+                ),
+                (
+                    "a stream that is read by a task waits for a pause of the others",
+                    "        self._is_reader_due = True\n",
+                    "",
+                ),
+                (
+                    "a merge that never waits keeps the event loop",
+                    "if self._is_reader_due or now - self._slice_began > SLICE_SECONDS:",
+                    "if self._is_reader_due:",
+                ),
+                (
+                    "a stream is read ahead without end",
+                    "        try:\n            await source.room\n        finally:\n            source.room = None\n",
+                    "        source.room = None\n",
+                ),
+                (
+                    "a merge that was left begins",
+                    "        if self._loop is None and not self.is_left:\n",
+                    "        if self._loop is None:\n",
+                ),
+                (
+                    "a merge goes on in another event loop",
+                    "        elif self._loop not in (loop, None):\n",
+                    "        elif False:\n",
+                ),
+                (
+                    "two tasks wait in one merge",
+                    "            if self._taker is not None:\n                raise ConfigurationError",
+                    "            if False:\n                raise ConfigurationError",
+                ),
+                (
+                    "whoever waits does not hear that the merge was left",
+                    "            self._taker.set_result(None)\n        loop =",
+                    "            pass\n        loop =",
+                ),
+                (
+                    "a merge that nobody holds keeps its streams",
+                    "                source.stream = source.poll = None",
+                    "                pass",
+                ),
+                (
+                    "a merge that nobody holds still waits for its streams",
+                    "        return self.merging.is_left\n",
+                    "        return False\n",
+                ),
+                (
+                    "the readers of a merge that nobody holds go on",
+                    "            self._loop.call_soon_threadsafe(self.stop_readers)\n",
+                    "            pass\n",
+                ),
+                (
+                    "the failure of leaving a stream is not told",
+                    "        failure = source.error or source.closing_error\n",
+                    "        failure = source.error\n",
+                ),
+            )
+        ),
+    ),
 )
 
 QUICK = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any, Self
 
 
@@ -49,3 +50,25 @@ class Fed:
         self.closed += 1
         if self.close_error is not None:
             raise self.close_error
+
+
+class FedInBatches(Fed):
+    """One that gives what is there in lists, and has nothing else."""
+
+    def batches(self, limit: int) -> AsyncIterator[list[Any]]:
+        return _InBatches(self, limit)
+
+
+class _InBatches:
+    def __init__(self, fed: FedInBatches, limit: int) -> None:
+        self._fed = fed
+        self._limit = limit
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Any]:
+        batch = [await anext(self._fed)]
+        while self._fed.items and len(batch) < self._limit:
+            batch.append(await anext(self._fed))
+        return batch

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, assert_type
 
-from tapewire import Gap, Mark, Session, Subscription, is_mark
+from tapewire import Gap, Mark, Session, Subscription, connect, is_mark, merge
+from tapewire.market import BookView, Feed
+from tapewire.model import Trade
 from tapewire.venues.stake import StakeMessage, StakeWebSocket
 from tapewire.venues.stx import ChannelMessage, Channels, STXWebSocket
 from tapewire.venues.sxbet import ErrorContext, PublicationContext, SubscribedContext, SXBetClient
@@ -63,3 +65,19 @@ def on_subscribed(context: SubscribedContext) -> None: ...
 def session(session: Session, number: Callable[[Any], int]) -> None:
     assert_type(session.subscribe("numbers", decode=number), Subscription[int])
     assert_type(session.subscribe("anything"), Subscription[Any])
+
+
+async def merged(ours: Subscription[ChannelMessage], others: Subscription[ChannelMessage]) -> None:
+    async for stream, item in merge(ours, others):
+        assert_type(stream, Subscription[ChannelMessage])
+        if not is_mark(item):
+            assert_type(item, ChannelMessage)
+
+
+async def two_nouns() -> None:
+    async with connect("weex") as venue:
+        books, trades = venue.watch_order_book("BTCUSDT"), venue.watch_trades("BTCUSDT")
+        async for feed, item in merge(books, trades):
+            assert_type(feed, Feed[BookView] | Feed[Trade])
+            if not is_mark(item):
+                assert_type(item, BookView | Trade)

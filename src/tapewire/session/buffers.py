@@ -30,6 +30,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from ..errors import ConfigurationError
 from ..marks import Lagged, Mark, is_mark, merge
+from ..streams.source import Waiter
 
 __all__ = ["ASKING", "EMPTY", "POLICIES", "Buffer", "Policy", "make_buffer"]
 
@@ -102,7 +103,7 @@ class Buffer:
         self._allowed: tuple[list[int], ...] = ()
         self._head: list[Mark] | None = None  # marks that stood before dropped publications
         self._head_lost = 0  # dropped behind those marks and before the first item
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: Waiter | None = None
         self._on_full = on_full
         self._on_relief = on_relief
 
@@ -188,12 +189,8 @@ class Buffer:
         while not self._items and not self:
             if self.ended:
                 return False
-            self._items = _NONE
-            if self._waiter is not None:
-                raise ConfigurationError(
-                    "consumer", "a second task", "one task at a time for each subscription"
-                )
-            self._waiter = waiter = asyncio.get_running_loop().create_future()
+            waiter = asyncio.get_running_loop().create_future()
+            self.tell(waiter)
             try:
                 await waiter
             finally:
@@ -201,10 +198,17 @@ class Buffer:
                     self._waiter = None
         return True
 
+    def tell(self, waiter: Waiter) -> None:
+        """Nothing can be taken: tell `waiter`, once, when something can, or nothing more comes. Raises as `wait`."""
+        if self.is_awaited:
+            raise ConfigurationError("consumer", "a second task", "one task at a time for each subscription")
+        self._items = _NONE
+        self._waiter = waiter
+
     @property
     def is_awaited(self) -> bool:
         """True while a consumer waits for the next item."""
-        return self._waiter is not None
+        return self._waiter is not None and not self._waiter.done()
 
     def waiting(self) -> Iterator[Any]:
         """What can still be taken, marks among it, in no order that matters."""

@@ -32,8 +32,9 @@ from ..errors import BufferOverflow, ConfigurationError, NotSubscribed, SessionC
 from ..marks import MARK_KINDS, Gap, Mark, is_mark
 from ..reporting import is_worth_a_line
 from ..secrets import sanitized
+from ..streams.source import SLICE_SECONDS, OnlyByWaiting, Poll, Waiter, polling_of
 from .buffers import ASKING, EMPTY, Buffer, Policy, make_buffer
-from .loop import SLICE_SECONDS, is_cancelled
+from .loop import is_cancelled
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -287,6 +288,10 @@ class Consumer(Generic[Item_co]):
             raise ConfigurationError("limit", limit, "a whole number from 1")
         return _Batches(self, limit)
 
+    def polling(self) -> Poll[Item_co | Mark]:
+        """How to take without a wait, for whoever takes of many at once (`tapewire.merge`)."""
+        return self._poll
+
     def fill(self, batch: list[Any], limit: int) -> list[Item_co | Mark]:
         """What can be taken at once, behind what is in the batch already."""
         enough = min(limit, _LOOK_EVERY)
@@ -352,6 +357,19 @@ class Consumer(Generic[Item_co]):
             if item is EMPTY or (item := self.taken(item)) is not EMPTY:
                 return item
         return self.given() if self.made else EMPTY
+
+    def _poll(self, waiter: Waiter, nothing: Any, /) -> Any:
+        if (item := self._take()) is not EMPTY:
+            return item
+        if self._decoding is not None or (self.buffer.ended and not self.buffer):
+            raise OnlyByWaiting
+        if self.buffer:  # what was taken came to nothing
+            waiter.set_result(None)
+            return nothing
+        if self.feeds:
+            next(iter(self.feeds)).awaited()
+        self.buffer.tell(waiter)
+        return nothing
 
     def _one_of(self, made: Any) -> Any:
         if made.__class__ is Items:
@@ -507,6 +525,11 @@ class Iteration(Generic[T]):
             if isinstance(error, StopAsyncIteration):
                 raise
             raise self._as_told(error) from error.__cause__
+
+    def polling(self) -> Poll[T]:
+        """How to take without a wait, for whoever takes of many at once (`tapewire.merge`). Raises OnlyByWaiting."""
+        self._ask()
+        return polling_of(self._items)
 
     async def aclose(self) -> None:
         """Leave at once. Idempotent. Raises WrongLoop."""

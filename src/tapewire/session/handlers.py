@@ -30,8 +30,9 @@ from ..errors import OwnerCancelled
 from ..marks import MARK_KINDS, Gap, Mark, Resynced, is_mark
 from ..reporting import is_worth_a_line, name_of
 from ..secrets import sanitized
+from ..streams.source import SLICE_SECONDS
 from .buffers import EMPTY
-from .loop import BLOCKED_SECONDS, SLICE_SECONDS, Loop, is_cancelled
+from .loop import BLOCKED_SECONDS, Loop, is_cancelled
 from .subscription import Runner, Subscription
 
 __all__ = [

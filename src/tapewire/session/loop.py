@@ -34,7 +34,6 @@ __all__ = [
     "BLOCKED_SECONDS",
     "GRACE",
     "LATE",
-    "SLICE_SECONDS",
     "Judge",
     "Loop",
     "Timers",
@@ -55,9 +54,6 @@ DRAINS = 5
 
 BLOCKED_SECONDS = 0.25
 """Whatever keeps the event loop this long without awaiting is reported by name."""
-
-SLICE_SECONDS = 0.01
-"""How long one consumer may go on taking what is buffered before everybody else has a turn."""
 
 _SLACK = 64
 

@@ -24,6 +24,7 @@ from ..marks import Gap, Mark, Resynced, is_mark
 from ..protocols.base import StreamPosition
 from ..reporting import name_of
 from ..secrets import sanitized
+from ..streams.source import Poll
 from .buffers import Buffer, Policy
 from .consumer import Consumer, Item_co
 from .holds import Seeding
@@ -413,9 +414,7 @@ class Subscription(Generic[Item_co]):
         )
 
     def __aiter__(self) -> AsyncIterator[Item_co | Mark]:
-        if self.delivery.handler is not None:
-            allowed = "no handler where the subscription is iterated"
-            raise self.as_told(ConfigurationError("handler", self.delivery.handler, allowed))
+        self._check_no_handler()
         return self.consumer
 
     def __anext__(self) -> Awaitable[Item_co | Mark]:
@@ -431,6 +430,11 @@ class Subscription(Generic[Item_co]):
             return self.consumer.batches(limit)
         except ConfigurationError as error:
             raise self.as_told(error) from None
+
+    def polling(self) -> Poll[Item_co | Mark]:
+        """How to take without a wait, for whoever takes of many at once (`tapewire.merge`)."""
+        self._check_no_handler()
+        return self.consumer.polling()
 
     def __repr__(self) -> str:
         return f"<Subscription {self.topic} {self.state} buffered={len(self.buffer)} dropped={self.buffer.dropped}>"
@@ -530,6 +534,11 @@ class Subscription(Generic[Item_co]):
         await self.runner.tell_end()
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _check_no_handler(self) -> None:
+        if self.delivery.handler is not None:
+            allowed = "no handler where the subscription is iterated"
+            raise self.as_told(ConfigurationError("handler", self.delivery.handler, allowed))
 
     def _deliver_if_news(self, publication: Any) -> None:
         """Until the stream has caught up with a snapshot that was ahead of it."""

@@ -1,4 +1,4 @@
-"""What can be done with any stream, whoever's it is: batches, filters, a watch for silence. No venue, no socket.
+"""What can be done with any stream: batches, filters, merges, a watch for silence. No venue, no socket.
 
 It lies on the lowest floor on which anything may wait, so that sessions, trading, recording and venues may all use it.
 Marks always pass and keep their place.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .batching import Batches, batched
 from .filtering import Filtered, filtered
+from .merging import Merged, merge
 from .staleness import Live, Stale, Staleness
 from .watching import Heard, StalenessWatch
 
@@ -16,9 +17,11 @@ __all__ = [
     "Filtered",
     "Heard",
     "Live",
+    "Merged",
     "Stale",
     "Staleness",
     "StalenessWatch",
     "batched",
     "filtered",
+    "merge",
 ]
