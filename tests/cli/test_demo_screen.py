@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from tapewire.app.demo import DemoReport, StreamReport
-from tapewire.cli.demo import _print_report, _Screen
+from tapewire.cli.demo_screen import DemoScreen, print_report
 
 
 def stream(number):
@@ -28,7 +28,7 @@ REPORT = DemoReport(
 
 def printed(width):
     console = Console(file=io.StringIO(), force_terminal=True, no_color=True, width=width, height=24)
-    _print_report(console, REPORT)
+    print_report(console, REPORT)
     return re.sub(r"\x1b\[\d+m", "", console.file.getvalue())
 
 
@@ -53,7 +53,7 @@ def test_the_result_says_what_its_columns_mean_and_that_it_was_interrupted():
 
 def test_lines_stay_on_a_terminal_while_the_table_below_changes():
     console = Console(file=io.StringIO(), force_terminal=True, width=80, height=24)
-    screen = _Screen(console, live=True, silent=False)
+    screen = DemoScreen(console, live=True, silent=False)
     with screen.view:
         for number in range(40):
             screen.say(f"event {number}")

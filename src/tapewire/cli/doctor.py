@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from .logs import Verbose
 from .venue import InSandbox, VenueName, examples, play
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..app.doctor import Diagnosis, Outcome, Step
 
 __all__ = ["EXAMPLES", "doctor"]
@@ -49,6 +47,8 @@ def doctor(
     says what to do. Nothing secret is shown, and nothing is ordered: the credentials sign in, one public topic is
     subscribed to. Exit code 0 where no step failed, 1 where one did.
     """
+    from rich.console import Console
+
     console = Console()
     diagnosis = asyncio.run(_examine(console, venue, sandbox, timeout, silent=as_json))
     if as_json:
@@ -74,6 +74,10 @@ async def _examine(
 
 def _print(console: Console, step: Step) -> None:
     """The step, and where it failed what to do about it: plain lines in a pipe, folded on a terminal."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
     outcome = "FAILED" if step.outcome == "failed" else step.outcome
     took = "" if step.seconds is None else f"{step.seconds:.2f} s"
     found = f"{step.target}: {step.found}" if step.target else step.found
@@ -102,6 +106,8 @@ def _print(console: Console, step: Step) -> None:
 
 
 def _conclude(console: Console, diagnosis: Diagnosis) -> None:
+    from rich.text import Text
+
     failed = [step.name for step in diagnosis.steps if step.outcome == "failed"]
     skipped = sum(step.outcome == "skipped" for step in diagnosis.steps)
     left = f"; {skipped} skipped" if skipped else ""

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx2
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from ..sandbox.core.faults import FAULTS, Fault, Parameter
-from ..sandbox.net.admin import PREFIX, TOKEN_HEADER
 from .endings import end_with
 from .logs import Verbose
 from .outcomes import NOTHING_REACHED, lifted, ordered, standing
 from .sandbox import TOKEN_VARIABLE, URL_VARIABLE
 
+if TYPE_CHECKING:
+    from ..sandbox.core.faults import Fault, Parameter
+
 __all__ = ["fault"]
+
+
+def _names(incomplete: str) -> list[tuple[str, str]]:
+    from ..sandbox.core.faults import FAULTS
+
+    return [(name, known.help) for name, known in FAULTS.items() if name.startswith(incomplete)]
 
 
 def fault(
     name: Annotated[
         str | None,
-        typer.Argument(help="Which fault, for example `abort`. Without it: list all that there are."),
+        typer.Argument(
+            help="Which fault, for example `abort`. Without it: list all that there are.",
+            autocompletion=_names,
+        ),
     ] = None,
     parameters: Annotated[
         list[str] | None,
@@ -88,15 +95,19 @@ class _Sandbox:
                 f"({URL_VARIABLE} and {TOKEN_VARIABLE}), or give --url and --token"
             )
         self._url = url.rstrip("/")
-        self._headers = {TOKEN_HEADER: token}
+        self._token = token
 
     def ask(self, method: str, endpoint: str, **content: Any) -> Any:
         """The answer, decoded."""
+        import httpx2
+
+        from ..sandbox.net.admin import PREFIX, TOKEN_HEADER
+
         try:
             reply = httpx2.request(
                 method,
                 f"{self._url}{PREFIX}{endpoint}",
-                headers=self._headers,
+                headers={TOKEN_HEADER: self._token},
                 timeout=10,
                 trust_env=False,
                 **content,
@@ -117,6 +128,11 @@ class _Sandbox:
 
 
 def _list_faults(as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..sandbox.core.faults import FAULTS
+
     if as_json:
         listed = {known.name: _described(known) for known in FAULTS.values()}
         typer.echo(json.dumps(listed))
@@ -152,6 +168,8 @@ def _explained(parameter: Parameter) -> str:
 
 
 def _parsed(name: str, parameter: str) -> tuple[str, Any]:
+    from ..sandbox.core.faults import FAULTS
+
     key, separator, value = parameter.partition("=")
     if not separator or not key:
         end_with(f"{parameter!r} is no parameter: write name=value")

@@ -10,7 +10,7 @@ import typer
 from .. import __version__
 from ..errors import TapewireError
 from ..secrets import redact
-from . import demo, doctor, fault, sandbox
+from . import completion, demo, doctor, fault, sandbox
 from .endings import WRONG_USE
 from .logs import Verbose
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     epilog="Begin with `tapewire demo`. Then play the venues with `tapewire sandbox`, run a program against them in "
     "another shell, and break its line with `tapewire fault abort`.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=False,  # `completion` gives the scripts, and touches no file of anybody's
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # paragraphs of the docstrings flow
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -31,6 +31,7 @@ app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)
 app.command("fault")(fault.fault)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("completion", epilog=completion.EXAMPLES)(completion.completion)
 app.command("venues")(sandbox.venues)
 
 
@@ -52,6 +53,7 @@ def common(
 
 def main() -> None:
     """The entry point: clear errors on stderr with exit code 2, Ctrl-C ends with 130."""
+    completion.answer_shells()
     try:
         app()
     except TapewireError as error:

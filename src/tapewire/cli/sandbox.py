@@ -9,16 +9,16 @@ import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from ..sandbox.net.server import Sandbox
 from ..venues import VENUES
 from .endings import end_with
 from .logs import Verbose
+
+if TYPE_CHECKING:
+    from ..sandbox.net.server import Sandbox
 
 __all__ = ["TOKEN_VARIABLE", "URL_VARIABLE", "OnlyVenues", "sandbox", "venues"]
 
@@ -29,7 +29,9 @@ TOKEN_VARIABLE = "TAPEWIRE_SANDBOX_TOKEN"
 OnlyVenues = Annotated[
     list[str] | None,
     typer.Option(
-        "--venue", help=f"Only this venue: {', '.join(VENUES)}. May be given several times. Default: all."
+        "--venue",
+        help=f"Only this venue: {', '.join(VENUES)}. May be given several times. Default: all.",
+        autocompletion=lambda incomplete: [name for name in VENUES if name.startswith(incomplete)],
     ),
 ]
 """The option of what plays venues."""
@@ -74,6 +76,8 @@ def sandbox(
     Paste the `export` lines that it prints into each other shell: the SDKs, your programs and `tapewire fault` then
     find this sandbox. It listens on this machine only. Clients that come and go, and faults, are told on stderr.
     """
+    from ..sandbox.net.server import Sandbox
+
     names = venue or list(VENUES)
     played = Sandbox(
         port=port, seed=seed, rate=rate, venues=names, activity=activity, market_life=market_life,
@@ -121,6 +125,9 @@ _silent: Callable[[str], None] = lambda line: None  # noqa: E731 - the same shap
 
 def venues(verbose: Verbose = False) -> None:
     """List the venues that there are SDKs for, and that the sandbox plays."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("name", "venue", "protocol")
     for venue in VENUES.values():
         table.add_row(venue.name, venue.title, venue.wire)

@@ -34,8 +34,8 @@ def examples(*lines: str) -> str:
     return f"For example: {', '.join(shown)}."
 
 
-def _names(incomplete: str) -> list[tuple[str, str]]:
-    return [(name, VENUES[name].title) for name in VENUES if name.startswith(incomplete)]
+def _names(incomplete: str) -> list[str]:
+    return [name for name in VENUES if name.startswith(incomplete)]
 
 
 VenueName = Annotated[
