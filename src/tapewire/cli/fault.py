@@ -25,14 +25,16 @@ def _names(incomplete: str) -> list[tuple[str, str]]:
     return [(name, known.help) for name, known in FAULTS.items() if name.startswith(incomplete)]
 
 
+FaultName = Annotated[
+    str | None,
+    typer.Argument(
+        help="Which fault, for example `abort`. Without it: list all that there are.", autocompletion=_names
+    ),
+]
+
+
 def fault(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            help="Which fault, for example `abort`. Without it: list all that there are.",
-            autocompletion=_names,
-        ),
-    ] = None,
+    name: FaultName = None,
     parameters: Annotated[
         list[str] | None,
         typer.Argument(
