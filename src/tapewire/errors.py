@@ -26,6 +26,10 @@
     |   +-- RequestTimeout         no reply within the deadline
     |   +-- RequestLost            the connection or the topic was lost first: outcome unknown if `sent`
     |   +-- RequestRefused         the venue replied with an error
+    +-- TapeError                  a recorded tape cannot be read; names the file
+    |   +-- ForeignTape            the file is no tape
+    |   +-- NewerTape              its format is of a later version
+    |   +-- TapeCorrupt            bytes of it are not as they were written: names the span that is lost
     +-- OwnerCancelled             a function of yours ended with CancelledError, and nobody had cancelled it
     +-- IllegalTransition          a defect of ours: a state table has no such pair
     +-- UndecodableFrame           bytes that are not what the protocol says
@@ -57,12 +61,14 @@ __all__ = [
     "ConnectionLost",
     "CredentialsError",
     "CredentialsRefused",
+    "ForeignTape",
     "GaveUp",
     "HandshakeRefused",
     "HttpError",
     "IllegalTransition",
     "MissingExtra",
     "NeverConnected",
+    "NewerTape",
     "NotSubscribed",
     "NotSupported",
     "OwnerCancelled",
@@ -74,6 +80,8 @@ __all__ = [
     "SubscriptionEnded",
     "SubscriptionError",
     "SubscriptionRefused",
+    "TapeCorrupt",
+    "TapeError",
     "TapewireError",
     "UndecodableFrame",
     "UnknownInstrument",
@@ -384,6 +392,55 @@ class RequestRefused(RequestError):
     def __init__(self, topic: str, event: str, reply: Any) -> None:
         self.reply = reply
         super().__init__(topic, event, f"refused: {reply!r:.300}", sent=True)
+
+
+class TapeError(TapewireError):
+    """The tape `path` cannot be read."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {text}")
+
+
+class ForeignTape(TapeError):
+    """`path` is no tape: look whether it is the file that you mean."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "this is no tape")
+
+
+class NewerTape(TapeError):
+    """The tape is of format `version`, of which this version of tapewire does not know: take a newer one."""
+
+    def __init__(self, path: str, version: int, known: int) -> None:
+        self.version = version
+        self.known = known
+        super().__init__(
+            path, f"a tape of format {version}; this version of tapewire reads formats to {known}"
+        )
+
+
+class TapeCorrupt(TapeError):
+    """Bytes of the tape are not as they were written. What stood between the two times is lost; the rest can be read.
+
+    `offset`: where in the file. `since_ns`, `until_ns`: wall clock, the last moment before and the first behind what is
+    lost; None where nothing that can be read is on that side.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        offset: int,
+        why: str,
+        *,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> None:
+        self.offset = offset
+        self.why = why
+        self.since_ns = since_ns
+        self.until_ns = until_ns
+        super().__init__(path, f"corrupt at byte {offset}: {why}")
 
 
 class OwnerCancelled(TapewireError):
