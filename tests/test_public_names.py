@@ -23,13 +23,13 @@ NAMES = {
     "tapewire": """
         BufferOverflow Clock ConfigurationError ConnectFailed ConnectionFailure ConnectionLost Connector
         ContinuityChanged ContinuityState Credentials CredentialsError CredentialsRefused Delivery Endpoint
-        Errored Gap GapReason GaveUp HandshakeRefused HttpError IllegalTransition Lagged Mark
-        MissingExtra NEVER_GIVE_UP NO_RETRY NeverConnected
-        NotSubscribed NotSupported OwnerCancelled Pool Reconnected RedactingFilter RequestError RequestLost
-        RequestRefused RequestTimeout Resynced RetryPolicy Secret Session SessionClosed SessionOptions
-        Statistics StreamPosition Subscribed Subscribing Subscription SubscriptionEnded SubscriptionError
-        SubscriptionRefused SubscriptionStatistics SystemClock TapewireError UndecodableFrame
-        UnknownInstrument Unsubscribed WrongLoop __version__ connect is_mark merge
+        Errored ForeignTape Gap GapReason GaveUp HandshakeRefused HttpError IllegalTransition Lagged Mark
+        MissingExtra NEVER_GIVE_UP NO_RETRY NeverConnected NewerTape NotSubscribed NotSupported OwnerCancelled
+        Pool Reconnected RedactingFilter RequestError RequestLost RequestRefused RequestTimeout Resynced
+        RetryPolicy Secret Session SessionClosed SessionOptions Statistics StreamPosition Subscribed Subscribing
+        Subscription SubscriptionEnded SubscriptionError SubscriptionRefused SubscriptionStatistics SystemClock
+        TapeCorrupt TapeError TapewireError UndecodableFrame UnknownInstrument Unsubscribed WrongLoop
+        __version__ connect is_mark merge
     """,
     "tapewire.book": """
         Applied BookSide BookState BookView CHAINED CONSECUTIVE Held Ignored Number Numbering OrderBook
@@ -37,10 +37,10 @@ NAMES = {
     """,
     "tapewire.errors": """
         BufferOverflow ConfigurationError ConnectFailed ConnectionFailure ConnectionLost CredentialsError
-        CredentialsRefused GaveUp HandshakeRefused HttpError IllegalTransition MissingExtra NeverConnected
-        NotSubscribed NotSupported OwnerCancelled RequestError RequestLost RequestRefused RequestTimeout SessionClosed
-        SubscriptionEnded SubscriptionError SubscriptionRefused TapewireError UndecodableFrame
-        UnknownInstrument WrongLoop
+        CredentialsRefused ForeignTape GaveUp HandshakeRefused HttpError IllegalTransition MissingExtra
+        NeverConnected NewerTape NotSubscribed NotSupported OwnerCancelled RequestError RequestLost
+        RequestRefused RequestTimeout SessionClosed SubscriptionEnded SubscriptionError SubscriptionRefused
+        TapeCorrupt TapeError TapewireError UndecodableFrame UnknownInstrument WrongLoop
     """,
     "tapewire.market": """
         BalanceMemory BookView Capability Continuity Feed FillMemory Levels OrderMemory PositionMemory Proof VERBS Venue
