@@ -14,7 +14,16 @@ from collections.abc import Iterator
 from typing import NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
-__all__ = ["RedactingFilter", "Secret", "host_of", "redact", "redact_url", "sanitized"]
+__all__ = [
+    "RedactingFilter",
+    "Secret",
+    "host_of",
+    "living_secrets",
+    "redact",
+    "redact_url",
+    "sanitized",
+    "secret_spans",
+]
 
 MASK = "***"
 UNREADABLE_URL = "<unreadable URL>"
@@ -81,20 +90,27 @@ class Secret:
         raise TypeError("a Secret is not pickled")
 
 
+def living_secrets() -> set[str]:
+    """All that is secret in this process now, in plain text. Safe to call in any thread."""
+    living = (reference() for reference in _known.valuerefs())
+    return {secret.reveal() for secret in living if secret is not None}
+
+
 def redact(text: str) -> str:
     """`text` without any living `Secret` and without whatever looks like a token, key or password."""
     kept: list[str] = []
     end = 0
     # All of the text as it is: no mask hides what marks a secret.
-    for start, stop in sorted(_secret_spans(text)):
+    for start, stop in sorted(secret_spans(text)):
         if start > end or not kept:
             kept.append(text[end:start])
         end = max(end, stop)
     return MASK.join([*kept, text[end:]])
 
 
-def _secret_spans(text: str) -> Iterator[tuple[int, int]]:
-    for value in set(map(Secret.reveal, _known.values())):
+def secret_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where in `text` something secret stands, in no order; spans may overlap."""
+    for value in living_secrets():
         for written in {value, quote(value, safe="")}:
             start = text.find(written)
             while start >= 0:

@@ -5,7 +5,7 @@ import pytest
 
 from tapewire.errors import ConnectFailed
 from tapewire.protocols.base import Payload
-from tapewire.testing.clock import VirtualClock
+from tapewire.testing import VirtualClock
 from tapewire.testing.transport import DUTIES, Duty, RecordingReceiver, check_transport
 from tapewire.testing.transport_servers import MemoryServer, SocketServer
 from tapewire.transport import default_connector

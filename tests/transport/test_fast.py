@@ -12,7 +12,7 @@ from websockets.uri import parse_uri
 
 from tapewire.errors import ConfigurationError, ConnectFailed, HandshakeRefused
 from tapewire.protocols.base import Binary
-from tapewire.testing.clock import VirtualClock
+from tapewire.testing import VirtualClock
 from tapewire.testing.transport import RecordingReceiver
 from tapewire.testing.transport_servers import SocketServer
 from tapewire.transport import fast as fast_module

@@ -4,7 +4,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapewire.testing.clock import VirtualClock
+from tapewire.testing import VirtualClock
 from tapewire.transport.link import REORDER_HOLD, Link, LinkFaults
 
 

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from tapewire.errors import ConfigurationError, ConnectFailed, ConnectionLost, HandshakeRefused
-from tapewire.testing.clock import VirtualClock
+from tapewire.testing import VirtualClock
 from tapewire.transport.base import Endpoint
 from tapewire.transport.memory import MAX_UNREAD, LinkFaults, MemoryNetwork, MemoryPeer, MemoryTransport
 

@@ -1,7 +1,7 @@
 """Tools to test with, for tapewire's own tests and for yours: nothing here sleeps, and nothing needs a venue."""
 
+from ..virtual_time import VirtualClock
 from .centrifugo import CentrifugoPeer
-from .clock import VirtualClock
 from .peer import PhoenixPeer
 from .protocol import check_protocol
 from .transport import check_transport

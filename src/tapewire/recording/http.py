@@ -1,0 +1,83 @@
+"""HTTP on a tape: `RecordingHttp` notes requests and their answers, `ReplayHttp` gives the answers again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import httpx2
+
+from .format import Kind
+from .recorder import Recorder
+
+__all__ = ["RecordingHttp"]
+
+MAX_BODY: Final = 16 * 1024 * 1024
+"""Bytes of one body that are kept: what a client takes at most."""
+
+
+class RecordingHttp(httpx2.AsyncBaseTransport):
+    """Does as `inner` (None: httpx2's own, which goes straight to the venue), and notes what passes."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport | None, recorder: Recorder) -> None:
+        self._inner: httpx2.AsyncBaseTransport = inner or httpx2.AsyncHTTPTransport()
+        self._recorder = recorder
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """One request. Raises what `inner` raises."""
+        recorder = self._recorder
+        number = recorder.new_call()
+        body = await request.aread()
+        recorder.note(
+            Kind.ASKED,
+            0,
+            [number, request.method, str(request.url), _pairs(request.headers), body],
+            len(body),
+        )
+        try:
+            response = await self._inner.handle_async_request(request)
+        except Exception as error:
+            recorder.note(Kind.UNANSWERED, 0, [number, type(error).__name__, str(error)])
+            raise
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _Body(response.stream, recorder, number, response)
+        return response
+
+    async def aclose(self) -> None:
+        """Close `inner`."""
+        await self._inner.aclose()
+
+
+class _Body(httpx2.AsyncByteStream):
+    """An answer's body as it passes, noted when it is over."""
+
+    def __init__(
+        self, stream: httpx2.AsyncByteStream, recorder: Recorder, number: int, response: httpx2.Response
+    ) -> None:
+        self._stream = stream
+        self._recorder = recorder
+        self._answer = [number, response.status_code, _pairs(response.headers)]
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._is_noted = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            if self._size < MAX_BODY:
+                self._kept.append(chunk)
+            self._size += len(chunk)
+            yield chunk
+        self._note()
+
+    async def aclose(self) -> None:
+        self._note()
+        await self._stream.aclose()
+
+    def _note(self) -> None:
+        if not self._is_noted:
+            self._is_noted = True
+            self._recorder.note(Kind.ANSWERED, 0, [*self._answer, b"".join(self._kept)], self._size)
+
+
+def _pairs(headers: httpx2.Headers) -> list[Any]:
+    return [list(pair) for pair in headers.multi_items()]

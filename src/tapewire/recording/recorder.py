@@ -1,0 +1,254 @@
+"""`Recorder`: what happened on the wire, written to a tape by a thread of its own.
+
+Rules:
+
+* Whoever records only appends to a queue; credentials are masked, blocks packed and written in the thread.
+* The queue is bounded in bytes. What does not fit is not written, counted, and said on the tape where it is missing
+  (`Kind.LAGGED`). It never slows the venue's line.
+* A disk that refuses loses the block that it refused, says so in the log and, when there is room again, on the tape.
+* A block is written when it is full or `block_seconds` old, so that whoever kills the process loses no more than that.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import deque
+from importlib.metadata import version
+from pathlib import Path
+from time import gmtime, monotonic, strftime
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+
+from ..clock import Clock, SystemClock
+from ..errors import ConfigurationError
+from ..reporting import is_worth_a_line
+from .format import Head, Kind, Record
+from .placeholders import joined, masked, names_a_secret
+from .tape import Fsync, SegmentWriter
+
+__all__ = ["Recorder", "RecorderStatistics"]
+
+logger = logging.getLogger("tapewire.recording")
+
+BLOCK_BYTES: Final = 256 * 1024
+CAPACITY_BYTES: Final = 64 * 1024 * 1024
+RECORD_BYTES: Final = 40
+"""What a record takes beside its payloads, about."""
+
+_CLOSELY: Final = frozenset(
+    {Kind.DIAL, Kind.REFUSED, Kind.SENT, Kind.ASKED, Kind.ANSWERED, Kind.UNANSWERED, Kind.NOTE}
+)
+"""Kinds that are always looked at for credentials."""
+
+
+class RecorderStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Frozen figures. `lost`: records that are not on the tape, each said there. `waiting_bytes`: not written yet."""
+
+    records: int
+    blocks: int
+    bytes: int
+    segments: int
+    lost: int
+    disk_errors: int
+    waiting_bytes: int
+
+
+class Recorder:
+    """A tape in `folder`, for one venue. Use it with `with` or `async with`; give it to the taps of this room.
+
+    Files are `<venue>-<UTC time>-<segment>.tape`; a new one is begun after `segment_bytes` or `segment_seconds`.
+    `fsync`: see `tape.Fsync`. `capacity_bytes`: what may wait for the disk. `block_seconds`: what a kill may lose.
+    `settings`: what a replay has to know, kept in the tape's head. `clock`: the one of the recorded classes.
+    Raises ConfigurationError, OSError where the first file cannot be made.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        venue: str,
+        *,
+        segment_bytes: int = 1024 * 1024 * 1024,
+        segment_seconds: float = 3600.0,
+        fsync: Fsync = "none",
+        capacity_bytes: int = CAPACITY_BYTES,
+        block_seconds: float = 1.0,
+        settings: dict[str, Any] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        for name, value in {"segment_bytes": segment_bytes, "capacity_bytes": capacity_bytes}.items():
+            if type(value) is not int or value < 1:
+                raise ConfigurationError(name, value, "a number of bytes from 1")
+        for name, seconds in {"segment_seconds": segment_seconds, "block_seconds": block_seconds}.items():
+            if type(seconds) not in (int, float) or not seconds > 0:
+                raise ConfigurationError(name, seconds, "a number of seconds above 0")
+        if fsync not in ("none", "interval", "block"):
+            raise ConfigurationError("fsync", fsync, ("none", "interval", "block"))
+        self.folder: Path = Path(folder)
+        self.venue: str = venue
+        self._limits = (segment_bytes, int(segment_seconds * 1e9))
+        self._fsync: Fsync = fsync
+        self._capacity = capacity_bytes
+        self._block_seconds = float(block_seconds)
+        self._settings = dict(settings or {})
+        self._clock = clock or SystemClock()
+        self._queue: deque[tuple[int, int, int, Any, int]] = deque()  # bounded by `capacity_bytes`
+        self._put_bytes = self._taken_bytes = 0  # each is written by one thread alone
+        self._lost = self._lost_told = 0
+        self._connections = self._calls = 0
+        self._records = self._blocks = self._bytes = self._segments = self._disk_errors = 0
+        self._disk_lost = self._disk_lost_told = 0
+        self._is_closed = False
+        self._event = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"tapewire tape {venue}", daemon=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._writer: SegmentWriter | None = self._begin_segment()
+        self._paths: list[Path] = [self._writer.path]
+        self._thread.start()
+
+    # --- whoever records --------------------------------------------------------------------------------------------
+
+    def new_connection(self) -> int:
+        """The number of the next connection, from 1."""
+        self._connections += 1
+        return self._connections
+
+    def new_call(self) -> int:
+        """The number of the next call over HTTP, from 1."""
+        self._calls += 1
+        return self._calls
+
+    def note(self, kind: int, connection: int = 0, data: Any = None, size: int = 0) -> None:
+        """Something happened now. `size`: bytes of its payloads. Never waits and never raises."""
+        size += RECORD_BYTES
+        if self._put_bytes - self._taken_bytes + size > self._capacity or self._is_closed:
+            self._lost += 1
+            if is_worth_a_line(self._lost, 10):
+                logger.warning("the tape of %s is too slow: %d records are not on it", self.venue, self._lost)
+            return
+        self._put_bytes += size
+        self._queue.append((kind, int(self._clock.monotonic() * 1e9), connection, data, size))
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in order. The last one is a `.part` until it is closed."""
+        return list(self._paths)
+
+    def statistics(self) -> RecorderStatistics:
+        """Frozen figures."""
+        return RecorderStatistics(
+            records=self._records,
+            blocks=self._blocks,
+            bytes=self._bytes,
+            segments=self._segments,
+            lost=self._lost + self._disk_lost,
+            disk_errors=self._disk_errors,
+            waiting_bytes=self._put_bytes - self._taken_bytes,
+        )
+
+    def close(self) -> None:
+        """Write what waits, end the file, and wait for that. Idempotent. Raises what the disk refused at the end."""
+        self._is_closed = True
+        self._event.set()
+        self._thread.join()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Recorder of {self.venue}: {self._records} records in {self._segments} files, {self._lost} lost>"
+
+    # --- the thread -------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        block: list[Record] = []
+        size, began = 0, monotonic()
+        while True:
+            is_last = self._is_closed
+            while self._queue and size < BLOCK_BYTES:
+                kind, at_ns, connection, data, bytes_ = self._queue.popleft()
+                self._taken_bytes += bytes_
+                size += bytes_
+                block.append(Record(kind, at_ns, connection, data))
+            if block and (size >= BLOCK_BYTES or is_last or monotonic() - began >= self._block_seconds):
+                self._write(block)
+                block, size, began = [], 0, monotonic()
+            elif is_last and not self._queue:
+                return
+            elif not self._queue:
+                began = began if block else monotonic()
+                self._event.wait(self._block_seconds / 10)
+
+    def _write(self, block: list[Record]) -> None:
+        try:
+            block = _masked(self._with_losses(block))
+            writer = self._segment()
+            writer.write(block)
+            if self._fsync == "interval":
+                writer.sync()
+        except Exception as error:
+            self._disk_errors += 1
+            self._disk_lost += len(block)
+            if is_worth_a_line(self._disk_errors, 5):
+                logger.error("the tape of %s: %d records are not on it: %s", self.venue, len(block), error)
+            return
+        self._disk_lost_told = self._disk_lost
+        self._records += len(block)
+        self._blocks += 1
+        self._bytes = writer.size
+
+    def _with_losses(self, block: list[Record]) -> list[Record]:
+        lost, self._lost_told = self._lost - self._lost_told, self._lost
+        lost += self._disk_lost - self._disk_lost_told
+        return [Record(Kind.LAGGED, block[0].at_ns, 0, lost), *block] if lost else block
+
+    def _segment(self) -> SegmentWriter:
+        writer = self._writer
+        assert writer is not None
+        most_bytes, most_ns = self._limits
+        age_ns = int(self._clock.monotonic() * 1e9) - (writer.first_ns or int(self._clock.monotonic() * 1e9))
+        if writer.size >= most_bytes or age_ns >= most_ns:
+            self._writer = self._begin_segment()
+            self._paths.append(self._writer.path)
+            writer.close()
+            return self._writer
+        return writer
+
+    def _begin_segment(self) -> SegmentWriter:
+        wall_ns = self._clock.time_ns()
+        stamp = strftime("%Y%m%dT%H%M%S", gmtime(wall_ns // 1_000_000_000))
+        head = Head(
+            venue=self.venue,
+            wall_ns=wall_ns,
+            monotonic_ns=int(self._clock.monotonic() * 1e9),
+            software=f"tapewire {version('tapewire')}",
+            segment=self._segments,
+            settings=self._settings,
+        )
+        path = self.folder / f"{self.venue}-{stamp}-{self._segments:04d}.tape"
+        self._segments += 1
+        return SegmentWriter(path, head, fsync=self._fsync)
+
+
+def _masked(block: list[Record]) -> list[Record]:
+    """The block without credentials. Reads are looked at closely only where one of them names something like that."""
+    reads = joined(each for record in block if record.kind == Kind.READ for each in record.data)
+    is_closely = names_a_secret(reads)
+    return [
+        Record(record.kind, record.at_ns, record.connection, masked(record.data))
+        if record.kind in _CLOSELY
+        or (is_closely and record.kind == Kind.READ and names_a_secret(joined(record.data)))
+        else record
+        for record in block
+    ]
