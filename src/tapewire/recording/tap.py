@@ -1,8 +1,8 @@
 """Taps: they stand where bytes enter, pass everything on unchanged, and note it on a tape.
 
-Give `RecordingConnector` as `connector=` and `http.RecordingHttp` as `http_transport=` to a venue's own classes. One record
-is written for each read, with its messages; dials, refusals, what was sent, pongs, losses and pauses are records of
-their own.
+Give `RecordingConnector` as `connector=` and `http.RecordingHttp` as `http_transport=` to a venue's own classes. One
+record is written for each read, with its messages; dials, refusals, what was sent, pongs, losses and pauses are records
+of their own.
 """
 
 from __future__ import annotations
