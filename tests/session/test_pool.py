@@ -358,6 +358,19 @@ async def test_a_session_made_while_its_pool_runs_is_heard_when_it_gives_up(cloc
             await asyncio.wait_for(running, 60)
 
 
+async def test_a_pool_whose_sessions_are_all_closed_one_by_one_still_runs_until_it_is_closed(clock):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network), Pool(options(clock, network)) as pool:
+        running = asyncio.create_task(pool.run_forever())
+        for topic in "abc":
+            await pool.sessions[0].close()
+            await asyncio.sleep(1)
+            assert not running.done()
+            await pool.subscribe(topic).confirmed()
+        await pool.close()
+        assert await running is None
+
+
 async def test_the_figures_of_a_pool_are_those_of_its_sessions_as_one(clock):
     network = MemoryNetwork()
     async with PhoenixPeer(network), Pool(options(clock, network), capacity=10) as pool:

@@ -84,7 +84,7 @@ class Pool:
         self._by_topic: dict[str, _Shard] = {}
         self._opened = self._closed = False
         self._one_at_a_time = asyncio.Lock()
-        self._grown = asyncio.Event()
+        self._changed = asyncio.Event()  # a session was made, or the pool closed
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -118,6 +118,7 @@ class Pool:
     async def close(self) -> None:
         """Close every session. Bounded in time, idempotent."""
         self._closed = True
+        self._changed.set()
         openings = [shard.opening for shard in self._shards if shard.opening is not None]
         await asyncio.gather(*(shard.session.close() for shard in self._shards))
         await asyncio.gather(*openings, return_exceptions=True)
@@ -136,26 +137,34 @@ class Pool:
         await self.close()
 
     async def run_forever(self) -> None:
-        """Wait until all sessions are closed. Raises what the first `run_forever` of a session raises."""
+        """Wait until the pool is closed. Raises what the first `run_forever` of a session raises.
+
+        Sessions may come and go meanwhile: one that its owner closes by itself ends nothing.
+        """
         waits: dict[Session, asyncio.Future[Any]] = {}
-        grown: asyncio.Future[Any] | None = None
+        changed: asyncio.Future[Any] | None = None
         try:
             while True:
-                for session in self.sessions:
-                    if session not in waits:
-                        waits[session] = asyncio.ensure_future(session.run_forever())
-                for wait in waits.values():
+                sessions = self.sessions
+                for session, wait in tuple(waits.items()):
                     if wait.done():
                         wait.result()
+                        if session not in sessions:
+                            del waits[session]
+                for session in sessions:
+                    if session not in waits:
+                        waits[session] = asyncio.ensure_future(session.run_forever())
                 pending = [wait for wait in waits.values() if not wait.done()]
-                if not pending:
+                if self._closed and not pending:
                     return
-                self._grown.clear()
-                grown = asyncio.ensure_future(self._grown.wait())  # a session made meanwhile may give up too
-                await asyncio.wait({*pending, grown}, return_when=asyncio.FIRST_COMPLETED)
-                grown.cancel()
+                self._changed.clear()
+                changed = asyncio.ensure_future(
+                    self._changed.wait()
+                )  # a session made meanwhile may give up too
+                await asyncio.wait({*pending, changed}, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
         finally:
-            for wait in [*waits.values(), *([] if grown is None else [grown])]:
+            for wait in [*waits.values(), *([] if changed is None else [changed])]:
                 wait.cancel()
 
     def subscribe(
@@ -232,7 +241,7 @@ class Pool:
         )
         shard = _Shard(session, self._capacity)
         self._shards.append(shard)
-        self._grown.set()
+        self._changed.set()
         return shard
 
     def _start(self, shard: _Shard) -> None:

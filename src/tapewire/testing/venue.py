@@ -332,12 +332,12 @@ async def _opened(client: Any) -> None:
 
 
 async def _the_words_are_those_of_every_venue(check: VenueCheck) -> None:
-    """`state`, `is_connected`, `statistics()`, `reconnect()` and `close()` say what they say at every venue."""
+    """`state`, `is_connected`, `statistics()`, `reconnect()`, `run_forever()`, `close()`: as anywhere."""
     with check.environment({}):
         client = check.venue.make()
         assert not client.is_connected, "is_connected is true before anything was connected"
         assert client.statistics().connections == 0, "connections are counted before there are any"
-        for name in ("connect", "close", "__aenter__", "__aexit__"):
+        for name in ("connect", "close", "run_forever", "__aenter__", "__aexit__"):
             assert inspect.iscoroutinefunction(getattr(client, name)), f"{name} is to be awaited"
         for name in ("reconnect", "statistics"):
             assert not inspect.iscoroutinefunction(getattr(client, name)), f"{name} is not to be awaited"
@@ -349,10 +349,15 @@ async def _the_words_are_those_of_every_venue(check: VenueCheck) -> None:
         figures = client.statistics()
         assert type(figures) is Statistics, f"statistics() is {figures!r}"
         assert (figures.connections, figures.reconnections) == (1, 0), figures
+        running = asyncio.ensure_future(client.run_forever())
         client.reconnect()
         await _until(lambda: line.reconnections == 1 and client.is_connected, "a line after reconnect()")
+        assert not running.done(), "run_forever() ends with a connection"
         await client.close()
         await client.close()
+        async with asyncio.timeout(PATIENCE):
+            assert await running is None, "run_forever() returns something"
+            await client.run_forever()
         assert not client.is_connected, "is_connected is true after close()"
         assert client.statistics().reconnections == 1, "the figures are forgotten with close()"
 
@@ -369,6 +374,21 @@ async def _the_arguments_are_those_of_every_venue(check: VenueCheck) -> None:
         error = await _failure(_opened(client))
         check.is_of_the_venue(error, GaveUp)
         assert refusing.asked == 2, f"retry allows two tries, and {refusing.asked} were made"
+
+
+async def _whoever_waits_is_told_what_it_gave_up_for(check: VenueCheck) -> None:
+    """`run_forever()` raises what the line gave up for, in the venue's tree, and ends the iteration so too."""
+    connector = _Connector()
+    async with check.line(connector=connector, retry=RetryPolicy(2, 0.01, 0.01)) as line:
+        running = asyncio.ensure_future(_failure(line.client.run_forever()))
+        await asyncio.sleep(0)
+        connector.refuses = True
+        line.sandbox.inject("abort")
+        async with asyncio.timeout(PATIENCE):
+            check.is_of_the_venue(await running, GaveUp)
+        await _until(lambda: line.is_over, "the end of the iteration")
+        check.is_of_the_venue(line.end, GaveUp)
+        assert not line.client.is_connected, "is_connected is true although it gave up"
 
 
 async def _settings_come_in_one_order(check: VenueCheck) -> None:
@@ -697,7 +717,7 @@ class _Connector:
 
     def __init__(self, *, refuses: bool = False, hangs: bool = False) -> None:
         self.asked = 0
-        self._refuses = refuses
+        self.refuses = refuses
         self._hangs = hangs
         self._inner: Connector = default_connector()
 
@@ -705,7 +725,7 @@ class _Connector:
         self.asked += 1
         if self._hangs:
             await asyncio.Event().wait()
-        if self._refuses:
+        if self.refuses:
             raise ConnectFailed(endpoint.host, "refused by the check")
         return await self._inner.connect(endpoint, receiver)
 
@@ -731,6 +751,7 @@ VenueDuty: TypeAlias = Callable[[VenueCheck], Awaitable[None]]
 VENUE_DUTIES: tuple[VenueDuty, ...] = (
     _the_words_are_those_of_every_venue,
     _the_arguments_are_those_of_every_venue,
+    _whoever_waits_is_told_what_it_gave_up_for,
     _settings_come_in_one_order,
     _a_wrong_argument_has_one_answer,
     _secrets_are_shown_nowhere,

@@ -6,13 +6,14 @@ What every realtime class owes, and a venue's author has to be told of, is asked
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tapewire.errors import ConfigurationError, ConnectFailed
+from tapewire.errors import ConfigurationError, ConnectFailed, GaveUp
 from tapewire.marks import Mark
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
@@ -21,7 +22,7 @@ from tapewire.testing import VirtualClock
 from tapewire.testing.venue import ADDRESSES, WRONG, VenueCheck
 from tapewire.transport import Endpoint, Receiver, Transport
 from tests.faults.played import until
-from tests.venues.kit.one_of_each import VENUES, OneVenue
+from tests.venues.kit.one_of_each import ONCE, VENUES, OneVenue
 from tests.venues.under_test import EACH
 
 each = pytest.mark.parametrize("venue", VENUES, ids=str)
@@ -150,6 +151,33 @@ async def test_a_line_says_of_itself_the_same_in_each_venue(venue: OneVenue) -> 
         await client.close()
         await client.close()
         assert (bool(client.is_connected), client.state) == (False, venue.states[2])
+
+
+@each
+async def test_run_forever_waits_until_all_is_closed_on_every_venue(venue: OneVenue) -> None:
+    async with Sandbox(rate=50, venues=[venue.name]) as sandbox:
+        client = await entered(venue, sandbox)
+        running = asyncio.ensure_future(client.run_forever())
+        client.reconnect()
+        await until(lambda: client.statistics().reconnections == 1 and client.is_connected, "the next one")
+        assert not running.done()
+        await client.close()
+        assert await running is None
+        assert await client.run_forever() is None
+
+
+@each
+async def test_run_forever_raises_what_the_line_gave_up_for(venue: OneVenue) -> None:
+    async with Sandbox(rate=50, venues=[venue.name]) as sandbox:
+        client = await entered(venue, sandbox, retry=ONCE)
+        running = asyncio.ensure_future(client.run_forever())
+        await asyncio.sleep(0)
+        sandbox.inject("unavailable", status=503, times=100)
+        client.reconnect()
+        with pytest.raises(venue.root) as caught:
+            await asyncio.wait_for(running, 10)
+        assert isinstance(caught.value, GaveUp)
+        await client.close()
 
 
 @each

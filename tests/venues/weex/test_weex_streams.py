@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from tapewire.errors import GaveUp, HandshakeRefused, NeverConnected, SessionClosed, SubscriptionRefused
+from tapewire.errors import (
+    BufferOverflow,
+    GaveUp,
+    HandshakeRefused,
+    NeverConnected,
+    SessionClosed,
+    SubscriptionRefused,
+)
 from tapewire.marks import Gap, Lagged, is_mark
 from tapewire.retry import RetryPolicy
 from tapewire.testing import VirtualClock
@@ -339,6 +346,42 @@ async def test_a_socket_without_topics_is_closed_by_us_and_opened_when_needed(cl
         assert len(peer.connections) == 2
         assert heard.stream.marks == 0
         await heard.stop()
+
+
+async def test_run_forever_outlives_idle_sockets_and_hears_of_those_made_since(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        running = asyncio.ensure_future(client.run_forever())
+        for _ in range(3):
+            await asyncio.sleep(60)
+            assert peer.open == []
+            heard = Heard(client.stream_tickers(["BTCUSDT"]))
+            await peer.has("BTCUSDT@ticker")
+            await heard.stop()
+        assert not running.done()
+        orders = Heard(client.stream_orders())
+        await orders.stream.confirmed()
+        peer.network.refuse(403)
+        peer.drop()
+        with pytest.raises(HandshakeRefused) as caught:
+            await asyncio.wait_for(running, 60)
+        assert isinstance(caught.value, WEEXError)
+        await orders.stop()
+
+
+async def test_run_forever_raises_what_refused_or_overflowed_a_stream(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard(client.stream_tickers(["NOPEUSDT"]))
+        with pytest.raises(SubscriptionRefused, match="NOPEUSDT"):
+            await asyncio.wait_for(client.run_forever(), 60)
+        await heard.stop()
+    async with weex_line(clock) as (client, peer):
+        slow = client.stream_tickers(["BTCUSDT"], policy="fail", capacity=1)
+        await slow.confirmed()
+        peer.tick("BTCUSDT", "1")
+        peer.tick("BTCUSDT", "2")
+        with pytest.raises(BufferOverflow):
+            await asyncio.wait_for(client.run_forever(), 60)
+        await slow.aclose()
 
 
 async def test_sockets_opened_and_left_for_a_day_hold_no_place(clock: VirtualClock) -> None:

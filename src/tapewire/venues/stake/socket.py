@@ -85,7 +85,8 @@ class StakeWebSocket:
     more for the GraphQL initialisation. `on_error(error, message)`: told of exceptions of handlers and of what ends a
     channel.
     `retry`: how long an outage may last; by default the socket never gives up. Where it does, whoever waits is raised
-    GaveUp: `connect()`, an iteration; if nobody does, the body of the `async with` is cancelled and that raises it.
+    GaveUp: `connect()`, `run_forever()`, an iteration; if nobody does, the body of the `async with` is cancelled and
+    that raises it.
     `connect_timeout`: seconds that the first connection may take, with all its tries, before NeverConnected is raised
     (None, the default: no limit, for the page's `connect` goes on trying, and logs each try).
     `session_options`: any other field of tapewire's `SessionOptions`, such as `ping_interval` (30 s) and `ping_timeout`
@@ -321,6 +322,14 @@ class StakeWebSocket:
         """The connection's state, as in docs/states.md."""
         session = self._session or self._former
         return "new" if session is None else session.state
+
+    async def run_forever(self) -> None:
+        """Wait until the socket is closed. Raises what it gave up for, or the error that ended a channel.
+
+        The page's `connect` waits so too, but a channel that is refused does not end it.
+        """
+        session = self._line() if self._session is not None or self._former is None else self._former
+        await session.run_forever()
 
     def reconnect(self) -> None:
         """Drop the connection and make a new one at once; channels are marked as after any loss."""

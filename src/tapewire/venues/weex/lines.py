@@ -108,9 +108,13 @@ class Lines:
         return all(session.connected for session in living)
 
     @property
-    def state(self) -> str:
-        """One word for the states of all sockets."""
-        return self._pool.state
+    def sessions(self) -> tuple[Session, ...]:
+        """One for each socket, in the order in which they were made."""
+        return self._pool.sessions
+
+    async def run_forever(self) -> None:
+        """Wait until all is closed. Raises what a socket gave up for, or the error that ended a topic."""
+        await self._pool.run_forever()
 
     def reconnect(self) -> None:
         """Drop every connection and make new ones."""

@@ -7,6 +7,7 @@ closed when they are not. The rooms: `lines` (sockets), `books`, `account`, `mes
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial, update_wrapper
 from random import random
@@ -194,7 +195,28 @@ class WeexWebSocketClient:
             return "closed"
         if self.is_connected:
             return "up"  # idle ones may be closed
-        return state_of(lines.state for lines in self._every())
+        return state_of(session.state for lines in self._every() for session in lines.sessions)
+
+    async def run_forever(self) -> None:
+        """Wait until disconnected. Raises what a socket gave up for, or the error that ended a topic.
+
+        An error is a refusal, or an overflow under policy `fail`; of a book's stream that is raised to whoever iterates
+        it alone, for others may read the same book. A socket that is closed because nothing needs it ends nothing.
+        """
+        self._home.check()
+        if self._closed:
+            return
+        waits = [
+            asyncio.ensure_future(lines.run_forever())
+            for lines in (self._public_lines(), self._private_lines())
+        ]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_EXCEPTION)
+            for wait in done:
+                wait.result()
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def reconnect(self) -> None:
         """Drop every connection and make new ones at once; topics are asked for again and marked as after any loss."""
