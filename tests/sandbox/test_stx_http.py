@@ -51,6 +51,28 @@ async def test_a_second_factor_is_asked_for_and_taken():
         assert (await graphql(sandbox, ACCOUNT, token)).status_code == 200
 
 
+async def test_a_market_says_when_the_state_was_published_that_it_is_in():
+    """What the channel brought before is in it, what it brings later is not: the stamps of both tell which is which."""
+    async with quiet() as sandbox:
+        token = (await login(sandbox))["token"]
+        sandbox.step(5)
+        asked = "{ marketInfos { marketId timestamp timestampInt } }"
+        rows = (await graphql(sandbox, asked, token)).json()["data"]["marketInfos"]
+        published = {}
+        before = sandbox.ledger.since("markets", 0)
+        for entry in before:
+            published |= {market_id: told["timestamp"] for market_id, told in entry.payload.items()}
+        assert {row["marketId"] for row in rows} == set(published)
+        sandbox.step(30)
+        later = {}
+        for entry in sandbox.ledger.since("markets", len(before)):
+            for market_id, told in entry.payload.items():
+                later.setdefault(market_id, told["timestamp"])
+        for row in rows:
+            assert published[row["marketId"]] <= row["timestamp"] < later.get(row["marketId"], "9999")
+        assert later
+
+
 async def test_a_token_is_needed_and_expires_and_is_renewed():
     async with quiet() as sandbox:
         user = await login(sandbox)

@@ -24,6 +24,10 @@ class Stamps:
         self._unit_ns = unit_ns
         self._last: dict[str, int] = {}
 
+    def last(self, topic: str = "") -> int:
+        """The topic's last stamp; 0 before there was one."""
+        return self._last.get(topic, 0)
+
     def next(self, now_ns: int, topic: str = "") -> int:
         """The time, or the unit after the topic's last stamp where that is later."""
         stamp = self._last[topic] = max(now_ns // self._unit_ns, self._last.get(topic, 0) + 1)

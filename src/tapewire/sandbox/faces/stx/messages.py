@@ -57,6 +57,7 @@ class StxMessages:
         self._find_user = find_user
         self.rules: OrderedDict[str, str] = OrderedDict()
         self._stamps = Stamps(1_000)
+        self._published: OrderedDict[str, int] = OrderedDict()  # when each market was last, in microseconds
         self._profits: dict[str, int] = {}  # as they were published last
 
     def of(self, events: Sequence[Event], now_ns: int) -> Iterator[Message]:
@@ -65,6 +66,10 @@ class StxMessages:
             for topic, named in ((MARKETS, event), (MARKET_INFO, "market_update")):
                 stamps = {"market_id": market_id, **self._stamp(now_ns)}
                 yield Message(topic, named, {market_id: {**content, **stamps}})
+            self._published[market_id] = self._stamps.last()
+            self._published.move_to_end(market_id)
+            if len(self._published) > MAX_RULES:
+                self._published.popitem(last=False)
         published: set[str] = set()
         for item in events:
             message = self._account_change(item)
@@ -100,6 +105,10 @@ class StxMessages:
             return "summary", portfolio_record(account, self._profit_of(uid))
         user = self._find_user(uid)
         return ("user_updated", _user_fields(user)) if name == "user_info" and user else None
+
+    def published_us(self, market_id: str) -> int | None:
+        """When that of a market was published that it is now; None where nobody remembers."""
+        return self._published.get(market_id)
 
     def _stamp(self, now_ns: int) -> dict[str, Any]:
         stamp_us = self._stamps.next(now_ns)

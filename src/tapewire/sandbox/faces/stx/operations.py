@@ -13,6 +13,7 @@ from ...core.exchange import Exchange, Market
 from ...core.matching import Order
 from ...core.times import iso
 from .credentials import ApiProblem, StxAccounts, StxUser
+from .messages import StxMessages
 from .words import (
     ORDER_STATUSES,
     market_fields,
@@ -50,6 +51,7 @@ class Venue(Protocol):
 
     exchange: Exchange
     accounts: StxAccounts
+    messages: StxMessages
 
     def user_of(self, token: str | None) -> StxUser: ...
     def sign_in(self, user: StxUser, now_ns: int) -> None: ...
@@ -132,13 +134,16 @@ class StxOperations:
             and _is_in(market, "competition", wanted.get("competitions"))
         ]
         limit = MAX_PAGE if wanted.get("marketIds") is not None else wanted.get("limit") or MAX_PAGE
-        now_ns = self._now_ns
-        stamps = {"timestamp": iso(now_ns), "timestamp_int": now_ns // 1000, "archived": False}
         page = chosen[: min(int(limit), MAX_PAGE)]
         return {
             "count": len(chosen),
-            "market_infos": [{**market_fields(market), **stamps} for market in page],
+            "market_infos": [{**market_fields(market), **self._stamps_of(market)} for market in page],
         }
+
+    def _stamps_of(self, market: Market) -> dict[str, Any]:
+        """When the state of the market was published that it is in: what the channel brings later is not in it."""
+        published_us = self._venue.messages.published_us(market.market_id) or self._now_ns // 1000
+        return {"timestamp": iso(published_us * 1000), "timestamp_int": published_us, "archived": False}
 
     def _orders(self, user: StxUser, given: Mapping[str, Any]) -> dict[str, Any]:
         def is_wanted(order: Order) -> bool:
