@@ -76,7 +76,7 @@ class Connection:
 
     def send(self, payloads: Sequence[Any], kind: str = "control", entry: Any = None) -> None:
         said = [frame for frame in map(self._venue.altered, map(json.loads, payloads)) if frame is not None]
-        self.refusals += sum(frame.get("result") is False for frame in said)
+        self.refusals += sum(isinstance(frame, dict) and frame.get("result") is False for frame in said)
         self.link.send(*map(json.dumps, said))
 
     def close(self, code: int, reason: str = "") -> None:
@@ -106,7 +106,7 @@ class InMemory:
         self.frames: list[tuple[int, dict[str, Any]]] = []
         self.http_calls: list[httpx2.Request] = []
         self.http_answers: dict[str, Callable[[httpx2.Request], Any]] = {}
-        self.altered: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda frame: frame
+        self.altered: Callable[[Any], Any] = lambda frame: frame
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.publish(self.face.flow.open(clock.time_ns()))

@@ -124,7 +124,7 @@ class FillMemory:
 
     def hear(self, fill: Fill) -> Fill | None:
         """The fill if it is news, else None."""
-        key = f"{fill.instrument_id} {fill.fill_id}"
+        key = _key_of(fill)
         if key in self._told:
             return None
         self._told[key] = None
@@ -138,12 +138,25 @@ class FillMemory:
         told = (self.hear(msgspec.structs.replace(fill, is_reconciled=True)) for fill in oldest_first)
         return [fill for fill in told if fill is not None]
 
+    def knows(self, fill: Fill) -> bool:
+        """True if it was told."""
+        return _key_of(fill) in self._told
+
+
+def _key_of(fill: Fill) -> str:
+    return f"{fill.instrument_id} {fill.fill_id}"
+
 
 class PositionMemory:
     """Our positions as they were told last, by instrument and side."""
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, str], Position] = {}
+
+    @property
+    def held(self) -> list[Position]:
+        """Those that are not flat, as told last."""
+        return list(self._told.values())
 
     def hear(self, position: Position) -> Position | None:
         """The position if it is news, else None. One that is flat and was never told is none."""

@@ -44,30 +44,34 @@ def level(price: int, size: int) -> tuple[Decimal, Decimal]:
 def test_a_message_replaces_the_sides_it_has_and_leaves_the_other() -> None:
     market = merged()
     assert market.merge(message(BEGAN_US + 1, bids=[{"price": 48, "quantity": 5}]))
-    assert (market.bids, market.offers) == ((level(48, 5),), (level(50, 39), level(55, 1)))
+    assert (market.state.bids, market.state.offers) == ((level(48, 5),), (level(50, 39), level(55, 1)))
     assert market.merge(message(BEGAN_US + 2, offers=[], last_traded_price=48))
-    assert (market.bids, market.offers) == ((level(48, 5),), ())
-    assert market.ticker(NOW).last == Decimal("0.48")
-    assert market.venue_time_ns == (BEGAN_US + 2) * 1000
+    assert (market.state.bids, market.state.offers) == ((level(48, 5),), ())
+    assert market.state.ticker(NOW).last == Decimal("0.48")
+    assert market.state.venue_time_ns == (BEGAN_US + 2) * 1000
 
 
 def test_a_side_that_is_null_is_empty() -> None:
     market = merged()
     market.merge(message(BEGAN_US + 1, bids=None))
-    assert market.bids == ()
+    assert market.state.bids == ()
 
 
 def test_what_the_row_holds_already_is_not_merged_again() -> None:
     market = merged()
     for at_us in (BEGAN_US - 1, BEGAN_US):
         assert not market.merge(message(at_us, bids=[], status="CLOSED", last_traded_price=1))
-    assert (market.bids, market.status, market.ticker(NOW).last) == (merged().bids, "open", Decimal("0.5"))
+    assert (market.state.bids, market.status, market.state.ticker(NOW).last) == (
+        merged().state.bids,
+        "open",
+        Decimal("0.5"),
+    )
 
 
 def test_fields_that_did_not_change_are_still_known() -> None:
     market = merged()
     market.merge(message(BEGAN_US + 1, volume_24h=121))
-    ticker = market.ticker(NOW)
+    ticker = market.state.ticker(NOW)
     assert (ticker.last, ticker.volume, ticker.bid, ticker.offer) == (
         Decimal("0.5"), 121, Decimal("0.49"), Decimal("0.5"),
     )  # fmt: skip
@@ -104,12 +108,12 @@ def test_the_status_is_that_of_the_last_messages(changes: list[dict[str, Any]], 
 )
 def test_a_message_with_something_that_cannot_be_changes_nothing(wrong: dict[str, Any]) -> None:
     market = merged()
-    before = (market.snapshot(NOW), market.ticker(NOW), market.status)
+    before = (market.snapshot(NOW), market.state.ticker(NOW), market.status)
     with pytest.raises(InvalidField):
         market.merge(message(BEGAN_US + 1, bids=[], offers=[]) | wrong)
     with pytest.raises(InvalidField):
         market.replace({**ROW, "bids": [], **wrong})
-    assert (market.snapshot(NOW), market.ticker(NOW), market.status) == before
+    assert (market.snapshot(NOW), market.state.ticker(NOW), market.status) == before
 
 
 @pytest.mark.parametrize("missing", ["market_id", "bids", "offers", "status"])
@@ -144,8 +148,8 @@ def test_messages_add_up_to_the_exchange_s_own_books() -> None:
                 markets[market_id] = MarketMerge(market_id)
                 markets[market_id].replace(exact_json(json.dumps(market_fields(market))))
             kept = markets[market_id]
-            assert kept.bids == tuple(level(*each) for each in market.book.levels("buy"))
-            assert kept.offers == tuple(level(*each) for each in market.book.levels("sell"))
+            assert kept.state.bids == tuple(level(*each) for each in market.book.levels("buy"))
+            assert kept.state.offers == tuple(level(*each) for each in market.book.levels("sell"))
             assert kept.status == "open"
     assert len(markets) > 1
 
@@ -203,6 +207,13 @@ def test_the_first_trades_of_a_market_are_news_without_a_hole_unless_they_fill_t
     assert TradesWindow(MARKET).take(prints(1, 2), NOW)[1]
     assert not TradesWindow(MARKET).take(prints(*range(WINDOW)), NOW)[1]
     assert TradesWindow(MARKET).take([], NOW) == ([], True)
+
+
+def test_a_window_of_before_what_is_known_is_no_news_and_no_hole() -> None:
+    window = TradesWindow(MARKET)
+    window.begin(prints(3, 4, 5))
+    assert window.take(prints(1, 2, 3), NOW) == ([], True)
+    assert ids(window.take(prints(3, 4, 5, 6), NOW)) == [6]
 
 
 def test_an_empty_window_forgets_nothing() -> None:

@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from ...model import BookSnapshot, InvalidField, Level, MarketStatus, OrderSide, Ticker, Trade
-from ..kit.fields import identifier
 from .translate import (
     VENUE,
     day_volume,
@@ -30,7 +29,7 @@ from .translate import (
     trade_key,
 )
 
-__all__ = ["WINDOW", "MarketMerge", "TradesWindow"]
+__all__ = ["WINDOW", "MarketMerge", "MarketState", "TradesWindow", "is_later"]
 
 WINDOW: Final = 15
 """Trades that the venue's window has (its schema)."""
@@ -38,9 +37,10 @@ WINDOW: Final = 15
 _Key: TypeAlias = tuple[int, int, Decimal, OrderSide]
 
 
-class _State(msgspec.Struct, frozen=True, gc=False):
-    """What is known of one market."""
+class MarketState(msgspec.Struct, frozen=True):
+    """What is known of one market. Levels are best first; prices are on the axis."""
 
+    market_id: str
     bids: tuple[Level, ...] = ()
     offers: tuple[Level, ...] = ()
     last: Decimal | None = None
@@ -48,6 +48,20 @@ class _State(msgspec.Struct, frozen=True, gc=False):
     status: str = "open"
     trading: Any = None
     venue_time_ns: int | None = None
+    """When the venue published the last of what is in it."""
+
+    def ticker(self, received_at_ns: int, raw: Any = None) -> Ticker:
+        """Its last price, volume and touch."""
+        return ticker_of(
+            self.market_id,
+            last=self.last,
+            volume=self.volume,
+            bids=self.bids,
+            offers=self.offers,
+            venue_time_ns=self.venue_time_ns,
+            received_at_ns=received_at_ns,
+            raw=raw,
+        )
 
 
 class MarketMerge:
@@ -57,83 +71,56 @@ class MarketMerge:
     is then not what the venue has any more: begin again with a fresh row.
     """
 
-    __slots__ = ("_replaced_at_ns", "_state", "market_id")
+    __slots__ = ("_replaced_at_ns", "state")
 
     def __init__(self, market_id: str) -> None:
-        self.market_id: str = market_id
-        self._state = _State()
+        self.state: MarketState = MarketState(market_id)
         self._replaced_at_ns: int | None = None
 
-    def replace(self, row: Any) -> None:
-        """The whole market, of an answer or of `market_created`. Raises InvalidField, also for another market's."""
-        for name in ("market_id", "bids", "offers", "status"):
-            if isinstance(row, Mapping) and name not in row and field_of(row, name) is None:
-                raise InvalidField(name, None, "there, as in the row of a whole market")
-        self._state = self._changed(_State(), row)
-        self._replaced_at_ns = self._state.venue_time_ns
-
-    def merge(self, changed: Any) -> bool:
-        """The fields of one message. False where the row that was given last holds them already.
-
-        Raises InvalidField.
-        """
-        state = self._changed(self._state, changed)
-        published = published_ns(changed)
-        if published is not None and self._replaced_at_ns is not None and published <= self._replaced_at_ns:
-            return False
-        self._state = state
-        return True
-
     @property
-    def bids(self) -> tuple[Level, ...]:
-        """Price on the axis and contracts, the highest price first."""
-        return self._state.bids
-
-    @property
-    def offers(self) -> tuple[Level, ...]:
-        """Price on the axis and contracts, the lowest price first."""
-        return self._state.offers
+    def market_id(self) -> str:
+        """Whose messages it takes."""
+        return self.state.market_id
 
     @property
     def status(self) -> MarketStatus:
         """As the messages left it."""
-        return market_status({"status": self._state.status, "trading": self._state.trading})
+        return market_status({"status": self.state.status, "trading": self.state.trading})
 
-    @property
-    def venue_time_ns(self) -> int | None:
-        """When the venue published the last of what is in it."""
-        return self._state.venue_time_ns
+    def replace(self, row: Any) -> None:
+        """The whole market, of an answer or of `market_created`. Raises InvalidField, also for another market's."""
+        row = _object(row)
+        for name in ("market_id", "bids", "offers", "status"):
+            if name not in row and field_of(row, name) is None:
+                raise InvalidField(name, None, "there, as in the row of a whole market")
+        published = published_ns(row)
+        self.state = self._changed(MarketState(self.market_id), row, published)
+        self._replaced_at_ns = published
+
+    def merge(self, changed: Any) -> bool:
+        """The fields of one message. False for one that the row holds already. Raises InvalidField."""
+        changed = _object(changed)
+        published = published_ns(changed)
+        if not is_later(published, self._replaced_at_ns):
+            return False
+        self.state = self._changed(self.state, changed, published)
+        return True
 
     def snapshot(self, received_at_ns: int) -> BookSnapshot:
         """The book as it stands, whole."""
+        known = self.state
         return BookSnapshot(
             venue=VENUE,
-            instrument_id=self.market_id,
-            bids=self.bids,
-            offers=self.offers,
-            venue_time_ns=self.venue_time_ns,
-            received_at_ns=received_at_ns,
-        )
-
-    def ticker(self, received_at_ns: int, raw: Any = None) -> Ticker:
-        """Its last price, volume and touch as they stand."""
-        known = self._state
-        return ticker_of(
-            self.market_id,
-            last=known.last,
-            volume=known.volume,
+            instrument_id=known.market_id,
             bids=known.bids,
             offers=known.offers,
             venue_time_ns=known.venue_time_ns,
             received_at_ns=received_at_ns,
-            raw=raw,
         )
 
-    def _changed(self, known: _State, row: Any) -> _State:
-        if not isinstance(row, Mapping):
-            raise InvalidField("market", row, "an object")
+    def _changed(self, known: MarketState, row: Mapping[str, Any], published: int | None) -> MarketState:
         owner = field_of(row, "market_id")
-        if owner is not None and identifier(owner, "market_id") != self.market_id:
+        if owner is not None and owner != self.market_id:
             raise InvalidField("market_id", owner, f"{self.market_id}, whose messages these are")
         changes: dict[str, Any] = {
             side: levels_of(row[side], side) for side in ("bids", "offers") if side in row
@@ -141,10 +128,20 @@ class MarketMerge:
         words = {name: row[name] for name in ("status", "trading") if row.get(name) is not None}
         if words:
             market_status({"status": known.status, **words})
-        last, volume, published = last_price(row), day_volume(row), published_ns(row)
-        told = {"last": last, "volume": volume, "venue_time_ns": published}
+        told = {"last": last_price(row), "volume": day_volume(row), "venue_time_ns": published}
         changes |= words | {name: value for name, value in told.items() if value is not None}
         return msgspec.structs.replace(known, **changes)
+
+
+def is_later(published_at_ns: int | None, row_at_ns: int | None) -> bool:
+    """True for a message that a row does not hold yet, by when each was published. Where one does not say: True."""
+    return row_at_ns is None or published_at_ns is None or published_at_ns > row_at_ns
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidField("market", value, "an object")
+    return value
 
 
 class TradesWindow:
@@ -173,6 +170,8 @@ class TradesWindow:
         """
         window = _oldest_first(rows)
         keys = [key for key, _ in window]
+        if self._known and keys and keys[-1][0] < self._known[-1][0]:
+            return [], True  # of before what is known: a row that was fetched had overtaken it
         overlap = _overlap(self._known, keys)
         is_whole = bool(overlap) or not keys or (not self._known and len(keys) < WINDOW)
         numbers = Counter({key: self._numbers[key] for key in keys})

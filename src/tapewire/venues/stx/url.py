@@ -18,6 +18,7 @@ __all__ = [
     "GRAPHQL_PATH",
     "HOSTS",
     "REGIONS",
+    "currency_of",
     "origin_of",
     "socket_url",
 ]
@@ -53,6 +54,14 @@ def origin_of(region: str = DEFAULT_REGION, env: str = DEFAULT_ENV) -> str:
         live = ", ".join(known for home, known in HOSTS if home == region)
         raise STXInvalidParameterException("env", env, f"{live} in region {region!r}, or host=")
     return f"https://{name}"
+
+
+def currency_of(origin: str) -> str:
+    """What is paid with there: Canadian dollars in Ontario, else US dollars (ours: no page says it)."""
+    host = urlsplit(origin).hostname
+    return (
+        "CAD" if any(name == host and region == "ontario" for (region, _), name in HOSTS.items()) else "USD"
+    )
 
 
 def socket_url(origin: str, token: Secret | None) -> str:

@@ -1,0 +1,520 @@
+"""The markets channel, joined once for all who follow a market: books, tickers and trades of one venue's market.
+
+The channel brings every market's changes: changed fields alone, without numbers. `MarketsChannel` holds the one join
+and gives each follower what is of its market, inside the read. Rules:
+
+* A follower stands on a row that was asked for over HTTP after the channel was joined, and on each change since. What
+  the row holds already is told by the stamps (`merge.py`).
+* After a lost line the session holds what comes until the rows of all followers are there, had in one call. Who comes
+  later, or has to begin anew, is given a row of its own, and what comes meanwhile is held for it.
+* A change that cannot be read is a gap of that follower alone; it begins anew. Where that goes on it waits longer.
+* A market of which the venue has no row is the end of its followers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, Self
+
+import msgspec
+
+from ...clock import Clock
+from ...errors import SubscriptionEnded, fresh_copy
+from ...market.continuity import ContinuityInput
+from ...marks import Gap, Mark, Resynced, Subscribed, Subscribing, Unsubscribed
+from ...model import Level, Ticker
+from ...protocols.phoenix import Frame
+from ...retry import RetryPolicy
+from ...secrets import sanitized
+from ...session.consumer import Feed, Items
+from ...session.subscription import Subscription
+from ..kit.feeds import Port
+from ..kit.fields import exact_json
+from .merge import MarketMerge, MarketState, TradesWindow, is_later
+from .translate import field_of, published_ns, rows_of, trade_key
+
+__all__ = ["BookFollower", "Follower", "MarketsChannel", "Rows", "TickerFollower", "TradesFollower"]
+
+logger = logging.getLogger("tapewire.venues.stx")
+
+Rows = Callable[[Sequence[str]], Awaitable[Mapping[str, Any]]]
+"""Market ids to the venue's rows of those it has; for a row that cannot be read, the error that says so."""
+
+ROWS_SECONDS: Final = 10.0
+"""How long rows are waited for."""
+
+HELD: Final = 5_000
+"""Changes of one market that are held while its row is fetched; with more the row is asked for anew."""
+
+STEADY_SECONDS: Final = 30.0
+"""A follower that stood for so long may begin anew at once again."""
+
+_AGAIN: Final = RetryPolicy(max_attempts=None, initial_backoff=0.5, max_backoff=30.0)
+_WHOLE, _CHANGED = "market_created", "market_updated"
+
+_by_market = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class MarketsChannel:
+    """`subscribe(**delivery)` joins the channel; `rows` asks for rows; `missing` makes the error where none is."""
+
+    def __init__(
+        self,
+        subscribe: Callable[..., Subscription],
+        rows: Rows,
+        missing: Callable[[str], Awaitable[BaseException]],
+        clock: Clock,
+    ) -> None:
+        self.rows: Rows = rows
+        self.clock: Clock = clock
+        self.heard_at: float = clock.monotonic()
+        """When it brought a change of any market last."""
+        self._subscribe = subscribe
+        self._missing = missing
+        self._followers: dict[str, dict[Follower, None]] = {}
+        self._subscription: Subscription | None = None
+        self._stands = False  # the rows of this connection's followers are there
+        self._wanting: dict[Follower, list[Any]] = {}
+        self._fetching: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- who follows ------------------------------------------------------------------------------------------------
+
+    def follow(self, follower: Follower) -> None:
+        """It is given its market from now on, first a row of it."""
+        self._followers.setdefault(follower.market_id, {})[follower] = None
+        if self._subscription is None:
+            self._subscription = self._subscribe(
+                handler=self._take,
+                on_mark=self._mark,
+                on_error=self._failed,
+                inline=True,
+                announce=True,
+                snapshot=self._rows_of_all,
+                snapshot_timeout=ROWS_SECONDS,
+            )
+        elif self._stands:
+            self.refetch(follower)
+
+    def leave(self, follower: Follower) -> None:
+        """It follows no more; the last one takes the join with it."""
+        followers = self._followers.get(follower.market_id, {})
+        followers.pop(follower, None)
+        self._wanting.pop(follower, None)
+        if not followers:
+            self._followers.pop(follower.market_id, None)
+        if not self._followers and self._subscription is not None:
+            subscription, self._subscription = self._subscription, None
+            self._stands = False
+            subscription.unsubscribe()
+            for task in (self._fetching, *self._tasks):
+                if task is not None:
+                    task.cancel()
+
+    def refetch(self, follower: Follower) -> None:
+        """A row of its own. While the line is down it waits for that of all."""
+        if not self._stands or follower not in self._followers.get(follower.market_id, ()):
+            return
+        self._wanting[follower] = follower.hold()
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.get_running_loop().create_task(
+                self._fetch_wanted(), name="tapewire stx rows"
+            )
+
+    @property
+    def _all(self) -> list[Follower]:
+        return [follower for each in self._followers.values() for follower in each]
+
+    # --- the session's calls, inside the read -----------------------------------------------------------------------
+
+    def _take(self, frame: Frame) -> None:
+        if frame.event not in (_CHANGED, _WHOLE):
+            return
+        self.heard_at = self.clock.monotonic()
+        try:
+            changes = _by_market(frame.payload)
+        except (msgspec.MsgspecError, ValueError, RecursionError, TypeError) as error:
+            for follower in self._all:
+                follower.corrupt(error)
+            return
+        now_ns = self.clock.time_ns()
+        for market_id, written in changes.items():
+            followers = self._followers.get(market_id)
+            if followers is not None:
+                self._give(tuple(followers), written, now_ns, is_whole=frame.event == _WHOLE)
+
+    def _give(
+        self, followers: Iterable[Follower], written: msgspec.Raw, now_ns: int, *, is_whole: bool
+    ) -> None:
+        try:
+            fields = exact_json(written)
+        except (ValueError, RecursionError) as error:
+            for follower in followers:
+                follower.corrupt(error)
+            return
+        for follower in followers:
+            follower.hear(fields, now_ns, is_whole=is_whole)
+
+    def _mark(self, mark: Mark) -> None:
+        if isinstance(mark, Resynced):
+            self._stands = True
+            for follower in self._all:
+                row = mark.snapshot.get(follower.market_id)
+                if row is not None:
+                    follower.stand_on(row, mark.at_ns)
+                elif follower.market_id in mark.snapshot:
+                    self._end_missing(follower)
+                else:  # it came while they were fetched
+                    self.refetch(follower)
+        elif isinstance(mark, Unsubscribed):
+            asyncio.get_running_loop().call_soon(self._end_if_over)
+        elif not isinstance(mark, Subscribed):
+            if isinstance(mark, Subscribing | Gap):
+                self._stands = False
+                self._wanting.clear()
+            for follower in self._all:
+                follower.lose(mark)
+
+    def _failed(self, error: BaseException, item: Any) -> None:
+        """A refusal that may pass ends nothing: the session asks again."""
+        if item is None:
+            self._end_if_over()
+
+    def _end_if_over(self) -> None:
+        subscription = self._subscription
+        if subscription is not None and subscription.ended:
+            error = subscription.error or SubscriptionEnded(
+                subscription.topic, subscription.ended_reason or ""
+            )
+            for follower in self._all:
+                follower.end(fresh_copy(error))
+
+    # --- rows -------------------------------------------------------------------------------------------------------
+
+    async def _rows_of_all(self) -> Mapping[str, Any]:
+        """Of all who follow now; None for a market that the venue has not."""
+        wanted = list(self._followers)
+        found = await self.rows(wanted) if wanted else {}
+        return {market_id: found.get(market_id) for market_id in wanted}
+
+    async def _fetch_wanted(self) -> None:
+        failures = 0
+        while self._wanting:
+            wanted, self._wanting = self._wanting, {}
+            try:
+                async with asyncio.timeout(ROWS_SECONDS):
+                    found = await self.rows(list({follower.market_id for follower in wanted}))
+            except Exception as error:  # whatever it is, they have no row
+                failures += 1
+                self._unfetched(wanted, error)
+                await asyncio.sleep(_AGAIN.delay(failures))
+                continue
+            failures = 0
+            now_ns = self.clock.time_ns()
+            for follower, hold in wanted.items():
+                if follower.is_held(hold):
+                    row = found.get(follower.market_id)
+                    if row is None:
+                        self._end_missing(follower)
+                    else:
+                        follower.stand_on(row, now_ns)
+
+    def _unfetched(self, wanted: Mapping[Follower, list[Any]], error: Exception) -> None:
+        detail = sanitized(str(error) or type(error).__name__)
+        logger.warning("markets: rows of %d could not be had: %s", len(wanted), detail)
+        for follower, hold in wanted.items():
+            if follower.is_held(hold):
+                follower.broken("reseed failed", detail)
+                self._wanting.setdefault(follower, hold)
+
+    def _end_missing(self, follower: Follower) -> None:
+        async def end() -> None:
+            follower.end(await self._missing(follower.market_id))
+
+        task = asyncio.get_running_loop().create_task(end(), name=f"tapewire stx {follower.market_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def __repr__(self) -> str:
+        return f"<MarketsChannel of {len(self._followers)} markets>"
+
+
+class Follower(Feed):
+    """One feed's place at the channel. What feeds its port: it can be left, and begin anew."""
+
+    def __init__(self, channel: MarketsChannel, market_id: str) -> None:
+        self.market_id: str = market_id
+        self._channel = channel
+        self._port: Port | None = None
+        self._begun = asyncio.Event()
+        self._stands = False
+        self._held: list[Any] | None = None  # while a row of its own is fetched
+        self._stood_at = 0.0
+        self._spoiled = 0
+
+    def begin(self, port: Port) -> Self:
+        """It feeds `port` from now on."""
+        self._port = port
+        self._channel.follow(self)
+        return self
+
+    @property
+    def port(self) -> Port:
+        """What it feeds."""
+        assert self._port is not None
+        return self._port
+
+    # --- what its port asks -----------------------------------------------------------------------------------------
+
+    async def confirmed(self) -> None:
+        """Wait until it stands on a row."""
+        await self._begun.wait()
+
+    def unsubscribe(self) -> None:
+        """Follow no more."""
+        self._channel.leave(self)
+        self._begun.set()
+        self.port.consumer.part(self)
+
+    def resync(self) -> None:
+        """Begin anew, with a fresh row."""
+        self._channel.refetch(self)
+
+    async def probe(self) -> bool:
+        """True if the channel brings changes of others, or a fresh row says nothing that is not known."""
+        quiet = self.port.source.quiet or 0.0
+        if self._channel.clock.monotonic() - self._channel.heard_at < quiet:
+            return True
+        row = (await self._channel.rows([self.market_id])).get(self.market_id)
+        if isinstance(row, Mapping) and (not self._stands or not self._is_news(row)):
+            return True
+        asyncio.get_running_loop().call_soon(self.port.resync)  # when it was called stale
+        return False
+
+    # --- what the channel tells -------------------------------------------------------------------------------------
+
+    def hear(self, fields: Any, now_ns: int, *, is_whole: bool) -> None:
+        """Its market's part of a message."""
+        if self._held is not None:
+            self._held.append((fields, now_ns, is_whole))
+            if len(self._held) > HELD:
+                self._channel.refetch(self)
+        elif self._stands:
+            try:
+                if is_whole:
+                    self._replace(fields)
+                    self._tell(fields, now_ns)
+                else:
+                    self._change(fields, now_ns)
+            except Exception as error:  # something is corrupt in it: its market is not what it was
+                self.corrupt(error)
+
+    def stand_on(self, row: Any, now_ns: int) -> None:
+        """A fresh row, or the error that it is; what was held follows it."""
+        held, self._held = self._held or [], None
+        try:
+            if isinstance(row, Exception):
+                raise row
+            self._replace(row)
+        except Exception as error:
+            self.corrupt(error)
+            return
+        self._stands, self._stood_at = True, self._channel.clock.monotonic()
+        self.port.mark(Resynced(at_ns=now_ns, snapshot=row))
+        self._tell(row, now_ns)
+        self._begun.set()
+        for fields, heard_ns, is_whole in held:
+            self.hear(fields, heard_ns, is_whole=is_whole)
+
+    def hold(self) -> list[Any]:
+        """Keep what comes until a row is there that is asked for now."""
+        self._stands, self._held = False, []
+        return self._held
+
+    def is_held(self, hold: list[Any]) -> bool:
+        """True if it is that hold that a row is awaited for."""
+        return self._held is hold
+
+    def lose(self, mark: Mark) -> None:
+        """The line has lost it, or failed to have its row: it stands on nothing until there is another."""
+        if isinstance(mark, Subscribing | Gap):
+            self._stands, self._held = False, None
+        self.port.mark(mark)
+
+    def corrupt(self, error: BaseException) -> None:
+        """Something of its market cannot be read."""
+        now = self._channel.clock.monotonic()
+        self._spoiled = self._spoiled + 1 if now - self._stood_at < STEADY_SECONDS else 1
+        self._stands, self._held = False, None
+        detail = sanitized(f"{type(error).__name__}: {error}")
+        self.broken("undecodable", detail)
+        delay = 0.0 if self._spoiled == 1 else _AGAIN.delay(self._spoiled - 1)
+        logger.warning("%s: %s; beginning anew in %.1f s", self.port.consumer.name, detail, delay)
+        asyncio.get_running_loop().call_later(delay, partial(self._begin_anew, self._spoiled))
+
+    def _begin_anew(self, spoiled: int) -> None:
+        if not self._stands and self._held is None and self._spoiled == spoiled:
+            self._channel.refetch(self)
+
+    def broken(self, reason: Any, detail: str) -> None:
+        """It is no more what the venue has, until it stands on a row again."""
+        now_ns = self._channel.clock.time_ns()
+        self.port.mark(Gap(reason=reason, since_ns=now_ns, until_ns=now_ns, detail=detail[:200]))
+
+    def end(self, error: BaseException) -> None:
+        """Nothing more comes."""
+        self.port.consumer.end(error)
+
+    # --- what it makes of its market --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _replace(self, row: Any) -> None:
+        """The whole market. Raises InvalidField, and is then as it was."""
+
+    @abstractmethod
+    def _tell(self, row: Any, now_ns: int) -> None:
+        """Tell the port of the whole market, which was just taken."""
+
+    @abstractmethod
+    def _change(self, fields: Any, now_ns: int) -> None:
+        """Changed fields of it. Raises InvalidField."""
+
+    @abstractmethod
+    def _is_news(self, row: Mapping[str, Any]) -> bool:
+        """True if a whole market says something that was not told. Raises InvalidField."""
+
+
+class _MergedFollower(Follower):
+    def __init__(self, channel: MarketsChannel, market_id: str) -> None:
+        super().__init__(channel, market_id)
+        self._merge = MarketMerge(market_id)
+
+    def _replace(self, row: Any) -> None:
+        self._merge.replace(row)
+
+    def _fresh(self, row: Mapping[str, Any]) -> MarketState:
+        fresh = MarketMerge(self.market_id)
+        fresh.replace(row)
+        return fresh.state
+
+
+class BookFollower(_MergedFollower):
+    """The book of a market; it is the `Levels` of its feed's view."""
+
+    def __init__(self, channel: MarketsChannel, market_id: str) -> None:
+        super().__init__(channel, market_id)
+        self.received_at_ns: int = 0
+        """This machine's clock at the last change."""
+
+    def bids(self, depth: int | None = None) -> Sequence[Level]:
+        """The best `depth` bids, or all."""
+        return self._merge.state.bids[:depth]
+
+    def offers(self, depth: int | None = None) -> Sequence[Level]:
+        """The best `depth` offers, or all."""
+        return self._merge.state.offers[:depth]
+
+    @property
+    def last(self) -> int | None:
+        """The venue does not number."""
+        return None
+
+    @property
+    def venue_time_ns(self) -> int | None:
+        """The venue's clock at the last change."""
+        return self._merge.state.venue_time_ns
+
+    def _tell(self, row: Any, now_ns: int) -> None:
+        self.received_at_ns = now_ns
+        self.port.changed(is_right=True)
+
+    def _change(self, fields: Any, now_ns: int) -> None:
+        before = self._merge.state
+        if self._merge.merge(fields):
+            after = self._merge.state
+            if after.bids is not before.bids or after.offers is not before.offers:
+                self.received_at_ns = now_ns
+                self.port.changed(is_right=True)
+
+    def _is_news(self, row: Mapping[str, Any]) -> bool:
+        fresh, known = self._fresh(row), self._merge.state
+        return (fresh.bids, fresh.offers) != (known.bids, known.offers)
+
+
+class TickerFollower(_MergedFollower):
+    """The line that a market is in short."""
+
+    @staticmethod
+    def decode(told: tuple[MarketState, int, Any]) -> Ticker:
+        """What was put is what was known then."""
+        state, now_ns, raw = told
+        return state.ticker(now_ns, raw)
+
+    def _tell(self, row: Any, now_ns: int) -> None:
+        self.port.consumer.put((self._merge.state, now_ns, row))
+
+    def _change(self, fields: Any, now_ns: int) -> None:
+        before = _in_line(self._merge.state)
+        if self._merge.merge(fields) and _in_line(self._merge.state) != before:
+            self.port.consumer.put((self._merge.state, now_ns, fields))
+
+    def _is_news(self, row: Mapping[str, Any]) -> bool:
+        return _in_line(self._fresh(row)) != _in_line(self._merge.state)
+
+
+def _in_line(state: MarketState) -> tuple[Any, ...]:
+    return state.bids[:1], state.offers[:1], state.last, state.volume
+
+
+class TradesFollower(Follower):
+    """The last trades of a market, each told once. What happened before it was followed is not told."""
+
+    def __init__(self, channel: MarketsChannel, market_id: str) -> None:
+        super().__init__(channel, market_id)
+        self._window = TradesWindow(market_id)
+        self._row_at_ns: int | None = None
+        self._rows: Any = None  # the window that was heard last
+        self._is_first = True
+
+    def decode(self, told: tuple[Any, int]) -> Items:
+        """A window: what is new in it, behind a gap where it does not reach back to the one before."""
+        rows, now_ns = told
+        news, is_whole = self._window.take(rows, now_ns)
+        if is_whole:
+            return Items(news)
+        detail = "more trades than the venue's window holds"
+        at_ns = self._channel.clock.time_ns()
+        gap = Gap(reason="sequence", since_ns=at_ns, until_ns=at_ns, detail=detail)
+        return Items([*self.port.hole(gap, detail), *news])
+
+    def _replace(self, row: Any) -> None:
+        rows = field_of(row, "recent_trades")
+        published = published_ns(row)
+        if self._is_first:
+            self._window.begin(rows)
+        self._rows, self._row_at_ns = rows, published
+
+    def _tell(self, row: Any, now_ns: int) -> None:
+        if not self._is_first:
+            self.port.consumer.put((self._rows, now_ns))
+        self._is_first = False
+        self.port.handle(ContinuityInput.PROVEN)
+
+    def _change(self, fields: Any, now_ns: int) -> None:
+        rows = field_of(fields, "recent_trades")
+        if rows is not None and is_later(published_ns(fields), self._row_at_ns):
+            self._rows = rows
+            self.port.consumer.put((rows, now_ns))
+
+    def _is_news(self, row: Mapping[str, Any]) -> bool:
+        return bool(_newest(field_of(row, "recent_trades")) != _newest(self._rows))
+
+
+def _newest(rows: Any) -> Any:
+    """The newest of a window of trades, by its key; None of an empty one. Raises InvalidField."""
+    keys = [trade_key(row) for row in rows_of(rows, "recent_trades")]
+    return max(keys, key=lambda key: key[0], default=None)

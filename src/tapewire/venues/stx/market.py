@@ -1,0 +1,309 @@
+"""STX under the verbs of all venues: which channel and which operation serves which verb.
+
+Public data comes of the markets channel (`followers.py`), what is our own of the account's channels and of HTTP
+(`own.py`), orders go over HTTP. Its prices are on the axis, in dollars: see `translate.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from ...clock import Clock
+from ...errors import ConfigurationError, TapewireError, UnknownInstrument
+from ...market import Capability, Verb
+from ...model import Instrument, InvalidField, Market, Order, OrderRequest
+from ...session import Statistics
+from ...session.consumer import Consumer
+from ...session.subscription import Subscription
+from ..kit.market import Source, VenueMarket
+from .api import AsyncSTX
+from .errors import STXAnswerException, STXServerException, STXTransportException, STXValidationException
+from .followers import BookFollower, Follower, MarketsChannel, TickerFollower, TradesFollower
+from .own import OwnBalance, OwnFeed, OwnFills, OwnOrders, OwnPositions, all_pages, newest, orders_by_id
+from .records import Record
+from .selection import Selection
+from .socket import STXWebSocket
+from .spec import SPEC
+from .symbols import Channels
+from .translate import cents_of, to_instrument, to_market, to_order
+from .url import currency_of
+from .user import User
+
+__all__ = ["CAPABILITIES", "STXMarket", "connect"]
+
+_WINDOW_NOTE: Final = (
+    "the venue sends windows of its last 15 trades: a gap where more came between two of them"
+)
+
+CAPABILITIES: Final[Mapping[Verb, Capability]] = {
+    "markets": Capability(),
+    "instruments": Capability(),
+    "watch_order_book": Capability(proof="snapshot"),
+    "watch_trades": Capability(is_lossy=True, note=_WINDOW_NOTE),
+    "watch_ticker": Capability(proof="snapshot"),
+    "watch_orders": Capability(proof="snapshot", private=True),
+    "watch_fills": Capability(proof="snapshot", private=True),
+    "watch_positions": Capability(proof="snapshot", private=True),
+    "watch_balance": Capability(proof="snapshot", private=True),
+    "place_order": Capability(private=True),
+    "cancel_order": Capability(private=True),
+    "cancel_all": Capability(private=True),
+    "open_orders": Capability(private=True),
+}
+
+QUIET_SECONDS: Final = 30.0
+"""Silence of one market while the whole channel is silent, after which the venue is asked."""
+
+IN_ONE_CALL: Final = 100
+"""Markets whose rows are asked for in one call."""
+
+_LEVEL: Final = Selection("price", "quantity")
+_ROW: Final = Selection(
+    "market_id", "status", "trading", "last_traded_price", "volume_24h", "timestamp", "timestamp_int",
+    bids=_LEVEL,
+    offers=_LEVEL,
+    recent_trades=Selection("price", "quantity", "liquidity_taker", "timestamp", "timestamp_int"),
+)  # fmt: skip
+"""What a follower stands on."""
+
+_LISTED: Final = Selection(
+    "market_id", "title", "short_title", "question", "symbol", "position", "status", "trading", "result", "event_start",
+    "event_status", "home_category", "max_price", "timestamp", "timestamp_int",
+)  # fmt: skip
+
+_OWN: Final[Mapping[Verb, tuple[type[OwnFeed], str]]] = {
+    "watch_orders": (OwnOrders, "orders"),
+    "watch_fills": (OwnFills, "fills"),
+    "watch_positions": (OwnPositions, "positions"),
+    "watch_balance": (OwnBalance, "balance"),
+}
+
+
+class STXMarket(VenueMarket):
+    """What `connect` gives: see `tapewire.market.Venue`."""
+
+    capabilities: Mapping[Verb, Capability] = CAPABILITIES
+
+    def __init__(self, socket: STXWebSocket, clock: Clock | None = None) -> None:
+        super().__init__(SPEC, clock)
+        self._socket = socket
+        self._http: AsyncSTX = socket._http  # with the same account
+        self._currency = currency_of(self._http.origin)
+        self._channel = MarketsChannel(self._join_markets, self._rows, self._missing, self.clock)
+
+    # --- the line ---------------------------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        await self._socket.connect()
+
+    async def _close(self) -> None:
+        await self._socket.close()
+
+    def reconnect(self) -> None:
+        """Drop the connection and make a new one at once; feeds go on, and say what that cost."""
+        self._socket.reconnect()
+
+    @property
+    def is_connected(self) -> bool:
+        """True while the line is up."""
+        return self._socket.is_connected
+
+    def statistics(self) -> Statistics:
+        """Frozen figures of the line."""
+        return self._socket.statistics()
+
+    # --- what there is ----------------------------------------------------------------------------------------------
+
+    async def _list_markets(self, *, open: bool) -> AsyncIterator[Market]:  # noqa: A002
+        rows = await self._http.markets(selections=_LISTED, status="OPEN" if open else None)
+        now_ns = self.clock.time_ns()
+        for row in rows:
+            yield to_market(row, now_ns)
+
+    async def list_instruments(self) -> list[Instrument]:
+        """Of every market that is not over; one that pays something else than a dollar is left out."""
+        found = []
+        for row in await self._http.markets(selections=_LISTED):
+            if to_market(row, 0).status in ("settled", "voided"):
+                continue
+            try:
+                found.append(to_instrument(row, self._currency))
+            except InvalidField as error:
+                if error.argument != "max_price":
+                    raise
+        return found
+
+    # --- what is watched --------------------------------------------------------------------------------------------
+
+    def source(self, verb: Verb, instrument_id: str | None, depth: int | None) -> Source:
+        """The markets channel, or a channel of the account."""
+        if verb in _OWN:
+            kind, name = _OWN[verb]
+            own = kind(self._http, self._join, self.clock, instrument_id, self._currency)
+            return own.source(name)
+        if instrument_id is None:
+            raise ConfigurationError("instrument_id", None, "the id of a market of stx")
+        if verb == "watch_order_book":
+            book = BookFollower(self._channel, instrument_id)
+            return self._public(book, f"book of {instrument_id}", is_state=True, book=book)
+        if verb == "watch_ticker":
+            ticker = TickerFollower(self._channel, instrument_id)
+            fields = {"decode": ticker.decode, "policy": "conflate", "key": _one_of_all, "capacity": 1}
+            return self._public(ticker, f"ticker of {instrument_id}", is_state=True, **fields)
+        trades = TradesFollower(self._channel, instrument_id)
+        return self._public(trades, f"trades of {instrument_id}", decode=trades.decode)
+
+    @staticmethod
+    def _public(follower: Follower, name: str, **fields: Any) -> Source:
+        return Source(
+            name=name, subscribe=follower.begin, quiet=QUIET_SECONDS, probe=follower.probe, **fields
+        )
+
+    def _join_markets(self, **delivery: Any) -> Subscription:
+        return self._socket._subscribe(Channels.MARKETS.value, {}, **delivery)
+
+    async def _join(self, channel: Channels, into: Consumer[Any], **fields: Any) -> Subscription:
+        return self._socket.feed(await self._socket._topic(channel), into, **fields)
+
+    async def _rows(self, market_ids: Sequence[str]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for start in range(0, len(market_ids), IN_ONE_CALL):
+            part = list(market_ids[start : start + IN_ONE_CALL])
+            try:
+                rows = await self._http.markets(market_ids=part, selections=_ROW)
+            except STXAnswerException as error:
+                if len(part) == 1:
+                    found[part[0]] = error
+                else:  # one of them may be what cannot be read: it is not the others' trouble
+                    for market_id in part:
+                        found |= await self._rows([market_id])
+            else:
+                found |= {row["market_id"]: row for row in rows}
+        return found
+
+    async def _missing(self, market_id: str) -> BaseException:
+        """Why a market has no row: the error that ends its feeds."""
+        try:
+            await self.instrument(market_id)
+        except TapewireError as error:
+            return error
+        return UnknownInstrument(self.name, market_id, [])
+
+    # --- orders -----------------------------------------------------------------------------------------------------
+
+    async def _place(self, request: OrderRequest, instrument: Instrument) -> Order:
+        arguments = _order_arguments(request)
+        try:
+            answer = await self._http.place_order(**arguments)
+        except (STXTransportException, STXServerException) as error:
+            if not error.outcome_unknown:
+                raise
+            return _unknown(request, str(error), self.clock.time_ns())
+        if answer["errors"]:
+            raise STXValidationException(f"the order was refused: {'; '.join(answer['errors'])}"[:500])
+        return to_order(answer["order"], self.clock.time_ns())
+
+    async def _cancel(self, order: Order) -> Order:
+        if order.venue_order_id is None:
+            order = await self._looked_up(order)
+            if order.venue_order_id is None:
+                return order
+        await self._http.cancel_order(order.venue_order_id)
+        return await self._looked_up(order)
+
+    async def _cancel_all(self, instrument_id: str | None) -> list[Order]:
+        if instrument_id is None:
+            answers = await self._http.cancel_all_orders()
+        else:
+            ids = [order.venue_order_id or "" for order in await self._open_orders(instrument_id)]
+            answers = await self._http.cancel_orders(ids) if ids else []
+        rows = await orders_by_id(self._http, [answer["order_id"] for answer in answers])
+        return self._orders_of(rows)
+
+    async def _open_orders(self, instrument_id: str | None) -> list[Order]:
+        http = self._http
+        markets = None if instrument_id is None else [instrument_id]
+        rows = await all_pages(lambda page: http.orders(**page, market_ids=markets, status="OPEN"))
+        rows += await newest(lambda page: http.orders(**page, market_ids=markets), (), is_first=True)
+        orders = self._orders_of({row.id: row for row in rows}.values())  # of two rows the later
+        return [order for order in orders if not order.is_final]
+
+    async def _looked_up(self, order: Order) -> Order:
+        """The order as it stands; `unknown` where the venue does not know it. Raises what the look-up raises."""
+        if order.venue_order_id is not None:
+            rows = await self._http.orders(order_ids=[order.venue_order_id])
+        else:
+            rows = await self._http.orders(client_order_ids=[order.client_order_id or ""])
+        found = self._orders_of(rows)
+        if found:
+            return found[0]
+        reason = "the venue does not know it"
+        return msgspec.structs.replace(
+            order, status="unknown", reason=reason, received_at_ns=self.clock.time_ns()
+        )
+
+    def _orders_of(self, rows: Iterable[Record]) -> list[Order]:
+        now_ns = self.clock.time_ns()
+        return [to_order(row, now_ns) for row in rows]
+
+
+def connect(**settings: Any) -> STXMarket:
+    """The market of this venue. Takes what `STXWebSocket` takes; an account that is named here is apart from others.
+
+    Raises STXInvalidParameterException naming a wrong setting.
+    """
+    if settings.get("email") and settings.get("user") is None:
+        settings["user"] = User.new()
+    return STXMarket(STXWebSocket(**settings), settings.get("clock"))
+
+
+def _one_of_all(item: Any) -> None:
+    """The key of a stream of which the newest counts."""
+
+
+def _order_arguments(request: OrderRequest) -> dict[str, Any]:
+    """As `AsyncSTX.place_order` takes them. Raises InvalidField for what this venue has not."""
+    if request.time_in_force != "gtc":
+        raise InvalidField("time_in_force", request.time_in_force, "gtc: this venue has no other")
+    for name in ("post_only", "reduce_only"):
+        if getattr(request, name):
+            raise InvalidField(name, True, "False: this venue has no such orders")
+    arguments: dict[str, Any] = {
+        "market_id": request.instrument_id,
+        "order_type": "LIMIT" if request.kind == "limit" else "MARKET",
+        "action": request.side.upper(),
+        "quantity": _quantity(request.size),
+        "client_order_id": request.client_order_id,
+    }
+    return arguments if request.price is None else {**arguments, "price": cents_of(request.price)}
+
+
+def _quantity(size: Decimal) -> float:
+    """Contracts as the wire has them: whole ones as an int, else a number that says exactly that."""
+    if size == int(size):
+        return int(size)
+    written = float(size)
+    if Decimal(repr(written)) != size:
+        raise InvalidField("size", size, "contracts with few enough digits for a JSON number")
+    return written
+
+
+def _unknown(request: OrderRequest, reason: str, now_ns: int) -> Order:
+    return Order(
+        venue=request.venue,
+        instrument_id=request.instrument_id,
+        client_order_id=request.client_order_id,
+        venue_order_id=None,
+        side=request.side,
+        size=request.size,
+        status="unknown",
+        kind=request.kind,
+        price=request.price,
+        reason=reason[:500],
+        venue_time_ns=None,
+        received_at_ns=now_ns,
+    )
