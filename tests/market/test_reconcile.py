@@ -187,6 +187,15 @@ def test_a_position_that_is_listed_no_more_is_flat_and_a_list_says_nothing_of_ot
     assert [each.size for each in memory.reconcile([position(-4, "short")], 12)] == [-4]
 
 
+def test_what_is_said_late_of_a_position_is_no_news():
+    memory = PositionMemory()
+    memory.hear(position(2, venue_time_ns=20))
+    assert memory.hear(position(1, venue_time_ns=10)) is None
+    assert [each.size for each in memory.reconcile([], 9, as_of_ns=30)] == [0]
+    assert memory.hear(position(2, venue_time_ns=25)) is None
+    assert memory.hear(position(5, venue_time_ns=40)) is not None
+
+
 def balance(total: int, available: int = 0, currency: str = "USDT") -> Balance:
     return Balance(
         venue="venue",

@@ -9,7 +9,8 @@ Rules:
 * An order that was open and is not listed any more has ended while nobody listened. How is not known: ask for it by its
   id; until then it is `unknown`. So is one whose answer was lost; of one that was heard meanwhile that is no news.
 * An order is known by the venue's id, and by ours until the venue has said its own.
-* A position that is not listed any more is flat.
+* A position that is not listed any more is flat. What the stream says late of a position, with an older time of the
+  venue's than what was told, is no news.
 * What is remembered is bounded: of orders that ended and of fills the newest `MOST_REMEMBERED`.
 """
 
@@ -162,22 +163,24 @@ class PositionMemory:
         """The position if it is news, else None. One that is flat and was never told is none."""
         key = position.instrument_id, position.side
         known = self._told.get(key)
-        if known is None and position.is_flat:
+        if position.is_flat and (known is None or known.is_flat):
             return None
-        if known is not None and _facts(known) == _facts(position):
+        if known is not None and (_facts(known) == _facts(position) or _is_older(position, known)):
             return None
-        if position.is_flat:
-            del self._told[key]
-        else:
-            self._told[key] = position
+        self._told[key] = position
         return position
 
     def reconcile(
-        self, listed: Iterable[Position], now_ns: int, instrument_id: str | None = None
+        self,
+        listed: Iterable[Position],
+        now_ns: int,
+        instrument_id: str | None = None,
+        *,
+        as_of_ns: int | None = None,
     ) -> list[Position]:
         """What a list of all positions says that was not told, and what is held no more; marked `is_reconciled`.
 
-        `instrument_id`: the list is of that instrument alone.
+        `instrument_id`: the list is of that instrument alone. `as_of_ns`: when it was true, by the venue's clock.
         """
         listed = [msgspec.structs.replace(position, is_reconciled=True) for position in listed]
         seen = {(position.instrument_id, position.side) for position in listed}
@@ -187,7 +190,7 @@ class PositionMemory:
                 instrument_id=position.instrument_id,
                 side=position.side,
                 size=Decimal(0),
-                venue_time_ns=None,
+                venue_time_ns=as_of_ns,
                 received_at_ns=now_ns,
                 is_reconciled=True,
             )
@@ -195,6 +198,11 @@ class PositionMemory:
             if key not in seen and instrument_id in (None, position.instrument_id)
         ]
         return [told for position in (*listed, *gone) if (told := self.hear(position)) is not None]
+
+
+def _is_older(position: Position, known: Position) -> bool:
+    times = position.venue_time_ns, known.venue_time_ns
+    return times[0] is not None and times[1] is not None and times[0] < times[1]
 
 
 def _facts(position: Position) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from fractions import Fraction
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from ..errors import ConfigurationError
 
@@ -57,6 +57,7 @@ _PLAIN: Final = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,20}(?:\.\d{1,24})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _MAX_NUMBER_TEXT: Final = 50
 _MAX_TIME_NS: Final = 2**63
+_CLOCKS: Final = ("venue_time_ns", "received_at_ns")
 _BOUND: Final = 10**MAX_DIGITS
 _RANGE: Final = f"less than {MAX_DIGITS + 1} digits before and {MAX_DECIMALS + 1} behind the point"
 
@@ -122,37 +123,45 @@ def as_fraction(value: Exact, field: str) -> Fraction:
 
 
 def _in_range(number: Decimal) -> bool:
+    text = str(number)
+    if len(text) <= MAX_DIGITS and "E" not in text and number.is_finite():
+        return True  # so short that it has digits enough neither before nor behind the point: nearly always
     exponent = number.as_tuple().exponent
     return isinstance(exponent, int) and exponent >= -MAX_DECIMALS and number.adjusted() < MAX_DIGITS
+
+
+_ZERO: Final = Decimal(0)
+
+
+def _checked(field: str, value: Any) -> Decimal:
+    if not isinstance(value, Decimal):
+        raise InvalidField(field, value, "a Decimal (parse_decimal makes one)")
+    if not _in_range(value):
+        raise InvalidField(field, value, f"finite, {_RANGE}")
+    return value
 
 
 def check_numbers(owner: object, *fields: str, optional: bool = False) -> None:
     """Each of `fields` is a finite, bounded Decimal, or None where that is `optional`."""
     for field in fields:
         value = getattr(owner, field)
-        if value is None and optional:
-            continue
-        if not isinstance(value, Decimal):
-            raise InvalidField(field, value, "a Decimal (parse_decimal makes one)")
-        if not _in_range(value):
-            raise InvalidField(field, value, f"finite, {_RANGE}")
+        if value is not None or not optional:
+            _checked(field, value)
 
 
 def check_positive(owner: object, *fields: str, optional: bool = False) -> None:
     """Each of `fields` is a Decimal above zero, or None where that is `optional`."""
-    check_numbers(owner, *fields, optional=optional)
     for field in fields:
         value = getattr(owner, field)
-        if value is not None and value <= 0:
+        if (value is not None or not optional) and _checked(field, value) <= _ZERO:
             raise InvalidField(field, value, "above zero")
 
 
 def check_not_negative(owner: object, *fields: str, optional: bool = False) -> None:
     """Each of `fields` is a Decimal of zero or more, or None where that is `optional`."""
-    check_numbers(owner, *fields, optional=optional)
     for field in fields:
         value = getattr(owner, field)
-        if value is not None and value < 0:
+        if (value is not None or not optional) and _checked(field, value) < _ZERO:
             raise InvalidField(field, value, "zero or more")
 
 
@@ -177,13 +186,13 @@ def check_text(owner: object, *fields: str) -> None:
 def check_choice(owner: object, field: str, allowed: Collection[object]) -> None:
     """`field` is one of `allowed`."""
     value = getattr(owner, field)
-    if not isinstance(value, str | None) or value not in allowed:
+    if not (value is None or isinstance(value, str)) or value not in allowed:
         raise InvalidField(field, value, ", ".join(str(item) for item in allowed))
 
 
 def check_times(owner: object, *more: str) -> None:
     """The two clocks that every event has, and `more` that may be None: nanoseconds since the epoch."""
-    for field in ("venue_time_ns", "received_at_ns", *more):
+    for field in (*_CLOCKS, *more) if more else _CLOCKS:
         value = getattr(owner, field)
         if value is None and field != "received_at_ns":
             continue

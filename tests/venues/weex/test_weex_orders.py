@@ -136,6 +136,7 @@ async def test_what_an_account_has_traded_is_listed_from_a_moment_on() -> None:
         )
         later = round(every[0]["time"] * 1000) + 1
         assert await http.get_fills(since_ms=later) == []
+        assert await http.get_fills(until_ms=1_500_000_000_000) == []
         assert len(await http.get_fills(limit=2)) == 2
         history = await http.get_order_history("BTCUSDT")
         assert {row["client_order_id"]: row["status"] for row in history} == dict.fromkeys(
@@ -168,6 +169,7 @@ async def test_every_open_order_is_canceled_at_once() -> None:
     [
         (lambda http: http.get_fills(since_ms=1_790_134_568), "since_ms"),
         (lambda http: http.get_fills(since_ms=1.5), "since_ms"),
+        (lambda http: http.get_fills(until_ms="soon"), "until_ms"),
         (lambda http: http.get_fills(limit=101), "limit"),
         (lambda http: http.get_fills(order_id=""), "order_id"),
         (lambda http: http.get_order_history(limit=1001), "limit"),

@@ -195,14 +195,15 @@ class WeexAsyncClient:
         *,
         order_id: str | None = None,
         since_ms: int | None = None,
+        until_ms: int | None = None,
         limit: int = 100,
     ) -> list[dict[str, Any]]:
         """The latest own executions, the newest first, in the words of `stream_fills`; 100 at most.
 
-        `since_ms`: none before that moment, in milliseconds since the epoch; the venue looks back for seven days at
-        most. A fill is the stream's where `fill_id` is the same.
+        `since_ms`, `until_ms`: none before, none behind that moment, in milliseconds since the epoch; the venue looks
+        back for seven days at most. A fill is the stream's where `fill_id` is the same.
         """
-        query = _period(symbol, since_ms) | {"limit": _limit(limit, 100)}
+        query = _period(symbol, since_ms, until_ms) | {"limit": _limit(limit, 100)}
         if order_id is not None:
             query |= _order_query(order_id, None)
         return await self._get("userTrades", 5, fills_of, query)
@@ -382,14 +383,16 @@ def _limit(limit: object, most: int) -> str:
     return str(limit)
 
 
-def _period(symbol: str | None, since_ms: int | None) -> dict[str, str]:
+def _period(symbol: str | None, since_ms: int | None, until_ms: int | None = None) -> dict[str, str]:
     query = {"symbol": checked_symbol(symbol)} if symbol else {}
-    if since_ms is None:
-        return query
-    try:
-        return query | {"startTime": str(time_ms(since_ms, "since_ms"))}
-    except InvalidField as error:
-        raise WEEXInvalidArgument("since_ms", since_ms, error.allowed) from None
+    for argument, name, moment in (("since_ms", "startTime", since_ms), ("until_ms", "endTime", until_ms)):
+        if moment is None:
+            continue
+        try:
+            query[name] = str(time_ms(moment, argument))
+        except InvalidField as error:
+            raise WEEXInvalidArgument(argument, moment, error.allowed) from None
+    return query
 
 
 def _client_order_id(given: object) -> str:

@@ -1,6 +1,7 @@
 """What an iterator yields: the documents' message, with `data` in their field names, and how a frame becomes some.
 
-A frame of several rows gives one message for each (`Rows`); of trades each comes once (`Trades`). Derived here, because
+A frame of several rows gives one message for each (`Rows`); of trades each comes once (`Trades`). `rows_of` gives what
+the messages hold without them. Derived here, because
 the venue does not say it: an order that is partly filled (`status`), its average price, and why one was rejected.
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ...errors import TapewireError
-from .fields import PlainRow, mapped
+from .fields import FieldMap, PlainRow, mapped
 from .profile import Profile
 from .wire import DECODE_ERRORS, Frame
 
@@ -22,12 +23,14 @@ __all__ = [
     "ORDER_STATUSES",
     "ROW_ERRORS",
     "SEEN_TRADES",
+    "NewTrades",
     "Rows",
     "Trades",
     "WeexMessage",
     "messages_of",
     "order_status",
     "read_rows",
+    "rows_of",
 ]
 
 ROW_ERRORS: Final = (*DECODE_ERRORS, TapewireError, KeyError, ArithmeticError)
@@ -103,26 +106,50 @@ def messages_of(
     frame: Frame, profile: Profile, undecodable: Callable[[Exception], None]
 ) -> list[WeexMessage]:
     """The messages of one frame, row by row; `undecodable` is told of each row that is corrupt."""
+    reader = profile.plain.get(frame.channel)
+    if reader is not None and frame.symbol:
+        written = bytes(frame.rows)
+        if reader.is_plain(written):
+            return [_unread_message(frame, reader, written)]
+    return [_message(frame, row) for row in rows_of(frame, profile, undecodable)]
+
+
+def rows_of(frame: Frame, profile: Profile, undecodable: Callable[[Exception], None]) -> list[dict[str, Any]]:
+    """What the messages of one frame have as `data`, read; `undecodable` is told of each row that is corrupt."""
     channel, written = frame.channel, bytes(frame.rows)
-    reader = profile.plain.get(channel)
-    if reader is not None and frame.symbol and reader.is_plain(written):
-        return [_unread_message(frame, reader, written)]
-    quick = profile.quick.get(channel)
-    if quick is not None and (rows := quick(written)) is not None:
-        return [_message(frame, row) for row in rows]
-    fields = profile.fields.get(channel, {})
-    messages: list[WeexMessage] = []
+    reader, quick = profile.plain.get(channel), profile.quick.get(channel)
+    rows = None if quick is None else quick(written)
+    if rows is None:
+        if reader is not None and reader.is_plain(written):
+            rows = [reader.read(written)]
+        else:
+            rows = _mapped_rows(frame, profile.fields.get(channel, {}), undecodable)
+    if frame.symbol:
+        for row in rows:
+            row.setdefault("symbol", frame.symbol)
+    return rows
+
+
+def _mapped_rows(
+    frame: Frame, fields: FieldMap, undecodable: Callable[[Exception], None]
+) -> list[dict[str, Any]]:
+    complete = _COMPLETE.get(frame.channel)
+    read: list[dict[str, Any]] = []
     try:
         rows = read_rows(frame.rows)
     except ROW_ERRORS as error:
         undecodable(error)
-        return messages
+        return read
     for row in rows:
         try:
-            messages.append(_message(frame, mapped(row, fields)))
+            data = mapped(row, fields)
+            if complete is not None:
+                complete(data)
         except ROW_ERRORS as error:
             undecodable(error)
-    return messages
+        else:
+            read.append(data)
+    return read
 
 
 def _unread_message(frame: Frame, reader: PlainRow, row: bytes) -> WeexMessage:
@@ -140,11 +167,6 @@ def _unread_message(frame: Frame, reader: PlainRow, row: bytes) -> WeexMessage:
 
 
 def _message(frame: Frame, data: dict[str, Any]) -> WeexMessage:
-    if frame.symbol:
-        data.setdefault("symbol", frame.symbol)
-    complete = _COMPLETE.get(frame.channel)
-    if complete is not None:
-        complete(data)
     when = data.get("time")
     if when is None:
         when = (frame.received_at_ns / 1e9) if frame.venue_time_ms is None else frame.venue_time_ms / 1000
@@ -217,11 +239,23 @@ class Rows:
 
 
 class Trades:
-    """One message for each trade, each once.
+    """One message for each trade, each once (`NewTrades`)."""
 
-    A subscription begins with trades of before it: those are not delivered. After a reconnection the same snapshot
-    holds some that were missed: those are, oldest first, behind the gap. Trades without ids (V2) cannot be told apart,
-    so there no snapshot is delivered.
+    def __init__(self, profile: Profile) -> None:
+        self._new = NewTrades(profile)
+
+    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
+        if item.__class__ is not Frame:
+            return []
+        return [_message(item, row) for row in self._new(item, spoiled)]
+
+
+class NewTrades:
+    """The rows of a frame of trades that were not told yet.
+
+    A subscription begins with trades of before it: those are not told. After a reconnection the same snapshot holds
+    some that were missed: those are, oldest first, behind the gap. Trades without ids (V2) cannot be told apart, so
+    there nothing of a snapshot is.
     """
 
     def __init__(self, profile: Profile) -> None:
@@ -229,39 +263,43 @@ class Trades:
         self._seen: dict[str, None] = {}
         self._since: float | None = None
 
-    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
-        if item.__class__ is not Frame:
-            return []
-        messages = messages_of(item, self._profile, spoiled)
-        if item.is_snapshot:
-            return self._missed(messages)
-        fresh = [message for message in messages if message.data.get("id") not in self._seen]
-        self._remember(messages)
+    def __call__(self, frame: Frame, spoiled: Callable[[Exception], None]) -> list[dict[str, Any]]:
+        rows, seen = rows_of(frame, self._profile, spoiled), self._seen
+        unsaid = (frame.venue_time_ms or 0) / 1000
+        if not frame.is_snapshot:
+            fresh = [row for row in rows if row.get("id") not in seen]
+            self._remember(rows, unsaid)
+            return fresh
+        since, ordered = self._since, _oldest_first(rows, unsaid)
+        fresh = [
+            row
+            for row in ordered
+            if since is not None
+            and row.get("time", unsaid) >= since
+            and (number := row.get("id")) is not None
+            and number not in seen
+        ]
+        self._remember(ordered, unsaid)
         return fresh
 
-    def _missed(self, messages: list[WeexMessage]) -> list[WeexMessage]:
-        since, ordered = self._since, _oldest_first(messages)
-        fresh = [message for message in ordered if message.data.get("id") not in self._seen]
-        self._remember(ordered)
-        return [m for m in fresh if since is not None and m.timestamp >= since and "id" in m.data]
-
-    def _remember(self, messages: Iterable[WeexMessage]) -> None:
+    def _remember(self, rows: Iterable[dict[str, Any]], unsaid: float) -> None:
+        """`unsaid`: the time of a row that says none."""
         seen, since = self._seen, self._since or 0.0
-        for message in messages:
-            if message.timestamp > since:
-                since = message.timestamp
-            if (number := message.data.get("id")) is not None:
+        for row in rows:
+            if (when := row.get("time", unsaid)) > since:
+                since = when
+            if (number := row.get("id")) is not None:
                 seen[number] = None
         self._since = since
         while len(seen) > SEEN_TRADES:
             del seen[next(iter(seen))]
 
 
-def _oldest_first(messages: list[WeexMessage]) -> list[WeexMessage]:
+def _oldest_first(rows: list[dict[str, Any]], unsaid: float) -> list[dict[str, Any]]:
     """By time; trades of one millisecond keep the order of the snapshot, whichever end it begins at.
 
     Where it shows no order at all, it is taken to begin with the newest.
     """
-    if messages and messages[0].timestamp >= messages[-1].timestamp:
-        messages.reverse()
-    return sorted(messages, key=lambda message: message.timestamp)
+    if rows and rows[0].get("time", unsaid) >= rows[-1].get("time", unsaid):
+        rows.reverse()
+    return sorted(rows, key=lambda row: row.get("time", unsaid))

@@ -33,10 +33,10 @@ def v2_symbol(symbol: str) -> str:
     return f"cmt_{symbol.lower()}"
 
 
-def depth_for(level: object) -> int:
+def depth_for(level: object, argument: str = "level") -> int:
     """The depth to ask the wire for, so that `level` levels a side are there. Raises WEEXInvalidArgument."""
     if type(level) is int and level >= 1:
         for depth in DEPTHS:
             if level <= depth:
                 return depth
-    raise WEEXInvalidArgument("level", level, f"1 to {DEPTHS[-1]} levels a side")
+    raise WEEXInvalidArgument(argument, level, f"1 to {DEPTHS[-1]} levels a side")

@@ -137,14 +137,16 @@ def to_trade(data: Row, received_at_ns: int, place: int = 0) -> Trade:
     On V2 a trade has no id: its own is made of the row and of its `place` among those of one frame, and tells nothing
     apart that was said in two frames.
     """
-    price, size, side = (_of(data, name) for name in ("price", "size", "side"))
-    at_ns = _time_ns(data, None)
-    trade_id = data.get("id")
+    try:
+        symbol, price, size, side = data["symbol"], data["price"], data["size"], data["side"]
+    except KeyError as missing:
+        raise InvalidField(str(missing.args[0]), None, "there") from None
+    at_ns, trade_id = _time_ns(data, None), data.get("id")
     if trade_id is None:
         trade_id = f"{at_ns or 0}:{price}:{size}:{side}:{place}"
     return Trade(
         venue=VENUE,
-        instrument_id=_of(data, "symbol"),
+        instrument_id=symbol,
         trade_id=trade_id,
         price=price,
         size=size,
@@ -157,20 +159,21 @@ def to_trade(data: Row, received_at_ns: int, place: int = 0) -> Trade:
 
 def to_ticker(data: Row, received_at_ns: int, venue_time_ms: int | None = None) -> Ticker:
     """The last day of a contract: it has no bid and no offer. Raises InvalidField."""
-    change = data.get("change")
+    said = data.get
+    change = said("change")
     return Ticker(
         venue=VENUE,
         instrument_id=_of(data, "symbol"),
         venue_time_ns=_time_ns(data, venue_time_ms),
         received_at_ns=received_at_ns,
-        last=_price(data, "last"),
-        mark=_price(data, "mark"),
-        index=_price(data, "index"),
-        open=_price(data, "open"),
-        high=_price(data, "high"),
-        low=_price(data, "low"),
-        volume=data.get("volume"),
-        turnover=data.get("turnover"),
+        last=said("last") or None,
+        mark=said("mark") or None,
+        index=said("index") or None,
+        open=said("open") or None,
+        high=said("high") or None,
+        low=said("low") or None,
+        volume=said("volume"),
+        turnover=said("turnover"),
         change=None if change is None else EXACT.scaleb(change, -2),  # the page has it in percent
         raw=data,
     )
@@ -351,7 +354,7 @@ def _time_ns(data: Row, venue_time_ms: int | None) -> int | None:
     """Seconds of the row, which are whole milliseconds divided by a thousand, or else the frame's milliseconds."""
     seconds: float | None = data.get("time")
     if seconds is not None:
-        return round(seconds * 1000) * 1_000_000
+        return int(seconds * 1000 + 0.5) * 1_000_000
     return None if venue_time_ms is None else venue_time_ms * 1_000_000
 
 

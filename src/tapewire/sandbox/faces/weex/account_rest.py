@@ -167,13 +167,13 @@ class AccountRest:
 
     def _fills(self, account: str, query: Mapping[str, Any]) -> Any:
         rows = []
-        since = int(query.get("startTime") or 0) * 1_000_000
+        since, until = int(query.get("startTime") or 0), int(query.get("endTime") or 2**62)
         for fill in reversed(self._venue.exchange.accounts[account].fills):
             contract = self._markets.contract_of(fill.market_id)
             if contract is None or query.get("symbol") not in (None, "", contract.symbol):
                 continue
-            if fill.at_ns < since:
-                break
+            if not since <= fill.at_ns // 1_000_000 <= until:
+                continue
             if query.get("orderId") in (None, "", str(number_of(fill.order_id))):
                 rows.append(
                     fill_rest(fill, contract, self._venue.messages.position_side(account, fill.order_id))
