@@ -170,8 +170,10 @@ def test_a_position_is_told_when_it_changed_and_not_when_its_price_did():
     assert memory.hear(first) is first
     assert memory.hear(position(2, unrealized_pnl=Decimal(7))) is None
     assert memory.hear(position(2, average_price=Decimal(3))) is not None
+    assert [each.size for each in memory.held] == [2]
     assert memory.hear(position(0)) is not None
     assert memory.hear(position(0)) is None
+    assert memory.held == []
 
 
 def test_a_position_that_is_listed_no_more_is_flat_and_a_list_says_nothing_of_other_instruments():

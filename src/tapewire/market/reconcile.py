@@ -157,7 +157,7 @@ class PositionMemory:
     @property
     def held(self) -> list[Position]:
         """Those that are not flat, as told last."""
-        return list(self._told.values())
+        return [position for position in self._told.values() if not position.is_flat]
 
     def hear(self, position: Position) -> Position | None:
         """The position if it is news, else None. One that is flat and was never told is none."""
