@@ -32,6 +32,7 @@ PUBLIC = (
     "tapewire.protocols.graphql_ws",
     "tapewire.protocols.phoenix",
     "tapewire.recording",
+    "tapewire.recording.http",
     "tapewire.sandbox",
     "tapewire.session",
     "tapewire.streams",

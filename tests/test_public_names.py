@@ -82,7 +82,11 @@ NAMES = {
         encode_broadcast negotiate socket_url token_from_subprotocols
     """,
     "tapewire.recording": """
-        SqliteStore StoreFailed StoreStatistics Table
+        Difference Recorder RecorderStatistics RecordingConnector Replay SqliteStore StoreFailed StoreStatistics
+        Table Tape
+    """,
+    "tapewire.recording.http": """
+        RecordingHttp ReplayHttp
     """,
     "tapewire.sandbox": """
         BalanceChanged BookChanged Entry Event Exchange FAULTS FaceContext Flow FlowSettings Injected

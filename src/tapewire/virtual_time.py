@@ -9,7 +9,9 @@ hour passes in a millisecond, and the same way each time. Real sockets still wor
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -21,12 +23,32 @@ _EPOCH_NS = 1_700_000_000_000_000_000
 
 
 class VirtualClock:
-    """A `tapewire.clock.Clock` and the event loop that follows it."""
+    """A `tapewire.clock.Clock` and the event loop that follows it.
 
-    def __init__(self, start: float = 1000.0) -> None:
+    `start`: of the monotonic clock, in seconds; `wall_ns`: of the wall clock then. `speed`: how fast time passes where
+    nothing is left to do, 1 as elsewhere; by default as fast as it can. `fast_until`: until that moment of the
+    monotonic clock it passes as fast as it can whatever `speed` says.
+    """
+
+    def __init__(
+        self,
+        start: float = 1000.0,
+        *,
+        wall_ns: int = _EPOCH_NS,
+        speed: float = math.inf,
+        fast_until: float | None = None,
+    ) -> None:
         self._now = start
         self._start = start
-        self._wall_offset_ns = 0
+        self._wall_offset_ns = wall_ns - _EPOCH_NS
+        self.speed: float = speed
+        """May be changed at any time."""
+        self._fast_until = -math.inf if fast_until is None else fast_until
+
+    @property
+    def jumps(self) -> bool:
+        """True where time passes as fast as it can."""
+        return self.speed == math.inf or self._now < self._fast_until
 
     def monotonic(self) -> float:
         return self._now
@@ -74,5 +96,10 @@ class _JumpingSelector(selectors.DefaultSelector):
         ready = super().select(0)
         if ready or timeout is None or timeout <= 0:
             return ready if ready or timeout is not None else super().select(5.0)
-        self._clock.suspend(timeout)
+        if self._clock.jumps:
+            self._clock.suspend(timeout)
+            return ready
+        began = time.monotonic()
+        ready = super().select(timeout / self._clock.speed)
+        self._clock.suspend(min(timeout, (time.monotonic() - began) * self._clock.speed))
         return ready

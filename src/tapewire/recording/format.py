@@ -99,13 +99,15 @@ class Kind:
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """What a tape says of itself. `wall_ns`, `monotonic_ns`: both clocks at one moment; records have the second.
 
-    `settings`: what the recorded classes were made with and a replay needs (no secret). `segment`: 0 for the first.
+    `recording`: a name that all segments of one recording share, for numbers of connections and calls go on from one to
+    the next. `segment`: 0 for the first. `settings`: what a replay has to know of the recorded classes; no secret.
     """
 
     venue: str
     wall_ns: int
     monotonic_ns: int
     software: str
+    recording: str = ""
     segment: int = 0
     settings: dict[str, Any] = {}
 

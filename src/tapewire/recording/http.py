@@ -9,8 +9,9 @@ import httpx2
 
 from .format import Kind
 from .recorder import Recorder
+from .replay import Answers
 
-__all__ = ["RecordingHttp"]
+__all__ = ["RecordingHttp", "ReplayHttp"]
 
 MAX_BODY: Final = 16 * 1024 * 1024
 """Bytes of one body that are kept: what a client takes at most."""
@@ -81,3 +82,34 @@ class _Body(httpx2.AsyncByteStream):
 
 def _pairs(headers: httpx2.Headers) -> list[Any]:
     return [list(pair) for pair in headers.multi_items()]
+
+
+class ReplayHttp(httpx2.AsyncBaseTransport):
+    """Answers as the tape does. Raises what was raised then, httpx2.ConnectError for what is on no tape."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """One request."""
+        body = await request.aread()
+        try:
+            record = await self._answers.take(request.method, str(request.url), body)
+        except LookupError as error:
+            raise httpx2.ConnectError(str(error), request=request) from None
+        if record.kind == Kind.UNANSWERED:
+            _, name, text = record.data
+            kind = getattr(httpx2, name, httpx2.ConnectError)
+            raise kind(text, request=request)
+        _, status, headers, answer = record.data
+        return httpx2.Response(
+            status, headers=[tuple(pair) for pair in headers], stream=_Replayed(answer), request=request
+        )
+
+
+class _Replayed(httpx2.AsyncByteStream):
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body

@@ -1,74 +1,110 @@
 """Credentials out of what is written: each is replaced by a placeholder of the same length, so that sizes stay true.
 
-What is replaced: every living `tapewire.Secret`, in plain text, in JSON and in a URL; and whatever looks like a token,
-key, password or signature (`tapewire.secrets`), which is looked for only where it can be: in what we send, in requests
-and answers of HTTP, and in what a peer says that names one.
+What is replaced: every living `tapewire.Secret`, wherever it stands. In what we send, also whatever looks like a token,
+key, password or signature (`tapewire.secrets`). In what a venue says, what goes by the very name of a credential, for
+`"token"` is one and `"baseToken"` is market data; and a JSON web token, whatever its name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote
 
 from ..payload import Binary
 from ..secrets import living_secrets, secret_spans
 
-__all__ = ["FILL", "joined", "masked", "masked_text", "names_a_secret"]
+__all__ = ["FILL", "joined", "may_name_one", "said_by_a_venue", "said_by_us"]
 
 FILL: Final = "x"
 """What a placeholder is made of."""
 
-_NAMES: Final = re.compile(
-    rb"(?i)token|secret|passw|passphrase|api[-_]?key|access-|signature|jwt|cookie|authoriz|bearer|eyJ"
+Spans: TypeAlias = Callable[[str], Iterable[tuple[int, int]]]
+
+_QUOTE: Final = r'\\*"'
+_NAMES: Final = (
+    r"(?:(?:access|refresh|auth|id|session|bearer|connection|reset)[_-]?)?token|jwt|api[_-]?key|password|passwd"
+    r"|passphrase|(?:(?:api|client)[_-]?)?secret(?:[_-]?key)?|signature|authorization|cookie|access-key|access-sign"
 )
+_NAMED: Final = re.compile(
+    rf"(?i){_QUOTE}(?:{_NAMES}){_QUOTE}\s*:\s*"
+    r'(?:"(?P<named>(?:[^"\\]|\\.)+)|(?P<quote>\\+")(?P<deep>.+?)(?=(?P=quote)))'
+    r"|(?P<jwt>eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*)"
+)
+_NAMED_BYTES: Final = re.compile(rf"(?i){_QUOTE}(?:{_NAMES}){_QUOTE}\s*:|eyJ".encode())
 _HEADERS: Final = re.compile(r"(?i)auth|cookie|token|key|sign|secret|passphrase")
 
 
-def names_a_secret(joined: bytes) -> bool:
-    """True if something in `joined` is or may be a credential: then it is looked at closely."""
-    return _NAMES.search(joined) is not None or any(each.encode() in joined for each in living_secrets())
+def said_by_us(value: Any) -> Any:
+    """A value that we sent, with placeholders: text, bytes, lists and mappings of such; others stay."""
+    return _masked(value, secret_spans)
 
 
-def masked_text(text: str) -> str:
-    """`text` with a placeholder for each credential in it, of its own length."""
-    spans = sorted(secret_spans(text))
-    if not spans:
-        return text
-    kept, end = [], 0
-    for start, stop in spans:
-        start = max(start, end)
-        if stop > start:
-            kept += [text[end:start], _filled(text[start:stop])]
-            end = stop
-    return "".join([*kept, text[end:]])
+def said_by_a_venue(value: Any) -> Any:
+    """The same for what a venue said: nothing that is data is touched."""
+    return _masked(value, _named_spans)
 
 
-def masked(value: Any) -> Any:
-    """Any value of a record, with placeholders: text, bytes, lists and mappings of such. Others stay."""
+def may_name_one(all_of_it: bytes) -> bool:
+    """False where what venues said, joined, surely holds no credential: then it need not be looked at closely."""
+    return _NAMED_BYTES.search(all_of_it) is not None or any(
+        written.encode() in all_of_it for written in _written_secrets()
+    )
+
+
+def joined(payloads: Iterable[Any]) -> bytes:
+    """Messages behind each other, to be searched at one go."""
+    plain = (each[0] if isinstance(each, list) else each for each in payloads)
+    return b"\n".join(each.encode() if isinstance(each, str) else each for each in plain)
+
+
+def _masked(value: Any, spans: Spans) -> Any:
     if isinstance(value, str):
-        return masked_text(value)
+        return _filled_in(value, spans)
     if isinstance(value, bytes):
-        made = masked_text(value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        made = _filled_in(value.decode("utf-8", "surrogateescape"), spans).encode("utf-8", "surrogateescape")
         return Binary(made) if isinstance(value, Binary) else made
     if isinstance(value, Mapping):
         return {
-            name: FILL * len(held) if isinstance(held, str) and _HEADERS.search(str(name)) else masked(held)
+            name: FILL * len(held)
+            if isinstance(held, str) and _HEADERS.search(str(name))
+            else _masked(held, spans)
             for name, held in value.items()
         }
     if isinstance(value, list | tuple):
-        return [masked(each) for each in value]
+        if len(value) == 2 and all(isinstance(each, str) for each in value) and _HEADERS.search(value[0]):
+            return [value[0], FILL * len(value[1])]  # a header
+        return [_masked(each, spans) for each in value]
     return value
 
 
-def _filled(secret: str) -> str:
+def _filled_in(text: str, spans: Spans) -> str:
+    kept: list[str] = []
+    end = 0
+    for start, stop in sorted(spans(text)):
+        if stop > (start := max(start, end)):
+            kept += [text[end:start], _placeholder(text[start:stop])]
+            end = stop
+    return "".join([*kept, text[end:]]) if kept else text
+
+
+def _placeholder(secret: str) -> str:
     """A quoted one keeps its quotes: what is JSON stays JSON."""
-    quotes = "\"'\\"
-    inner = secret.strip(quotes)
+    inner = secret.strip("\"'\\")
     at = secret.find(inner)
     return secret[:at] + FILL * len(inner) + secret[at + len(inner) :]
 
 
-def joined(payloads: Iterable[str | bytes]) -> bytes:
-    """All of them behind each other, to be searched at one go."""
-    return b"\n".join(each.encode() if isinstance(each, str) else each for each in payloads)
+def _named_spans(text: str) -> Iterator[tuple[int, int]]:
+    for found in _NAMED.finditer(text):
+        yield from (found.span(name) for name in ("named", "deep", "jwt") if found[name])
+    for written in _written_secrets():
+        start = text.find(written)
+        while start >= 0:
+            yield start, start + len(written)
+            start = text.find(written, start + 1)
+
+
+def _written_secrets() -> set[str]:
+    return {written for value in living_secrets() for written in (value, quote(value, safe=""))}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import threading
 from collections import deque
 from importlib.metadata import version
@@ -27,7 +28,7 @@ from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError
 from ..reporting import is_worth_a_line
 from .format import Head, Kind, Record
-from .placeholders import joined, masked, names_a_secret
+from .placeholders import joined, may_name_one, said_by_a_venue, said_by_us
 from .tape import Fsync, SegmentWriter
 
 __all__ = ["Recorder", "RecorderStatistics"]
@@ -39,10 +40,8 @@ CAPACITY_BYTES: Final = 64 * 1024 * 1024
 RECORD_BYTES: Final = 40
 """What a record takes beside its payloads, about."""
 
-_CLOSELY: Final = frozenset(
-    {Kind.DIAL, Kind.REFUSED, Kind.SENT, Kind.ASKED, Kind.ANSWERED, Kind.UNANSWERED, Kind.NOTE}
-)
-"""Kinds that are always looked at for credentials."""
+_OURS: Final = frozenset({Kind.DIAL, Kind.REFUSED, Kind.SENT, Kind.ASKED, Kind.UNANSWERED, Kind.NOTE})
+"""Kinds of which we are the author."""
 
 
 class RecorderStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +93,7 @@ class Recorder:
         self._capacity = capacity_bytes
         self._block_seconds = float(block_seconds)
         self._settings = dict(settings or {})
+        self._name = secrets.token_hex(8)
         self._clock = clock or SystemClock()
         self._queue: deque[tuple[int, int, int, Any, int]] = deque()  # bounded by `capacity_bytes`
         self._put_bytes = self._taken_bytes = 0  # each is written by one thread alone
@@ -131,6 +131,10 @@ class Recorder:
             return
         self._put_bytes += size
         self._queue.append((kind, int(self._clock.monotonic() * 1e9), connection, data, size))
+
+    def write_note(self, value: Any) -> None:
+        """Say something of your own at this place of the tape: text, numbers, lists and mappings of such."""
+        self.note(Kind.NOTE, 0, value)
 
     @property
     def paths(self) -> list[Path]:
@@ -233,6 +237,7 @@ class Recorder:
             wall_ns=wall_ns,
             monotonic_ns=int(self._clock.monotonic() * 1e9),
             software=f"tapewire {version('tapewire')}",
+            recording=self._name,
             segment=self._segments,
             settings=self._settings,
         )
@@ -242,13 +247,17 @@ class Recorder:
 
 
 def _masked(block: list[Record]) -> list[Record]:
-    """The block without credentials. Reads are looked at closely only where one of them names something like that."""
+    """The block without credentials. What was streamed is looked at closely only where something of it names one."""
     reads = joined(each for record in block if record.kind == Kind.READ for each in record.data)
-    is_closely = names_a_secret(reads)
-    return [
-        Record(record.kind, record.at_ns, record.connection, masked(record.data))
-        if record.kind in _CLOSELY
-        or (is_closely and record.kind == Kind.READ and names_a_secret(joined(record.data)))
-        else record
-        for record in block
-    ]
+    is_suspect = may_name_one(reads)
+    return [_masked_record(record, is_suspect=is_suspect) for record in block]
+
+
+def _masked_record(record: Record, *, is_suspect: bool) -> Record:
+    if record.kind in _OURS:
+        data = said_by_us(record.data)
+    elif record.kind == Kind.ANSWERED or (is_suspect and record.kind == Kind.READ):
+        data = said_by_a_venue(record.data)
+    else:
+        return record
+    return Record(record.kind, record.at_ns, record.connection, data)

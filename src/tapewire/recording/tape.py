@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import FileIO
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import BinaryIO, Final, Literal, Self, TypeAlias
@@ -63,7 +64,7 @@ class SegmentWriter:
         self._fsync = fsync
         self._counts: Counter[int] = Counter()
         self._index: list[tuple[int, BlockHead]] = []
-        self._file: BinaryIO = self.part.open("xb")
+        self._file: FileIO = self.part.open("xb", buffering=0)
         self._end = 0
         self._append(pack_head(head))
 
@@ -114,19 +115,15 @@ class SegmentWriter:
 
     def _append(self, data: bytes) -> None:
         """All of it or, where the disk is full, none of it."""
+        left = memoryview(data)
         try:
-            self._file.write(data)
-            self._file.flush()
+            while left:
+                left = left[self._file.write(left) or 0 :]
         except OSError:
-            self._file.close()  # drops what its buffer holds
-            self._reopen()
+            self._file.truncate(self._end)
+            self._file.seek(self._end)
             raise
         self._end += len(data)
-
-    def _reopen(self) -> None:
-        self._file = self.part.open("r+b")
-        self._file.truncate(self._end)
-        self._file.seek(self._end)
 
 
 class Tape:

@@ -1,0 +1,467 @@
+"""A tape plays the venue: the same two interfaces that were tapped, reading. The classes above them are unmodified.
+
+    async def main(replay):
+        way = {"connector": replay.connector, "http_transport": ReplayHttp(replay.answers), "clock": replay.clock}
+        async with SXBetClient(**way) as client:
+            ...
+    with Replay(path) as replay:
+        replay.run(main)
+
+Rules:
+
+* Time is the tape's: `run` begins at the moment at which the tape was begun, on a clock that passes as fast as `speed`
+  says. So deadlines, heartbeats and back-offs are due when they were.
+* A dial is answered by the next dial on the tape to the same place, an HTTP request by the next one of the same method,
+  URL and body. What the client asks for earlier than it did waits for the tape; for what it asks later the tape waits.
+* What the client sends is compared with what it sent then, credentials apart: `differences` says where it differs.
+* What stands on no tape is refused at once, with an error that says so; it is a difference as well.
+* Behind its end the tape says nothing more. `ended` is set then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from heapq import merge as merge_sorted
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from .. import errors
+from ..errors import ConfigurationError, ConnectFailed, ConnectionFailure, ConnectionLost, TapeCorrupt
+from ..payload import Payload
+from ..transport.base import Endpoint, Receiver, Transport
+from ..virtual_time import VirtualClock
+from .format import Kind, Record
+from .placeholders import said_by_us
+from .tap import decoded, encoded
+from .tape import Tape
+
+__all__ = ["Answers", "Difference", "Replay"]
+
+T = TypeVar("T")
+
+_Call: TypeAlias = tuple[str, int]
+"""A call by its recording and number."""
+
+PATIENCE_SECONDS: Final = 120.0
+"""Of the tape's time: how long the tape waits for a dial or a request that the client does not make."""
+
+MOST_DIFFERENCES: Final = 1_000
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """The replay went another way than the recording. `at_ns`: wall clock; `what`: of which connection or call."""
+
+    at_ns: int
+    what: str
+    recorded: str
+    replayed: str
+
+
+class Replay:
+    """One tape, or several segments and venues in time order. Raises what `Tape` raises.
+
+    `speed`: 1 as it was, 10 ten times as fast, `math.inf` (default) as fast as it can be read. `from_ns`, `to_ns`: wall
+    clock; what stood before is replayed too, as fast as it can be, for there is no state without it. `on_corrupt`: told
+    of what cannot be read, which is then passed over; without it, it is raised.
+    """
+
+    def __init__(
+        self,
+        *paths: str | os.PathLike[str],
+        speed: float = math.inf,
+        from_ns: int | None = None,
+        to_ns: int | None = None,
+        on_corrupt: Callable[[TapeCorrupt], None] | None = None,
+    ) -> None:
+        if not paths:
+            raise ConfigurationError("paths", paths, "one tape at least")
+        if type(speed) not in (int, float) or not speed > 0:
+            raise ConfigurationError("speed", speed, "a number above 0; math.inf for as fast as it goes")
+        self.tapes: list[Tape] = [Tape(path) for path in paths]
+        self.tapes.sort(key=lambda tape: (tape.head.monotonic_ns, tape.head.segment))
+        first = self.tapes[0].head
+        self.clock: VirtualClock = VirtualClock(
+            first.monotonic_ns / 1e9,
+            wall_ns=first.wall_ns,
+            speed=speed,
+            fast_until=None if from_ns is None else (first.monotonic_ns + from_ns - first.wall_ns) / 1e9,
+        )
+        self._until = math.inf if to_ns is None else first.monotonic_ns + to_ns - first.wall_ns
+        self._on_corrupt = on_corrupt
+        self.differences: list[Difference] = []
+        self.ended: asyncio.Event = asyncio.Event()
+        self.connector: _ReplayConnector = _ReplayConnector(self)
+        self.answers: Answers = Answers(self)
+        self._player: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        self._pings: dict[_Call, list[bool]] | None = None
+        self._noted: list[tuple[Any, asyncio.Future[None]]] = []
+
+    @property
+    def venue(self) -> str:
+        """Of the first tape."""
+        return self.tapes[0].head.venue
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the recorder was told that a replay needs."""
+        return dict(self.tapes[0].head.settings)
+
+    def run(self, main: Callable[[Replay], Awaitable[T]]) -> T:
+        """Call `main(self)` in the tape's time, and return its result. Raises what it raises, and TapeCorrupt."""
+
+        async def whole() -> T:
+            result = await main(self)
+            if self._failure is not None:
+                raise self._failure
+            return result
+
+        return self.clock.run(whole())
+
+    async def noted(self, value: Any) -> None:
+        """Wait until the tape comes to what its owner noted there (`Recorder.write_note`), or to its end."""
+        self.begin()
+        waiter = asyncio.get_running_loop().create_future()
+        self._noted.append((value, waiter))
+        over = asyncio.ensure_future(self.ended.wait())
+        await asyncio.wait((waiter, over), return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+
+    def begin(self) -> None:
+        """Play from now on; the first dial and the first request do so. Call it inside `run`."""
+        if self._player is None:
+            self._player = asyncio.get_running_loop().create_task(self._play(), name="tapewire replay")
+
+    def pings_of(self, connection: _Call) -> Iterator[bool]:
+        """Of each ping on a connection, in order, if its pong stands on the tape. The first call reads all."""
+        if self._pings is None:
+            self._pings = {}
+            for recording, record in self._records():
+                pings = self._pings.setdefault((recording, record.connection), [])
+                if record.kind == Kind.PING:
+                    pings.append(False)
+                elif record.kind == Kind.PONG and pings:
+                    pings[-1] = True
+        return iter(self._pings.get(connection, ()))
+
+    def close(self) -> None:
+        """Close the files. Idempotent."""
+        for tape in self.tapes:
+            tape.close()
+
+    def differs(self, what: str, recorded: Any, replayed: Any) -> None:
+        """Note it, up to `MOST_DIFFERENCES`."""
+        if len(self.differences) < MOST_DIFFERENCES:
+            at_ns = self.clock.time_ns()
+            self.differences.append(Difference(at_ns, what, str(recorded)[:500], str(replayed)[:500]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Replay of {self.venue}: {len(self.tapes)} tapes, {len(self.differences)} differences>"
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _records(self) -> Iterator[tuple[str, Record]]:
+        """Of all tapes, in the order of their times, each with the name of its recording."""
+
+        def of(number: int, tape: Tape) -> Iterator[tuple[int, int, str, Record]]:
+            for record in tape.read(on_corrupt=self._on_corrupt):
+                yield record.at_ns, number, tape.head.recording, record
+
+        tapes = [of(number, tape) for number, tape in enumerate(self.tapes)]
+        for _, _, recording, record in merge_sorted(*tapes, key=lambda each: each[:2]):
+            yield recording, record
+
+    async def _play(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            for recording, record in self._records():
+                if record.at_ns > self._until:
+                    break
+                delay = record.at_ns / 1e9 - loop.time()
+                if delay > 0:
+                    await asyncio.sleep(delay)
+                if record.kind == Kind.NOTE:
+                    await self._tell(record.data)
+                elif record.kind < Kind.ASKED:
+                    await self.connector.play(recording, record)
+                else:
+                    await self.answers.play(recording, record)
+        except TapeCorrupt as error:
+            self._failure = error
+        finally:
+            self.ended.set()
+
+    async def _tell(self, value: Any) -> None:
+        for waited, waiter in tuple(self._noted):
+            if waited == value and not waiter.done():
+                self._noted.remove((waited, waiter))
+                waiter.set_result(None)
+                await asyncio.sleep(0)
+
+
+class _ReplayConnector:
+    """Makes transports whose peer is the tape."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+        self._dials: dict[str, deque[_Line]] = {}  # on the tape, and not asked for yet
+        self._asked: dict[
+            str, deque[tuple[Receiver, asyncio.Future[_Line]]]
+        ] = {}  # asked for before the tape
+        self._lines: dict[tuple[str, int], _Line] = {}
+
+    async def connect(self, endpoint: Endpoint, receiver: Receiver) -> Transport:
+        """The next connection on the tape to the same place.
+
+        Raises what that raised; ConnectFailed where there is none.
+        """
+        self._replay.begin()
+        place = _place_of(endpoint.url)
+        if self._dials.get(place):
+            line = self._dials[place].popleft()
+            line.bind(receiver)
+        else:
+            if self._replay.ended.is_set():
+                raise ConnectFailed(place, "the tape is over")
+            asked: asyncio.Future[_Line] = asyncio.get_running_loop().create_future()
+            waiting = (receiver, asked)
+            self._asked.setdefault(place, deque()).append(waiting)
+            over = asyncio.ensure_future(self._replay.ended.wait())
+            try:
+                await asyncio.wait((asked, over), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                over.cancel()
+                if waiting in self._asked[place]:
+                    self._asked[place].remove(waiting)
+            if not asked.done():
+                raise ConnectFailed(place, "the tape is over")
+            line = asked.result()
+        return await line.opened()
+
+    async def play(self, recording: str, record: Record) -> None:
+        """The next record of a connection."""
+        key = (recording, record.connection)
+        if record.kind == Kind.DIAL:
+            line = self._lines[key] = _Line(self._replay, key)
+            place = _place_of(record.data["url"])
+            if self._asked.get(place):
+                receiver, asked = self._asked[place].popleft()
+                line.bind(receiver)
+                asked.set_result(line)
+            else:
+                self._dials.setdefault(place, deque()).append(line)
+            return
+        known = self._lines.get(key)
+        if known is not None:
+            await known.play(record)
+
+
+class _Line:
+    """One connection on the tape, and whoever it is now."""
+
+    def __init__(self, replay: Replay, key: _Call) -> None:
+        self._replay = replay
+        self._number = key[1]
+        self._receiver: Receiver | None = None
+        self._is_bound = asyncio.Event()
+        self._outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sent: deque[Any] = deque()  # on the tape, and not sent now
+        self._ahead: deque[Any] = deque()  # sent now, and not on the tape yet
+        self._is_lost = False
+        self._closed: asyncio.Event = asyncio.Event()
+        self._answered = replay.pings_of(key)  # of each of our pings, in order: whether its pong came
+
+    def bind(self, receiver: Receiver) -> None:
+        """Somebody dials."""
+        self._receiver = receiver
+        self._is_bound.set()
+
+    async def opened(self) -> Transport:
+        """Wait for what the tape says of the dial. Raises what it raised."""
+        await asyncio.shield(self._outcome)
+        return self
+
+    async def play(self, record: Record) -> None:
+        """What happened on it."""
+        if not self._is_bound.is_set() and not await self._was_dialled():
+            return
+        kind, data = record.kind, record.data
+        if kind == Kind.OPENED:
+            self._outcome.set_result(None)
+            await asyncio.sleep(0)  # whoever dialled goes on before anything is received
+        elif kind == Kind.REFUSED:
+            self._outcome.set_exception(_error_of(data))
+        elif kind == Kind.SENT:
+            self._compare(data)
+        elif self._receiver is not None and not self._is_lost:
+            self._hear(kind, data)
+
+    def _hear(self, kind: int, data: Any) -> None:
+        assert self._receiver is not None
+        if kind == Kind.READ:
+            self._receiver.received(decoded(data))
+        elif kind == Kind.LOST:
+            error = _error_of(data)
+            assert isinstance(error, ConnectionLost)
+            self._lose(error)
+
+    async def _was_dialled(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._is_bound.wait()
+        except TimeoutError:
+            self._replay.differs(f"connection {self._number}", "dialled", "not dialled")
+            self._is_bound.set()
+            self._outcome.cancel()
+            self._is_lost = True
+        return self._receiver is not None
+
+    def _lose(self, error: ConnectionLost) -> None:
+        if not self._is_lost and self._receiver is not None:
+            self._is_lost = True
+            self._receiver.lost(error)
+        self._closed.set()
+
+    def _compare(self, recorded: Sequence[Any]) -> None:
+        for each in recorded:
+            if self._ahead:
+                self._judge(each, self._ahead.popleft())
+            else:
+                self._sent.append(each)
+
+    def _judge(self, recorded: Any, replayed: Any) -> None:
+        if _bytes_of(recorded) != _bytes_of(replayed):
+            self._replay.differs(f"sent on connection {self._number}", recorded, replayed)
+
+    # --- it is the transport ----------------------------------------------------------------------------------------
+
+    def send(self, payloads: Sequence[Payload]) -> None:
+        for each in said_by_us(encoded(payloads)):
+            if self._sent:
+                self._judge(self._sent.popleft(), each)
+            else:
+                self._ahead.append(each)
+
+    def ping(self) -> None:
+        """Answered at once if it was answered then: how long that took says nothing here."""
+        if next(self._answered, True) and self._receiver is not None and not self._is_lost:
+            asyncio.get_running_loop().call_soon(self._pong)
+
+    def _pong(self) -> None:
+        if self._receiver is not None and not self._is_lost:
+            self._receiver.ponged()
+
+    def pause_reading(self) -> None:
+        """The tape did so then."""
+
+    def resume_reading(self) -> None:
+        """The tape did so then."""
+
+    async def close(self, code: int = 1000, reason: str = "", *, timeout: float = 2.0) -> None:
+        if not self._is_lost:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._closed.wait()
+            except TimeoutError:
+                self.abort()
+                await asyncio.sleep(0)
+
+    def abort(self) -> None:
+        """The end comes at once, whether it stands on the tape or not."""
+        if not self._is_lost:
+            asyncio.get_running_loop().call_soon(self._lose, ConnectionLost("aborted"))
+
+
+class Answers:
+    """The answers of HTTP on the tape. `take` is what an HTTP transport asks (`http.ReplayHttp`)."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+        self._asked: dict[Any, deque[_Call]] = {}  # on the tape, and not asked now
+        self._waiting: dict[Any, deque[asyncio.Future[_Call]]] = {}  # asked now, and not on the tape yet
+        self._answers: dict[_Call, asyncio.Future[Record]] = {}
+
+    async def take(self, method: str, url: str, body: bytes) -> Record:
+        """What was answered then: a record of ANSWERED or UNANSWERED, at its own time. Raises LookupError for none."""
+        self._replay.begin()
+        key = _key_of(method, url, body)
+        if self._asked.get(key):
+            call = self._asked[key].popleft()
+        else:
+            call = await self._await_call(key)
+        return await asyncio.shield(self._answers[call])
+
+    async def _await_call(self, key: Any) -> _Call:
+        asked: asyncio.Future[_Call] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, deque()).append(asked)
+        over = asyncio.ensure_future(self._replay.ended.wait())
+        try:
+            await asyncio.wait((asked, over), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+            if asked in self._waiting[key]:
+                self._waiting[key].remove(asked)
+        if not asked.done():
+            self._replay.differs("a request", "none", f"{key[0]} {key[1]}")
+            raise LookupError(f"{key[0]} {key[1]} stands on no tape")
+        return asked.result()
+
+    async def play(self, recording: str, record: Record) -> None:
+        """The next record of a call."""
+        if record.kind == Kind.ASKED:
+            number, method, url, _, body = record.data
+            call = (recording, number)
+            self._answers[call] = asyncio.get_running_loop().create_future()
+            key = _key_of(method, url, body)
+            if self._waiting.get(key):
+                self._waiting[key].popleft().set_result(call)
+            else:
+                self._asked.setdefault(key, deque()).append(call)
+        elif record.kind in (Kind.ANSWERED, Kind.UNANSWERED):
+            answer = self._answers.get((recording, record.data[0]))
+            if answer is not None and not answer.done():
+                answer.set_result(record)
+                await asyncio.sleep(0)
+
+
+def _place_of(url: str) -> str:
+    """Scheme, host and path: queries hold tokens and nonces."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _key_of(method: str, url: str, body: bytes) -> tuple[str, str, bytes]:
+    return method, str(said_by_us(url)), bytes(said_by_us(bytes(body)))
+
+
+def _bytes_of(payload: Any) -> bytes:
+    if isinstance(payload, list):
+        return b"\0" + bytes(payload[0])
+    return payload.encode() if isinstance(payload, str) else bytes(payload)
+
+
+def _error_of(data: Any) -> ConnectionFailure:
+    """The error of those facts; a text of it where this version has no such class."""
+    kind = getattr(errors, str(data.get("error")), None)
+    if not (isinstance(kind, type) and issubclass(kind, ConnectionFailure)):
+        return ConnectionLost(str(data.get("error")))
+    facts = {name.lstrip("_"): value for name, value in data.get("facts", {}).items()}
+    accepted = inspect.signature(kind).parameters
+    made: ConnectionFailure = kind(**{name: value for name, value in facts.items() if name in accepted})
+    return made
