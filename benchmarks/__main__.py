@@ -19,16 +19,16 @@ from .certificate import make_certificate
 from .contenders import CONTENDERS, GROUPS, Contender
 from .method import ENOUGH
 from .peer_environment import LOCKS, PEERS, prepare, versions_in
-from .report import as_json, print_report, print_verdicts, verdicts_of
+from .report import as_json, pairs_of, print_report, print_verdicts, verdicts_of
 from .rounds import COLUMNS, Bench, Column, Limits
 from .storage import GROUP as STORAGE
 from .storage import measure, print_storage, storage_as_json
 
 __all__ = ["chosen", "main"]
 
-FULL = Limits(enough=ENOUGH, rounds=14, seconds=900, patience=2.0)
-QUICK = Limits(enough=ENOUGH, rounds=8, seconds=140, patience=0.3, repeat=ENOUGH)
-QUICK_SCALE = 0.2
+FULL = Limits(least=3, rounds=14, seconds=960, repeat=3)
+QUICK = Limits(least=1, rounds=8, seconds=120, repeat=8)
+FULL_SCALE, QUICK_SCALE = 0.5, 0.12
 STORAGE_ROUNDS = 5
 
 OTHERS = (memory.GROUP, imports.GROUP, STORAGE)
@@ -95,12 +95,11 @@ def _taken(contenders: Sequence[Contender], options: argparse.Namespace, say: An
     say("the peers' environments ...")
     peers = prepare(sorted({contender.needs for contender in contenders if contender.needs}))
     certificate = str(make_certificate(folder)) if options.tls else ""
-    bench = Bench(
-        contenders, peers, say, QUICK_SCALE if options.quick else 1.0, _columns(options), certificate
-    )
+    columns, scale = _columns(options), QUICK_SCALE if options.quick else FULL_SCALE
+    bench = Bench(contenders, peers, say, scale, columns, certificate, pairs_of(contenders, columns))
     limits = QUICK if options.quick else FULL
     if options.rounds is not None:
-        limits = replace(limits, enough=options.rounds, rounds=2 * options.rounds, repeat=1)
+        limits = replace(limits, least=options.rounds, rounds=2 * options.rounds)
     if options.seconds is not None:
         limits = replace(limits, seconds=options.seconds)
     if contenders:
@@ -123,7 +122,7 @@ def _others(options: argparse.Namespace, say: Any) -> dict[str, Any]:
     if wanted(memory.GROUP):
         found[memory.GROUP] = memory.measure(quick=options.quick, say=say)
     if wanted(imports.GROUP):
-        found[imports.GROUP] = imports.measure(say)
+        found[imports.GROUP] = imports.measure(say, imports.QUICK_ROUNDS if options.quick else imports.ROUNDS)
     if wanted(STORAGE) and not (options.quick and not options.only):
         say("storage ...")
         found[STORAGE] = measure(options.rounds or STORAGE_ROUNDS)
@@ -191,7 +190,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls", action="store_true", help="a column with TLS, too")
     parser.add_argument("--deflate", action="store_true", help="a column with permessage-deflate, too")
     parser.add_argument(
-        "--rounds", type=int, metavar="N", help=f"samples to take (a figure needs {ENOUGH} that count)"
+        "--rounds",
+        type=int,
+        metavar="N",
+        help=f"runs of each (a figure needs {ENOUGH} samples of one clock state)",
     )
     parser.add_argument("--seconds", type=float, metavar="N", help="the longest that samples are taken")
     parser.add_argument("--absolute", action="store_true", help="also this machine's figures")

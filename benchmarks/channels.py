@@ -38,6 +38,7 @@ class _Times:
         self._meter = meter
 
     def __enter__(self) -> None:
+        self._meter.begin()
         self._begun = time.perf_counter(), time.process_time()
 
     def __exit__(self, *_: object) -> None:

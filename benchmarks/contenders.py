@@ -29,7 +29,7 @@ CHANNELS = 5_000
 
 @dataclass(frozen=True)
 class Contender:
-    """`messages` are so many that a sample takes about half a second."""
+    """`messages` are so many that a run takes about half a second."""
 
     name: str
     group: str
@@ -135,7 +135,7 @@ def _wire(wire: str) -> Iterator[Contender]:
     joins, messages = len(WIRES[wire].topics), _MESSAGES[wire]
     beside = {"stx": joins, "phoenix-v1": joins}.get(wire, 0)
     yield Contender(f"{wire}/decode", wire, "msgspec: decoding alone, from memory", "floor", "decode", 2 * messages,
-                    {"wire": wire}, quick=True)  # fmt: skip
+                    {"wire": wire}, quick=wire != "phoenix-v1")  # fmt: skip
     if wire == "stx":
         for name, title in (("two", "msgspec: the envelope, then its payload"), ("json", "json.loads")):
             yield Contender(
@@ -150,7 +150,7 @@ def _wire(wire: str) -> Iterator[Contender]:
         more = joins if wire == "weex-depth" else beside
         yield Contender(f"{wire}/class/{consumer}", wire, f"{verb}, {_CONSUMERS[consumer]}", "ours", "documented",
                         messages, {"wire": wire, "consumer": consumer}, wire, joins, ours=True,
-                        quick=consumer in ("plain", "async", "for", "override"), beside=more,
+                        quick=consumer in ("async", "for", "override"), beside=more,
                         columns=consumer in ("async", "for"))  # fmt: skip
     for consumer in _SESSION:
         yield Contender(f"{wire}/session/{consumer}", wire, f"Session, {_CONSUMERS[consumer]}", "ours", "session",
@@ -204,7 +204,7 @@ def _paced() -> Iterator[Contender]:
                  "weex-ticker": "for", "weex-trade": "for", "weex-depth": "for"}  # fmt: skip
     for wire, consumer in consumers.items():
         joins = len(WIRES[wire].topics)
-        fields: dict[str, Any] = {"wire": wire, "quick": wire in ("stx", "weex-ticker"), "rate": RATE}
+        fields: dict[str, Any] = {"wire": wire, "quick": wire == "stx", "rate": RATE}
         if wire != "stake-graphql":  # whose messages need an id that the client gave
             yield Contender(f"paced/{wire}/socket", "paced", f"{wire}: blocking socket, lengths only", "floor",
                             "paced_socket", PACED, beside=len(WIRES[wire].talk().greeting()), **fields)  # fmt: skip
@@ -250,7 +250,7 @@ def _burst() -> Iterator[Contender]:
                     "phoenix_channels", BURST, {"topics": 1}, "stx-pushes", needs="phoenix-channels-python-client",
                     quick=True, **one)  # fmt: skip
     yield Contender("burst/stx/stx-python", "burst", "stx: stx-python", "peers", "stx_python", BURST,
-                    {"topics": 1, "consumer": "async"}, "stx", needs="stx-python", quick=True, **one)  # fmt: skip
+                    {"topics": 1, "consumer": "async"}, "stx", needs="stx-python", **one)  # fmt: skip
     yield Contender("burst/sxbet/centrifuge", "burst", "sxbet: centrifuge-python", "peers", "centrifuge_python", BURST,
                     {"topics": 1}, "sxbet", needs="centrifuge-python", quick=True, **one)  # fmt: skip
     for wire in ("weex-ticker", "weex-depth"):
@@ -263,7 +263,7 @@ def _channels() -> Iterator[Contender]:
         for who, title in (("class", "SXBetClient"), ("bare", "the bare exchange of frames")):
             yield Contender(f"channels/{phase}/{who}", "channels", f"{title}: {phase}", "channels",
                             "class_" if who == "class" else "bare", CHANNELS, {"phase": phase}, "sxbet",
-                            ours=who == "class", quick=True, sends=False)  # fmt: skip
+                            ours=who == "class", quick=phase == "subscribe", sends=False)  # fmt: skip
 
 
 CONTENDERS: tuple[Contender, ...] = (

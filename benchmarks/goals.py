@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .contenders import CLASSES, CONTENDERS, SCALES
-from .method import ENOUGH, Figures, ratio
+from .method import Compared, Sample, compared, ratio
 
-__all__ = ["GOALS", "Goal", "Verdict", "judge", "settled"]
+__all__ = ["GOALS", "Goal", "Verdict", "judge", "word_of"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Verdict:
     goal: Goal
     measured: float | None
     word: str
+    compared: Compared | None = None
 
 
 def _against_decoding() -> Iterator[Goal]:
@@ -113,18 +114,18 @@ GOALS: tuple[Goal, ...] = (
 )
 
 
-def judge(goal: Goal, measured: Mapping[str, Figures]) -> Verdict:
-    """What the figures say of the goal."""
-    over, under = settled(measured.get(goal.over)), settled(measured.get(goal.under))
-    if over is None or under is None:
+def judge(goal: Goal, samples: Mapping[str, Sequence[Sample]], best: float) -> Verdict:
+    """What the samples say of the goal."""
+    both = compared(samples.get(goal.over, ()), samples.get(goal.under, ()), best, goal.figure)
+    if both is None:
         return Verdict(goal, None, "not measured")
-    value = ratio(getattr(over, goal.figure), getattr(under, goal.figure))
+    value = both.ratio(goal.figure)
     if value is None and goal.figure == "rate":
         # Neighbours took the processor at times: messages for each second of CPU say the same.
-        value = ratio(under.cpu, over.cpu)
+        value = ratio(both.under.cpu, both.over.cpu)
     if value is None:
         return Verdict(goal, None, "not measured")
-    return Verdict(goal, value, word_of(value, goal.wanted, goal.floor, at_most=goal.at_most))
+    return Verdict(goal, value, word_of(value, goal.wanted, goal.floor, at_most=goal.at_most), both)
 
 
 def word_of(value: float, wanted: float, floor: float | None, *, at_most: bool) -> str:
@@ -132,11 +133,6 @@ def word_of(value: float, wanted: float, floor: float | None, *, at_most: bool) 
     if _reaches(value, wanted, at_most=at_most):
         return "goal"
     return "floor" if floor is not None and _reaches(value, floor, at_most=at_most) else "missed"
-
-
-def settled(figure: Figures | None) -> Figures | None:
-    """The figure, if enough samples of one clock state say so."""
-    return figure if figure is not None and figure.counted >= ENOUGH else None
 
 
 def _reaches(value: float, wanted: float, *, at_most: bool) -> bool:

@@ -14,7 +14,6 @@ import sys
 import tracemalloc
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +21,7 @@ from rich.table import Table
 from .contenders import Contender
 from .goals import word_of
 from .line import Line
+from .processes import ROOT, environment
 from .report import COLOURS
 from .rounds import ServerProcess
 
@@ -36,8 +36,6 @@ SHORT, LONG = 100_000, 1_000_000
 
 GROWN = 1.15
 """How much higher the peak may be after ten times the messages: the allocator's own accidents."""
-
-ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,9 @@ def _taken(server: ServerProcess, name: str, count: int) -> int:
     )
     server.expect(contender, count)
     command = [sys.executable, "-m", "benchmarks.memory", name, str(server.port), str(count)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=SECONDS, check=True
+    )
     taken: int = json.loads(done.stdout.splitlines()[-1])
     return taken
 

@@ -1,7 +1,8 @@
 """What runs inside a client's process: the meters that count what its user was given, and the calibration loop.
 
 The measured part goes from the message at 5 % to the last, so that connecting, joining and warming up are not in it.
-What a meter costs is the same for every contender: one call and one subtraction a message.
+It is cut into parts, and the calibration loop runs between them, outside of what is measured: the clock may change its
+state in the middle of a run. A meter costs the same for every contender: one call and one subtraction a message.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-__all__ = ["WARM", "BurstMeter", "Meter", "PacedMeter", "calibrate", "wait_for_speed"]
+__all__ = ["PARTS", "WARM", "BurstMeter", "Meter", "PacedMeter", "Part", "calibrate", "cuts"]
 
 WARM = 0.05
 """The part of the messages that is not measured."""
+
+PARTS = 4
+"""Of one run: a little longer than the clock most often stays in one state."""
 
 STALL = 1.0
 """Seconds without a message after which the rest is counted as lost."""
@@ -21,76 +26,116 @@ STALL = 1.0
 SETTLE = 0.1
 """Seconds after the joins at which a burst's measurement begins: it is on its way a little later."""
 
-SILENCE = 0.4
+SILENCE = 0.2
 """Seconds without a message after which a burst is over for whoever takes only its newest."""
+
+TICK = 0.02
+"""Seconds between two looks at what has come."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Between two calibrations, `before` and `after` (milliseconds): `messages` took `seconds`, and `cpu` of them.
+
+    `awaited`: messages that came out of an awaited call, where that is not every one.
+    """
+
+    before: float
+    after: float
+    messages: int
+    seconds: float
+    cpu: float
+    awaited: int = 0
+
+
+def cuts(count: int) -> list[int]:
+    """After how many messages each calibration runs: at 5 %, between the parts, after the last. Pure."""
+    warm = max(1, int(count * WARM))
+    parts = max(1, min(PARTS, count - warm))
+    return [warm + (count - warm) * number // parts for number in range(parts + 1)]
 
 
 class Meter:
     """Give `tick` to the contender as its handler; then `await finished()`. `beside`: ticks that come before them."""
 
-    def __init__(self, count: int, beside: int = 0) -> None:
+    def __init__(self, count: int, beside: int = 0, look: Callable[[], float] | None = None) -> None:
         self.count = count
-        self.warm = max(1, int(count * WARM))
-        self.seconds = self.cpu = 0.0
+        self.parts: list[Part] = []
         self.awaited = 0
         """Messages that came out of an awaited call, where that is not every one (the contender counts them)."""
-        self._left = self.warm + beside
-        self._is_warm = False
-        self._over = False
+        self._look = look or calibrate
+        self._cuts = cuts(count)
+        self._next = 0
+        self._until = self._cuts[0]
+        self._left = self._until + beside
+        self._state = 0.0
         self._begun = (0.0, 0.0)
+        self._began_at = 0
 
     def tick(self, _: object = None) -> None:
         """One message has reached the user."""
         self._left -= 1
         if not self._left:
-            self._mark()
+            self._cut()
 
     @property
     def received(self) -> int:
         """Messages counted so far."""
-        return self.count - self._left if self._is_warm else self.warm - self._left
-
-    @property
-    def messages(self) -> int:
-        """Messages that `seconds` and `cpu` are of."""
-        return max(1, self.received - self.warm)
+        return self._until - self._left
 
     @property
     def lost(self) -> int:
         """Messages that did not reach the user."""
         return self.count - self.received
 
+    def begin(self) -> None:
+        """The contender measures itself: what it does begins now."""
+        self._state = self._look()
+
     def took(self, seconds: float, cpu: float) -> None:
-        """All at once: the contender has measured itself."""
-        self.seconds, self.cpu = seconds, cpu
-        self.warm = self._left = 0
-        self._is_warm = self._over = True
+        """All at once since `begin`."""
+        self._until, self._left = self.count, 0
+        self.parts = [Part(self._state, self._look(), self.count, seconds, cpu)]
 
     async def finished(self) -> None:
         """Wait for the last message, or until none comes any more. Looks only now and then: it costs nothing."""
         before, waited = self.received, 0.0
-        last = self._begun
-        while not self._over and waited < STALL:
-            await asyncio.sleep(0.02)
-            now = self.received
-            if now != before:
-                before, waited = now, 0.0
-                last = time.perf_counter(), time.process_time()
+        last = now()
+        while self._next < len(self._cuts) and waited < STALL:
+            await asyncio.sleep(TICK)
+            if self.received != before:
+                before, waited = self.received, 0.0
+                last = now()
             else:
-                waited += 0.02
-        if not self._over:
-            self.seconds, self.cpu = last[0] - self._begun[0], last[1] - self._begun[1]
+                waited += TICK
+        if 0 < self._next < len(self._cuts) and self.received - self._began_at > self._left:
+            self._add(last)  # the rest was lost; this part is half of one at least
 
-    def _mark(self) -> None:
-        seconds, cpu = time.perf_counter(), time.process_time()
-        if self._is_warm:
-            self.seconds, self.cpu = seconds - self._begun[0], cpu - self._begun[1]
-            self._over = True
+    def _cut(self) -> None:
+        ended = now()
+        if self._next:
+            self._add(ended)
         else:
-            self._begun = (seconds, cpu)
+            self._state = self._look()
+        self._next += 1
+        if self._next < len(self._cuts):
+            self._began_at, self._until = self._until, self._cuts[self._next]
+            self._left = self._until - self._began_at
             self.awaited = 0
-            self._is_warm = True
-            self._left = self.count - self.warm
+            self._begun = now()
+
+    def _add(self, ended: tuple[float, float]) -> None:
+        before, self._state = self._state, self._look()
+        self.parts.append(
+            Part(
+                before,
+                self._state,
+                self.received - self._began_at,
+                ended[0] - self._begun[0],
+                ended[1] - self._begun[1],
+                self.awaited,
+            )
+        )
 
 
 class PacedMeter(Meter):
@@ -115,8 +160,8 @@ class PacedMeter(Meter):
 class BurstMeter(Meter):
     """Of `count` messages that are sent, whoever gets how many: from before the first until none comes any more."""
 
-    def __init__(self, count: int, beside: int = 0) -> None:
-        super().__init__(count)
+    def __init__(self, count: int, beside: int = 0, look: Callable[[], float] | None = None) -> None:
+        super().__init__(count, look=look)
         self._ticks = 0
 
     def tick(self, _: object = None) -> None:
@@ -129,11 +174,6 @@ class BurstMeter(Meter):
         return self._ticks
 
     @property
-    def messages(self) -> int:
-        """All that were sent."""
-        return self.count
-
-    @property
     def lost(self) -> int:
         """Nothing is: the newest says it all."""
         return 0
@@ -141,17 +181,28 @@ class BurstMeter(Meter):
     async def finished(self) -> None:
         """Begin to measure, and wait until the burst is over."""
         await asyncio.sleep(SETTLE)
-        before = self._ticks
-        begun = last = time.perf_counter(), time.process_time()
-        waited = 0.0
+        before, waited, after = self._ticks, 0.0, 0.0
+        state = self._look()
+        begun = last = now()
+        looking = 0.0
         while waited < (STALL if last is begun else SILENCE):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(TICK)
+            seconds, cpu = now()
             if self._ticks != before:
-                before, waited = self._ticks, 0.0
-                last = time.perf_counter(), time.process_time()
+                before, waited, after = self._ticks, 0.0, 0.0
+                last = seconds, cpu - looking
             else:
-                waited += 0.02
-        self.seconds, self.cpu = last[0] - begun[0], last[1] - begun[1]
+                waited += TICK
+                if not after and last is not begun:  # it may be over: the state as near to that as can be
+                    after = self._look()
+                    looking += now()[1] - cpu
+        if last is not begun:
+            self.parts = [Part(state, after, self.count, last[0] - begun[0], last[1] - begun[1])]
+
+
+def now() -> tuple[float, float]:
+    """Seconds of time, and of this process's CPU."""
+    return time.perf_counter(), time.process_time()
 
 
 def calibrate(loops: int = 4, work: Callable[[], object] | None = None) -> float:
@@ -164,16 +215,8 @@ def calibrate(loops: int = 4, work: Callable[[], object] | None = None) -> float
     return best * 1000
 
 
-def wait_for_speed(wanted: float, patience: float, look: Callable[[], float] = calibrate) -> float:
-    """Wait until the clock is in its fast state, `wanted` milliseconds or less, or until patience ends."""
-    until = time.monotonic() + patience
-    while (found := look()) > wanted and time.monotonic() < until:
-        time.sleep(0.05)
-    return found
-
-
 def _fixed_work() -> int:
     total, known = 0, dict.fromkeys(range(64), 1)
-    for number in range(60_000):
+    for number in range(20_000):
         total += known[number & 63]
     return total

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from .contenders import GROUPS, NEVER, WIRE_GROUPS, Contender
-from .goals import GOALS, Verdict, judge, settled
-from .method import ENOUGH, Figures, figures, ratio
-from .rounds import Bench, Column
+from .goals import GOALS, Verdict, judge
+from .method import Compared, Figures, compared, figures, state_of, steady
+from .rounds import Bench, Column, Pair, column_of
 
-__all__ = ["COLOURS", "as_json", "measured_in", "print_report", "print_verdicts", "references", "verdicts_of"]
+__all__ = ["COLOURS", "as_json", "pairs_of", "print_report", "print_verdicts", "references", "verdicts_of"]
 
 COLOURS = {"goal": "green", "floor": "yellow", "missed": "red", "not measured": "dim"}
 
@@ -42,12 +42,17 @@ def references(contender: Contender) -> tuple[Reference, ...]:
     return (("CPU/sent", "cpu", f"burst/{name[1]}/class"),)
 
 
-def measured_in(bench: Bench) -> dict[str, Figures]:
-    """The figures of each contender that has some."""
-    if not bench.all_samples:
-        return {}
-    found = {name: figures(samples, bench.best) for name, samples in bench.samples.items() if samples}
-    return {name: figure for name, figure in found.items() if figure is not None}
+def pairs_of(contenders: Sequence[Contender], columns: Sequence[Column] = ()) -> list[Pair]:
+    """Every ratio that the tables show."""
+    names = {contender.name for contender in contenders}
+    pairs = [(goal.over, goal.under, goal.figure) for goal in GOALS if names.issuperset(goal.names)]
+    for contender in contenders:
+        shown = references(contender)
+        pairs += [(contender.name, other, field) for _, field, other in shown if other in names]
+        _, field, other = shown[-1]
+        if contender.columns and other in names:
+            pairs += [(column_of(contender.name, column), other, field) for column in columns]
+    return pairs
 
 
 def print_report(
@@ -59,31 +64,30 @@ def print_report(
     absolute: bool,
 ) -> None:
     """Tables by group, and what is in none."""
-    measured = measured_in(bench)
     for group, title in GROUPS.items():
         members = [contender for contender in contenders if contender.group == group]
         if members:
-            console.print(_table(title, members, bench, measured, columns, absolute))
+            console.print(_table(title, members, bench, columns, absolute))
     for name, reason in bench.skipped.items():
         console.print(f"not measured: {name}: {reason}", markup=False)
     for name, reason in NEVER.items():
         console.print(f"not measured: {name}: {reason}", markup=False)
-    taken = len(bench.all_samples)
-    counted = sum(figure.counted for figure in measured.values())
-    console.print(f"{counted} of {taken} samples counted; the others were taken while the clock was slow.")
+    taken, still = len(bench.all_samples), len(steady(bench.all_samples))
+    console.print(f"{still} of {taken} samples counted; during the others the clock changed its state.")
 
 
 def verdicts_of(bench: Bench, contenders: Iterable[Contender]) -> list[Verdict]:
     """Each goal that is about contenders of this run."""
-    measured, names = measured_in(bench), {contender.name for contender in contenders}
-    return [judge(goal, measured) for goal in GOALS if names.issuperset(goal.names)]
+    names = {contender.name for contender in contenders}
+    best = bench.best
+    return [judge(goal, bench.samples, best) for goal in GOALS if names.issuperset(goal.names)]
 
 
 def print_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
     """Each target's line."""
     table = Table(title="Targets", title_justify="left", title_style="bold")
     table.add_column("target", ratio=1)
-    for head in ("measured", "goal", "floor"):
+    for head in ("measured", "goal", "floor", "samples", "clock"):
         table.add_column(head, justify="right")
     table.add_column("")
     for verdict in verdicts:
@@ -94,6 +98,7 @@ def print_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
             "-" if verdict.measured is None else f"{verdict.measured:.2f} x",
             f"{sign} {goal.wanted:g} x",
             "" if goal.floor is None else f"{sign} {goal.floor:g} x",
+            *_counts(verdict.compared),
             f"[{COLOURS[verdict.word]}]{verdict.word}[/]",
         )
     console.print(table)
@@ -103,12 +108,11 @@ def print_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
 
 def as_json(contenders: Sequence[Contender], bench: Bench, versions: Mapping[str, str]) -> dict[str, Any]:
     """Everything, absolute figures included: compare only what is of one run."""
-    measured = measured_in(bench)
     by_name = {contender.name: contender for contender in contenders}
 
     def one(name: str) -> dict[str, Any]:
         contender = by_name[name.partition("+")[0]]
-        figure = measured.get(name)
+        figure = _alone(bench, name)
         return {
             "group": contender.group,
             "title": contender.title,
@@ -116,7 +120,9 @@ def as_json(contenders: Sequence[Contender], bench: Bench, versions: Mapping[str
             "samples": len(bench.samples[name]),
             "counted": figure.counted if figure else 0,
             "ratios": {
-                f"{field}, {other}": _ratio(measured, name, field, other)
+                f"{field}, {other}": both.ratio(field)
+                if (both := _compared(bench, name, field, other))
+                else None
                 for _, field, other in references(contender)
             },
             "spread": figure.spread if figure else None,
@@ -143,67 +149,68 @@ def as_json(contenders: Sequence[Contender], bench: Bench, versions: Mapping[str
                 "floor": verdict.goal.floor,
                 "at_most": verdict.goal.at_most,
                 "verdict": verdict.word,
+                "clock": verdict.compared.clock if verdict.compared else None,
+                "samples": [verdict.compared.over.counted, verdict.compared.under.counted]
+                if verdict.compared
+                else None,
             }
             for verdict in verdicts_of(bench, contenders)
         ],
     }
 
 
-def _ratio(measured: Mapping[str, Figures], name: str, field: str, other: str) -> float | None:
-    figure, reference = settled(measured.get(name)), settled(measured.get(other))
-    return ratio(getattr(figure, field, None), getattr(reference, field, None))
+def _alone(bench: Bench, name: str) -> Figures | None:
+    """In the state in which it has the most samples."""
+    samples = bench.samples[name]
+    state = state_of(samples)
+    return None if state is None else figures(samples, state, bench.best)
+
+
+def _compared(bench: Bench, name: str, field: str, other: str) -> Compared | None:
+    return compared(bench.samples.get(name, ()), bench.samples.get(other, ()), bench.best, field)
+
+
+def _counts(both: Compared | None) -> tuple[str, str]:
+    """How many samples of each side counted, and how slow the clock was."""
+    if both is None:
+        return "-", "-"
+    return f"{both.over.counted}, {both.under.counted}", f"{both.clock:.2f}"
 
 
 def _table(
-    title: str,
-    members: Sequence[Contender],
-    bench: Bench,
-    measured: Mapping[str, Figures],
-    columns: Sequence[Column],
-    absolute: bool,
+    title: str, members: Sequence[Contender], bench: Bench, columns: Sequence[Column], absolute: bool
 ) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("contender", ratio=1)
-    shown = references(members[0])
     added = [column for column in columns if any(member.columns for member in members)]
-    for head, _, _ in shown:
+    heads = [head for head, _, _ in references(members[0])] + [column.name for column in added]
+    for head in [*heads, *(["CPU (us)"] if absolute else []), "samples", "clock", "spread"]:
         table.add_column(head, justify="right")
-    for column in added:
-        table.add_column(column.name, justify="right")
-    if absolute:
-        table.add_column("CPU (us)", justify="right")
-    table.add_column("samples", justify="right")
-    table.add_column("spread", justify="right")
     for member in members:
-        table.add_row(*_row(member, bench, measured, added, absolute), style="bold" if member.ours else None)
+        table.add_row(*_row(member, bench, added, absolute), style="bold" if member.ours else None)
     return table
 
 
-def _row(
-    member: Contender,
-    bench: Bench,
-    measured: Mapping[str, Figures],
-    columns: Sequence[Column],
-    absolute: bool,
-) -> list[str]:
-    figure = measured.get(member.name)
+def _row(member: Contender, bench: Bench, columns: Sequence[Column], absolute: bool) -> list[str]:
     shown = references(member)
-    cells = [_cell(_ratio(measured, member.name, field, other)) for _, field, other in shown]
-    if settled(figure) is None:
+    found = [_compared(bench, member.name, field, other) for _, field, other in shown]
+    cells = [_cell(both, field) for both, (_, field, _) in zip(found, shown, strict=True)]
+    first = found[0]
+    if all(both is None for both in found):
         cells = ["not measured", *([""] * (len(shown) - 1))]
     _, field, other = shown[-1]
-    cells += [
-        _cell(_ratio(measured, f"{member.name}+{column.name}", field, other)) if member.columns else ""
-        for column in columns
-    ]
+    for column in columns:
+        both = _compared(bench, column_of(member.name, column), field, other)
+        cells.append(_cell(both, field) if member.columns else "")
+    alone = _alone(bench, member.name)
     if absolute:
-        cells.append(f"{figure.cpu:.2f}" if figure else "-")
-    taken = len(bench.samples[member.name])
-    cells.append(f"{figure.counted if figure else 0}/{taken}")
-    cells.append(f"{figure.spread:.0%}" if figure and figure.counted >= ENOUGH else "-")
-    lost = f" [red](lost {figure.lost})[/]" if figure and figure.lost > 0 else ""
+        cells.append(f"{alone.cpu:.2f}" if alone else "-")
+    cells.append(f"{first.over.counted if first else 0}/{len(bench.samples[member.name])}")
+    cells += [f"{first.clock:.2f}", f"{first.over.spread:.0%}"] if first else ["-", "-"]
+    lost = f" [red](lost {alone.lost})[/]" if alone and alone.lost > 0 else ""
     return [member.title + lost, *cells]
 
 
-def _cell(value: float | None) -> str:
+def _cell(both: Compared | None, field: str) -> str:
+    value = both.ratio(field) if both else None
     return "-" if value is None else f"{value:.2f} x"

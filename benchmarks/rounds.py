@@ -1,4 +1,4 @@
-"""Takes the samples: one server for the run, one process a sample, the contenders in turn, round after round.
+"""Takes the samples: one server for the run, a process for each run of a contender, in turn, round after round.
 
 In turn, so that whatever the machine does falls on all of them alike. A contender that fails is named with its
 reason and left out from then on; the others go on.
@@ -13,23 +13,19 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from .contenders import Contender
-from .meter import WARM, calibrate
-from .method import TOLERANCE, Sample, best_calibration, kept, percentile
+from .meter import Part, cuts
+from .method import ENOUGH, Sample, best_calibration, compared, percentile, sample_of
 from .peer_environment import PeerEnvironment
+from .processes import ROOT, environment
 from .server import Plan
 
-__all__ = ["COLUMNS", "Bench", "Column", "Limits", "ServerProcess"]
+__all__ = ["COLUMNS", "Bench", "Column", "Limits", "Pair", "ServerProcess", "column_of", "latencies"]
 
-ROOT = Path(__file__).parent.parent
-SAMPLE_SECONDS = 40.0
-CALIBRATING = 1.5
-"""Seconds at the beginning in which the clock's fast state is looked for."""
-
-BURST_PAUSE = 0.4
+RUN_SECONDS = 40.0
+BURST_PAUSE = 0.25
 """Seconds between the joins and a burst, so that its beginning is seen."""
 
 
@@ -54,17 +50,25 @@ COLUMNS: Mapping[str, Column] = {
 }
 
 
+Pair = tuple[str, str, str]
+"""Two contenders whose ratio is asked for, and of which figure."""
+
+
+def column_of(name: str, column: Column) -> str:
+    """How a contender's samples in a column are called."""
+    return f"{name}+{column.name}" if column.name else name
+
+
 @dataclass(frozen=True)
 class Limits:
-    """When to stop: each contender has `enough` samples that count, or `rounds` are over, or `seconds` are.
+    """Each contender runs `least` times, then those of whose ratios one has no state with enough samples go on.
 
-    `patience`: seconds that a sample waits for the clock's fast state. `repeat`: samples that one process takes.
+    No longer than `rounds`, or than `seconds`. `repeat`: how often one process runs its contender each time.
     """
 
-    enough: int
+    least: int
     rounds: int
     seconds: float
-    patience: float
     repeat: int = 1
 
 
@@ -79,6 +83,7 @@ class ServerProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.server", *arguments],
             cwd=ROOT,
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -110,9 +115,9 @@ class ServerProcess:
         )
         self._ask(json.dumps(asdict(plan)))
 
-    def sent(self) -> list[int]:
-        """When each of the last paced messages went out."""
-        answer: list[int] = json.loads(self._ask("sent"))
+    def sent(self) -> list[list[int]]:
+        """When each of the paced messages went out, connection by connection since what is expected was said."""
+        answer: list[list[int]] = json.loads(self._ask("sent"))
         return answer
 
     def _ask(self, line: str) -> str:
@@ -140,6 +145,7 @@ class Bench:
         scale: float = 1.0,
         columns: Sequence[Column] = (),
         certificate: str = "",
+        pairs: Sequence[Pair] = (),
     ) -> None:
         self.samples: dict[str, list[Sample]] = {}
         self.skipped: dict[str, str] = {}
@@ -147,13 +153,14 @@ class Bench:
         self._say = say
         self._scale = scale
         self._certificate = certificate
+        self._pairs = pairs
+        self._runs: dict[str, int] = {}
         self._wanted: list[tuple[str, Contender, Column]] = []
-        self._calibrated = float("inf")
         for contender in contenders:
             wanted = (COLUMNS[""], *(columns if contender.columns else ()))
             for column in wanted:
-                name = f"{contender.name}+{column.name}" if column.name else contender.name
-                self.samples[name] = []
+                name = column_of(contender.name, column)
+                self.samples[name], self._runs[name] = [], 0
                 if contender.needs and contender.needs not in peers.pythons:
                     self.skipped[name] = peers.reasons.get(contender.needs, "it is in no lock")
                 else:
@@ -162,7 +169,7 @@ class Bench:
     @property
     def best(self) -> float:
         """The fastest calibration seen in this run."""
-        return best_calibration(self.all_samples, self._calibrated)
+        return best_calibration(self.all_samples)
 
     @property
     def all_samples(self) -> list[Sample]:
@@ -172,13 +179,16 @@ class Bench:
     def run(self, limits: Limits) -> None:
         """Take samples until the limits."""
         begun = time.monotonic()
-        while time.monotonic() - begun < CALIBRATING:
-            self._calibrated = min(self._calibrated, calibrate())
-            time.sleep(0.02)
         with ServerProcess() as plain, contextlib.ExitStack() as stack:
             secret = stack.enter_context(ServerProcess(self._certificate)) if self._certificate else plain
             for number in range(1, limits.rounds + 1):
-                waiting = [each for each in self._wanted if self._wants(each[0], limits.enough)]
+                open_ = self._open()
+                waiting = [
+                    each
+                    for each in self._wanted
+                    if each[0] not in self.skipped
+                    and (self._runs[each[0]] < limits.least or each[0] in open_)
+                ]
                 if not waiting:
                     return
                 self._say(
@@ -188,15 +198,21 @@ class Bench:
                     if time.monotonic() - begun > limits.seconds:
                         self._say(f"{limits.seconds:.0f} s are over: what there is must do")
                         return
-                    self._sample(secret if column.tls else plain, name, contender, column, limits)
+                    self._run(secret if column.tls else plain, name, contender, column, limits)
 
-    def _wants(self, name: str, enough: int) -> bool:
-        taken = self.samples[name]
-        if name in self.skipped:
-            return False
-        return not taken or len(kept(taken, self.best)) < enough
+    def _open(self) -> set[str]:
+        """Whose ratio to another cannot be told yet."""
+        best = self.best
+        return {
+            name
+            for over, under, field in self._pairs
+            if compared(self.samples.get(over, ()), self.samples.get(under, ()), best, field) is None
+            and over not in self.skipped
+            and under not in self.skipped
+            for name in (over, under)
+        }
 
-    def _sample(
+    def _run(
         self, server: ServerProcess, name: str, contender: Contender, column: Column, limits: Limits
     ) -> None:
         count = contender.messages
@@ -204,15 +220,12 @@ class Bench:
             count = max(200, int(count * self._scale))
         if contender.networked:
             server.expect(contender, count, column)
+        repeat = limits.repeat if contender.sends and not contender.is_burst else min(limits.repeat, ENOUGH)
         python = self._peers.pythons[contender.needs] if contender.needs else sys.executable
-        # The server keeps one paced sending; and channels by the thousand take long.
-        repeat = 1 if contender.is_paced or not contender.sends else limits.repeat
         order = {
             "name": contender.name,
             "port": server.port,
             "count": count,
-            "speed": self.best * TOLERANCE,
-            "patience": limits.patience,
             "repeat": repeat,
             "loop": column.loop,
             "certificate": self._certificate if column.tls else "",
@@ -221,33 +234,42 @@ class Bench:
         command = [str(python), "-m", "benchmarks.client", json.dumps(order)]
         try:
             done = subprocess.run(
-                command, cwd=ROOT, capture_output=True, text=True, timeout=SAMPLE_SECONDS * repeat, check=True
+                command,
+                cwd=ROOT,
+                env=environment(),
+                capture_output=True,
+                text=True,
+                timeout=RUN_SECONDS * repeat,
+                check=True,
             )
-            self.samples[name] += [_sample_of(text, server) for text in done.stdout.splitlines()]
+            sent = server.sent() if contender.is_paced else []
+            for number, text in enumerate(done.stdout.splitlines()):
+                late = sent[number] if contender.is_paced else []
+                self.samples[name].append(_sample_of(contender, text, late))
+            self._runs[name] += 1
         except (subprocess.SubprocessError, ValueError, IndexError) as error:
             said = str(getattr(error, "stderr", None) or error).strip().splitlines()
             self.skipped[name] = f"failed: {said[-1][:200] if said else type(error).__name__}"
             self._say(f"  {name}: {self.skipped[name]}")
 
 
-def _sample_of(text: str, server: ServerProcess) -> Sample:
+def _sample_of(contender: Contender, text: str, sent: Sequence[int]) -> Sample:
     """Raises ValueError where nothing reached the user."""
     measured = json.loads(text)
-    stamps = measured.pop("stamps", None)
-    if not measured["seconds"]:
+    parts = [Part(**part) for part in measured["parts"]]
+    if not parts:
         raise ValueError("no message reached its user")
-    if stamps is not None:
-        measured |= latencies(server.sent(), stamps)
-    return Sample(**measured)
+    late = latencies(sent, measured["stamps"]) if contender.is_paced else {}
+    return sample_of(contender.name, parts, lost=measured["lost"], p50=late.get("p50"), p99=late.get("p99"))
 
 
-def latencies(sent: Sequence[int], received: Sequence[int]) -> dict[str, Any]:
+def latencies(sent: Sequence[int], received: Sequence[int]) -> dict[str, float]:
     """Median and 99th percentile, in microseconds, of what was sent and received in the same order; pure.
 
-    The first 5 % are left out. Nothing where messages were lost: nobody knows then which is which.
+    What comes before the first cut is left out. Nothing where messages were lost: nobody knows then which is which.
     """
-    if len(sent) != len(received):
+    if len(sent) != len(received) or not sent:
         return {}
-    warm = max(1, int(len(sent) * WARM))
+    warm = cuts(len(sent))[0]
     late = [(there - here) / 1000 for here, there in zip(sent[warm:], received[warm:], strict=True)]
     return {"p50": percentile(late, 50), "p99": percentile(late, 99)}

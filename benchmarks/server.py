@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from .frames import frame_of
+from .meter import cuts
 from .wires import WIRES, Talk, topics_of
 
 __all__ = ["BlastServer", "Plan", "accept_key", "deflated", "handshake", "main", "read_messages"]
@@ -37,6 +38,9 @@ SPIN = 0.00008
 
 CHUNK = 1_000_000
 """Bytes that are sent at once, about."""
+
+REST = 0.05
+"""Seconds without a paced message at each of the meter's cuts: the client looks at its clock then."""
 
 KEPT = 4
 """Streams of messages that are kept for the next plan."""
@@ -67,8 +71,8 @@ class BlastServer:
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.plan = Plan()
-        self.sent: list[int] = []
-        """When each message of the last paced plan went out, in nanoseconds of the monotonic clock."""
+        self.sent: list[list[int]] = []
+        """When each message of the paced plan went out, in nanoseconds of the monotonic clock; for each connection."""
         self._context = context
         self._messages: dict[tuple[str, int, int], list[bytes]] = {}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -92,6 +96,7 @@ class BlastServer:
                 del self._messages[next(iter(self._messages))]
             self._messages[key] = wire.messages(plan.count, topics_of(wire, plan.topics))
         self.plan = plan
+        self.sent.clear()
 
     def _messages_of(self, plan: Plan) -> list[bytes]:
         return self._messages[plan.wire, 0 if WIRES[plan.wire].repeats else plan.count, plan.topics]
@@ -134,7 +139,7 @@ class BlastServer:
         messages = talk.bound(self._messages_of(plan))
         wanted = itertools.islice(itertools.cycle(messages), plan.count)
         if plan.rate is not None:
-            self.sent = _send_paced(connection, wanted, plan.rate)
+            self.sent.append(_send_paced(connection, wanted, plan.count, plan.rate))
             return
         if is_deflated:
             for chunk in _chunks(deflated(wanted)):
@@ -178,10 +183,12 @@ def deflated(messages: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes((0xC1,)) + frame[1:]
 
 
-def _send_paced(connection: socket.socket, messages: Iterable[bytes], rate: float) -> list[int]:
-    sent = []
+def _send_paced(connection: socket.socket, messages: Iterable[bytes], count: int, rate: float) -> list[int]:
+    sent, rests = [], set(cuts(count))
     begin = time.monotonic() + 0.05
     for number, message in enumerate(messages):
+        if number in rests:
+            begin += REST
         due = begin + number / rate
         if (spare := due - time.monotonic() - SPIN) > 0:
             time.sleep(spare)
@@ -243,7 +250,7 @@ def read_messages(connection: socket.socket) -> Iterator[tuple[int, bytes]]:
 def main(certificate: str = "") -> None:
     """Say the port, then take a plan a line (JSON) and confirm each, until standard input ends.
 
-    `sent` instead of a plan asks when the last paced messages went out. `certificate`: a file with it and its key.
+    `sent` instead of a plan asks when its paced messages went out. `certificate`: a file with it and its key.
     """
     context = None
     if certificate:

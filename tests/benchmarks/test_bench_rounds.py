@@ -9,7 +9,7 @@ from benchmarks.contenders import CONTENDERS
 from benchmarks.peer_environment import PeerEnvironment, make, versions_in
 from benchmarks.rounds import Bench, Limits
 
-ONCE = Limits(enough=1, rounds=1, seconds=20, patience=0)
+ONCE = Limits(least=1, rounds=1, seconds=20)
 
 
 def test_a_peer_without_its_environment_is_skipped_with_the_reason() -> None:
@@ -28,6 +28,21 @@ def test_a_contender_that_fails_is_named_and_the_others_go_on() -> None:
     bench.run(ONCE)
     assert "failed" in bench.skipped["broken"]
     assert len(bench.samples["stx/decode"]) == 1
+
+
+def test_rounds_go_on_for_those_of_whose_ratios_one_cannot_be_told_yet() -> None:
+    decode = [contender for contender in CONTENDERS if contender.name in ("stx/decode", "stx/decode-json")]
+    lines: list[str] = []
+    # No sample of a paced figure: that pair stays open, and the other contender has had its one run.
+    pairs = [("stx/decode", "stx/decode", "p50")]
+    bench = Bench(decode, PeerEnvironment(), lines.append, scale=0.01, pairs=pairs)
+    bench.run(Limits(least=1, rounds=3, seconds=20))
+    assert [len(bench.samples[contender.name]) for contender in decode] == [3, 1]
+    assert [line.split(",")[0] for line in lines] == [
+        "round 1: 2 contenders",
+        "round 2: 1 contenders",
+        "round 3: 1 contenders",
+    ]
 
 
 def test_an_environment_that_cannot_be_made_is_a_reason_and_no_exception(tmp_path: Path) -> None:
