@@ -36,6 +36,7 @@ PUBLIC = (
     "tapewire.sandbox",
     "tapewire.session",
     "tapewire.streams",
+    "tapewire.sync",
     "tapewire.testing",
     "tapewire.trading",
     "tapewire.transport",

@@ -101,6 +101,9 @@ NAMES = {
     "tapewire.streams": """
         Batches Filtered Heard Live Merged Stale Staleness StalenessWatch batched filtered merge
     """,
+    "tapewire.sync": """
+        Feed MOST_AHEAD Merged Venue connect merge
+    """,
     "tapewire.testing": """
         CentrifugoPeer PhoenixPeer VirtualClock check_protocol check_transport check_venue
     """,

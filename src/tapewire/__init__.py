@@ -4,6 +4,9 @@ A stream is continuous, or it says where it broke; nothing is lost in silence. T
 `tapewire.venues.<venue>`; this is what all of them share. Start with the README.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .clock import Clock, SystemClock
 from .errors import (
     BufferOverflow,
@@ -70,6 +73,9 @@ from .session import (
 from .streams import merge
 from .transport.base import Connector, Endpoint
 from .venues import connect
+
+if TYPE_CHECKING:
+    from . import sync as sync
 
 __version__ = "0.1.0"
 
@@ -141,3 +147,10 @@ __all__ = [
     "is_mark",
     "merge",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`tapewire.sync` is imported when it is asked for: an asynchronous program does not pay for it."""
+    if name == "sync":
+        return import_module(f"{__name__}.sync")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, assert_type
 
-from tapewire import Gap, Mark, Session, Subscription, connect, is_mark, merge
+from tapewire import Gap, Mark, Session, Subscription, connect, is_mark, merge, sync
 from tapewire.market import BookView, Feed
 from tapewire.model import Trade
 from tapewire.venues.stake import StakeMessage, StakeWebSocket
@@ -81,3 +81,16 @@ async def two_nouns() -> None:
             assert_type(feed, Feed[BookView] | Feed[Trade])
             if not is_mark(item):
                 assert_type(item, BookView | Trade)
+
+
+def blocking() -> None:
+    with sync.connect("weex") as venue:
+        book = venue.watch_order_book("BTCUSDT", depth=5)
+        assert_type(book, sync.Feed[BookView])
+        for item in book:
+            if not is_mark(item):
+                assert_type(item, BookView)
+        for feed, each in sync.merge(venue.watch_trades("A"), venue.watch_trades("B")):
+            assert_type(feed, sync.Feed[Trade])
+            if not is_mark(each):
+                assert_type(each, Trade)

@@ -44,8 +44,10 @@ class HourBehind:
 class Threaded(Sandbox):
     """Made by `threaded`. Requests for an operation of `unscripted` get none of `answers`."""
 
-    def __init__(self, venue: str, unscripted: tuple[str, ...], settings: dict[str, Any]) -> None:
-        super().__init__(rate=0, venues=[venue], settings={venue: settings}, clock=HourBehind())
+    def __init__(
+        self, venue: str, unscripted: tuple[str, ...], settings: dict[str, Any], **others: Any
+    ) -> None:
+        super().__init__(rate=0, venues=[venue], settings={venue: settings}, clock=HourBehind(), **others)
         self.requests: list[Request] = []
         self.answers: list[Answer] = []
         self.at: dict[str, Answer] = {}
@@ -107,9 +109,11 @@ class Threaded(Sandbox):
 
 
 @contextmanager
-def threaded(venue: str, unscripted: tuple[str, ...] = (), **settings: Any) -> Iterator[Threaded]:
-    """One venue, while the block lasts; `settings` are its face's."""
-    sandbox = Threaded(venue, unscripted, settings)
+def threaded(
+    venue: str, unscripted: tuple[str, ...] = (), faces: Any = None, **settings: Any
+) -> Iterator[Threaded]:
+    """One venue, while the block lasts; `settings` are its face's. `faces`: those of venues that are none."""
+    sandbox = Threaded(venue, unscripted, settings, faces=faces)
     sandbox.start()
     try:
         yield sandbox

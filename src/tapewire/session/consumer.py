@@ -278,15 +278,18 @@ class Consumer(Generic[Item_co]):
         taken: Item_co | Mark = item
         return taken
 
-    def batches(self, limit: int = 1_000) -> AsyncIterator[list[Item_co | Mark]]:
+    def batches(
+        self, limit: int = 1_000, *, items: AsyncIterator[Any] | None = None
+    ) -> AsyncIterator[list[Item_co | Mark]]:
         """Iterate in lists of what is there, at most `limit` items each: one wakeup for many.
 
         A batch is shorter where more would be decoded than everybody else can wait for. A wait that is cancelled loses
-        nothing and ends nothing. Raises ConfigurationError.
+        nothing and ends nothing. `items`: what waits for the first of each instead, and tells the end. Raises
+        ConfigurationError.
         """
         if limit < 1:
             raise ConfigurationError("limit", limit, "a whole number from 1")
-        return _Batches(self, limit)
+        return _Batches(self, limit, items or self)
 
     def polling(self) -> Poll[Item_co | Mark]:
         """How to take without a wait, for whoever takes of many at once (`tapewire.merge`)."""
@@ -458,15 +461,16 @@ _NONE_MADE: Final[deque[Any]] = deque(maxlen=0)
 class _Batches(Generic[Item_co]):
     """A consumer in lists. Not a generator: that would be over with the first wait that is cancelled."""
 
-    def __init__(self, consumer: Consumer[Item_co], limit: int) -> None:
+    def __init__(self, consumer: Consumer[Item_co], limit: int, items: AsyncIterator[Any]) -> None:
         self._consumer = consumer
         self._limit = limit
+        self._items = items
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> list[Item_co | Mark]:
-        return self._consumer.fill([await anext(self._consumer)], self._limit)
+        return self._consumer.fill([await anext(self._items)], self._limit)
 
 
 _ONE_WAIT: Final = ("__anext__", "_wrap_awaitable")

@@ -377,7 +377,7 @@ class MarketFeed(Iteration[Any], Feed[Any]):
 
     def batches(self, limit: int = 1_000) -> AsyncIterator[list[Any]]:
         """Iterate in lists of what is there, at most `limit` items each."""
-        return self._port.consumer.batches(limit)
+        return self._port.consumer.batches(limit, items=self)
 
     def __aiter__(self) -> Self:
         return super().__aiter__()
