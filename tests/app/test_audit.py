@@ -127,6 +127,14 @@ def test_a_stream_begun_anew_because_of_a_lost_number_may_lack_all_from_it_on():
     assert earlier.untouched == 1
 
 
+def test_a_stream_may_be_begun_anew_because_of_a_frame_that_nobody_can_read():
+    servings = [serving(1, 0, 5, (3, 2), line_over=False), serving(1, 5)]
+    rebuilt = [GAP, Resynced(at_ns=0)]
+    assert audit(upto(6), [*got(1, 2), *rebuilt, *got(6)], servings).honest
+    assert audit(upto(6), [*got(1), *rebuilt, *got(6)], servings).untouched == 1
+    assert audit(upto(6), [*got(1, 2), *rebuilt, *got(5, 6)], [serving(1, 0, None, (3, 2))]).untouched == 2
+
+
 def test_a_stream_may_go_on_from_a_snapshot_given_beside_it_because_of_a_lost_number():
     lost = serving(1, 0, None, (3, 3))
     lost.reseeded += (4, 5)

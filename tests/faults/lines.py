@@ -20,7 +20,7 @@ from tapewire.session.options import Statistics
 from tapewire.venues.stake import StakeAPI
 from tapewire.venues.stx import AsyncSTX, User
 from tests.faults.played import ACCOUNT, QUICK
-from tests.venues.under_test import EACH, UnderTest
+from tests.venues.under_test import EACH, UnderTest, WeexTickers
 from tests.waiting import until
 
 CALLS = RetryPolicy(4, 0.02, 0.1)
@@ -172,7 +172,7 @@ class WeexLine(Line):
 
 
 LINES: dict[str, type[Line]] = {"stx": StxLine, "sxbet": SxBetLine, "stake": StakeLine, "weex": WeexLine}
-UNDER_TEST = {str(venue): venue for venue in EACH}
+UNDER_TEST = {str(venue): venue for venue in (*EACH, WeexTickers())}
 
 
 @asynccontextmanager

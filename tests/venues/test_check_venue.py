@@ -24,7 +24,16 @@ from tests.venues.under_test import DEADLINES, EACH, Template
 
 MET_BY_ALL = {
     *("abort", "binary", "burst", "close", "close_channel", "dead_downlink", "dead_uplink", "drain", "drip"),
-    *("half_open", "idle_close", "malformed", "oversized", "refuse_join", "refuse_rejoin", "slow_join"),
+    *(
+        "half_open",
+        "idle_close",
+        "ignore_join",
+        "malformed",
+        "oversized",
+        "refuse_join",
+        "refuse_rejoin",
+        "slow_join",
+    ),
     *("socket_429", "unavailable"),
 }
 """Faults of the line and of joins, which every face plays."""
@@ -38,7 +47,8 @@ async def test_each_venue_keeps_every_duty(venue: Any, duty: VenueDuty) -> None:
     check = VenueCheck(venue, venue.face)
     await duty(check)
     if check.met:
-        assert check.met >= MET_BY_ALL - venue.absent.keys()
+        is_private = duty is VENUE_DUTIES[-1]
+        assert check.met >= MET_BY_ALL - (venue.never_private if is_private else frozenset())
 
 
 def test_each_venue_is_held_to_them() -> None:
@@ -65,6 +75,14 @@ class Unmarked:
         async for item in self._inner:
             if not is_mark(item):
                 yield item
+
+
+class SwallowsItsOwn(TemplateSocket):
+    """Shows no marks on the channel of the account."""
+
+    def watch(self, channel: str, *args: Any, **more: Any) -> Any:
+        watched = super().watch(channel, *args, **more)
+        return Unmarked(watched) if channel == Template.private_topic else watched
 
 
 class Mutters(TemplateSocket):
@@ -213,6 +231,7 @@ class Broken(Template):
         (Swallows, "_a_lost_line_is_made_anew", "nothing says"),
         (Repeats, "_a_lost_line_is_made_anew", "received again"),
         (StaysAway, "_a_lost_line_is_made_anew", "granted 1 times on 2 connections|the stream ended"),
+        (SwallowsItsOwn, "_the_accounts_channel_is_held_to_the_same", "nothing says"),
         (Blind, "_each_fault_is_survived_or_said", "mute: .* missing and no mark says so"),
         (Mutters, "_a_handler_is_told_of_marks_in_their_places", "nothing says"),
         (Hasty, "_a_handler_is_told_of_marks_in_their_places", "at one time|missing|without"),
@@ -235,6 +254,14 @@ async def test_a_venue_that_breaks_a_duty_is_found(kind: type[TemplateSocket], d
         task.cancel()
     await asyncio.gather(*LeavesATask.left, return_exceptions=True)
     LeavesATask.left.clear()
+
+
+async def test_a_private_channel_that_the_spec_has_is_not_passed_over() -> None:
+    class Quiet(Template):
+        private_topic: Any = None
+
+    with pytest.raises(AssertionError, match=r"private channels are \['balance'\]"):
+        await VENUE_DUTIES[-1](VenueCheck(Quiet(), Quiet().face))
 
 
 async def test_the_whole_check_names_the_duty_that_is_broken() -> None:

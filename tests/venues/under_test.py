@@ -14,17 +14,18 @@ from tapewire.marks import Mark
 from tapewire.protocols.phoenix import PhoenixClient
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
+from tapewire.sandbox.faces.sxbet.credentials import wallet_of
 from tapewire.sandbox.faces.template import TemplateFace
 from tapewire.venues import VENUES
 from tapewire.venues.kit import VenueSpec
 from tapewire.venues.stake import StakeWebSocket
-from tapewire.venues.stx import STXWebSocket, User
+from tapewire.venues.stx import Channels, STXWebSocket, User
 from tapewire.venues.sxbet import SXBetClient
 from tapewire.venues.template import TemplateSocket
 from tapewire.venues.template.spec import SPEC
 from tapewire.venues.weex import WeexConfig, WeexWebSocketClient
 
-__all__ = ["EACH", "Template", "UnderTest"]
+__all__ = ["EACH", "Template", "UnderTest", "WeexTickers"]
 
 QUICK = RetryPolicy(None, 0.05, 0.2)
 DEADLINES: Mapping[str, Any] = {
@@ -42,11 +43,12 @@ class UnderTest:
 
     spec: VenueSpec
     topic: str
+    private_topic: str
     secrets: tuple[str, ...]
-    absent: Mapping[str, str] = {}
-    """Faults that its wire cannot show, and why."""
     settings: Mapping[str, Any] = {}
     faces: Mapping[str, Any] = {}
+    never_private: frozenset[str] = frozenset()
+    """Faults of every face that it does not play on a channel of an account."""
     options: Mapping[str, Any] = DEADLINES
     """Of its sessions."""
 
@@ -64,7 +66,7 @@ class Template(UnderTest):
     """As docs/new-venue.md shows it."""
 
     spec = SPEC
-    topic = "trades"
+    topic, private_topic = "trades", "balance"
     secrets = ("a-token-of-the-template",)
     faces: Mapping[str, Any] = {"template": TemplateFace}
 
@@ -85,7 +87,7 @@ class Template(UnderTest):
 
 class Stx(UnderTest):
     spec = VENUES["stx"]
-    topic = "markets"
+    topic, private_topic = "markets", Channels.ORDERS.value
     secrets = ("correct-horse-battery",)
     options: Mapping[str, Any] = {
         **DEADLINES,
@@ -97,19 +99,21 @@ class Stx(UnderTest):
         return STXWebSocket(**(own | {"session_options": self.options} | arguments))
 
     async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
-        return await client.join(topic, **delivery)
+        channel = Channels.ORDERS if topic == self.private_topic else topic  # the account's id is filled in
+        return await client.join(channel, **delivery)
 
     async def handle(self, client: Any, handler: Any, on_mark: Any) -> Any:
         await client.join(self.topic, handler, on_mark=on_mark)
 
     def payload(self, item: Any) -> Any:
-        return None if item.event.startswith("phx_") else item.payload
+        return None if item.event.startswith(("phx_", "all_")) else item.payload  # what a channel begins with
 
 
 class SxBet(UnderTest):
     spec = VENUES["sxbet"]
     topic = "recent_trades:global"
     secrets = ("a-key-of-the-maker",)
+    private_topic = f"active_orders:{wallet_of(secrets[0])}"
     settings: Mapping[str, Any] = {"ping_interval": 1, "pong_timeout": 0.8}
 
     options: Mapping[str, Any] = {
@@ -137,11 +141,8 @@ class SxBet(UnderTest):
 
 class Stake(UnderTest):
     spec = VENUES["stake"]
-    topic = "bets"
+    topic, private_topic = "bets", "user:balances"
     secrets = ("a-token-of-a-session",)
-    absent: Mapping[str, str] = {
-        "ignore_join": "nothing confirms a channel there: one passed over is a quiet one"
-    }
 
     def make(self, **arguments: Any) -> Any:
         return StakeWebSocket(self.secrets[0], **({"session_options": self.options} | arguments))
@@ -159,13 +160,17 @@ class Stake(UnderTest):
 
 
 class WithMarks:
-    """A stream that tells its marks by `on_mark=`, with them among its items, where they were told."""
+    """A stream that tells its marks by `on_mark=`, with them among its items, where they were told.
+
+    Of the messages that are made of one frame only the first is given.
+    """
 
     def __init__(self, make: Callable[[Callable[[Mark], None]], Any]) -> None:
         self.below = make(self._on_mark)
         self._items: deque[Any] = deque()
         self._came = asyncio.Event()
         self._next: asyncio.Future[Any] | None = None
+        self._frame = b""
 
     def _on_mark(self, mark: Mark) -> None:
         self._items.append(mark)
@@ -181,25 +186,27 @@ class WithMarks:
         return self
 
     async def __anext__(self) -> Any:
-        while not self._items:
-            if self._next is None:
-                self._next = asyncio.ensure_future(anext(self.below))
-                self._next.add_done_callback(self._on_item)
-            self._came.clear()
-            await self._came.wait()
-        item = self._items.popleft()
-        if item is not self._next:
-            return item
-        self._next = None
-        return item.result()
+        while True:
+            while not self._items:
+                if self._next is None:
+                    self._next = asyncio.ensure_future(anext(self.below))
+                    self._next.add_done_callback(self._on_item)
+                self._came.clear()
+                await self._came.wait()
+            item = self._items.popleft()
+            if item is not self._next:
+                return item
+            self._next = None
+            message = item.result()
+            if not message.raw or message.raw is not self._frame:
+                self._frame = message.raw
+                return message
 
 
 class Weex(UnderTest):
     spec = VENUES["weex"]
-    topic = "BTCUSDT@ticker"
-    absent: Mapping[str, str] = {
-        "close_channel": "tickers of a contract that is delisted end in silence, by the venue"
-    }
+    topic, private_topic = "BTCUSDT@depth15", "orders"
+    never_private = frozenset({"close_channel"})  # it ends what is of a contract, when that is delisted
     secrets = ("sandbox-weex-key", "sandbox-weex-secret", "sandbox-weex-passphrase")
     settings: Mapping[str, Any] = {"depth_interval": 0, "ticker_interval": 0, "ping_interval": 0.2}
 
@@ -211,13 +218,20 @@ class Weex(UnderTest):
         )
 
     async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> Any:
-        symbol = topic.removesuffix("@ticker") if isinstance(topic, str) else topic
-        stream = WithMarks(lambda on_mark: client.stream_tickers([symbol], on_mark=on_mark, **delivery))
+        def make(on_mark: Callable[[Mark], None]) -> Any:
+            if topic == self.private_topic:
+                return client.stream_orders(on_mark=on_mark, **delivery)
+            symbol, _, kind = topic.partition("@") if isinstance(topic, str) else (topic, "", "")
+            if kind == "ticker":
+                return client.stream_tickers([symbol], on_mark=on_mark, **delivery)
+            return client.stream_order_book(symbol, level=15, on_mark=on_mark, **delivery)
+
+        stream = WithMarks(make)
         await stream.below.confirmed()
         return stream
 
     async def handle(self, client: Any, handler: Any, on_mark: Any) -> Any:
-        stream = client.stream_tickers(["BTCUSDT"], on_mark=on_mark)
+        stream = client.stream_order_book("BTCUSDT", level=15, on_mark=on_mark)
 
         async def iterate() -> None:
             async for message in stream:
@@ -227,7 +241,14 @@ class Weex(UnderTest):
         await stream.confirmed()
 
     def payload(self, item: Any) -> Any:
-        return msgspec.json.decode(item.raw)
+        frame = msgspec.json.decode(item.raw or b"{}")
+        return None if frame.get("e", "Snapshot").endswith("Snapshot") else frame
+
+
+class WeexTickers(Weex):
+    """By a channel that is not numbered. Of a contract that is delisted it ends in silence, at the venue too."""
+
+    topic = "BTCUSDT@ticker"
 
 
 EACH: tuple[Any, ...] = (Template(), Stx(), SxBet(), Stake(), Weex())

@@ -7,8 +7,8 @@ be missing in three ways:
 * a fault touched it: it was muted, skipped, mangled;
 * nobody was given it: a fault had ended the topic, and it was not served anew yet;
 * it was under way: among the last that a connection was given before a fault ended it. Nothing behind it on that
-  connection has arrived then. A stream that its consumer began anew because a number was lost is given up likewise, up
-  to where it was served anew or a snapshot was given beside it.
+  connection has arrived then. A stream that its consumer began anew because a number was lost, or may have been, is
+  given up likewise, up to where it was served anew or a snapshot was given beside it.
 
 A mark must stand at a place that a fault touched. Anything else is an unexplained loss, a duplicate, or a mark without
 a cause, and the run has failed. `AuditWalk` reads along as a run goes on, and keeps what is not decided until its end.
@@ -271,7 +271,7 @@ def _untouched_of(serving: Serving, hole: Hole, own: range, given: int) -> list[
     if is_end and serving.line_over and _is_broken(serving, hole):
         return []
     if is_end or own[-1] in serving.reseeded:
-        own = range(own.start, next((number for number in own if _is_lost(serving, number)), own.stop))
+        own = range(own.start, next((number for number in own if _may_be_lost(serving, number)), own.stop))
     return [number for number in own if not _is_lost(serving, number)]
 
 
@@ -286,6 +286,13 @@ def _is_broken(serving: Serving, hole: Hole) -> bool:
 def _is_lost(serving: Serving, number: int) -> bool:
     return any(
         touched.last is not None and touched.first <= number <= touched.last for touched in serving.touched
+    )
+
+
+def _may_be_lost(serving: Serving, number: int) -> bool:
+    """True also of the number before which something of no meaning came."""
+    return _is_lost(serving, number) or any(
+        touched.is_empty and touched.first == number for touched in serving.touched
     )
 
 

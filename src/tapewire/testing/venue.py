@@ -4,7 +4,7 @@
 
     class Acme:
         spec = SPEC
-        topic = "trades"
+        topic, private_topic = "trades", "balance"
         secrets = ("token-1",)
 
         def make(self, **arguments):
@@ -79,7 +79,8 @@ class VenueUnderTest(Protocol):
     """What the caller of `check_venue` brings.
 
     `topic`: a public channel of the venue, as wire and ledger name it, on which something is published all the time.
-    `secrets`: what clients are made with and nothing may show, in full.
+    `private_topic`: a channel of the account of those that `make` makes, on which its orders tell; None where the spec
+    has no private channel. `secrets`: what clients are made with and nothing may show, in full.
     """
 
     @property
@@ -89,6 +90,9 @@ class VenueUnderTest(Protocol):
 
     @property
     def topic(self) -> str: ...
+
+    @property
+    def private_topic(self) -> str | None: ...
 
     @property
     def secrets(self) -> Sequence[str]: ...
@@ -105,7 +109,7 @@ class VenueUnderTest(Protocol):
     async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> AsyncIterable[Any]:
         """Join a topic; returns what to iterate when the venue serves it. Marks have to come among the items.
 
-        `topic` is the one above, or a wrong one; `delivery`, where there is any, holds wrong fields of `Delivery`.
+        `topic` is one of those above, or a wrong one; `delivery`, where there is any, holds wrong fields of `Delivery`.
         """
         ...
 
@@ -116,7 +120,10 @@ class VenueUnderTest(Protocol):
         ...
 
     def payload(self, item: Any) -> Any:
-        """The payload of an item as the wire had it, decoded; a mark where it is one; None where it is neither."""
+        """The payload of an item as the wire had it, decoded; a mark where it is one; None where it is neither.
+
+        Of several items that are made of one publication only the first is it.
+        """
         ...
 
 
@@ -127,20 +134,26 @@ Face: TypeAlias = Callable[[], Sandbox]
 class _Line(list["str | Mark"]):
     """One client at a sandbox of its own, and what its stream brought: digests of publications, and marks."""
 
-    def __init__(self, venue: VenueUnderTest, sandbox: Sandbox, client: Any) -> None:
+    def __init__(self, check: VenueCheck, sandbox: Sandbox, client: Any) -> None:
         super().__init__()
         self.client = client
         self.sandbox = sandbox
-        self._venue = venue
-        self._name = venue.spec.name
+        self.key = check.topic
+        """The topic as the ledger names it: one of an account may stand there under that account's name."""
+        self._topic, self._is_private = check.topic, check.is_private
+        self._venue = check.venue
+        self._name = check.spec.name
+        self._accounts: Sequence[str] = ()
         self._since = 0
         self._reading: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Join the topic, and read it from now on."""
-        self._reading = asyncio.create_task(
-            self._read(await self._venue.subscribe(self.client, self._venue.topic))
-        )
+        self._reading = asyncio.create_task(self._read(await self._venue.subscribe(self.client, self._topic)))
+        if self._is_private:
+            await _until(self._joined, "the venue serves the channel")
+            (self.key,) = self._joined()
+            self._accounts = self.sandbox.faces[self._name].listening_accounts()
         self._since = self._last()
         await self.goes_on()
 
@@ -183,12 +196,15 @@ class _Line(list["str | Mark"]):
 
     @property
     def reconnections(self) -> int:
-        return int(self.client.statistics().reconnections)
+        """Of the connection that has the topic; there may be others beside it."""
+        figures, names = self.client.statistics(), (self._topic, self.key)
+        has_it = (part for part in figures.sessions if any(each.topic in names for each in part.details))
+        return int(next(has_it, figures).reconnections)
 
     @property
-    def servings(self) -> int:
-        """How often the topic was granted."""
-        return len(self.sandbox.carriage.servings(self._venue.topic, venue=self._name))
+    def servings(self) -> Sequence[Any]:
+        """One for each time that the topic was granted."""
+        return self.sandbox.carriage.servings(self.key, venue=self._name)
 
     def happen(self, count: int = 1) -> None:
         """Let things happen until `count` more publications of the topic were made."""
@@ -197,6 +213,8 @@ class _Line(list["str | Mark"]):
             if self._last() >= wanted or self.is_over:
                 return
             self.sandbox.step()
+            for account in self._accounts:
+                self.sandbox.act(self._name, account)
 
     async def goes_on(self, seconds: float = PATIENCE) -> None:
         """Wait until the stream is live: three publications in a row come, as they are made. Or it is over."""
@@ -232,27 +250,34 @@ class _Line(list["str | Mark"]):
             entries = entries[: max((known.get(digest, 0) for digest in self.digests), default=0)]
         published = [Published(entry.sequence, entry.digest, entry.published_at_ns) for entry in entries]
         items = [item if is_mark(item) else Observed(item, 0) for item in self]
-        servings = self.sandbox.carriage.servings(self._venue.topic, venue=self._name)
-        found = audit(published, items, servings)
+        found = audit(published, items, self.servings)
         assert found.honest, "; ".join(found.findings)
 
     def _last(self) -> int:
-        return self.sandbox.ledger.last_sequence(self._venue.topic, venue=self._name)
+        return self.sandbox.ledger.last_sequence(self.key, venue=self._name)
 
     def _entries(self) -> Sequence[Any]:
-        return self.sandbox.ledger.since(self._venue.topic, self._since, venue=self._name)
+        return self.sandbox.ledger.since(self.key, self._since, venue=self._name)
+
+    def _joined(self) -> list[str]:
+        """What the venue serves, by the ledger's names."""
+        joined: list[str] = self.sandbox.state()["venues"][self._name]["joined"]
+        return joined
 
 
 class VenueCheck:
     """One venue, held to its duties: what each of `VENUE_DUTIES` is called with.
 
-    `met`: the faults that its face has played so far.
+    `met`: the faults that its face has played so far. `topic`: the channel that is listened to, by default the public
+    one.
     """
 
-    def __init__(self, venue: VenueUnderTest, face: Face) -> None:
+    def __init__(self, venue: VenueUnderTest, face: Face, *, topic: str | None = None) -> None:
         self.venue = venue
         self.spec = venue.spec
         self.face = face
+        self.topic = venue.topic if topic is None else topic
+        self.is_private = topic is not None and topic == venue.private_topic
         self.met: set[str] = set()
         self.address = next(setting for setting in venue.spec.settings if setting.address)
 
@@ -264,7 +289,7 @@ class VenueCheck:
     async def line(self, **arguments: Any) -> AsyncIterator[_Line]:
         """A stream that is live, at a sandbox of its own."""
         async with self.face() as sandbox, self.make(sandbox, **arguments) as client:
-            line = _Line(self.venue, sandbox, client)
+            line = _Line(self, sandbox, client)
             try:
                 await line.open()
                 yield line
@@ -549,7 +574,8 @@ async def _a_lost_line_is_made_anew(check: VenueCheck) -> None:
         await line.goes_on()
         assert not line.is_over, f"the stream ended: {line.end!r}"
         connections = line.reconnections + 1
-        assert line.servings == connections, f"granted {line.servings} times on {connections} connections"
+        granted = len(line.servings)
+        assert granted == connections, f"granted {granted} times on {connections} connections"
         assert line.marks, "nothing says that the line was lost"
         line.judge()
 
@@ -559,7 +585,8 @@ class _Handled:
 
     def __init__(self, venue: VenueUnderTest) -> None:
         self._venue = venue
-        self.spec, self.topic, self.secrets = venue.spec, venue.topic, venue.secrets
+        self.spec, self.secrets = venue.spec, venue.secrets
+        self.topic, self.private_topic = venue.topic, venue.private_topic
         self.make, self.payload, self.handle = venue.make, venue.payload, venue.handle
         self._is_busy = False
         self.were_two_at_work = False
@@ -591,13 +618,8 @@ async def _a_handler_is_told_of_marks_in_their_places(check: VenueCheck) -> None
 
 async def _each_fault_is_survived_or_said(check: VenueCheck) -> None:
     """Whatever fault the face plays: the stream goes on, or ends with the venue's error; what is missing is marked."""
-    numbered = check.spec.channel_of(check.venue.topic).numbered
-    absent: Mapping[str, str] = getattr(check.venue, "absent", {})
-    plays = {
-        name: play
-        for name, play in PLAYS.items()
-        if name not in absent and (numbered or not play.needs_numbers)
-    }
+    numbered = check.spec.channel_of(check.topic).numbered
+    plays = {name: play for name, play in PLAYS.items() if numbered or not play.needs_numbers}
     gate = asyncio.Semaphore(AT_ONE_TIME)
 
     async def played(name: str, play: Play) -> None:
@@ -620,13 +642,18 @@ async def _played(check: VenueCheck, name: str, play: Play) -> None:
         if play.cut == "before":
             line.sandbox.inject("abort")
             line.happen(3)
-        order = line.sandbox.inject(name, **_params(check, line, play))
+        order = line.sandbox.inject(name, **_params(line, play))
         if play.cut == "after":
             line.sandbox.inject("abort")
             line.happen(3)
         if not await _is_met(line, order, play):
             return  # the face does not play it
         check.met.add(name)
+        if play.silences and not check.spec.answers_joins:
+            line.sandbox.inject(
+                "abort"
+            )  # nobody can know that the channel was passed over: the next line brings it
+            line.happen(3)
         if play.breaks:
             await _until(lambda: line.is_over or line.reconnections, "a new line")
         elif play.lasts:
@@ -639,14 +666,12 @@ async def _played(check: VenueCheck, name: str, play: Play) -> None:
         line.judge()
 
 
-def _params(check: VenueCheck, line: _Line, play: Play) -> dict[str, Any]:
+def _params(line: _Line, play: Play) -> dict[str, Any]:
     params = dict(play.params)
     if play.of_topic:
-        params["topic"] = check.venue.topic
+        params["topic"] = line.key
     if play.of_connection:
-        params["connection"] = next(
-            each["connection"] for each in line.sandbox.state()["connections"] if each["venue"]
-        )
+        params["connection"] = line.servings[-1].connection
     return params
 
 
@@ -661,6 +686,20 @@ async def _is_met(line: _Line, order: Injected, play: Play) -> bool:
     return bool(order.hits)
 
 
+async def _the_accounts_channel_is_held_to_the_same(check: VenueCheck) -> None:
+    """What is true of a public channel after a lost line and of each fault, is true of one of the account."""
+    topic, kinds = check.venue.private_topic, check.spec.channels.items()
+    private = [kind for kind, channel in kinds if channel.private]
+    assert bool(private) == (topic is not None), (
+        f"private channels are {private}, and private_topic is {topic}"
+    )
+    if topic is not None:
+        own = VenueCheck(check.venue, check.face, topic=topic)
+        await _a_lost_line_is_made_anew(own)
+        await _each_fault_is_survived_or_said(own)
+        check.met |= own.met
+
+
 # --- the end --------------------------------------------------------------------------------------------------------
 
 
@@ -670,7 +709,7 @@ async def _the_end_leaves_nothing(check: VenueCheck) -> None:
         before = asyncio.all_tasks()
         client = check.make(sandbox)
         async with client:
-            line = _Line(check.venue, sandbox, client)
+            line = _Line(check, sandbox, client)
             await line.open()
             sandbox.inject("abort")
             await _until(lambda: line.reconnections == 1, "a new line")
@@ -761,5 +800,6 @@ VENUE_DUTIES: tuple[VenueDuty, ...] = (
     _close_is_bounded,
     _another_loop_is_told,
     _each_fault_is_survived_or_said,
+    _the_accounts_channel_is_held_to_the_same,
 )
 """Every duty of a venue's realtime class."""

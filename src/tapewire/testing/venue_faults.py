@@ -15,7 +15,8 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
 
     `cut`: the line is reset, and things happen that it does not carry, before or after the fault is ordered. `breaks`:
     the client has to leave its line. `lasts`: it is lifted in the end. `needs_numbers`: only numbers show what it does.
-    `seconds`: how long it may take until it is met. `arguments`: what the client is made with.
+    `silences`: where the venue answers no join, the channel stays quiet until the next line. `seconds`: how long it may
+    take until it is met. `arguments`: what the client is made with.
     """
 
     params: Mapping[str, Any] = {}
@@ -25,6 +26,7 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
     breaks: bool = False
     lasts: bool = False
     needs_numbers: bool = False
+    silences: bool = False
     seconds: float = 0.0
     arguments: Mapping[str, Any] = {}
 
@@ -59,7 +61,7 @@ PLAYS: Final[Mapping[str, Play]] = {
     "refuse_rejoin": Play(params={"times": 2}, cut="after", breaks=True),
     "late_places": Play(params={"seconds": 0.3}, cut="after", breaks=True),
     "small_queue": Play(params={"size": 900, "times": 1_000}, cut="before", breaks=True, lasts=True),
-    "ignore_join": Play(params={"times": 1}, cut="after", breaks=True),
+    "ignore_join": Play(params={"times": 1}, cut="after", breaks=True, silences=True),
     "slow_join": Play(params={"seconds": 0.3}, cut="after", breaks=True),
     "channel_limit": Play(params={"count": 1}, cut="after", breaks=True),
     "http_429": Play(params={"retry_after": 0.3}, cut="after", breaks=True),

@@ -169,6 +169,14 @@ class Sandbox:
                 now_ns = self.clock.time_ns()
                 face.publish(face.flow.step(now_ns), now_ns)
 
+    def act(self, venue: str, account: str) -> None:
+        """Let the next thing happen in the name of an account, now: what `activity` does of those that are listened to.
+
+        An order that rests, then one that fills, then a cancellation, and again. Raises KeyError for no venue of these.
+        """
+        face, now_ns = self.faces[venue], self.clock.time_ns()
+        face.publish(self._activities[venue].step(account, now_ns), now_ns)
+
     def state(self) -> dict[str, Any]:
         """Figures for logs, tests and screens."""
         return {
@@ -359,7 +367,9 @@ class Sandbox:
             self.step(min(due, MAX_STEPS_PER_TURN, max(1, int(self.rate * MADE_UP_FOR))))
             if self._activity and now - last_activity >= ACTIVITY_INTERVAL:
                 last_activity = now
-                self._act_for_users()
+                for venue, face in self.faces.items():
+                    for account in face.listening_accounts():
+                        self.act(venue, account)
             if now - last_sweep >= _TURN:
                 if now - last_sweep >= HELD_UP:
                     await self._read_first()
@@ -371,12 +381,6 @@ class Sandbox:
         """After the loop was held up, take what clients have sent meanwhile, before anybody is judged to be silent."""
         for _ in range(DRAINING_TURNS):
             await asyncio.sleep(0)
-
-    def _act_for_users(self) -> None:
-        for venue, face in self.faces.items():
-            for account in face.listening_accounts():
-                now_ns = self.clock.time_ns()
-                face.publish(self._activities[venue].step(account, now_ns), now_ns)
 
     def _sweep(self, now: float) -> None:
         for face in self.faces.values():

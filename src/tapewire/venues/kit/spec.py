@@ -64,7 +64,8 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `protocol`: makes the `ClientProtocol` of one connection; its arguments are the venue's own business. `settings`:
     what its realtime class takes from arguments or the environment. `hosts`: its documented addresses, by what they
-    serve. `channels`: by kind; of two that name a topic the first counts. `errors`: its tree.
+    serve. `channels`: by kind; of two that name a topic the first counts. `errors`: its tree. `answers_joins`: it says
+    of a channel that it serves it; where it does not, one that it passed over is quiet, and nobody can know why.
     """
 
     name: str
@@ -75,6 +76,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     hosts: Mapping[str, str]
     channels: Mapping[str, ChannelSpec]
     errors: ErrorMap
+    answers_joins: bool = True
 
     def channel_of(self, topic: str) -> ChannelSpec:
         """The kind of channel that a topic of the wire is of. Raises the venue's error for a wrong argument."""

@@ -31,4 +31,5 @@ SPEC: Final = VenueSpec(
         "other": ChannelSpec.public("{channel}", decode=message_of),
     },
     errors=ERRORS,
+    answers_joins=False,
 )
