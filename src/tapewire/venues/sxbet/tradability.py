@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Tradability"]
 
 
-def _never() -> bool:
-    return False
+def _nothing() -> str:
+    return ""
 
 
 class Tradability(ABC):
@@ -28,7 +28,7 @@ class Tradability(ABC):
     _outage = ""  # why the stream that feeds it is not there, as far as the consumer has heard
     _closure = ""  # why the market is not open
     _behind = 0  # publications of a replay that have not come yet
-    _is_down: Callable[[], bool] = staticmethod(_never)
+    _doubt_of_stream: Callable[[], str] = staticmethod(_nothing)
 
     @property
     @abstractmethod
@@ -60,13 +60,13 @@ class Tradability(ABC):
     def _doubt(self) -> str:
         if self._closure or self._outage:
             return self._closure or self._outage
-        if self._is_down():
-            return "the channel is not subscribed now"
+        if doubt := self._doubt_of_stream():
+            return doubt
         return f"{self._behind} missed updates are still to come" if self._behind else ""
 
-    def fed_by(self, is_down: Callable[[], bool]) -> None:
-        """`is_down()` says whether the stream is gone now: the book is not live then, whoever looks at it."""
-        self._is_down = is_down
+    def fed_by(self, doubt: Callable[[], str]) -> None:
+        """`doubt()` says what speaks against the stream now, if anything: the book is not live then, whoever looks."""
+        self._doubt_of_stream = doubt
 
     def suspend(self, reason: str) -> bool:
         """The stream is lost, for `reason`. False where that was known."""

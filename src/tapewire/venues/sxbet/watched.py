@@ -1,7 +1,7 @@
 """One watched book: what seeds it, what changes it, what is said against it.
 
-The consumer's task feeds it: the publications and marks of its channel, in order. Beside that only `told` is called,
-by whoever follows the market's status; it changes no level.
+One feeds it, in a consumer's task or inside the read: the publications and marks of its channel, in order. Beside that
+only `told` is called, by whoever follows the market's status; it changes no level.
 """
 
 from __future__ import annotations
@@ -61,12 +61,24 @@ class Watched(Protocol):
     def attach(self, subscription: Subscription) -> None:
         """This is what feeds it."""
         self.subscription = subscription
-        self.book.fed_by(lambda: subscription.state != "subscribed")
+        self.book.fed_by(self._doubt)
+
+    def _doubt(self) -> str:
+        subscription = self.subscription
+        if subscription is None or subscription.state != "subscribed":
+            return "the channel is not subscribed now"
+        # The session goes on asking for one, and holds what comes each time: also from a book that healed meanwhile.
+        is_held_back = self.is_proven and not subscription.seeded and self.book.levels.state == "live"
+        return "its snapshot could not be had" if is_held_back else ""
 
     def told(self, row: MarketRow) -> None:
-        """The market's status: the book is not tradable at once; the snapshot that is asked for wakes the consumer."""
+        """The market's status: the book is not tradable at once; the snapshot that is asked for wakes the consumer.
+
+        Nor is it before that is there when the market opens: what comes meanwhile is held.
+        """
         self.is_over = self.is_over or is_over(row)
         if self.book.close_market(closure_of(row)) and self.subscription is not None:
+            self.book.suspend("its market has opened, and it is seeded anew")
             self.subscription.resync()
 
     async def fetch(self) -> Seed:
