@@ -75,9 +75,14 @@ class Connection:
     # It is the face's `Socket`.
 
     def send(self, payloads: Sequence[Any], kind: str = "control", entry: Any = None) -> None:
-        said = [frame for frame in map(self._venue.altered, map(json.loads, payloads)) if frame is not None]
-        self.refusals += sum(isinstance(frame, dict) and frame.get("result") is False for frame in said)
-        self.link.send(*map(json.dumps, said))
+        frames = []
+        for payload in payloads:
+            altered = map(self._venue.altered, map(json.loads, _lines(payload)))
+            said = [message for message in altered if message is not None]
+            self.refusals += sum(isinstance(each, dict) and each.get("result") is False for each in said)
+            if said:
+                frames.append("\n".join(map(json.dumps, said)))
+        self.link.send(*frames)
 
     def close(self, code: int, reason: str = "") -> None:
         self.link.close(code, reason)
@@ -182,13 +187,19 @@ class InMemory:
         try:
             while True:
                 payload = await connection.link.receive()
-                self.frames.append((connection.number, json.loads(payload)))
+                self.frames += [(connection.number, json.loads(line)) for line in _lines(payload)]
                 if connection.handler is not None:
                     connection.handler.received(payload)
                 self._changed.set()
         except ConnectionLost:
             connection.lost()
             self._changed.set()
+
+
+def _lines(payload: Any) -> list[str]:
+    """The messages of one frame: a wire may put several into it, a line each."""
+    text = payload if isinstance(payload, str) else bytes(payload).decode()
+    return [line for line in text.split("\n") if line]
 
 
 def _request(method: str, url: httpx2.URL, headers: Any, body: bytes = b"", **more: str) -> Request:

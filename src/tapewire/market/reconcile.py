@@ -5,7 +5,8 @@ Rules:
 * A stream and a look-up tell of the same things. Whoever heard a state of an order, or a fill, from one is not told of
   it by the other: states are compared by what can change (of an order its status, filled size, price, size; of a
   position its size, average and realised profit; of a balance its three amounts), fills by their id.
-* A look-up may be older than the stream: what was final stays so, and a smaller filled size is no news.
+* A look-up may be older than the stream: what was final stays so, and a smaller filled size is no news. A status from
+  which orders come back at a venue (`may_return`) is not final there.
 * An order that was open and is not listed any more has ended while nobody listened. How is not known: ask for it by its
   id; until then it is `unknown`. So is one whose answer was lost; of one that was heard meanwhile that is no news.
 * An order is known by the venue's id, and by ours until the venue has said its own.
@@ -17,13 +18,13 @@ Rules:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
-from ..model import Balance, Fill, Order, Position
+from ..model import Balance, Fill, Order, OrderStatus, Position
 
 __all__ = ["MOST_REMEMBERED", "BalanceMemory", "FillMemory", "OrderMemory", "PositionMemory"]
 
@@ -34,8 +35,11 @@ MOST_REMEMBERED: Final = 10_000
 class OrderMemory:
     """Our orders as they were told last. Give it each one heard on the stream, and each list that was looked up."""
 
-    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+    def __init__(
+        self, most: int = MOST_REMEMBERED, may_return: Collection[OrderStatus] = frozenset()
+    ) -> None:
         self._most = most
+        self._may_return = may_return
         self._open: dict[str, Order] = {}
         self._ended: OrderedDict[str, Order] = OrderedDict()
         self._keys: dict[str, str] = {}  # by our ids
@@ -54,7 +58,7 @@ class OrderMemory:
         """The order if it is news, else None."""
         key = self._key(order)
         known = self._open.get(key) or self._ended.get(key)
-        if known is not None and not _is_news(known, order):
+        if known is not None and not self._is_news(known, order):
             return None
         self._keep(key, order)
         return order
@@ -87,6 +91,17 @@ class OrderMemory:
         for order in lost:
             self._open[self._key(order)] = order
         return news, lost
+
+    def _is_news(self, known: Order, order: Order) -> bool:
+        is_final = known.is_final and known.status not in self._may_return
+        if is_final or order.filled_size < known.filled_size or order.status == "unknown":
+            return False
+        return (known.status, known.filled_size, known.price, known.size) != (
+            order.status,
+            order.filled_size,
+            order.price,
+            order.size,
+        )
 
     def _key(self, order: Order) -> str:
         """The venue's id. What was told under ours alone moves there as soon as both are known."""
@@ -227,14 +242,3 @@ class BalanceMemory:
         """What a list of balances says that was not told, marked `is_reconciled`."""
         told = (self.hear(msgspec.structs.replace(balance, is_reconciled=True)) for balance in listed)
         return [balance for balance in told if balance is not None]
-
-
-def _is_news(known: Order, order: Order) -> bool:
-    if known.is_final or order.filled_size < known.filled_size or order.status == "unknown":
-        return False
-    return (known.status, known.filled_size, known.price, known.size) != (
-        order.status,
-        order.filled_size,
-        order.price,
-        order.size,
-    )

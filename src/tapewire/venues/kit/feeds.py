@@ -193,6 +193,12 @@ class Port:
             self.handle(ContinuityInput.BROKEN, reason, None)
         self.consumer.put(self.view)
 
+    def heard(self) -> None:
+        """Something came on its line that is not its own, and was passed over: it is not mute."""
+        self._changes += 1
+        if self._revive():
+            self.handle(ContinuityInput.HEARD)
+
     def mark(self, mark: Mark) -> None:
         """A mark of a stream that does not feed the consumer itself."""
         self.consumer.put_mark(mark)
