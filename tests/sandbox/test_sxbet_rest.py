@@ -24,7 +24,11 @@ async def test_any_key_has_a_token_and_each_generation_its_own_header():
         assert set(answer) == {"token"}
         assert answer["token"].count(".") == 2
         assert (await data(sandbox, V3_TOKEN, x_sx_api_key="k"))["token"] != answer["token"]
-        assert sandbox.environment() == {"SXBET_HOST": sandbox.url, "SXBET_API_KEY": "sandbox-key"}
+        assert sandbox.environment() == {
+            "SXBET_HOST": sandbox.url,
+            "SXBET_API_KEY": "sandbox-key",
+            "SXBET_MAKER": wallet_of("sandbox-key"),
+        }
 
 
 @pytest.mark.parametrize(

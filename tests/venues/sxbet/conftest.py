@@ -11,7 +11,7 @@ from tests.venues.threaded import Threaded, threaded
 
 @pytest.fixture(autouse=True)
 def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOST", "API_URL", "REALTIME_URL", "API_KEY"):
+    for name in ("HOST", "API_URL", "REALTIME_URL", "API_KEY", "MAKER"):
         monkeypatch.delenv(f"SXBET_{name}", raising=False)
 
 

@@ -59,6 +59,8 @@ class MarketBook(Tradability):
         self.decimals = decimals
         self.unreadable: int = 0
         """Rows so far that were left out because their values cannot be."""
+        self.updated_at: int | None = None
+        """The venue's clock at the last change, in milliseconds; None before the first that says one."""
         self._book: RestingOrderBook[int] = RestingOrderBook(int, price_below=ODDS_SCALE, may_cross=True)
         self._seen = seen
         self._known: dict[str, OrderState] = {}
@@ -174,6 +176,8 @@ class MarketBook(Tradability):
             return Applied() if dropped else Ignored("older than what is known")
         for order_hash, state in changes.items():
             self._remember(order_hash, state)
+            if state.updated_at is not None:
+                self.updated_at = max(state.updated_at, self.updated_at or 0)
         return self._book.apply([resting_order(state) for state in changes.values()])
 
     def _is_newer(self, update: OrderState, known: OrderState | None) -> bool:

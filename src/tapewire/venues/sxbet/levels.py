@@ -7,9 +7,10 @@ without a version counts as older than any book of the stream. What cannot be ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 from ...book import VERSIONED, Ignored, OrderBook, Resync, Verdict
+from ...book.side import BookSide
 from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField
 from ...model.market import Level
 from .symbols import OutcomeNumber, outcome_id
@@ -17,7 +18,7 @@ from .tradability import Tradability
 from .translate import USDC_DECIMALS, VENUE, axis_price, contract_units, level_of, nominal
 from .wire_v3 import BookV3Row, LevelRow
 
-__all__ = ["LevelBook", "contract_levels"]
+__all__ = ["LevelBook", "contract_levels", "contract_side"]
 
 _VERSION_DIGITS: Final = 30
 
@@ -30,6 +31,8 @@ class LevelBook(Tradability):
         self.decimals = decimals
         self.unreadable: int = 0
         """Books so far that were not taken because their values cannot be."""
+        self.updated_at: int | None = None
+        """The venue's clock at the last change; it says none."""
         self._levels: OrderBook[int] = OrderBook(
             int, numbering=VERSIONED, price_below=ODDS_SCALE, may_cross=True
         )
@@ -96,6 +99,29 @@ class LevelBook(Tradability):
         return list(sums.items())
 
 
+def contract_side(
+    side: BookSide[int], *, outcome: OutcomeNumber, depth: int | None, decimals: int
+) -> list[Level]:
+    """The best `depth` levels of a side of outcome one (None: all), as they are in the book of `outcome`.
+
+    What rounds down to no contract is left out, and the next level is the next.
+    """
+    backs_one, shown = side.descending, []
+    wanted = len(side) if depth is None else min(depth, len(side))
+    looked_at = wanted
+    while wanted:
+        for price, stake in side.top(looked_at):
+            odds = axis_price(price, backs_one)
+            size = contract_units(stake, odds)
+            if size:
+                seen = odds if backs_one == (outcome == 1) else ODDS_SCALE - odds
+                shown.append((nominal(seen, 20), nominal(size, decimals)))
+        if len(shown) >= wanted or looked_at == len(side):
+            break
+        shown, looked_at = [], min(len(side), 2 * looked_at + 8)  # hardly ever
+    return shown[:wanted]
+
+
 def contract_levels(
     market_hash: str,
     levels: OrderBook[int],
@@ -109,19 +135,10 @@ def contract_levels(
 
     The book of outcome two is the mirror: its bids are the offers of outcome one, at one minus the price.
     """
-
-    def side(which: Literal["bids", "offers"]) -> tuple[Level, ...]:
-        backs_one = which == "bids"
-        shown: list[Level] = []
-        for price, stake in (levels.bids if backs_one else levels.offers).top(min(depth, MAX_LEVELS)):
-            odds = axis_price(price, backs_one)
-            size = contract_units(stake, odds)
-            if size:
-                seen = odds if backs_one == (outcome == 1) else ODDS_SCALE - odds
-                shown.append((nominal(seen, 20), nominal(size, decimals)))
-        return tuple(shown)
-
-    bids, offers = side("bids"), side("offers")
+    bids, offers = (
+        tuple(contract_side(side, outcome=outcome, depth=min(depth, MAX_LEVELS), decimals=decimals))
+        for side in (levels.bids, levels.offers)
+    )
     if outcome == 2:
         bids, offers = offers, bids
     return BookSnapshot(

@@ -102,12 +102,12 @@ class Watching(ABC):
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _books(self, market_hash: str) -> Iteration[MarketBook | LevelBook]:
-        watched = self._watched(market_hash)
+        watched = self.watched(market_hash)
         consumer = self._consumer("order_book", market_hash, BookReader(watched))
         followed: list[MarketStatusFeed] = []  # of the line that there is when it is asked for
 
         def begin() -> None:
-            watched.attach(self._subscribe(consumer, snapshot=watched.fetch, snapshot_timeout=SEED_SECONDS))
+            watched.attach(self.feed(consumer.name, consumer, snapshot=watched.fetch))
             followed.append(self.market_status)
             self.market_status.follow(market_hash, watched.told)
 
@@ -119,7 +119,8 @@ class Watching(ABC):
 
         return Iteration(f"the book of {market_hash}", consumer, begin, leave, ERRORS.mapped)
 
-    def _watched(self, market_hash: str) -> Watched:
+    def watched(self, market_hash: str) -> Watched:
+        """A book of that market, which nothing feeds yet."""
         # What is asked for is asked of the line that there is then: `connect()` may have made another.
         decimals = self.http.endpoints.network.usdc.decimals
 
@@ -150,7 +151,9 @@ class Watching(ABC):
         self, kind: ChannelKind, row: type[T], *, argument: str = "", inside: str = ""
     ) -> Iteration[T | Mark]:
         consumer = self._consumer(kind, argument, RowReader(row, inside, self.clock.time_ns))
-        return Iteration(kind, consumer, lambda: self._subscribe(consumer), consumer.close, ERRORS.mapped)
+        return Iteration(
+            kind, consumer, lambda: self.feed(consumer.name, consumer), consumer.close, ERRORS.mapped
+        )
 
     def _consumer(
         self, kind: ChannelKind, argument: str, reader: BookReader | RowReader[Any]
@@ -167,8 +170,14 @@ class Watching(ABC):
             clock=self.clock,
         )
 
-    def _subscribe(self, consumer: Consumer[Any], **fields: Any) -> Subscription:
+    def feed(self, channel: str, into: Consumer[Any], **fields: Any) -> Subscription:
+        """Have a channel feed a consumer, undecoded, which is told of its state too. `fields`: as of a `Delivery`.
+
+        A snapshot may take as long as a mass reconnection makes it wait. Raises NotConnected, SXBetInvalidParameter.
+        """
         self.check_connected()
-        recovers = self.profile.recovers(consumer.name)
+        if "snapshot" in fields:
+            fields.setdefault("snapshot_timeout", SEED_SECONDS)
+        recovers = self.profile.recovers(channel)
         params = SubscribeParams(positioned=recovers, recoverable=recovers)
-        return self.want(consumer.name, params, into=consumer, announce=True, **fields)
+        return self.want(channel, params, into=into, announce=True, **fields)

@@ -21,7 +21,7 @@ from ...face import FaceContext, Route, Socket, SocketHandler
 from ...net.http import Request, Response
 from ...play import TopicFace
 from .bets import Tape
-from .credentials import TOKEN_LIFETIME, SxBetKeys, Verdict
+from .credentials import TOKEN_LIFETIME, SxBetKeys, Verdict, wallet_of
 from .histories import WINDOW, Histories
 from .limits import CallLimits
 from .messages import Published, SxBetMessages
@@ -36,6 +36,7 @@ __all__ = ["SxBetFace"]
 OUTBOUND_QUEUE = 1024 * 1024
 """Bytes that may wait for one socket (sxbet.md 1.1)."""
 
+SANDBOX_KEY = "sandbox-key"
 MAX_LISTENING = 1000
 _OWN_CHANNELS = ("active_orders:", "ce_refunds:", "account:orders_v3_#", "account:fills_v3_#")
 
@@ -92,8 +93,12 @@ class SxBetFace(TopicFace[SxBetSocket]):
         ).routes
 
     def environment(self, url: str) -> dict[str, str]:
-        """The variables that lead the SDK here, with a key that is good here and nowhere else. Any other will do."""
-        return {"SXBET_HOST": url, "SXBET_API_KEY": "sandbox-key"}
+        """The variables that lead the SDK here, with a key that is good here and nowhere else, and its wallet."""
+        return {
+            "SXBET_HOST": url,
+            "SXBET_API_KEY": SANDBOX_KEY,
+            "SXBET_MAKER": wallet_of(SANDBOX_KEY),
+        }
 
     # The truth
 
