@@ -48,11 +48,8 @@ class Feed(ABC, Generic[T]):
     verb: Verb
     venue: str
     instrument_id: str | None
-
-    @property
-    @abstractmethod
-    def continuity(self) -> Continuity:
-        """What the feed is worth now. It costs next to nothing: ask before every quote."""
+    continuity: Continuity
+    """What the feed is worth now. It costs next to nothing: ask before every quote."""
 
     @abstractmethod
     async def wait_live(self, timeout: float | None = None) -> None:

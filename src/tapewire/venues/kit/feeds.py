@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
 from typing import Any, Protocol, Self
@@ -118,6 +119,7 @@ class Port:
         self._machine = ContinuityMachine(capability.proof, clock.time_ns())
         self._on_continuity = on_continuity
         self._on_ended = on_ended
+        self._shown: Callable[[], MarketFeed | None] = _nobody
         self._waiters: list[asyncio.Future[None]] = []
         self._undecodable = 0
         self._put: Callable[[Any], None] | None = None  # while it is mute: the way past us
@@ -208,7 +210,7 @@ class Port:
         after = ContinuityInput.REBUILDING if self.source.is_state else ContinuityInput.PROVEN
         told: list[Any] = [mark]
         for received in (ContinuityInput.BROKEN, after):
-            change = self._machine.handle(received, self._clock.time_ns(), reason, missed)
+            change = self._move(received, self._clock.time_ns(), reason, missed)
             if change is not None:
                 told.append(change)
                 self._tell(change)
@@ -216,9 +218,23 @@ class Port:
             self.fed.resync()
         return told
 
+    def show(self, feed: MarketFeed) -> None:
+        """Keep what `feed` says of its continuity true."""
+        self._shown = weakref.ref(feed)
+        feed.continuity = self.continuity
+
+    def _move(
+        self, received: ContinuityInput, now_ns: int, reason: str = "", missed: int | None = 0
+    ) -> ContinuityChanged | None:
+        change = self._machine.handle(received, now_ns, reason, missed)
+        feed = self._shown()
+        if feed is not None:
+            feed.continuity = self._machine.continuity
+        return change
+
     def handle(self, received: ContinuityInput, reason: str = "", missed: int | None = 0) -> None:
         """Something happened to it: what changes is told at once, and in its place."""
-        change = self._machine.handle(received, self._clock.time_ns(), reason, missed)
+        change = self._move(received, self._clock.time_ns(), reason, missed)
         if change is not None:
             self.consumer.put_mark(change)
             self._tell(change)
@@ -331,7 +347,7 @@ class Port:
 
     def _ended(self) -> None:
         error = self.consumer.buffer.error
-        change = self._machine.handle(
+        change = self._move(
             ContinuityInput.END, self._clock.time_ns(), "left" if error is None else str(error)
         )
         if change is not None:
@@ -353,7 +369,7 @@ class Port:
 class MarketFeed(Iteration[Any], Feed[Any]):
     """A feed of a venue: see `tapewire.market.Feed`. It is asked for when it is made, and left when nobody holds it."""
 
-    __slots__ = ("_port", "instrument_id", "venue", "verb")
+    __slots__ = ("_port", "continuity", "instrument_id", "venue", "verb")
 
     def __init__(
         self, port: Port, begin: Callable[[], Any], errors: Callable[[BaseException], BaseException]
@@ -363,12 +379,8 @@ class MarketFeed(Iteration[Any], Feed[Any]):
         self.verb: Verb = port.verb
         self.venue: str = port.venue
         self.instrument_id: str | None = port.instrument_id
+        port.show(self)
         self._ask()
-
-    @property
-    def continuity(self) -> Continuity:
-        """What the feed is worth now."""
-        return self._port._machine.continuity  # one step less: it is asked before every quote
 
     async def wait_live(self, timeout: float | None = None) -> None:
         """Wait until it is live; TimeoutError after `timeout` seconds. Raises what ended the feed."""
@@ -415,6 +427,10 @@ class MarketFeed(Iteration[Any], Feed[Any]):
 
 async def _all_behind(mark: Mark, made: Awaitable[Iterable[Any]]) -> Items:
     return Items([mark, *await made])
+
+
+def _nobody() -> None:
+    """Of a port whose feed was not made yet."""
 
 
 async def _called(function: Callable[..., Any], *arguments: Any) -> None:
