@@ -2403,6 +2403,178 @@ MUTANTS = (
             )
         ),
     ),
+    *_of(
+        "venues/kit/http.py",
+        (
+            "kit: an awaited call does not say where it goes",
+            'or its answer, amounts to."""\n        self._announcement.say()\n',
+            'or its answer, amounts to."""\n',
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: a blocking call does not say where it goes",
+            '        """As `Api.call`, blocking."""\n        self._announcement.say()\n',
+            '        """As `Api.call`, blocking."""\n',
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: an error of an awaited call carries its request",
+            (
+                "reply = await self._http.request(call.method, call.path, **call.options)\n"
+                "        except HttpError as error:\n"
+                "            failure = self._meaning(call, error)\n"
+            ),
+            (
+                "reply = await self._http.request(call.method, call.path, **call.options)\n"
+                "        except HttpError as error:\n"
+                "            raise self._meaning(call, error)\n"
+            ),
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: an error of a blocking call carries its request",
+            (
+                "reply = self._http.request(call.method, call.path, **call.options)\n"
+                "        except HttpError as error:\n"
+                "            failure = self._meaning(call, error)\n"
+            ),
+            (
+                "reply = self._http.request(call.method, call.path, **call.options)\n"
+                "        except HttpError as error:\n"
+                "            raise self._meaning(call, error)\n"
+            ),
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: a call that may be repeated is to be looked up",
+            'doubt = "" if call.options.get("idempotent") else call.lookup',
+            "doubt = call.lookup",
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: a call that failed is never to be looked up",
+            "of_http(error, lookup=doubt,",
+            'of_http(error, lookup="",',
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: a sign-in that is refused is any refusal",
+            "lookup=doubt, signing_in=call.signing_in)",
+            "lookup=doubt, signing_in=False)",
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: a change whose answer cannot be read is forgotten",
+            "changes=call.changes,",
+            "changes=False,",
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: an answer that cannot be read does not say how to look it up",
+            "                lookup=call.lookup,\n",
+            '                lookup="",\n',
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: an answer that cannot be read has no number for the support",
+            "request_id=request_id_of(reply),",
+            "request_id=None,",
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: what signs in is shown",
+            "refuse, confidential=call.signing_in)",
+            "refuse, confidential=False)",
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: a call shows what it sends",
+            'return f"Call({self.operation})"',
+            'return f"Call({self.operation}, {self.options})"',
+            "venues/kit/test_http.py",
+        ),
+        (
+            "kit: the number of a call has no bound",
+            '"")[:128] or None',
+            '"") or None',
+            "venues/kit/test_http.py",
+        ),
+    ),
+    *_of(
+        "venues/kit/graphql.py",
+        (
+            "kit: what was answered beside errors is not told",
+            "executed=isinstance(data, dict) and data.get(name) is not None",
+            "executed=False",
+            "venues/kit/test_graphql.py",
+        ),
+        (
+            "kit: whatever came beside errors counts as carried out",
+            "executed=isinstance(data, dict) and data.get(name) is not None",
+            "executed=True",
+            "venues/kit/test_graphql.py",
+        ),
+        (
+            "kit: a document that may be repeated is to be looked up",
+            'lookup="" if idempotent else lookup',
+            "lookup=lookup",
+            "venues/kit/test_graphql.py",
+        ),
+        (
+            "kit: errors of a sign-in are any errors",
+            "                signing_in=signing_in,\n                lookup=",
+            "                signing_in=False,\n                lookup=",
+            "venues/kit/test_graphql.py",
+        ),
+        (
+            "kit: no data is read as data",
+            '        read_shape({"data": data}, {"data": {}})\n',
+            "",
+            "venues/kit/test_graphql.py",
+        ),
+        (
+            "kit: a result without end is a crash",
+            "except RecursionError:\n            raise Unreadable",
+            "except ZeroDivisionError:\n            raise Unreadable",
+            "venues/kit/test_graphql.py",
+        ),
+        (
+            "kit: a document that may not be sent twice may",
+            '"idempotent": idempotent,',
+            '"idempotent": True,',
+            "venues/kit/test_graphql.py",
+        ),
+        (
+            "kit: a document goes out without its variables",
+            '"variables": dict(variables)})',
+            '"variables": {}})',
+            "venues/kit/test_graphql.py",
+        ),
+        (
+            "kit: a variable that JSON cannot say is a crash",
+            "except (TypeError, ValueError, RecursionError):",
+            "except ValueError:",
+            "venues/kit/test_graphql.py",
+        ),
+        (
+            "kit: a selection forgets the arguments of inner fields",
+            'selection_of(inner, passed)}"',
+            'selection_of(inner)}"',
+            "venues/kit/test_graphql.py",
+        ),
+        (
+            "kit: a selection of what may be null asks for nothing",
+            "    if isinstance(shape, Maybe):\n        return selection_of(shape.shape, arguments)\n",
+            "",
+            "venues/kit/test_graphql.py",
+        ),
+        (
+            "kit: errors of GraphQL have no number for the support",
+            "request_id=request_id_of(reply),",
+            "request_id=None,",
+            "venues/kit/test_graphql.py",
+        ),
+    ),
 )
 
 QUICK = (
