@@ -1129,8 +1129,20 @@ MUTANTS = (
         ),
         (
             "a session made meanwhile may give up unseen",
-            "        self._grown.set()\n",
-            "",
+            "        self._shards.append(shard)\n        self._changed.set()\n",
+            "        self._shards.append(shard)\n",
+            "session/test_pool.py",
+        ),
+        (
+            "a pool whose sessions are all closed is over",
+            "if self._closed and not pending:",
+            "if not pending:",
+            "session/test_pool.py",
+        ),
+        (
+            "whoever runs a pool without sessions is not told that it was closed",
+            "        self._closed = True\n        self._changed.set()\n",
+            "        self._closed = True\n",
             "session/test_pool.py",
         ),
         (

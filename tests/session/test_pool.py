@@ -371,6 +371,15 @@ async def test_a_pool_whose_sessions_are_all_closed_one_by_one_still_runs_until_
         assert await running is None
 
 
+async def test_a_pool_without_sessions_runs_until_it_is_closed(clock):
+    pool = Pool(options(clock, MemoryNetwork()))
+    running = asyncio.create_task(pool.run_forever())
+    await asyncio.sleep(1)
+    assert not running.done()
+    await pool.close()
+    assert await asyncio.wait_for(running, 1) is None
+
+
 async def test_the_figures_of_a_pool_are_those_of_its_sessions_as_one(clock):
     network = MemoryNetwork()
     async with PhoenixPeer(network), Pool(options(clock, network), capacity=10) as pool:
