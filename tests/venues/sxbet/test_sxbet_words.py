@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tapewire.venues.sxbet.errors import SXBetInvalidParameter
-from tapewire.venues.sxbet.profile import CHANNEL_KINDS, PROFILES, V2, V3, profile_of
+from tapewire.venues.sxbet.profile import CHANNEL_KINDS, PROFILES, V2, V3, Profile, profile_of
+from tapewire.venues.sxbet.spec import SPEC
 from tapewire.venues.sxbet.symbols import (
     Channel,
     channel_for,
@@ -190,3 +191,24 @@ def test_outcomes_have_instrument_ids() -> None:
 
 def test_the_networks_are_listed() -> None:
     assert set(NETWORKS) == {"mainnet", "testnet"}
+
+
+OWN = ("own_orders", "own_fills", "refunds")
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_the_spec_knows_what_every_topic_of_both_generations_is(profile: Profile) -> None:
+    for kind, template in profile.channels.items():
+        topic = channel_for(kind, "7" if "{}" in template else "", profile)
+        channel = SPEC.channel_of(topic)
+        assert channel.topic == template.replace("{}", "{id}")
+        assert (channel.private, channel.policy == "fail") == (kind in OWN, kind in OWN)
+        assert (channel.policy == "resync") is (kind == "order_book")
+        assert channel.numbered is profile.recovers(topic)
+
+
+def test_a_topic_that_no_page_names_is_a_public_one() -> None:
+    channel = SPEC.channel_of("something:new")
+    assert (channel.private, channel.policy) == (False, "drop_oldest")
+    with pytest.raises(SXBetInvalidParameter):
+        SPEC.channel_of("")

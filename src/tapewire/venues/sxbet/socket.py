@@ -28,7 +28,6 @@ from ...session.subscription import MarkHandler
 from ...transport.base import DEFAULT_MAX_SIZE, Connector, Endpoint
 from ..kit.connection import HomeLoop, session_fields
 from ..kit.dialing import dialer_of
-from ..kit.spec import ChannelSpec
 from .api import AccountSettings, AsyncSXBet
 from .arguments import (
     awaited_token,
@@ -54,7 +53,6 @@ from .market_status import MarketStatusFeed
 from .profile import Profile
 from .seeding import SeedBatcher
 from .spec import SPEC
-from .symbols import parse_channel
 from .watching import Watching
 
 __all__ = ["SXBetClient"]
@@ -363,10 +361,12 @@ class SXBetClient(Watching):
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _defaults(self, channel: str) -> dict[str, Any]:
-        known = parse_channel(channel, self.profile)
-        is_private = known is not None and SPEC.channels[known.kind].private
-        kind = ChannelSpec.account(channel) if is_private else ChannelSpec.public(channel)
-        return {"policy": kind.policy, "capacity": kind.capacity}
+        kind = SPEC.channel_of(channel)
+        # A book that its user keeps is not ours to seed anew.
+        return {
+            "policy": "drop_oldest" if kind.policy == "resync" else kind.policy,
+            "capacity": kind.capacity,
+        }
 
     def _make_line(self) -> None:
         """What was closed or has ended is never opened again: another is made."""

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from ...protocols.centrifugo import CentrifugoClient
 from ..kit.spec import ChannelSpec, VenueSpec
 from .errors import ERRORS
-from .profile import V2, V3, ChannelKind
+from .profile import PROFILES, V2, ChannelKind, Profile
 from .url import API_KEY, API_URL, HOST, NETWORK, NETWORKS, REALTIME_URL
 
 __all__ = ["SPEC"]
 
 _OWN: Final = ("own_orders", "own_fills", "refunds")
-_CHANNELS: Final = {**V3.channels, **V2.channels}
-"""By the names of the generation that is the default."""
 _BOOK: Final[dict[str, Any]] = {"policy": "resync"}
 """A book that lost something is worth nothing: it is seeded anew."""
 
 
-def _channel(kind: ChannelKind, topic: str) -> ChannelSpec:
-    numbered = V2.recovers(topic)
+def _channel(kind: ChannelKind, profile: Profile) -> ChannelSpec:
+    topic = profile.channels[kind].replace("{}", "{id}")
+    numbered = profile.recovers(topic)
     if kind in _OWN:
         return ChannelSpec.account(topic, numbered=numbered)
     return ChannelSpec.public(topic, numbered=numbered, **(_BOOK if kind == "order_book" else {}))
+
+
+def _channels() -> Iterator[tuple[str, ChannelSpec]]:
+    """Of every generation: by their kind alone those of the first that has it, which is the default where it has."""
+    for profile in PROFILES.values():
+        for kind in profile.channels:
+            is_first = profile is V2 or kind not in V2.channels
+            yield kind if is_first else f"{kind} {profile.name}", _channel(kind, profile)
+    yield "other", ChannelSpec.public("{channel}")
 
 
 SPEC: Final = VenueSpec(
@@ -37,6 +46,6 @@ SPEC: Final = VenueSpec(
         for network in NETWORKS.values()
         for what, url in (("api", network.api_url), ("realtime", network.realtime_url))
     },
-    channels={kind: _channel(kind, topic.replace("{}", "{id}")) for kind, topic in _CHANNELS.items()},
+    channels=dict(_channels()),
     errors=ERRORS,
 )

@@ -159,7 +159,8 @@ class Watching(ABC):
         self, kind: ChannelKind, argument: str, reader: BookReader | RowReader[Any]
     ) -> Consumer[Any]:
         """Of one channel, by whose name it goes."""
-        name, buffer = channel_for(kind, argument, self.profile), SPEC.channels[kind]
+        name = channel_for(kind, argument, self.profile)
+        buffer = SPEC.channel_of(name)
         return Consumer(
             name,
             policy=buffer.policy,
