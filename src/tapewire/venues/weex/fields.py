@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import asdict
 
 from ...model.fields import EXACT, MAX_DECIMALS, MAX_DIGITS
 from ..kit.fields import Kind, TimeMs, flag, number, text, time_ms
@@ -222,17 +222,21 @@ class PlainRow:
     exponent would pass as a part of it.
     """
 
-    __slots__ = ("_allowed", "_check", "_fractions", "_names", "_read")
+    __slots__ = ("_allowed", "_check", "_fractions", "_read", "_read_whole")
 
     def __init__(self, fields: FieldMap, *, beside: str = "") -> None:
         keys = [key for key, _ in fields.values()]
         self._allowed = _shapes(b'[]{}": ,.-' + "".join([*keys, beside]).encode())
         # A lax float takes a number and the text of one, by the grammar of JSON.
         checked = msgspec.defstruct("Checked", [(key, float, 0.0) for key in keys], gc=False)
-        exact = msgspec.defstruct("Exact", [(key, Decimal | None, None) for key in keys])
+        rename = {name: key for name, (key, _) in fields.items()}
+        whole = msgspec.defstruct("Whole", [(name, Decimal) for name in fields], rename=rename, gc=False)
+        part = msgspec.defstruct(
+            "Part", [(name, Decimal | None, None) for name in fields], rename=rename, gc=False
+        )
         self._check = msgspec.json.Decoder(list[checked], strict=False).decode  # type: ignore[valid-type]
-        self._read = msgspec.json.Decoder(list[exact]).decode  # type: ignore[valid-type]
-        self._names = list(fields)
+        self._read_whole = msgspec.json.Decoder(list[whole]).decode  # type: ignore[valid-type]
+        self._read = msgspec.json.Decoder(list[part]).decode  # type: ignore[valid-type]
         self._fractions = {name for name, (_, kind) in fields.items() if kind is per_cent}
 
     def is_plain(self, rows: bytes) -> bool:
@@ -247,11 +251,14 @@ class PlainRow:
 
     def read(self, rows: bytes) -> dict[str, Any]:
         """What `mapped` makes of such a row."""
-        (row,) = self._read(rows)
-        # By identity: a Decimal that is compared with None asks what kind of number that may be.
-        data = {
-            name: value for name, value in zip(self._names, astuple(row), strict=True) if value is not None
-        }
+        data: dict[str, Any]
+        try:
+            (row,) = self._read_whole(rows)
+            data = asdict(row)
+        except msgspec.ValidationError:  # the venue did not say each of them
+            (row,) = self._read(rows)
+            # By identity: a Decimal that is compared with None asks what kind of number that may be.
+            data = {name: value for name, value in asdict(row).items() if value is not None}
         for name in self._fractions & data.keys():
             data[name] = EXACT.multiply(data[name], _HUNDRED)
         return data
@@ -271,9 +278,6 @@ class _Trade(msgspec.Struct, gc=False):
 
 _read_trades = msgspec.json.Decoder(list[_Trade]).decode
 _TRADES: Final = _shapes(b'[]{}":,.-tpqvmTBruefals')  # the keys of one, `true` and `false`
-_ODD: Final = (b'""', b'".', b'."', b"-.")
-"""What Decimal would take for a number, or a struct for a text, and `mapped` does not."""
-
 _UUIDS: Final = re.compile(rb'"t":"[0-9A-Fa-f-]{36}"')
 
 
@@ -281,8 +285,11 @@ def plain_trades(rows: bytes) -> list[dict[str, Any]] | None:
     """What `mapped` makes of these trades; None where they may be none, or are not written in the usual way."""
     written = _UUIDS.sub(b'"t":"0"', rows)  # what is no number may have any letters
     shape = written.translate(_TRADES)
-    if b"x" in shape or _RUN in shape or any(odd in written for odd in _ODD):
+    if b"x" in shape or _RUN in shape:
         return None
+    # Not by a loop: it would cost more than what it looks for.
+    if b'""' in written or b'".' in written or b'."' in written or b"-." in written:
+        return None  # what Decimal would take for a number, or a struct for a text, and `mapped` does not
     try:
         trades = _read_trades(rows)
     except msgspec.MsgspecError:
