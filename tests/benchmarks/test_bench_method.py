@@ -9,6 +9,8 @@ import itertools
 import pstats
 import re
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,7 +37,7 @@ from benchmarks.method import (
     steady,
 )
 from benchmarks.peer_environment import LOCKS, PEERS, versions_in
-from benchmarks.profile import lines_of
+from benchmarks.profile import lines_of, stages_of
 from benchmarks.report import pairs_of, references
 from benchmarks.rounds import COLUMNS, latencies
 from benchmarks.wires import WIRES
@@ -389,3 +391,27 @@ def test_a_profile_counts_calls_for_each_message() -> None:
     table = "\n".join(lines_of(pstats.Stats(profile), 50))
     assert "4.0 calls a message" in table
     assert re.search(r"\| 2\.00 \|.*test_bench_method\.py:\d+ handle", table)
+
+
+def test_each_stage_of_a_message_has_its_own_calls_and_those_of_what_is_built_in_for_it() -> None:
+    def stats_of(
+        *rows: tuple[str, str, int, dict[tuple[str, int, str], tuple[int, int, float, float]]],
+    ) -> Any:
+        table = {(file, 1, name): (calls, calls, 1.0, 1.0, callers) for file, name, calls, callers in rows}
+        return SimpleNamespace(stats=table)
+
+    put = ("/src/tapewire/session/buffers.py", 1, "put")
+    stats = stats_of(
+        ("/src/tapewire/session/buffers.py", "put", 200, {}),
+        ("/src/tapewire/session/buffers.py", "take", 100, {}),
+        ("/src/tapewire/session/topics.py", "find", 50, {}),
+        ("/src/tapewire/transport/frames.py", "cut", 10, {}),
+        ("/lib/python3.11/json/decoder.py", "decode", 10, {}),
+        ("~", "append", 300, {put: (300, 300, 1.0, 1.0)}),
+    )
+    lines = list(stages_of(stats, 100))
+    assert "| buffer | 5.0 | 33% |" in lines
+    assert "| take | 1.0 | 17% |" in lines
+    assert "| route | 0.5 | 17% |" in lines
+    assert "| cut | 0.1 | 17% |" in lines
+    assert "| else | 0.1 | 17% |" in lines
