@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 import tapewire
-from tapewire.errors import ConfigurationError, SubscriptionEnded, UnknownInstrument
+from tapewire.errors import ConfigurationError, GaveUp, SubscriptionEnded, UnknownInstrument
 from tapewire.market import VERBS, BookView
 from tapewire.marks import ContinuityChanged, Gap, Resynced, is_mark
 from tapewire.model import Fill, InvalidField, Order, Position, Trade
 from tapewire.retry import RetryPolicy
+from tapewire.sandbox.net.http import Response
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.stx import STXException, STXValidationException, User
@@ -361,6 +362,116 @@ def test_what_comes_while_a_row_is_fetched_follows_it_and_what_it_holds_does_not
     play(scene)
 
 
+def test_who_comes_while_the_line_is_down_waits_for_it() -> None:
+    async def scene(at: Played) -> None:
+        [first_id, market_id, third_id, *_] = at.ids
+        first = at.market.watch_order_book(first_id)
+        await first.wait_live(5)
+        at.answer(lambda request: at.answered(request, 0.2))
+        early = at.market.watch_order_book(market_id)
+        await asyncio.sleep(0.1)
+        at.venue.drop()  # its row is on the way
+        late = at.market.watch_order_book(third_id)
+        for _ in range(6):
+            await asyncio.sleep(0.05)
+            assert (early.continuity.state, late.continuity.state) == ("syncing", "syncing")
+        at.place(market_id, "buy", 1, 1)
+        for feed, asked_for in ((early, market_id), (late, third_id)):
+            await feed.wait_live(5)
+            [view] = [item for item in await heard(feed, 0.1) if isinstance(item, BookView)]
+            assert shown(view) == at.book(asked_for)
+        assert at.market.statistics().reconnections == 1
+
+    play(scene)
+
+
+def test_a_row_that_was_asked_for_before_a_cut_makes_no_book_live_after_it() -> None:
+    async def scene(at: Played) -> None:
+        [market_id, *_] = at.ids
+        feed = at.market.watch_order_book(market_id)
+        await feed.wait_live(5)
+        at.answer(lambda request: at.answered(request, 0.3))
+        feed.resync()
+        await asyncio.sleep(0.1)
+        at.venue.drop()
+        at.place(market_id, "buy", 1, 1)
+        for _ in range(8):
+            await asyncio.sleep(0.05)
+            assert not feed.continuity.is_live
+        await feed.wait_live(5)
+        [view] = [item for item in await heard(feed, 0.1) if isinstance(item, BookView)]
+        assert shown(view) == at.book(market_id)
+
+    play(scene)
+
+
+def test_who_comes_while_the_rows_of_others_are_fetched_has_one_of_its_own() -> None:
+    async def scene(at: Played) -> None:
+        asked = asyncio.Event()
+
+        async def late(request: Any) -> Any:
+            asyncio.get_running_loop().call_soon(asked.set)
+            return await at.answered(request, 0.5)
+
+        at.answer(late)
+        first = at.market.watch_order_book(at.ids[0])
+        await asked.wait()
+        second = at.market.watch_order_book(at.ids[1])
+        for feed in (first, second):
+            await feed.wait_live(5)
+
+    play(scene)
+
+
+def test_a_message_without_a_level_wakes_nobody_who_watches_the_book() -> None:
+    async def scene(at: Played) -> None:
+        [market_id, *_] = at.ids
+        feed = at.market.watch_order_book(market_id)
+        await feed.wait_live(5)
+        await heard(feed, 0.1)
+
+        def without(frame: Any) -> Any:
+            if frame[3] == "market_updated":
+                for side in ("bids", "offers"):
+                    frame[4][market_id].pop(side, None)
+            return frame
+
+        at.venue.altered = without
+        at.place(market_id, "buy", 1, 1)
+        assert await heard(feed, 0.5) == []
+
+    play(scene)
+
+
+def test_a_market_that_the_venue_cannot_be_asked_for_is_not_the_others_trouble() -> None:
+    async def scene(at: Played) -> None:
+        [good, bad, unreadable, *_] = at.ids
+
+        async def picky(request: Any) -> Any:
+            wanted = json.loads(request.content)["variables"].get("input", {}).get("marketIds", [])
+            if "no id" in wanted:
+                return answered({"errors": [{"message": "marketIds: not a UUID"}]}, 400)
+            answer = await at.answered(request)
+            if unreadable in wanted:
+                body = json.loads(b"".join([part async for part in answer.stream]))
+                for row in body["data"]["marketInfosWithCount"]["marketInfos"]:
+                    row["bids"] = 7 if row["marketId"] == unreadable else row["bids"]
+                return answered(body)
+            return answer
+
+        at.answer(picky)
+        feeds = [at.market.watch_order_book(each) for each in (good, bad, "no id", unreadable)]
+        for feed in feeds[:2]:
+            await feed.wait_live(5)
+        with pytest.raises(UnknownInstrument):
+            await feeds[2].wait_live(5)
+        assert (feeds[3].continuity.state, "bids" in feeds[3].continuity.reason) == ("resyncing", True)
+        at.answer()
+        await feeds[3].wait_live(60)
+
+    play(scene)
+
+
 def test_a_change_that_cannot_be_read_is_a_gap_of_that_feed_alone() -> None:
     async def scene(at: Played) -> None:
         [bad, good, *_] = at.ids
@@ -645,6 +756,20 @@ def test_a_trade_that_cannot_be_read_is_a_gap_and_is_told_with_the_next() -> Non
     play(scene)
 
 
+def test_trades_that_are_asked_for_anew_are_live_behind_it() -> None:
+    async def scene(at: Played) -> None:
+        [market_id, *_] = at.ids
+        feed = at.market.watch_trades(market_id)
+        await feed.wait_live(5)
+        at.place(market_id, "buy", None, 1)
+        await heard(feed, 0.1)
+        feed.resync()
+        assert feed.continuity.state == "resyncing"
+        assert way(await heard(feed, 0.5)) == ["live > resyncing", "Resynced", "resyncing > live"]
+
+    play(scene)
+
+
 def test_the_ticker_is_the_newest_line_and_nothing_else_makes_one() -> None:
     async def scene(at: Played) -> None:
         [market_id, *_] = at.ids
@@ -674,6 +799,7 @@ def test_orders_that_are_open_come_first_and_then_each_state_once() -> None:
         gone = at.place(market_id, "buy", None, 1, ours=True)
         at.empty(market_id)
         rested = at.place(market_id, "buy", 1, 10, ours=True)
+        await asyncio.sleep(1)
         feed = at.market.watch_orders()
         alone = at.market.watch_orders(other)
         await feed.wait_live(5)
@@ -736,6 +862,7 @@ def test_fills_of_before_are_not_told_and_each_later_one_is_once() -> None:
     async def scene(at: Played) -> None:
         [market_id, other, *_] = at.ids
         at.place(market_id, "buy", None, 1, ours=True)
+        await asyncio.sleep(1)
         feed, alone = at.market.watch_fills(), at.market.watch_fills(other)
         await feed.wait_live(5)
         assert told(await heard(feed, 0.1), Fill) == []
@@ -773,6 +900,28 @@ def test_what_happens_between_the_join_and_the_look_up_is_told() -> None:
     play(scene)
 
 
+def test_what_a_cut_hid_is_told_also_where_nothing_could_be_looked_up_before_it() -> None:
+    async def scene(at: Played) -> None:
+        [market_id, *_] = at.ids
+        at.place(market_id, "buy", None, 1, ours=True)
+        await asyncio.sleep(1)
+
+        async def down(request: Any) -> Any:
+            return answered({"errors": [{"message": "down"}]}, 500)
+
+        feeds = {"orders": at.market.watch_orders(), "fills": at.market.watch_fills()}
+        at.answer(down)
+        await asyncio.sleep(1)
+        await at.drop(seconds=0.1, meanwhile=lambda: at.place(market_id, "sell", None, 2, ours=True))
+        await asyncio.sleep(5)
+        at.answer()
+        found = await heard_of(feeds, 60)
+        assert [(order.size, order.status) for order in told(found["orders"], Order)] == [(2, "filled")]
+        assert [fill.size for fill in told(found["fills"], Fill)] == [2]
+
+    play(scene)
+
+
 def test_a_position_that_is_settled_in_a_cut_is_flat() -> None:
     async def scene(at: Played) -> None:
         [market_id, *_] = at.ids
@@ -785,6 +934,21 @@ def test_a_position_that_is_settled_in_a_cut_is_flat() -> None:
         )
         [position] = told(await heard(feed, 5), Position)
         assert (position.is_flat, position.is_reconciled, position.instrument_id) == (True, True, market_id)
+
+    play(scene)
+
+
+@pytest.mark.parametrize("verb", ["watch_orders", "watch_fills", "watch_positions", "watch_balance"])
+def test_who_is_too_slow_for_what_is_their_own_is_ended_and_not_lied_to(verb: str) -> None:
+    async def scene(at: Played) -> None:
+        feed = getattr(at.market, verb)(capacity=3)
+        await feed.wait_live(5)
+        for _ in range(8):
+            at.place(at.ids[0], "buy", None, 1, ours=True)
+        await asyncio.sleep(0.1)
+        assert feed.continuity.state == "ended"
+        with pytest.raises(STXException, match="3"):
+            await heard(feed, 1)
 
     play(scene)
 
@@ -982,6 +1146,45 @@ def test_a_handler_is_called_with_items_and_marks_in_their_places() -> None:
         await asyncio.sleep(5)
         assert way(items) == ["Resynced", "syncing > live", "Order", *CUT, "resyncing > live"]
         assert at.market.is_connected
+
+    play(scene)
+
+
+def test_giving_up_ends_every_feed_with_what_it_gave_up_for() -> None:
+    async def scene(at: Played) -> None:
+        feeds = [
+            at.market.watch_order_book(at.ids[0]),
+            at.market.watch_orders(),
+            at.market.watch_trades(at.ids[1]),
+        ]
+        for feed in feeds:
+            await feed.wait_live(5)
+        at.venue.face.accept = lambda *_: Response(status=503, headers={}, body=b"")
+        at.venue.drop()
+        for feed in feeds:
+            with pytest.raises(GaveUp):
+                async for _ in feed:
+                    pass
+            assert feed.continuity.state == "ended"
+
+    play(scene, retry=RetryPolicy(2, 0.5, jitter=False))
+
+
+def test_a_frame_of_nobody_knows_what_is_a_gap_of_every_feed() -> None:
+    async def scene(at: Played) -> None:
+        feeds = {verb: getattr(at.market, f"watch_{verb}")() for verb in ("orders", "balance")}
+        feeds["book"] = at.market.watch_order_book(at.ids[0])
+        feeds["trades"] = at.market.watch_trades(at.ids[0])
+        for feed in feeds.values():
+            await feed.wait_live(5)
+        await heard_of(feeds, 0.1)
+        at.venue.open[0].say('["1", "2", "markets"')
+        found = await heard_of(feeds, 1)
+        assert way(found["trades"]) == ["Gap", "live > live", "Resynced"]
+        for name in ("orders", "balance"):
+            assert way(found[name]) == ["Gap", "live > resyncing", "Resynced", "resyncing > live"]
+        assert way(found["book"]) == ["Gap", "live > resyncing", "Resynced", "resyncing > live", "BookView"]
+        assert {items[0].reason for items in found.values()} == {"undecodable"}
 
     play(scene)
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from tapewire.clock import SystemClock
 from tapewire.model import InvalidField
 from tapewire.sandbox import Sandbox
+from tapewire.sandbox.core.times import iso
 from tapewire.sandbox.faces.stx.words import market_fields
 from tapewire.venues.kit.fields import exact_json
-from tapewire.venues.stx.merge import WINDOW, MarketMerge, TradesWindow
+from tapewire.venues.stx.merge import WINDOW, Change, MarketMerge, TradesWindow
 from tests.venues.stx.test_stx_translate import MARKET, NOW, PRINT, ROW
 
 BEGAN_US = 1_788_256_801_000_002
@@ -31,7 +32,11 @@ def merged(row: Any = ROW) -> MarketMerge:
 
 
 def message(at_us: int, **changed: Any) -> dict[str, Any]:
-    return {"market_id": MARKET, "timestamp_int": at_us, **changed}
+    return {"market_id": MARKET, "timestamp": iso(at_us * 1000), **changed}
+
+
+def change(at_us: int, **changed: Any) -> Change:
+    return Change.read(json.dumps(message(at_us, **changed)).encode())
 
 
 def level(price: int, size: int) -> tuple[Decimal, Decimal]:
@@ -43,26 +48,26 @@ def level(price: int, size: int) -> tuple[Decimal, Decimal]:
 
 def test_a_message_replaces_the_sides_it_has_and_leaves_the_other() -> None:
     market = merged()
-    assert market.merge(message(BEGAN_US + 1, bids=[{"price": 48, "quantity": 5}]))
-    assert (market.state.bids, market.state.offers) == ((level(48, 5),), (level(50, 39), level(55, 1)))
-    assert market.merge(message(BEGAN_US + 2, offers=[], last_traded_price=48))
-    assert (market.state.bids, market.state.offers) == ((level(48, 5),), ())
+    assert market.merge(change(BEGAN_US + 1, bids=[{"price": 48, "quantity": 5}]))
+    assert (market.bids(), market.offers()) == ([level(48, 5)], [level(50, 39), level(55, 1)])
+    assert market.merge(change(BEGAN_US + 2, offers=[], last_traded_price=48))
+    assert (market.bids(), market.offers()) == ([level(48, 5)], [])
     assert market.state.ticker(NOW).last == Decimal("0.48")
     assert market.state.venue_time_ns == (BEGAN_US + 2) * 1000
 
 
 def test_a_side_that_is_null_is_empty() -> None:
     market = merged()
-    market.merge(message(BEGAN_US + 1, bids=None))
-    assert market.state.bids == ()
+    market.merge(change(BEGAN_US + 1, bids=None))
+    assert market.bids() == []
 
 
 def test_what_the_row_holds_already_is_not_merged_again() -> None:
     market = merged()
     for at_us in (BEGAN_US - 1, BEGAN_US):
-        assert not market.merge(message(at_us, bids=[], status="CLOSED", last_traded_price=1))
-    assert (market.state.bids, market.status, market.state.ticker(NOW).last) == (
-        merged().state.bids,
+        assert not market.merge(change(at_us, bids=[], status="CLOSED", last_traded_price=1))
+    assert (market.bids(), market.status, market.state.ticker(NOW).last) == (
+        merged().bids(),
         "open",
         Decimal("0.5"),
     )
@@ -70,7 +75,7 @@ def test_what_the_row_holds_already_is_not_merged_again() -> None:
 
 def test_fields_that_did_not_change_are_still_known() -> None:
     market = merged()
-    market.merge(message(BEGAN_US + 1, volume_24h=121))
+    market.merge(change(BEGAN_US + 1, volume_24h=121))
     ticker = market.state.ticker(NOW)
     assert (ticker.last, ticker.volume, ticker.bid, ticker.offer) == (
         Decimal("0.5"), 121, Decimal("0.49"), Decimal("0.5"),
@@ -89,7 +94,7 @@ def test_fields_that_did_not_change_are_still_known() -> None:
 def test_the_status_is_that_of_the_last_messages(changes: list[dict[str, Any]], status: str) -> None:
     market = merged()
     for number, changed in enumerate(changes, 1):
-        market.merge(message(BEGAN_US + number, **changed))
+        market.merge(change(BEGAN_US + number, **changed))
     assert market.status == status
 
 
@@ -104,13 +109,16 @@ def test_the_status_is_that_of_the_last_messages(changes: list[dict[str, Any]], 
         {"trading": 7},
         {"market_id": "another"},
         {"timestamp": 1.5},
+        {"timestamp": "2026-09-01T10:00:01.\u0660\u0660\u0660002Z"},
     ],
 )
 def test_a_message_with_something_that_cannot_be_changes_nothing(wrong: dict[str, Any]) -> None:
     market = merged()
     before = (market.snapshot(NOW), market.state.ticker(NOW), market.status)
     with pytest.raises(InvalidField):
-        market.merge(message(BEGAN_US + 1, bids=[], offers=[]) | wrong)
+        market.merge(Change.of(message(BEGAN_US + 1, bids=[], offers=[]) | wrong))
+    with pytest.raises(InvalidField):
+        market.merge(change(BEGAN_US + 1, **({"bids": [], "offers": []} | wrong)))
     with pytest.raises(InvalidField):
         market.replace({**ROW, "bids": [], **wrong})
     assert (market.snapshot(NOW), market.state.ticker(NOW), market.status) == before
@@ -137,21 +145,65 @@ def test_messages_add_up_to_the_exchange_s_own_books() -> None:
         entries = sandbox.ledger.since("markets", seen)
         seen += len(entries)
         for entry in entries:
-            for market_id, changed in exact_json(json.dumps(entry.payload)).items():
+            for market_id, changed in entry.payload.items():
                 if entry.event == "market_created":
                     markets[market_id] = MarketMerge(market_id)
                     markets[market_id].replace(changed)
                 elif market_id in markets:
-                    markets[market_id].merge(changed)
+                    markets[market_id].merge(Change.read(json.dumps(changed).encode()))
         for market_id, market in face.exchange.markets.items():
             if chance.random() < 0.05 or market_id not in markets:
                 markets[market_id] = MarketMerge(market_id)
                 markets[market_id].replace(exact_json(json.dumps(market_fields(market))))
             kept = markets[market_id]
-            assert kept.state.bids == tuple(level(*each) for each in market.book.levels("buy"))
-            assert kept.state.offers == tuple(level(*each) for each in market.book.levels("sell"))
+            assert kept.bids() == [level(*each) for each in market.book.levels("buy")]
+            assert kept.offers() == [level(*each) for each in market.book.levels("sell")]
             assert kept.status == "open"
     assert len(markets) > 1
+
+
+_sizes = (
+    st.integers(0, 10**19) | st.floats(0, 1000).map(lambda size: round(size, 3)) | st.sampled_from(["5", "x"])
+)
+_levels = st.lists(
+    st.fixed_dictionaries(
+        {"price": st.integers(0, 100), "quantity": _sizes}, optional={"count": st.integers()}
+    ),
+    max_size=6,
+)
+_odd = st.none() | st.booleans() | st.text(max_size=4) | st.integers() | st.lists(st.integers(), max_size=2)
+_stamps = st.sampled_from(["2026-09-01T10:00:01.000002Z", "2026-09-01T10:00:01Z", "soon", 7, None])
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "timestamp": _stamps, "unix_timestamp": st.just(1_788_256_801_000), "market_id": _odd | st.just(MARKET),
+            "bids": _levels | _odd, "offers": _levels | _odd, "last_traded_price": st.integers(0, 100) | _odd,
+            "volume_24h": _sizes | _odd, "status": st.sampled_from(["OPEN", "closed", "else"]) | _odd, "trading": _odd,
+            "title": _odd,
+        },
+    )
+)  # fmt: skip
+def test_what_is_read_at_once_is_what_is_read_field_by_field(fields: dict[str, Any]) -> None:
+    """Whatever a message has: the same change of both, or InvalidField of both."""
+    written = json.dumps(fields)
+    try:
+        careful = Change.of(exact_json(written))
+    except InvalidField:
+        with pytest.raises(InvalidField):
+            Change.read(written.encode())
+    else:
+        assert Change.read(written.encode()) == careful
+
+
+@pytest.mark.parametrize(
+    "written", [b"", b"{", b"[]", b"7", b"null", b"NaN", b'{"bids":' * 2_000, b'{"x":"\xff"}']
+)
+def test_what_is_no_object_is_refused(written: bytes) -> None:
+    with pytest.raises((ValueError, RecursionError)):
+        Change.read(written)
 
 
 # Trades.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Self
 
@@ -26,7 +26,7 @@ from ...clock import Clock
 from ...errors import SubscriptionEnded, fresh_copy
 from ...market.continuity import ContinuityInput
 from ...marks import Gap, Mark, Resynced, Subscribed, Subscribing, Unsubscribed
-from ...model import Level, Ticker
+from ...model import Ticker
 from ...protocols.phoenix import Frame
 from ...retry import RetryPolicy
 from ...secrets import sanitized
@@ -34,8 +34,8 @@ from ...session.consumer import Feed, Items
 from ...session.subscription import Subscription
 from ..kit.feeds import Port
 from ..kit.fields import exact_json
-from .merge import MarketMerge, MarketState, TradesWindow, is_later
-from .translate import field_of, published_ns, rows_of, trade_key
+from .merge import Change, MarketMerge, MarketState, TradesWindow, is_later, object_of
+from .translate import field_of, published_ns, rows_of, stamp_ns, trade_key
 
 __all__ = ["BookFollower", "Follower", "MarketsChannel", "Rows", "TickerFollower", "TradesFollower"]
 
@@ -145,19 +145,9 @@ class MarketsChannel:
         for market_id, written in changes.items():
             followers = self._followers.get(market_id)
             if followers is not None:
-                self._give(tuple(followers), written, now_ns, is_whole=frame.event == _WHOLE)
-
-    def _give(
-        self, followers: Iterable[Follower], written: msgspec.Raw, now_ns: int, *, is_whole: bool
-    ) -> None:
-        try:
-            fields = exact_json(written)
-        except (ValueError, RecursionError) as error:
-            for follower in followers:
-                follower.corrupt(error)
-            return
-        for follower in followers:
-            follower.hear(fields, now_ns, is_whole=is_whole)
+                message = Message(written, now_ns, is_whole=frame.event == _WHOLE)
+                for follower in tuple(followers):
+                    follower.hear(message)
 
     def _mark(self, mark: Mark) -> None:
         if isinstance(mark, Resynced):
@@ -166,9 +156,7 @@ class MarketsChannel:
                 row = mark.snapshot.get(follower.market_id)
                 if row is not None:
                     follower.stand_on(row, mark.at_ns)
-                elif follower.market_id in mark.snapshot:
-                    self._end_missing(follower)
-                else:  # it came while they were fetched
+                else:  # it came while they were fetched, or there is none
                     self.refetch(follower)
         elif isinstance(mark, Unsubscribed):
             asyncio.get_running_loop().call_soon(self._end_if_over)
@@ -196,10 +184,8 @@ class MarketsChannel:
     # --- rows -------------------------------------------------------------------------------------------------------
 
     async def _rows_of_all(self) -> Mapping[str, Any]:
-        """Of all who follow now; None for a market that the venue has not."""
-        wanted = list(self._followers)
-        found = await self.rows(wanted) if wanted else {}
-        return {market_id: found.get(market_id) for market_id in wanted}
+        """Of all who follow now."""
+        return await self.rows(list(self._followers))
 
     async def _fetch_wanted(self) -> None:
         failures = 0
@@ -241,6 +227,32 @@ class MarketsChannel:
 
     def __repr__(self) -> str:
         return f"<MarketsChannel of {len(self._followers)} markets>"
+
+
+class Message:
+    """What one message has of one market: read when it is asked for, once for all who ask."""
+
+    __slots__ = ("_change", "is_whole", "now_ns", "written")
+
+    def __init__(self, written: msgspec.Raw, now_ns: int, *, is_whole: bool) -> None:
+        self.written: msgspec.Raw = written
+        self.now_ns: int = now_ns
+        """When it came."""
+        self.is_whole: bool = is_whole
+        """True where it is of a market that has just been listed, and has all of it."""
+        self._change: Change | None = None
+
+    @property
+    def fields(self) -> Any:
+        """All of it. Raises ValueError."""
+        return exact_json(self.written)
+
+    @property
+    def change(self) -> Change:
+        """What is kept of it. Raises ValueError (InvalidField is one)."""
+        if self._change is None:
+            self._change = Change.read(self.written)
+        return self._change
 
 
 class Follower(Feed):
@@ -297,19 +309,20 @@ class Follower(Feed):
 
     # --- what the channel tells -------------------------------------------------------------------------------------
 
-    def hear(self, fields: Any, now_ns: int, *, is_whole: bool) -> None:
+    def hear(self, message: Message) -> None:
         """Its market's part of a message."""
         if self._held is not None:
-            self._held.append((fields, now_ns, is_whole))
+            self._held.append(message)
             if len(self._held) > HELD:
                 self._channel.refetch(self)
         elif self._stands:
             try:
-                if is_whole:
-                    self._replace(fields)
-                    self._tell(fields, now_ns)
+                if message.is_whole:
+                    row = message.fields
+                    self._replace(row)
+                    self._tell(row, message.now_ns)
                 else:
-                    self._change(fields, now_ns)
+                    self._change(message)
             except Exception as error:  # something is corrupt in it: its market is not what it was
                 self.corrupt(error)
 
@@ -327,8 +340,8 @@ class Follower(Feed):
         self.port.mark(Resynced(at_ns=now_ns, snapshot=row))
         self._tell(row, now_ns)
         self._begun.set()
-        for fields, heard_ns, is_whole in held:
-            self.hear(fields, heard_ns, is_whole=is_whole)
+        for message in held:
+            self.hear(message)
 
     def hold(self) -> list[Any]:
         """Keep what comes until a row is there that is asked for now."""
@@ -380,8 +393,8 @@ class Follower(Feed):
         """Tell the port of the whole market, which was just taken."""
 
     @abstractmethod
-    def _change(self, fields: Any, now_ns: int) -> None:
-        """Changed fields of it. Raises InvalidField."""
+    def _change(self, message: Message) -> None:
+        """Changed fields of it. Raises ValueError (InvalidField is one)."""
 
     @abstractmethod
     def _is_news(self, row: Mapping[str, Any]) -> bool:
@@ -396,53 +409,32 @@ class _MergedFollower(Follower):
     def _replace(self, row: Any) -> None:
         self._merge.replace(row)
 
-    def _fresh(self, row: Mapping[str, Any]) -> MarketState:
+    def _fresh(self, row: Mapping[str, Any]) -> MarketMerge:
         fresh = MarketMerge(self.market_id)
         fresh.replace(row)
-        return fresh.state
+        return fresh
 
 
 class BookFollower(_MergedFollower):
-    """The book of a market; it is the `Levels` of its feed's view."""
-
-    def __init__(self, channel: MarketsChannel, market_id: str) -> None:
-        super().__init__(channel, market_id)
-        self.received_at_ns: int = 0
-        """This machine's clock at the last change."""
-
-    def bids(self, depth: int | None = None) -> Sequence[Level]:
-        """The best `depth` bids, or all."""
-        return self._merge.state.bids[:depth]
-
-    def offers(self, depth: int | None = None) -> Sequence[Level]:
-        """The best `depth` offers, or all."""
-        return self._merge.state.offers[:depth]
+    """The book of a market."""
 
     @property
-    def last(self) -> int | None:
-        """The venue does not number."""
-        return None
-
-    @property
-    def venue_time_ns(self) -> int | None:
-        """The venue's clock at the last change."""
-        return self._merge.state.venue_time_ns
+    def levels(self) -> MarketMerge:
+        """What its feed's view shows."""
+        return self._merge
 
     def _tell(self, row: Any, now_ns: int) -> None:
-        self.received_at_ns = now_ns
+        self._merge.received_at_ns = now_ns
         self.port.changed(is_right=True)
 
-    def _change(self, fields: Any, now_ns: int) -> None:
-        before = self._merge.state
-        if self._merge.merge(fields):
-            after = self._merge.state
-            if after.bids is not before.bids or after.offers is not before.offers:
-                self.received_at_ns = now_ns
-                self.port.changed(is_right=True)
+    def _change(self, message: Message) -> None:
+        change = message.change
+        if self._merge.merge(change) and not (change.bids is None and change.offers is None):
+            self._merge.received_at_ns = message.now_ns
+            self.port.changed(is_right=True)
 
     def _is_news(self, row: Mapping[str, Any]) -> bool:
-        fresh, known = self._fresh(row), self._merge.state
-        return (fresh.bids, fresh.offers) != (known.bids, known.offers)
+        return self._fresh(row).sides != self._merge.sides
 
 
 class TickerFollower(_MergedFollower):
@@ -452,22 +444,22 @@ class TickerFollower(_MergedFollower):
     def decode(told: tuple[MarketState, int, Any]) -> Ticker:
         """What was put is what was known then."""
         state, now_ns, raw = told
-        return state.ticker(now_ns, raw)
+        return state.ticker(now_ns, exact_json(raw) if isinstance(raw, msgspec.Raw) else raw)
 
     def _tell(self, row: Any, now_ns: int) -> None:
         self.port.consumer.put((self._merge.state, now_ns, row))
 
-    def _change(self, fields: Any, now_ns: int) -> None:
-        before = _in_line(self._merge.state)
-        if self._merge.merge(fields) and _in_line(self._merge.state) != before:
-            self.port.consumer.put((self._merge.state, now_ns, fields))
+    def _change(self, message: Message) -> None:
+        before = _in_line(self._merge)
+        if self._merge.merge(message.change) and _in_line(self._merge) != before:
+            self.port.consumer.put((self._merge.state, message.now_ns, message.written))
 
     def _is_news(self, row: Mapping[str, Any]) -> bool:
-        return _in_line(self._fresh(row)) != _in_line(self._merge.state)
+        return _in_line(self._fresh(row)) != _in_line(self._merge)
 
 
-def _in_line(state: MarketState) -> tuple[Any, ...]:
-    return state.bids[:1], state.offers[:1], state.last, state.volume
+def _in_line(market: MarketMerge) -> tuple[Any, ...]:
+    return market.sides["bids"][:1], market.sides["offers"][:1], market.last_price, market.volume
 
 
 class TradesFollower(Follower):
@@ -483,6 +475,8 @@ class TradesFollower(Follower):
     def decode(self, told: tuple[Any, int]) -> Items:
         """A window: what is new in it, behind a gap where it does not reach back to the one before."""
         rows, now_ns = told
+        if isinstance(rows, msgspec.Raw):
+            rows = exact_json(rows)
         news, is_whole = self._window.take(rows, now_ns)
         if is_whole:
             return Items(news)
@@ -492,8 +486,8 @@ class TradesFollower(Follower):
         return Items([*self.port.hole(gap, detail), *news])
 
     def _replace(self, row: Any) -> None:
-        rows = field_of(row, "recent_trades")
-        published = published_ns(row)
+        row = object_of(row)
+        rows, published = field_of(row, "recent_trades"), published_ns(row)
         if self._is_first:
             self._window.begin(rows)
         self._rows, self._row_at_ns = rows, published
@@ -504,17 +498,32 @@ class TradesFollower(Follower):
         self._is_first = False
         self.port.handle(ContinuityInput.PROVEN)
 
-    def _change(self, fields: Any, now_ns: int) -> None:
-        rows = field_of(fields, "recent_trades")
-        if rows is not None and is_later(published_ns(fields), self._row_at_ns):
-            self._rows = rows
-            self.port.consumer.put((rows, now_ns))
+    def _change(self, message: Message) -> None:
+        window = _read_window(message.written)
+        if not window.recent_trades or not is_later(_said_ns(window), self._row_at_ns):
+            return
+        self._rows = window.recent_trades
+        self.port.consumer.put((self._rows, message.now_ns))
 
     def _is_news(self, row: Mapping[str, Any]) -> bool:
         return bool(_newest(field_of(row, "recent_trades")) != _newest(self._rows))
 
 
+class _Window(msgspec.Struct):
+    recent_trades: msgspec.Raw = msgspec.Raw()
+    timestamp: str | None = None
+
+
+_read_window = msgspec.json.Decoder(_Window).decode
+
+
+def _said_ns(window: _Window) -> int | None:
+    return None if window.timestamp is None else stamp_ns(window.timestamp)
+
+
 def _newest(rows: Any) -> Any:
     """The newest of a window of trades, by its key; None of an empty one. Raises InvalidField."""
+    if isinstance(rows, msgspec.Raw):
+        rows = exact_json(rows)
     keys = [trade_key(row) for row in rows_of(rows, "recent_trades")]
     return max(keys, key=lambda key: key[0], default=None)

@@ -21,7 +21,13 @@ from ...session.consumer import Consumer
 from ...session.subscription import Subscription
 from ..kit.market import Source, VenueMarket
 from .api import AsyncSTX
-from .errors import STXAnswerException, STXServerException, STXTransportException, STXValidationException
+from .errors import (
+    STXAnswerException,
+    STXNotFoundException,
+    STXServerException,
+    STXTransportException,
+    STXValidationException,
+)
 from .followers import BookFollower, Follower, MarketsChannel, TickerFollower, TradesFollower
 from .own import OwnBalance, OwnFeed, OwnFills, OwnOrders, OwnPositions, all_pages, newest, orders_by_id
 from .records import Record
@@ -149,7 +155,7 @@ class STXMarket(VenueMarket):
             raise ConfigurationError("instrument_id", None, "the id of a market of stx")
         if verb == "watch_order_book":
             book = BookFollower(self._channel, instrument_id)
-            return self._public(book, f"book of {instrument_id}", is_state=True, book=book)
+            return self._public(book, f"book of {instrument_id}", is_state=True, book=book.levels)
         if verb == "watch_ticker":
             ticker = TickerFollower(self._channel, instrument_id)
             fields = {"decode": ticker.decode, "policy": "conflate", "key": _one_of_all, "capacity": 1}
@@ -175,12 +181,14 @@ class STXMarket(VenueMarket):
             part = list(market_ids[start : start + IN_ONE_CALL])
             try:
                 rows = await self._http.markets(market_ids=part, selections=_ROW)
-            except STXAnswerException as error:
-                if len(part) == 1:
-                    found[part[0]] = error
-                else:  # one of them may be what cannot be read: it is not the others' trouble
+            except (STXAnswerException, STXValidationException, STXNotFoundException) as error:
+                if (
+                    len(part) > 1
+                ):  # one of them may be no market, or cannot be read: it is not the others' trouble
                     for market_id in part:
                         found |= await self._rows([market_id])
+                elif isinstance(error, STXAnswerException):
+                    found[part[0]] = error
             else:
                 found |= {row["market_id"]: row for row in rows}
         return found

@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
 from ...model import BookSnapshot, InvalidField, Level, MarketStatus, OrderSide, Ticker, Trade
+from ..kit.fields import exact_json
 from .translate import (
+    MAX_CENTS,
+    PRICES,
     VENUE,
+    cents_of,
     day_volume,
     field_of,
     last_price,
@@ -24,12 +28,13 @@ from .translate import (
     market_status,
     published_ns,
     rows_of,
+    stamp_ns,
     ticker_of,
     to_trade,
     trade_key,
 )
 
-__all__ = ["WINDOW", "MarketMerge", "MarketState", "TradesWindow", "is_later"]
+__all__ = ["WINDOW", "Change", "MarketMerge", "MarketState", "TradesWindow", "is_later", "object_of"]
 
 WINDOW: Final = 15
 """Trades that the venue's window has (its schema)."""
@@ -37,27 +42,28 @@ WINDOW: Final = 15
 _Key: TypeAlias = tuple[int, int, Decimal, OrderSide]
 
 
-class MarketState(msgspec.Struct, frozen=True):
-    """What is known of one market. Levels are best first; prices are on the axis."""
+_Cents: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=MAX_CENTS)]
+_Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
+
+
+class MarketState(msgspec.Struct, frozen=True, gc=False):
+    """What is known of one market, in a line. Prices are on the axis."""
 
     market_id: str
-    bids: tuple[Level, ...] = ()
-    offers: tuple[Level, ...] = ()
-    last: Decimal | None = None
-    volume: Decimal | None = None
-    status: str = "open"
-    trading: Any = None
-    venue_time_ns: int | None = None
-    """When the venue published the last of what is in it."""
+    bid: Level | None
+    offer: Level | None
+    last: Decimal | None
+    volume: Decimal | None
+    venue_time_ns: int | None
 
     def ticker(self, received_at_ns: int, raw: Any = None) -> Ticker:
-        """Its last price, volume and touch."""
+        """As the model has it."""
         return ticker_of(
             self.market_id,
             last=self.last,
             volume=self.volume,
-            bids=self.bids,
-            offers=self.offers,
+            bids=() if self.bid is None else (self.bid,),
+            offers=() if self.offer is None else (self.offer,),
             venue_time_ns=self.venue_time_ns,
             received_at_ns=received_at_ns,
             raw=raw,
@@ -65,72 +71,228 @@ class MarketState(msgspec.Struct, frozen=True):
 
 
 class MarketMerge:
-    """One market as its messages leave it. Give it the row of the HTTP answer (`replace`), then each change (`merge`).
+    """One market as its messages leave it, and the `Levels` of its book.
 
-    Either is checked whole before anything of it counts: one that raises InvalidField leaves the market as it was, and
-    is then not what the venue has any more: begin again with a fresh row.
+    Give it the row of the HTTP answer (`replace`), then each change (`merge`). Either is checked whole before anything
+    of it counts: one that raises InvalidField leaves the market as it was, and is then not what the venue has any more:
+    begin again with a fresh row.
     """
 
-    __slots__ = ("_replaced_at_ns", "state")
+    __slots__ = (
+        "_replaced_at_ns", "_status", "_trading", "last_price", "market_id", "received_at_ns", "sides", "venue_time_ns",
+        "volume",
+    )  # fmt: skip
 
     def __init__(self, market_id: str) -> None:
-        self.state: MarketState = MarketState(market_id)
+        self.market_id: str = market_id
+        """Whose messages it takes."""
+        self.sides: dict[str, list[WireLevel]] = {"bids": [], "offers": []}
+        """As they were written, best first: read them by `bids` and `offers`, at the cost of what is read."""
+        self.last_price: Decimal | None = None
+        self.volume: Decimal | None = None
+        self.venue_time_ns: int | None = None
+        """When the venue published the last of what is in it."""
+        self.received_at_ns: int = 0
+        """This machine's clock at the last change of its book: for whoever feeds it to set."""
+        self._status = "open"
+        self._trading: Any = None
         self._replaced_at_ns: int | None = None
 
     @property
-    def market_id(self) -> str:
-        """Whose messages it takes."""
-        return self.state.market_id
+    def state(self) -> MarketState:
+        """In a line, as a value that stays so."""
+        bids, offers = self.bids(1), self.offers(1)
+        return MarketState(
+            self.market_id,
+            bids[0] if bids else None,
+            offers[0] if offers else None,
+            self.last_price,
+            self.volume,
+            self.venue_time_ns,
+        )
+
+    def bids(self, depth: int | None = None) -> list[Level]:
+        """The best `depth` bids, or all: prices on the axis, and contracts."""
+        side = self.sides["bids"]
+        return [
+            (PRICES[level.price], Decimal(level.quantity))
+            for level in (side if depth is None else side[:depth])
+        ]
+
+    def offers(self, depth: int | None = None) -> list[Level]:
+        """The best `depth` offers, or all."""
+        side = self.sides["offers"]
+        return [
+            (PRICES[level.price], Decimal(level.quantity))
+            for level in (side if depth is None else side[:depth])
+        ]
+
+    @property
+    def last(self) -> int | None:
+        """The venue does not number its states."""
+        return None
 
     @property
     def status(self) -> MarketStatus:
         """As the messages left it."""
-        return market_status({"status": self.state.status, "trading": self.state.trading})
+        return market_status({"status": self._status, "trading": self._trading})
 
     def replace(self, row: Any) -> None:
         """The whole market, of an answer or of `market_created`. Raises InvalidField, also for another market's."""
-        row = _object(row)
+        row = object_of(row)
         for name in ("market_id", "bids", "offers", "status"):
             if name not in row and field_of(row, name) is None:
                 raise InvalidField(name, None, "there, as in the row of a whole market")
-        published = published_ns(row)
-        self.state = self._changed(MarketState(self.market_id), row, published)
-        self._replaced_at_ns = published
+        change = self._ours(Change.of(row))
+        self.sides = {"bids": [], "offers": []}
+        self.last_price = self.volume = None
+        self._status, self._trading = "open", None
+        self._take(change)
+        self._replaced_at_ns = change.published_ns
 
-    def merge(self, changed: Any) -> bool:
+    def merge(self, change: Change) -> bool:
         """The fields of one message. False for one that the row holds already. Raises InvalidField."""
-        changed = _object(changed)
-        published = published_ns(changed)
-        if not is_later(published, self._replaced_at_ns):
+        if not is_later(self._ours(change).published_ns, self._replaced_at_ns):
             return False
-        self.state = self._changed(self.state, changed, published)
+        self._take(change)
         return True
 
     def snapshot(self, received_at_ns: int) -> BookSnapshot:
         """The book as it stands, whole."""
-        known = self.state
         return BookSnapshot(
             venue=VENUE,
-            instrument_id=known.market_id,
-            bids=known.bids,
-            offers=known.offers,
-            venue_time_ns=known.venue_time_ns,
+            instrument_id=self.market_id,
+            bids=tuple(self.bids()),
+            offers=tuple(self.offers()),
+            venue_time_ns=self.venue_time_ns,
             received_at_ns=received_at_ns,
         )
 
-    def _changed(self, known: MarketState, row: Mapping[str, Any], published: int | None) -> MarketState:
-        owner = field_of(row, "market_id")
-        if owner is not None and owner != self.market_id:
-            raise InvalidField("market_id", owner, f"{self.market_id}, whose messages these are")
-        changes: dict[str, Any] = {
-            side: levels_of(row[side], side) for side in ("bids", "offers") if side in row
-        }
-        words = {name: row[name] for name in ("status", "trading") if row.get(name) is not None}
+    def _ours(self, change: Change) -> Change:
+        if change.market_id is not None and change.market_id != self.market_id:
+            raise InvalidField("market_id", change.market_id, f"{self.market_id}, whose messages these are")
+        return change
+
+    def _take(self, change: Change) -> None:
+        if change.bids is not None:
+            self.sides["bids"] = change.bids
+        if change.offers is not None:
+            self.sides["offers"] = change.offers
+        if change.last is not None:
+            self.last_price = change.last
+        if change.volume is not None:
+            self.volume = change.volume
+        if change.status is not None:
+            self._status = change.status
+        if change.trading is not None:
+            self._trading = change.trading
+        if change.published_ns is not None:
+            self.venue_time_ns = change.published_ns
+
+
+class WireLevel(msgspec.Struct, gc=False):
+    """A level as it is written: cents, and contracts; these are a Decimal in the rare row that has parts of one."""
+
+    price: _Cents
+    quantity: _Whole
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The fields of one message that are kept; None for those that it does not have. Levels are best first."""
+
+    market_id: str | None = None
+    bids: list[WireLevel] | None = None
+    offers: list[WireLevel] | None = None
+    last: Decimal | None = None
+    volume: Decimal | None = None
+    status: str | None = None
+    trading: Any = None
+    published_ns: int | None = None
+
+    @classmethod
+    def of(cls, fields: Any) -> Change:
+        """Of decoded fields, under either spelling. Raises InvalidField."""
+        fields = object_of(fields)
+        words = {name: fields[name] for name in ("status", "trading") if fields.get(name) is not None}
         if words:
-            market_status({"status": known.status, **words})
-        told = {"last": last_price(row), "volume": day_volume(row), "venue_time_ns": published}
-        changes |= words | {name: value for name, value in told.items() if value is not None}
-        return msgspec.structs.replace(known, **changes)
+            market_status({"status": "open", **words})
+        return cls(
+            market_id=field_of(fields, "market_id"),
+            bids=_written(fields["bids"], "bids") if "bids" in fields else None,
+            offers=_written(fields["offers"], "offers") if "offers" in fields else None,
+            last=last_price(fields),
+            volume=day_volume(fields),
+            published_ns=published_ns(fields),
+            **words,
+        )
+
+    @classmethod
+    def read(cls, written: bytes | msgspec.Raw) -> Change:
+        """Of a message as it was written: at once where all is as it nearly always is. Raises ValueError."""
+        try:
+            fields = _read_fields(written)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return cls.of(exact_json(written))  # says what is wrong, or reads what is only rare
+        if fields.status is not None:
+            market_status({"status": fields.status})
+        return cls(
+            market_id=fields.market_id,
+            bids=None if fields.bids is msgspec.UNSET else _best_first(fields.bids, "bids"),
+            offers=None if fields.offers is msgspec.UNSET else _best_first(fields.offers, "offers"),
+            last=None if fields.last_traded_price is None else PRICES[fields.last_traded_price],
+            volume=None if fields.volume_24h is None else Decimal(fields.volume_24h),
+            status=fields.status,
+            trading=fields.trading,
+            published_ns=stamp_ns(fields.timestamp),
+        )
+
+
+class _Fields(msgspec.Struct):
+    """A message whose numbers are all whole, and which says when it was published."""
+
+    timestamp: str
+    market_id: str | None = None
+    bids: list[WireLevel] | msgspec.UnsetType | None = msgspec.UNSET
+    offers: list[WireLevel] | msgspec.UnsetType | None = msgspec.UNSET
+    last_traded_price: _Cents | None = None
+    volume_24h: _Whole | None = None
+    status: str | None = None
+    trading: bool | None = None
+
+
+_read_fields = msgspec.json.Decoder(_Fields).decode
+
+
+def _best_first(side: list[WireLevel] | None, field: str) -> list[WireLevel]:
+    """Raises InvalidField for a price that is there twice."""
+    if not side:
+        return []
+    is_falling = field == "bids"
+    before = MAX_CENTS + 1 if is_falling else 0
+    for level in side:
+        price = level.price
+        if not level.quantity or (price >= before if is_falling else price <= before):
+            return _sorted(side, field, is_falling=is_falling)
+        before = price
+    return side
+
+
+def _sorted(side: list[WireLevel], field: str, *, is_falling: bool) -> list[WireLevel]:
+    prices = [level.price for level in side]
+    if len(set(prices)) != len(prices):
+        raise InvalidField(f"{field}.price", prices, "each price once")
+    return sorted(
+        (level for level in side if level.quantity), key=lambda level: level.price, reverse=is_falling
+    )
+
+
+def _written(side: Any, field: str) -> list[WireLevel]:
+    """Raises InvalidField."""
+    return [WireLevel(cents_of(price), _whole(size)) for price, size in levels_of(side, field)]
+
+
+def _whole(size: Decimal) -> Any:
+    return int(size) if size == int(size) else size
 
 
 def is_later(published_at_ns: int | None, row_at_ns: int | None) -> bool:
@@ -138,7 +300,8 @@ def is_later(published_at_ns: int | None, row_at_ns: int | None) -> bool:
     return row_at_ns is None or published_at_ns is None or published_at_ns > row_at_ns
 
 
-def _object(value: Any) -> Mapping[str, Any]:
+def object_of(value: Any) -> Mapping[str, Any]:
+    """A part of a message that has fields. Raises InvalidField."""
     if not isinstance(value, Mapping):
         raise InvalidField("market", value, "an object")
     return value

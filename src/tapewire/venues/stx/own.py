@@ -4,9 +4,10 @@ Each feed remembers what it told (`market/reconcile.py`), so that a channel and 
 join begins with (`all_orders` and the like) is left to the look-up, which is later. Rules:
 
 * Orders: all that are open and the newest, whatever became of them, as far back as one that is known. An order that was
-  open and is in neither list is asked for by its id. The first time only those that are open are told.
-* Fills: the newest, as far back as one that is known. The first time none is told: they were before the feed. What the
-  channel brings is told all the same, for it was after.
+  open and is in neither list is asked for by its id. The first time those are told that are open, or were placed since
+  the feed began.
+* Fills: the newest, as far back as one that is known. The first time those are told that were made since the feed
+  began. What the channel brings is told in any case.
 * Positions and the balance: as they stand. A position that is not listed any more is flat.
 """
 
@@ -30,7 +31,7 @@ from .api import AsyncSTX
 from .errors import STXAnswerException
 from .records import Record
 from .symbols import Channels
-from .translate import field_of, rows_of, to_balance, to_fill, to_order, to_position
+from .translate import field_of, happened_ns, rows_of, to_balance, to_fill, to_order, to_position
 
 __all__ = ["OwnBalance", "OwnFeed", "OwnFills", "OwnOrders", "OwnPositions", "all_pages", "orders_by_id"]
 
@@ -63,6 +64,7 @@ class OwnFeed:
         self._instrument_id = instrument_id
         self._currency = currency
         self._port: Port | None = None
+        self._began_ns = clock.time_ns()
 
     @property
     def _markets(self) -> list[str] | None:
@@ -85,6 +87,10 @@ class OwnFeed:
     async def _subscribe(self, port: Port) -> Any:
         self._port = port
         return await self._join(self.channel, port.consumer, announce=True, snapshot=self.look_up)
+
+    def _of_before(self, listed: Iterable[Record]) -> frozenset[str]:
+        """Of what the first look-up lists what was there when the feed began; a failed one may have been before it."""
+        return frozenset(row.id for row in listed if (happened_ns(row) or 0) < self._began_ns)
 
     async def _probe(self) -> bool:
         """True if a look-up says nothing new. Else the state is had anew, and what is new is told of that."""
@@ -170,7 +176,8 @@ class OwnOrders(OwnFeed):
         orders = [to_order(row, now_ns) for row in rows]
         if self._is_first:
             self._is_first = False
-            self._before = frozenset(order.venue_order_id or "" for order in orders if order.is_final)
+            before = self._of_before(rows)
+            self._before = frozenset(each.venue_order_id or "" for each in orders if each.is_final) & before
         self._listed = frozenset(seen)
         news, lost = self._memory.reconcile(
             (order for order in orders if order.venue_order_id not in self._before),
@@ -218,7 +225,7 @@ class OwnFills(OwnFeed):
         """Fills that nobody told."""
         self._listed = frozenset(row.id for row in listed)
         if self._is_first:
-            self._is_first, self._before = False, self._listed
+            self._is_first, self._before = False, self._of_before(listed)
         return self._memory.reconcile(self._since(listed, now_ns))
 
     def _since(self, listed: Sequence[Record], now_ns: int) -> list[Fill]:

@@ -46,17 +46,20 @@ __all__ = [
     "CURRENCY",
     "MAX_CENTS",
     "MIN_SIZE",
+    "PRICES",
     "TICK",
     "VENUE",
     "cents_of",
     "day_volume",
     "field_of",
+    "happened_ns",
     "last_price",
     "levels_of",
     "market_status",
     "no_of",
     "published_ns",
     "rows_of",
+    "stamp_ns",
     "ticker_of",
     "to_balance",
     "to_fill",
@@ -82,7 +85,8 @@ MAX_BOOK_LEVELS: Final = MAX_CENTS
 MAX_ROWS: Final = 10_000
 """Rows of one list."""
 
-_PRICES: Final = tuple(Decimal(cents).scaleb(-2) for cents in range(MAX_CENTS + 1))
+PRICES: Final = tuple(Decimal(cents).scaleb(-2) for cents in range(MAX_CENTS + 1))
+"""By cents; the first, 0, is none."""
 
 _ORDER_STATUSES: Final[dict[str, OrderStatus]] = {
     "created": "submitted",
@@ -144,21 +148,36 @@ def cents_of(price: Decimal, field: str = "price") -> int:
     """A price of the axis as the wire has it. Raises InvalidField naming the grid for one that is not on it."""
     scaled = EXACT.scaleb(number(price, field), 2)
     if not 1 <= scaled <= MAX_CENTS or scaled != int(scaled):
-        raise InvalidField(field, price, f"on the grid of {TICK}, from {TICK} to {_PRICES[MAX_CENTS]}")
+        raise InvalidField(field, price, f"on the grid of {TICK}, from {TICK} to {PRICES[MAX_CENTS]}")
     return int(scaled)
 
 
 def published_ns(row: Mapping[str, Any]) -> int | None:
     """When the venue published a row, in nanoseconds; None where it does not say."""
-    for name, kind, scale in (
-        ("timestamp", time_iso, 1),
-        ("timestamp_int", time_us, 1_000),
-        ("unix_timestamp", time_ms, 1_000_000),
-    ):
+    if (said := row.get("timestamp")) is not None:
+        return stamp_ns(said)
+    for name, kind, scale in (("timestamp_int", time_us, 1_000), ("unix_timestamp", time_ms, 1_000_000)):
         said = field_of(row, name)
         if said is not None:
             return kind(said, name) * scale
     return None
+
+
+def stamp_ns(said: Any) -> int:
+    """A `timestamp`, in nanoseconds. Many are of one second, whose date is read once."""
+    if said.__class__ is str and len(said) == _STAMP and said[19] == "." and said[26] == "Z":
+        fraction = said[20:26]
+        if fraction.isascii() and fraction.isdigit():
+            return _second_ns(said[:19]) + int(fraction) * 1000
+    return time_iso(said, "timestamp")
+
+
+_STAMP: Final = len("2026-01-31T09:30:00.250000Z")
+
+
+@lru_cache(maxsize=64)
+def _second_ns(written: str) -> int:
+    return time_iso(f"{written}Z", "timestamp")
 
 
 def levels_of(value: Any, field: str) -> tuple[Level, ...]:
@@ -175,6 +194,11 @@ def levels_of(value: Any, field: str) -> tuple[Level, ...]:
         found[price] = (price, size)
     ordered = sorted(found.values(), reverse=field == "bids")
     return tuple(level for level in ordered if level[1])
+
+
+def happened_ns(row: Mapping[str, Any]) -> int | None:
+    """When an order was placed, or a fill was made; None where the row does not say."""
+    return _happened_ns(row, "time", "inserted_at")
 
 
 def trade_key(row: Mapping[str, Any]) -> tuple[int, int, Decimal, OrderSide]:
@@ -325,7 +349,7 @@ def to_trade(market_id: str, row: Mapping[str, Any], number_of_its_key: int, rec
         venue=VENUE,
         instrument_id=market_id,
         trade_id=f"{at_us}-{cents}-{EXACT.normalize(size):f}-{taker}{again}",
-        price=_PRICES[cents],
+        price=PRICES[cents],
         size=size,
         taker_side=taker,
         venue_time_ns=at_us * 1000,
@@ -387,7 +411,7 @@ def to_fill(
         fee=fee,
         fee_currency=currency if fee else None,
         liquidity=_LIQUIDITY.get(_text(row, "liquidity_action").lower()),
-        venue_time_ns=_happened_ns(row, "time", "inserted_at"),
+        venue_time_ns=happened_ns(row),
         received_at_ns=received_at_ns,
         is_reconciled=is_reconciled,
         raw=row,
@@ -453,7 +477,7 @@ def _cents(value: Any, field: str) -> int:
 
 
 def _price(value: Any, field: str) -> Decimal:
-    return _PRICES[_cents(value, field)]
+    return PRICES[_cents(value, field)]
 
 
 def _average(row: Mapping[str, Any], name: str) -> Decimal | None:
