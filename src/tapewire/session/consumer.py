@@ -515,7 +515,8 @@ class Iteration(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        self._ask()
+        if self._loop is not asyncio.get_running_loop():  # not for each item: it would cost two calls
+            self._ask()
         if self._items is None:
             raise StopAsyncIteration
         try:
