@@ -208,6 +208,7 @@ class Replay:
             self.ended.set()
 
     async def _tell(self, value: Any) -> None:
+        await asyncio.sleep(1e-6)  # whoever was woken by what stood before has its turn: timers come last
         for waited, waiter in tuple(self._noted):
             if waited == value and not waiter.done():
                 self._noted.remove((waited, waiter))
