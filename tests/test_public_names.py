@@ -83,7 +83,7 @@ NAMES = {
     """,
     "tapewire.recording": """
         Difference Recorder RecorderStatistics RecordingConnector Replay SqliteStore StoreFailed StoreStatistics
-        Table Tape
+        Table Tape recorded replayed
     """,
     "tapewire.recording.http": """
         RecordingHttp ReplayHttp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ from tapewire.errors import ForeignTape, NewerTape, TapeCorrupt
 from tapewire.recording.format import (
     BLOCK_HEAD,
     MAX_BLOCK,
+    VERSION,
+    Footer,
     Head,
+    IndexEntry,
     Kind,
     Record,
     pack_block,
+    pack_footer,
     pack_head,
     read_block_head,
 )
@@ -209,3 +214,32 @@ def test_these_bytes_are_format_1(tmp_path):
     assert read(path) == ([Record(Kind.READ, 5, 1, ["a"])], [])
     with Tape(path) as tape:
         assert tape.head == Head(venue="stx", wall_ns=1, monotonic_ns=2, software="t")
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "tape.md"
+
+
+def test_the_page_shows_the_golden_bytes_and_they_are_a_whole_tape(tmp_path):
+    (drawn,) = re.findall(
+        r"```\nhead    (.*?)block   (.*?)footer  (.*?)```", PAGE.read_text("utf-8"), re.DOTALL
+    )
+    head, block, footer = (bytes.fromhex("".join(part.split())) for part in drawn)
+    assert (head, block) == (GOLDEN_HEAD, GOLDEN_BLOCK)
+    index = [IndexEntry(len(head), 21, 1, 5, 5)]
+    made = Footer(index=index, counts={Kind.READ: 1}, connections=0)
+    assert footer == pack_footer(made, len(head) + len(block))
+    path = tmp_path / "page.tape"
+    path.write_bytes(head + block + footer)
+    assert read(path) == ([Record(Kind.READ, 5, 1, ["a"])], [])
+    with Tape(path) as tape:
+        assert tape.footer == made
+
+
+def test_the_page_names_each_kind_of_record_and_the_limits():
+    page = PAGE.read_text("utf-8")
+    named = {
+        name: int(number) for number, name in re.findall(r"^\| (\d+) \| ([A-Z]+) \|", page, re.MULTILINE)
+    }
+    assert named == {name: value for name, value in vars(Kind).items() if name.isupper()}
+    assert str(MAX_BLOCK) in page
+    assert VERSION == 1, "the page is of format 1"

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import httpx2
 
+from ..transport.proxies import proxy_for
+from ..transport.trust import checked_trust
 from .format import Kind
 from .recorder import Recorder
 from .replay import Answers
@@ -18,10 +20,10 @@ MAX_BODY: Final = 16 * 1024 * 1024
 
 
 class RecordingHttp(httpx2.AsyncBaseTransport):
-    """Does as `inner` (None: httpx2's own, which goes straight to the venue), and notes what passes."""
+    """Does as `inner`, and notes what passes. None: as the venues' classes do, by the environment's proxy and trust."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport | None, recorder: Recorder) -> None:
-        self._inner: httpx2.AsyncBaseTransport = inner or httpx2.AsyncHTTPTransport()
+        self._inner: httpx2.AsyncBaseTransport = inner or _Plain()
         self._recorder = recorder
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -47,6 +49,29 @@ class RecordingHttp(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close `inner`."""
         await self._inner.aclose()
+
+
+class _Plain(httpx2.AsyncBaseTransport):
+    """A transport for each server that is called: a client is given one for all, and each may have its proxy."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, httpx2.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        server = f"{request.url.scheme}://{request.url.netloc.decode()}"
+        made = self._made.get(server)
+        if made is None:
+            trust = checked_trust(None)
+            way = proxy_for(server, True)
+            proxy = (
+                None if way is None else httpx2.Proxy(way.url, ssl_context=trust if way.is_secret else None)
+            )
+            made = self._made[server] = httpx2.AsyncHTTPTransport(verify=trust, proxy=proxy)
+        return await made.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for made in self._made.values():
+            await made.aclose()
 
 
 class _Body(httpx2.AsyncByteStream):
