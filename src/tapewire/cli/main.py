@@ -10,7 +10,7 @@ import typer
 from .. import __version__
 from ..errors import TapewireError
 from ..secrets import redact
-from . import completion, demo, doctor, fault, sandbox
+from . import completion, demo, doctor, fault, record, sandbox, tape
 from .endings import WRONG_USE
 from .logs import Verbose
 
@@ -31,6 +31,9 @@ app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)
 app.command("fault")(fault.fault)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("record", epilog=record.RECORD_EXAMPLES)(record.record)
+app.command("replay", epilog=record.REPLAY_EXAMPLES)(record.replay)
+app.add_typer(tape.app)
 app.command("completion", epilog=completion.EXAMPLES)(completion.completion)
 app.command("venues")(sandbox.venues)
 

@@ -16,7 +16,7 @@ from .endings import end_with
 if TYPE_CHECKING:
     from ..sandbox.net.server import Sandbox
 
-__all__ = ["InSandbox", "VenueName", "check_venue", "examples", "play"]
+__all__ = ["InSandbox", "VenueName", "check_venue", "examples", "led_by", "play"]
 
 
 def check_venue(name: str) -> str:
@@ -69,7 +69,7 @@ async def play(venues: Sequence[str], *, rate: float = 20.0, seed: int = 1) -> A
     from ..sandbox.net.server import Sandbox
 
     async with Sandbox(port=0, rate=rate, seed=seed, venues=list(dict.fromkeys(venues))) as sandbox:
-        with _environment(sandbox.environment(), without=_variables(venues)):
+        with led_by(sandbox.environment(), venues):
             yield sandbox
 
 
@@ -79,7 +79,9 @@ def _variables(venues: Iterable[str]) -> set[str]:
 
 
 @contextmanager
-def _environment(values: Mapping[str, str], *, without: Iterable[str]) -> Iterator[None]:
+def led_by(values: Mapping[str, str], venues: Iterable[str]) -> Iterator[None]:
+    """These variables, and nothing else that the environment says of the venues, are in force until the block ends."""
+    without = _variables(venues)
     before = dict(os.environ)
     for name in without:
         os.environ.pop(name, None)

@@ -51,6 +51,7 @@ __all__ = [
     "read_footer",
     "read_head",
     "unpack_block",
+    "zstd_module",
 ]
 
 VERSION: Final = 1
@@ -194,7 +195,7 @@ def read_head(data: bytes, path: str = "tape") -> tuple[Head, int]:
 def pack_block(records: Sequence[Record]) -> bytes:
     """One block of records, which are in the order of their times. Raises ValueError where it would be too large."""
     body = _encode(records)
-    packed: bytes = _zstd().ZstdCompressor(level=_LEVEL, write_checksum=True).compress(body)
+    packed: bytes = zstd_module().ZstdCompressor(level=_LEVEL, write_checksum=True).compress(body)
     if max(len(body), len(packed)) > MAX_BLOCK:
         raise ValueError(f"a block of {len(body)} bytes; the most is {MAX_BLOCK}")
     fields = _BLOCK.pack(
@@ -230,7 +231,7 @@ def unpack_block(head: BlockHead, packed: bytes, path: str, offset: int) -> list
         raise TapeCorrupt(path, offset, f"a block claims to unpack to {head.unpacked} bytes")
     if len(packed) != head.packed or crc32(packed) != head.crc:
         raise TapeCorrupt(path, offset, "a block is not as it was written")
-    zstd = _zstd()
+    zstd = zstd_module()
     try:
         if zstd.frame_content_size(packed) != head.unpacked:
             raise TapeCorrupt(path, offset, "a block unpacks to another size than it claims")
@@ -275,7 +276,8 @@ def index_of(entries: Iterable[tuple[int, BlockHead]]) -> list[IndexEntry]:
     ]
 
 
-def _zstd() -> Any:
+def zstd_module() -> Any:
+    """The library that packs blocks. Raises MissingExtra where it is not there."""
     try:
         return importlib.import_module("zstandard")
     except ModuleNotFoundError:

@@ -27,7 +27,7 @@ import msgspec
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError
 from ..reporting import is_worth_a_line
-from .format import Head, Kind, Record
+from .format import Head, Kind, Record, zstd_module
 from .placeholders import joined, may_name_one, said_by_a_venue, said_by_us
 from .tape import Fsync, SegmentWriter
 
@@ -62,7 +62,7 @@ class Recorder:
     Files are `<venue>-<UTC time>-<segment>.tape`; a new one is begun after `segment_bytes` or `segment_seconds`.
     `fsync`: see `tape.Fsync`. `capacity_bytes`: what may wait for the disk. `block_seconds`: what a kill may lose.
     `settings`: what a replay has to know, kept in the tape's head. `clock`: the one of the recorded classes.
-    Raises ConfigurationError, OSError where the first file cannot be made.
+    Raises ConfigurationError, MissingExtra, OSError where the first file cannot be made.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Recorder:
                 raise ConfigurationError(name, seconds, "a number of seconds above 0")
         if fsync not in ("none", "interval", "block"):
             raise ConfigurationError("fsync", fsync, ("none", "interval", "block"))
+        zstd_module()  # here, and not with the first block
         self.folder: Path = Path(folder)
         self.venue: str = venue
         self._limits = (segment_bytes, int(segment_seconds * 1e9))

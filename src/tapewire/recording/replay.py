@@ -14,7 +14,9 @@ Rules:
 * A dial is answered by the next dial on the tape to the same place, an HTTP request by the next one of the same method,
   URL and body. What the client asks for earlier than it did waits for the tape; for what it asks later the tape waits.
 * What the client sends is compared with what it sent then, credentials apart: `differences` says where it differs.
-* What stands on no tape is refused at once, with an error that says so; it is a difference as well.
+* A request that is made more often than it was (time on a machine differs: what was one then may be two now) is given
+  the answer that it had last; it is a difference. What stands on no tape is refused at once, with an error that says
+  so; it is a difference as well.
 * Behind its end the tape says nothing more. `ended` is set then.
 """
 
@@ -24,7 +26,7 @@ import asyncio
 import inspect
 import math
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from heapq import merge as merge_sorted
 from types import TracebackType
@@ -54,6 +56,12 @@ PATIENCE_SECONDS: Final = 120.0
 """Of the tape's time: how long the tape waits for a dial or a request that the client does not make."""
 
 MOST_DIFFERENCES: Final = 1_000
+
+SAME_CLOCK_NS: Final = 1_000_000_000
+"""Two tapes whose clocks differ by less were written within one start of one machine."""
+
+MOST_KEPT: Final = 1_000
+"""Kinds of requests whose last answer is kept, for whoever asks once more."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -86,8 +94,9 @@ class Replay:
         if type(speed) not in (int, float) or not speed > 0:
             raise ConfigurationError("speed", speed, "a number above 0; math.inf for as fast as it goes")
         self.tapes: list[Tape] = [Tape(path) for path in paths]
-        self.tapes.sort(key=lambda tape: (tape.head.monotonic_ns, tape.head.segment))
+        self.tapes.sort(key=lambda tape: (tape.head.wall_ns, tape.head.segment))
         first = self.tapes[0].head
+        self._shifts = _shifts(self.tapes)
         self.clock: VirtualClock = VirtualClock(
             first.monotonic_ns / 1e9,
             wall_ns=first.wall_ns,
@@ -102,7 +111,7 @@ class Replay:
         self.answers: Answers = Answers(self)
         self._player: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
-        self._pings: dict[_Call, list[bool]] | None = None
+        self._survey: _Survey | None = None
         self._noted: list[tuple[Any, asyncio.Future[None]]] = []
 
     @property
@@ -142,15 +151,18 @@ class Replay:
 
     def pings_of(self, connection: _Call) -> Iterator[bool]:
         """Of each ping on a connection, in order, if its pong stands on the tape. The first call reads all."""
-        if self._pings is None:
-            self._pings = {}
-            for recording, record in self._records():
-                pings = self._pings.setdefault((recording, record.connection), [])
-                if record.kind == Kind.PING:
-                    pings.append(False)
-                elif record.kind == Kind.PONG and pings:
-                    pings[-1] = True
-        return iter(self._pings.get(connection, ()))
+        return iter(self._surveyed().pings.get(connection, ()))
+
+    def requests_of(self, key: Any) -> int:
+        """How many requests of that kind stand on the tape. The first call reads all."""
+        return self._surveyed().requests[key]
+
+    def _surveyed(self) -> _Survey:
+        if self._survey is None:
+            self._survey = _Survey()
+            for recording, record in self._records(_passed_over):
+                self._survey.look_at(recording, record)
+        return self._survey
 
     def close(self) -> None:
         """Close the files. Idempotent."""
@@ -176,14 +188,19 @@ class Replay:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _records(self) -> Iterator[tuple[str, Record]]:
+    def _records(
+        self, on_corrupt: Callable[[TapeCorrupt], None] | None = None
+    ) -> Iterator[tuple[str, Record]]:
         """Of all tapes, in the order of their times, each with the name of its recording."""
+        say = self._on_corrupt if on_corrupt is None else on_corrupt
 
-        def of(number: int, tape: Tape) -> Iterator[tuple[int, int, str, Record]]:
-            for record in tape.read(on_corrupt=self._on_corrupt):
+        def of(number: int, tape: Tape, shift_ns: int) -> Iterator[tuple[int, int, str, Record]]:
+            for record in tape.read(on_corrupt=say):
+                if shift_ns:
+                    record = msgspec.structs.replace(record, at_ns=record.at_ns + shift_ns)
                 yield record.at_ns, number, tape.head.recording, record
 
-        tapes = [of(number, tape) for number, tape in enumerate(self.tapes)]
+        tapes = [of(number, tape, self._shifts[number]) for number, tape in enumerate(self.tapes)]
         for _, _, recording, record in merge_sorted(*tapes, key=lambda each: each[:2]):
             yield recording, record
 
@@ -193,9 +210,8 @@ class Replay:
             for recording, record in self._records():
                 if record.at_ns > self._until:
                     break
-                delay = record.at_ns / 1e9 - loop.time()
-                if delay > 0:
-                    await asyncio.sleep(delay)
+                # Never without a turn of the loop between: what a read woke runs before the next one, as it did then.
+                await asyncio.sleep(max(record.at_ns / 1e9 - loop.time(), 0))
                 if record.kind == Kind.NOTE:
                     await self._tell(record.data)
                 elif record.kind < Kind.ASKED:
@@ -214,6 +230,43 @@ class Replay:
                 self._noted.remove((waited, waiter))
                 waiter.set_result(None)
                 await asyncio.sleep(0)
+
+
+def _shifts(tapes: Sequence[Tape]) -> list[int]:
+    """What is added to the times of each tape, so that they are of the first one's monotonic clock.
+
+    Nothing within one start of one machine, where that clock is exact; elsewhere the wall clocks have to do.
+    """
+    offsets: dict[str, int] = {}
+    for tape in tapes:
+        offsets.setdefault(tape.head.recording, tape.head.wall_ns - tape.head.monotonic_ns)
+    zero = tapes[0].head.wall_ns - tapes[0].head.monotonic_ns
+    shifts = (offsets[tape.head.recording] - zero for tape in tapes)
+    return [shift if abs(shift) >= SAME_CLOCK_NS else 0 for shift in shifts]
+
+
+def _passed_over(error: TapeCorrupt) -> None:
+    """It is told when it is played."""
+
+
+class _Survey:
+    """What has to be known of a tape before it is played: answers to pings, and how often what was asked over HTTP."""
+
+    def __init__(self) -> None:
+        self.pings: dict[_Call, list[bool]] = {}
+        self.requests: Counter[Any] = Counter()
+
+    def look_at(self, recording: str, record: Record) -> None:
+        """One record, in order."""
+        if record.kind == Kind.PING:
+            self.pings.setdefault((recording, record.connection), []).append(False)
+        elif record.kind == Kind.PONG:
+            pings = self.pings.get((recording, record.connection))
+            if pings:
+                pings[-1] = True
+        elif record.kind == Kind.ASKED:
+            _, method, url, _, body = record.data
+            self.requests[_key_of(method, url, body)] += 1
 
 
 class _ReplayConnector:
@@ -271,6 +324,8 @@ class _ReplayConnector:
         known = self._lines.get(key)
         if known is not None:
             await known.play(record)
+            if record.kind == Kind.LOST:
+                del self._lines[key]
 
 
 class _Line:
@@ -397,16 +452,32 @@ class Answers:
         self._asked: dict[Any, deque[_Call]] = {}  # on the tape, and not asked now
         self._waiting: dict[Any, deque[asyncio.Future[_Call]]] = {}  # asked now, and not on the tape yet
         self._answers: dict[_Call, asyncio.Future[Record]] = {}
+        self._taken: dict[Any, tuple[int, _Call]] = {}  # how often, and which last; the newest `MOST_KEPT`
 
     async def take(self, method: str, url: str, body: bytes) -> Record:
         """What was answered then: a record of ANSWERED or UNANSWERED, at its own time. Raises LookupError for none."""
         self._replay.begin()
         key = _key_of(method, url, body)
+        count, last = self._taken.get(key, (0, None))
         if self._asked.get(key):
             call = self._asked[key].popleft()
+        elif last is not None and count + len(self._waiting.get(key, ())) >= self._replay.requests_of(key):
+            self._replay.differs("a request", f"{count} times", f"once more: {key[0]} {key[1]}")
+            call = last
         else:
             call = await self._await_call(key)
-        return await asyncio.shield(self._answers[call])
+        return await asyncio.shield(self._kept(key, call))
+
+    def _kept(self, key: Any, call: _Call) -> asyncio.Future[Record]:
+        """The answer of a call, which is kept until the next one of its kind, or until many others were asked."""
+        count, former = self._taken.pop(key, (0, call))
+        self._taken[key] = (count + 1, call)
+        if former != call:
+            self._answers.pop(former, None)
+        if len(self._taken) > MOST_KEPT:
+            oldest = next(iter(self._taken))
+            self._answers.pop(self._taken.pop(oldest)[1], None)
+        return self._answers[call]
 
     async def _await_call(self, key: Any) -> _Call:
         asked: asyncio.Future[_Call] = asyncio.get_running_loop().create_future()

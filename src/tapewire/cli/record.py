@@ -1,0 +1,289 @@
+"""`tapewire record` and `tapewire replay`: markets onto a tape, and the same feeds from it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..venues import VENUES
+from .endings import end_with
+from .logs import Verbose
+from .tape import CORRUPT, Tapes, opened, paths_of, told
+from .venue import InSandbox, examples, led_by, play
+
+if TYPE_CHECKING:
+    from ..app.taping import Heard, PlannedReplay, Recording, Target
+
+__all__ = ["RECORD_EXAMPLES", "REPLAY_EXAMPLES", "record", "replay"]
+
+RECORD_EXAMPLES = examples(
+    "tapewire record {3} -o tapes --for 10s --sandbox",
+    "tapewire record {3}:MARKET {1}:MARKET -o tapes --for 1h",
+)
+REPLAY_EXAMPLES = examples(
+    "tapewire replay tapes",
+    "tapewire replay tapes --json --from 5m --to 6m",
+    "tapewire replay tapes --speed 1",
+)
+
+FAILED = 1
+"""The exit code where nothing is left to watch, or a replay did not hear what was heard live."""
+
+SHOWN_SECONDS = 0.25
+SAID_SECONDS = 60.0
+"""How often a terminal, and a log, is told how far it is."""
+
+
+def _targets(incomplete: str) -> list[str]:
+    return [f"{name}:" for name in VENUES if f"{name}:".startswith(incomplete)]
+
+
+def record(
+    markets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VENUE:MARKET...",
+            help="What to record: a venue and the id of an instrument. A venue alone is its first instrument.",
+            autocompletion=_targets,
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="The folder of the tapes, one for each venue.", show_default=False),
+    ],
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="What of it, with commas between: book, trades, ticker, orders, fills, positions, balance. "
+            "Default: what is public, or what the venue has instead."
+        ),
+    ] = None,
+    seconds: Annotated[
+        str | None, typer.Option("--for", help="How long: `90`, `5m`, `1h`. Default: until Ctrl-C.")
+    ] = None,
+    sandbox: InSandbox = False,
+    verbose: Verbose = False,
+) -> None:
+    """Watch markets, and keep all that enters and leaves the lines on tapes, without credentials.
+
+    What is watched, and what was heard in the end, stands there too, so that `tapewire replay` does the same again.
+    Ctrl-C ends it, and closes the tapes whole. A machine or a disk that is too slow costs records and never the line;
+    the tape says how many, and so does the last line here.
+
+    Exit code 0 at Ctrl-C and behind `--for`; 1 where nothing was left to watch.
+    """
+    from ..app.taping import parse_duration, parse_kinds, parse_target
+
+    targets = [parse_target(text) for text in markets]
+    kinds = parse_kinds(kind)
+    limit = None if seconds is None else parse_duration(seconds)
+    try:
+        is_stopped = asyncio.run(_record(targets, kinds, out, limit, in_sandbox=sandbox))
+    except OSError as error:
+        end_with(f"{error.filename or out}: {error.strerror or error}")
+    raise typer.Exit(0 if is_stopped else FAILED)
+
+
+async def _record(
+    targets: list[Target], kinds: list[str] | None, folder: Path, limit: float | None, *, in_sandbox: bool
+) -> bool:
+    from ..app.taping import Recording
+
+    async with AsyncExitStack() as stack:
+        if in_sandbox:
+            _ = await stack.enter_async_context(play([target.venue for target in targets]))
+        recording = Recording(targets, kinds, folder)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):
+                loop.add_signal_handler(number, stop.set)
+        if limit is not None:
+            _ = loop.call_later(limit, stop.set)
+        telling = loop.create_task(_tell_how_far(recording))
+        try:
+            await recording.run(stop)
+        finally:
+            _ = telling.cancel()
+            _ = await asyncio.gather(telling, return_exceptions=True)
+        for line in _summary(recording):
+            typer.echo(line)
+        return stop.is_set()
+
+
+async def _tell_how_far(recording: Recording) -> None:
+    """On a terminal a line that is replaced; elsewhere one a minute."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    began = monotonic()
+    if not console.is_terminal:
+        while True:
+            await asyncio.sleep(SAID_SECONDS)
+            typer.echo(_how_far(recording, began), err=True)
+    with console.status("connecting") as status:
+        while True:
+            await asyncio.sleep(SHOWN_SECONDS)
+            status.update(_how_far(recording, began))
+
+
+def _how_far(recording: Recording, began: float) -> str:
+    parts = []
+    for venue, recorder in recording.recorders.items():
+        figures = recorder.statistics()
+        feeds = recording.heard[venue]
+        live = sum(feed.state == "live" for feed in feeds)
+        lost = f", {figures.lost} LOST" if figures.lost else ""
+        parts.append(f"{venue}: {figures.records:,} records{lost}, {live} of {len(feeds)} feeds live")
+    return f"{monotonic() - began:.0f} s; {'; '.join(parts)}"
+
+
+def _summary(recording: Recording) -> Iterator[str]:
+    for venue, recorder in recording.recorders.items():
+        figures = recorder.statistics()
+        lost = f", {figures.lost:,} LOST: the machine or its disk was too slow" if figures.lost else ""
+        yield f"{', '.join(map(str, recorder.paths))}: {figures.records:,} records{lost}"
+        for feed in recording.heard[venue]:
+            yield f"  {_feed_line(feed)}"
+
+
+def _feed_line(feed: Heard) -> str:
+    ended = f"; ended: {feed.error}" if feed.error else ""
+    return f"{feed.name}: {feed.items:,} items, {feed.marks} marks, {feed.state}{ended}"
+
+
+# --- replay ---------------------------------------------------------------------------------------------------------
+
+
+def replay(
+    tapes: Tapes,
+    speed: Annotated[
+        str, typer.Option(help="`1` as it was, `10` ten times as fast, `max` as fast as it can be read.")
+    ] = "max",
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Print from when on: `2026-01-31T10:00:00` (UTC), or how long behind the beginning: `5m`. What stands "
+            "before is replayed silently, for there is no state without it.",
+        ),
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Until when, likewise.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON line for each thing that is heard, for programs.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print how it went alone, and not what is heard.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run the feeds that were recorded again, on the tapes: no venue is asked, and nothing leaves this machine.
+
+    Publications, marks and continuity states come as they came live; the last lines, on stderr, say feed by feed
+    whether it was the same. What of a tape cannot be read is named and passed over.
+
+    Exit code 0 where all was heard as live, or nothing says what that was; 1 where it was not, or where some could not
+    be read.
+    """
+    paths = paths_of(tapes)
+    from ..app.taping import PlannedReplay, parse_moment
+
+    with opened(paths[0]) as first:
+        begun_ns = first.head.wall_ns
+    from_ns, to_ns = (
+        None if text is None else parse_moment(text, begun_ns, name)
+        for name, text in (("from", begin), ("to", end))
+    )
+    lost: list[Any] = []
+    try:
+        planned = PlannedReplay(
+            paths, speed=_speed(speed), from_ns=from_ns, to_ns=to_ns, on_corrupt=lost.append
+        )
+    except OSError as error:
+        end_with(f"{error.filename}: {error.strerror or error}")
+    with planned.replay, led_by(planned.environment, planned.venues), _readers_may_leave():
+        planned.run(_printer(planned, from_ns or 0, as_json=as_json, quiet=quiet))
+        raise typer.Exit(_conclude(planned, lost, is_whole=to_ns is None))
+
+
+def _speed(text: str) -> float:
+    from ..errors import ConfigurationError
+
+    with suppress(ValueError):
+        speed = math.inf if text == "max" else float(text)
+        if speed > 0:
+            return speed
+    raise ConfigurationError("speed", text, "a number above 0, or max")
+
+
+def _printer(
+    planned: PlannedReplay, from_ns: int, *, as_json: bool, quiet: bool
+) -> Callable[[Heard, dict[str, Any]], None]:
+    clock = planned.replay.clock
+
+    def tell(heard: Heard, row: dict[str, Any]) -> None:
+        at_ns = clock.time_ns()
+        if quiet or at_ns < from_ns:
+            return
+        if as_json:
+            line = json.dumps({"at_ns": at_ns, "feed": heard.name, "state": heard.state, "item": row})
+        else:
+            line = f"{told(at_ns)} {heard.name} {heard.state}: {_in_words(row)}"
+        sys.stdout.write(line + "\n")
+
+    return tell
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    """A line of a thing that is heard: a book by its best levels, others by what they say."""
+    if row["type"] == "BookSnapshot":
+        bid, offer = (
+            " x ".join(map(_short, side[0])) if side else "-" for side in (row["bids"], row["offers"])
+        )
+        return f"book {bid} | {offer}"
+    hidden = {"type", "venue", "instrument_id", "snapshot", "received_at_ns", "at_ns", "raw"}
+    facts = (
+        f"{name}={value}" for name, value in row.items() if name not in hidden and value not in (None, "")
+    )
+    return f"{row['type']} {' '.join(facts)}"[:300]
+
+
+def _short(number: str) -> str:
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def _conclude(planned: PlannedReplay, lost: list[Any], *, is_whole: bool) -> int:
+    sys.stdout.flush()
+    verdicts = {True: "as live", False: "NOT as live", None: "nothing says what was heard live"}
+    for feed in planned.all_heard:
+        verdict = f": {verdicts[feed.is_as_live]}" if is_whole else ""
+        typer.echo(f"{_feed_line(feed)}{verdict}", err=True)
+    for error in lost:
+        typer.echo(
+            f"{error.path}: lost from {told(error.since_ns)} to {told(error.until_ns)}: {error.why}", err=True
+        )
+    differs = is_whole and any(feed.is_as_live is False for feed in planned.all_heard)
+    return max(FAILED if differs else 0, CORRUPT if lost else 0)
+
+
+@contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    """`tapewire replay tapes | head` ends when `head` has enough."""
+    try:
+        yield
+    except BrokenPipeError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapewire.app.taping import (
+    Heard,
+    Plan,
+    PlannedReplay,
+    Recording,
+    Target,
+    environment_of,
+    parse_duration,
+    parse_kinds,
+    parse_moment,
+    parse_target,
+)
+from tapewire.cli.venue import led_by, play
+from tapewire.errors import ConfigurationError, NotSupported
+from tapewire.marks import Lagged
+from tapewire.recording import Recorder, Tape
+from tapewire.recording.format import Kind, Record
+from tapewire.recording.tape import SegmentWriter
+from tapewire.venues import VENUES
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("1.5h", 5400), ("5m", 300), ("250ms", 0.25), ("1d", 86400)],
+)
+def test_a_duration_is_a_number_and_a_unit(text, seconds):
+    assert math.isclose(parse_duration(text), seconds)
+
+
+@pytest.mark.parametrize("text", ["", "h", "5 weeks", "-1", "0", "1e9", "nan"])
+def test_what_is_no_duration_is_refused_and_says_what_is_one(text):
+    with pytest.raises(ConfigurationError, match=r"^for=.*5m"):
+        parse_duration(text)
+
+
+def test_a_moment_is_a_time_or_a_while_behind_the_beginning():
+    begun = 1_700_000_000_000_000_000
+    assert parse_moment("5m", begun, "from") == begun + 300 * 10**9
+    assert parse_moment("0", begun, "from") == begun
+    assert parse_moment("2023-11-14T22:13:21.5", begun, "from") == begun + 1_500_000_000
+    assert parse_moment("2023-11-14T23:13:21.5+01:00", begun, "from") == begun + 1_500_000_000
+    with pytest.raises(ConfigurationError, match=r"^to="):
+        parse_moment("yesterday", begun, "to")
+
+
+def test_a_target_is_a_venue_and_an_instrument_whatever_stands_in_its_id():
+    name = next(iter(VENUES))
+    assert parse_target(f"{name}:a:1") == Target(name, "a:1")
+    assert parse_target(name) == Target(name) == parse_target(f"{name}:")
+    with pytest.raises(ConfigurationError, match=f"perhaps {name}"):
+        parse_target(f"{name}x:a")
+
+
+def test_kinds_are_words():
+    assert parse_kinds(None) is None
+    assert parse_kinds("book, trades") == ["book", "trades"]
+    with pytest.raises(ConfigurationError, match=r"^kind='bok'"):
+        parse_kinds("bok")
+
+
+def test_times_of_this_machine_do_not_count_and_everything_else_does():
+    first, again, other = Heard("a"), Heard("a"), Heard("a")
+    first.take(Lagged(dropped=1))
+    again.take(Lagged(dropped=1))
+    other.take(Lagged(dropped=2))
+    assert first.digest == again.digest != other.digest
+    assert (first.items, first.marks) == (0, 1)
+
+
+def test_what_comes_behind_what_was_heard_live_does_not_count():
+    live = Heard("a")
+    live.take(Lagged(dropped=1))
+    again = Heard("a", (live.count, live.digest))
+    assert again.is_as_live is False
+    again.take(Lagged(dropped=1))
+    again.take(Lagged(dropped=7))
+    assert again.is_as_live is True
+
+
+def test_what_is_secret_in_the_environment_is_a_placeholder_of_its_length(monkeypatch):
+    found = 0
+    for venue, spec in VENUES.items():
+        for setting in spec.settings:
+            for variable in setting.variables:
+                monkeypatch.setenv(variable, f"value-of-{variable}")
+        for setting in spec.settings:
+            for variable in setting.variables:
+                value = environment_of(venue)[variable]
+                assert len(value) == len(f"value-of-{variable}")
+                assert (value == "x" * len(value)) is setting.secret
+                found += setting.secret
+    assert found >= 4
+
+
+async def recorded(venue: str, folder: Path, seconds: float, fault: str = "") -> tuple[Recording, list[Any]]:
+    rows: list[Any] = []
+    async with play([venue]) as sandbox:
+        recording = Recording([Target(venue)], None, folder)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.call_later(seconds, stop.set)
+        if fault:
+            loop.call_later(seconds / 3, lambda: sandbox.inject(fault, venue=venue))
+        await recording.run(stop, lambda heard, row: rows.append((heard.name, row)))
+    return recording, rows
+
+
+def replayed(paths: list[Path], **options: Any) -> tuple[PlannedReplay, list[Any]]:
+    rows: list[Any] = []
+    planned = PlannedReplay(paths, **options)
+    with planned.replay, led_by(planned.environment, planned.venues):
+        planned.run(lambda heard, row: rows.append((heard.name, row)))
+    return planned, rows
+
+
+@pytest.mark.parametrize("venue", VENUES)
+async def test_the_feeds_of_a_market_say_the_same_from_the_tape(venue, tmp_path):
+    recording, rows = await recorded(venue, tmp_path, 4.0, "abort")
+    paths = recording.recorders[venue].paths
+    assert rows
+    assert any(heard.marks > 1 for heard in recording.heard[venue])
+    for _ in range(2):
+        planned, again = await asyncio.to_thread(replayed, paths)
+        assert [heard.is_as_live for heard in planned.all_heard] == [True] * len(recording.heard[venue])
+        assert [name for name, _ in again] == [name for name, _ in rows]
+        assert [heard.state for heard in planned.all_heard] == [h.state for h in recording.heard[venue]]
+
+
+async def test_a_tape_whose_data_differs_is_not_as_live(tmp_path):
+    venue = "weex"
+    recording, _ = await recorded(venue, tmp_path, 4.0)
+    (path,) = recording.recorders[venue].paths
+    with Tape(path) as tape:
+        head, records = tape.head, list(tape.read())
+    changed = 0
+    for number, record in enumerate(records):
+        if record.kind == Kind.READ and any(
+            "trade" in str(each) and '"q"' in str(each) for each in record.data
+        ):
+            said = [str(each, "utf-8") if isinstance(each, bytes) else each for each in record.data]
+            said = [each.replace('"q":"', '"q":"1') for each in said]
+            records[number] = Record(Kind.READ, record.at_ns, record.connection, said)
+            changed += 1
+    writer = SegmentWriter(tmp_path / "changed.tape", head)
+    writer.write(records)
+    writer.close()
+    planned, _ = await asyncio.to_thread(replayed, [writer.path])
+    assert changed
+    assert False in [heard.is_as_live for heard in planned.all_heard]
+
+
+async def test_a_tape_of_somebody_elses_making_has_no_plan_and_is_refused_by_name(tmp_path):
+    with Recorder(tmp_path, "weex") as recorder:
+        recorder.write_note("mine")
+    with pytest.raises(ConfigurationError, match=r"tapewire\.recording\.Replay"):
+        PlannedReplay(recorder.paths)
+
+
+async def test_what_a_venue_has_not_is_said_and_the_tape_is_closed_whole(tmp_path):
+    async with play(["stake"]):
+        recording = Recording([Target("stake")], ["book"], tmp_path)
+        with pytest.raises(NotSupported, match="watch_order_book"):
+            await recording.run(asyncio.Event())
+    (path,) = recording.recorders["stake"].paths
+    with Tape(path) as tape:
+        assert tape.footer.is_complete
+        assert Plan(**tape.head.settings["plan"]).kinds == ["book"]
