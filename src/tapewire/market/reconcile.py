@@ -56,12 +56,16 @@ class OrderMemory:
 
     def hear(self, order: Order) -> Order | None:
         """The order if it is news, else None."""
+        if not self.is_news(order):
+            return None
+        self._keep(self._key(order), order)
+        return order
+
+    def is_news(self, order: Order) -> bool:
+        """True if `hear` would tell it."""
         key = self._key(order)
         known = self._open.get(key) or self._ended.get(key)
-        if known is not None and not self._is_news(known, order):
-            return None
-        self._keep(key, order)
-        return order
+        return known is None or self._is_news(known, order)
 
     def reconcile(
         self, listed: Iterable[Order], now_ns: int, instrument_id: str | None = None

@@ -20,12 +20,16 @@ from tapewire.errors import (
 from tapewire.market import VERBS, BookView
 from tapewire.marks import ContinuityState, Gap, is_mark
 from tapewire.model import Ticker, Trade
+from tapewire.retry import RetryPolicy
+from tapewire.sandbox import Sandbox
 from tapewire.testing import VirtualClock
 from tapewire.venues.weex import WEEXAuthenticationError, WeexConfig, WEEXInvalidArgument
 from tapewire.venues.weex.market import CAPABILITIES, QUIET_SECONDS
 from tests.venues.in_memory import answered
-from tests.venues.weex.weex_market_line import BTC, States, items_of, market_line, taken, way
+from tests.venues.weex.weex_market_line import BTC, States, items_of, market_line, own_answer, taken, way
 from tests.venues.weex.weex_peer import WeexPeer, without
+from tests.venues.weex.weex_played import AT_ONCE, QUICK, book_of
+from tests.waiting import until
 
 # --- what there is ---
 
@@ -414,6 +418,18 @@ async def test_a_row_that_cannot_be_read_is_a_gap_of_that_feed_alone(clock: Virt
         assert ticker.continuity.is_live
 
 
+@pytest.mark.parametrize("price", ["abc", "-1"])  # no number, and no price
+async def test_a_gap_stands_where_the_row_was_that_cannot_be_read(clock: VirtualClock, price: str) -> None:
+    async with market_line(clock) as (market, peer):
+        feed = market.watch_trades(BTC)
+        await feed.wait_live(timeout=5)
+        await taken(feed, 0.1)
+        good = {"T": 1790134568001, "t": "one", "p": "10.5", "q": "2", "v": "21", "m": True}
+        rows = [good | {"t": "two", "p": price}, good]
+        peer.send(f"{BTC}@trade", {"e": "trade", "E": 1790134568001, "s": BTC, "d": rows})
+        assert way(await taken(feed)) == ["Gap undecodable", "gap", "live", "."]
+
+
 async def test_of_tickers_the_newest_waits(clock: VirtualClock) -> None:
     async with market_line(clock) as (market, peer):
         feed = market.watch_ticker(BTC)
@@ -458,6 +474,28 @@ async def test_a_market_that_is_quiet_is_not_stale_and_is_asked_about_seldom(clo
         await asyncio.sleep(10 * QUIET_SECONDS)
         assert [feed.continuity.state for feed in feeds] == ["live"] * 3
         assert 25 <= len(peer.http_calls) - before <= 31
+
+
+async def test_a_book_whose_newest_change_is_on_its_way_is_not_stale(clock: VirtualClock) -> None:
+    async with market_line(clock) as (market, peer):
+        states, probes = States(), []
+        feed = market.watch_order_book(BTC, on_continuity=states)
+        await feed.wait_live(timeout=5)
+
+        async def ahead(request: Any) -> Any:
+            probes.append(request)
+            book = (await (await own_answer(peer, request)).aread()).decode()
+            asyncio.get_running_loop().call_later(0.5, peer.move, BTC)
+            return answered(
+                book.replace(
+                    str(levels_of(peer, 200)["last"]), str(levels_of(peer, 200)["last"] + 1)
+                ).encode()
+            )
+
+        peer.answer("market/depth", ahead)
+        await asyncio.sleep(1.5 * QUIET_SECONDS)
+        assert len(probes) == 1
+        assert states == ["live"]
 
 
 async def test_a_topic_that_is_mute_while_its_market_moves_is_stale_until_it_is_heard(
@@ -538,3 +576,35 @@ async def test_a_socket_shared_with_the_documented_stream_serves_both(clock: Vir
         peer.move(BTC)
         assert (await anext(stream)).data["sequence"] == levels_of(peer, 15)["last"]
         await stream.aclose()
+
+
+# --- over real sockets ---
+
+
+@pytest.mark.parametrize("fault", ["abort", "close"])
+async def test_the_played_venue_cuts_the_line_and_each_feed_says_so_in_order(fault: str) -> None:
+    async with (
+        Sandbox(rate=0, venues=["weex"], settings={"weex": AT_ONCE}) as sandbox,
+        tapewire.connect(
+            "weex",
+            environ=sandbox.environment(),
+            retry=RetryPolicy(max_attempts=None, initial_backoff=0.05, max_backoff=0.2),
+            session_options=QUICK,
+        ) as market,
+    ):
+        states = {verb: States() for verb in ("book", "trades", "orders")}
+        book = market.watch_order_book(BTC, on_continuity=states["book"])
+        trades = market.watch_trades(BTC, on_continuity=states["trades"])
+        orders = market.watch_orders(on_continuity=states["orders"])
+        for feed in (book, trades, orders):
+            await feed.wait_live(timeout=5)
+        low = (await market.http.get_order_book(BTC))["bids"][-1][0]
+        await market.place_order(BTC, "buy", Decimal("0.01"), low, client_order_id="mine")
+        sandbox.inject(fault)
+        rebuilt = ["live", "stale", "gap", "resyncing", "live"]
+        expected = {"book": rebuilt, "trades": ["live", "stale", "gap", "live"], "orders": rebuilt}
+        await until(lambda: all(len(states[verb]) >= len(told) for verb, told in expected.items()))
+        assert states == expected
+        sandbox.step()
+        view = items_of(await taken(book, 0.2))[-1]
+        await until(lambda: (list(view.bids()), list(view.offers())) == book_of(sandbox, BTC, 200))

@@ -16,7 +16,7 @@ from tapewire.retry import RetryPolicy
 from tapewire.sandbox.core.flow import HOUSE
 from tapewire.testing import VirtualClock
 from tapewire.transport.memory import MemoryNetwork
-from tests.venues.weex.weex_peer import KEY, REST, WeexPeer, next_port
+from tests.venues.weex.weex_peer import KEY, WeexPeer, next_port
 
 BTC = "BTCUSDT"
 ACCOUNT = "trader"
@@ -147,17 +147,22 @@ def cut_private(peer: WeexPeer) -> None:
 
 def lose_answers(peer: WeexPeer, path: str, method: str, *, reaches: bool = True) -> None:
     """Calls are carried out (unless they do not reach the venue), and their answers are lost."""
-    own = peer.http
 
     async def lost(request: httpx2.Request) -> httpx2.Response:
-        if request.method != method or reaches:
-            del peer.http_answers[REST + path]
-            try:
-                response = await own.handle_async_request(request)
-            finally:
-                peer.http_answers[REST + path] = lost
-            if request.method != method:
-                return response
-        raise httpx2.ReadError("reset by the peer", request=request)
+        response = await own_answer(peer, request) if request.method != method or reaches else None
+        if request.method == method or response is None:
+            raise httpx2.ReadError("reset by the peer", request=request)
+        return response
 
-    peer.http_answers[REST + path] = lost
+    peer.answer(path, lost)
+
+
+async def own_answer(peer: WeexPeer, request: httpx2.Request) -> httpx2.Response:
+    """What the venue itself answers, whatever a path is given in a test."""
+    scripted = peer.http_answers.pop(request.url.path)
+    try:
+        response: httpx2.Response = await peer.http.handle_async_request(request)
+    finally:
+        peer.http_answers[request.url.path] = scripted
+    peer.http_calls.pop()  # it was noted when it came
+    return response

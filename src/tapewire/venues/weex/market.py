@@ -32,17 +32,9 @@ from .account import Balances, Positions
 from .api import WeexAsyncClient
 from .config import WeexConfig
 from .errors import OrderOutcomeUnknown, WEEXInvalidArgument, WEEXNotFoundError
+from .own import BalanceRows, FillRows, OrderRows, OwnRows, PositionRows
 from .socket import WeexWebSocketClient
-from .sources import (
-    AccountRows,
-    BalanceRows,
-    BookWatch,
-    FillRows,
-    OrderRows,
-    PositionRows,
-    TickerRows,
-    TradeRows,
-)
+from .sources import BookWatch, TickerRows, TradeRows
 from .spec import SPEC
 from .symbols import DEPTHS, checked_symbol, depth_for
 from .translate import VENUE, position_side, to_instrument, to_market, to_order
@@ -73,6 +65,9 @@ CAPABILITIES: Final[Mapping[Verb, Capability]] = {
 
 QUIET_SECONDS: Final = 60.0
 """Silence of public data that is asked about: a contract may be quiet for so long."""
+
+OWN_QUIET_SECONDS: Final = 120.0
+"""Silence of what is ours is the rule: after so much of it the venue is asked."""
 
 ON_ITS_WAY_SECONDS: Final = 1.5
 """What HTTP has already may take so long to come: the venue joins 500 ms of a book into one frame."""
@@ -210,7 +205,7 @@ class WeexMarket(VenueMarket):
     # --- feeds of what is ours ----------------------------------------------------------------------------------------
 
     def _orders(self, symbol: str | None) -> Source:
-        rows = OrderRows(self._profile, symbol, self.http, self.http.time, self.clock)
+        rows = OrderRows(*self._of_own(symbol))
         return self._private(
             "orders",
             symbol,
@@ -220,23 +215,25 @@ class WeexMarket(VenueMarket):
         )
 
     def _fills(self, symbol: str | None) -> Source:
-        rows = FillRows(self._profile, symbol, self.http, self.http.time, self.clock, self._tick_of)
-        return self._private("fill", symbol, rows)
+        return self._private("fill", symbol, FillRows(*self._of_own(symbol), tick_of=self._tick_of))
 
     def _positions(self, symbol: str | None) -> Source:
         positions = Positions(self._profile, self.socket._public_lines, self.http.get_mark_price)
-        rows = PositionRows(self._profile, symbol, self.http, self.http.time, self.clock, positions)
+        rows = PositionRows(*self._of_own(symbol), positions=positions)
         return self._private("positions", symbol, rows, on_ended=positions.close)
 
     def _balance(self, symbol: str | None) -> Source:
         balances = Balances(self._profile, self.http.get_account_balance)
-        return self._private("account", None, BalanceRows(self._profile, self.http, self.clock, balances))
+        return self._private("account", symbol, BalanceRows(*self._of_own(symbol), balances=balances))
+
+    def _of_own(self, symbol: str | None) -> tuple[Any, ...]:
+        return self._profile, symbol, self.http, self.http.time, self.clock
 
     def _private(
         self,
         topic: str,
         symbol: str | None,
-        rows: AccountRows,
+        rows: OwnRows,
         *,
         on_served: Callable[[Any], Any] = lambda rows: None,
         on_ended: Callable[[], Any] | None = None,
@@ -264,6 +261,8 @@ class WeexMarket(VenueMarket):
             policy=channel.policy,
             capacity=channel.capacity,
             is_state=True,
+            quiet=OWN_QUIET_SECONDS,
+            probe=rows.probe,
             on_ended=on_ended,
         )
 
