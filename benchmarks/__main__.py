@@ -17,6 +17,7 @@ from rich.console import Console
 from . import imports, memory
 from .certificate import make_certificate
 from .contenders import CONTENDERS, GROUPS, Contender
+from .goals import GOALS
 from .method import ENOUGH
 from .peer_environment import LOCKS, PEERS, prepare, versions_in
 from .report import as_json, pairs_of, print_report, print_verdicts, verdicts_of
@@ -103,7 +104,7 @@ def _taken(contenders: Sequence[Contender], options: argparse.Namespace, say: An
     if options.seconds is not None:
         limits = replace(limits, seconds=options.seconds)
     if contenders:
-        bench.run(limits)
+        bench.run(limits, {name for goal in GOALS for name in goal.names})
     return bench
 
 

@@ -56,3 +56,17 @@ def test_an_environment_that_cannot_be_made_is_a_reason_and_no_exception(tmp_pat
 def test_versions_are_read_from_a_lock() -> None:
     lock = "# made\none==1.2 \\\n    --hash=sha256:0\ntwo-three==0.4.1 ; x\n"
     assert versions_in(lock) == {"one": "1.2", "two-three": "0.4.1"}
+
+
+def test_what_the_targets_are_about_comes_before_everything_else() -> None:
+    decode = [contender for contender in CONTENDERS if contender.name in ("stx/decode", "stx/decode-json")]
+    lines: list[str] = []
+    bench = Bench(decode, PeerEnvironment(), lines.append, scale=0.01)
+    bench.run(Limits(least=2, rounds=2, seconds=20), first={"stx/decode-json"})
+    assert {name: len(samples) for name, samples in bench.samples.items()} == dict.fromkeys(bench.samples, 2)
+    assert [line.split(",")[0] for line in lines] == [
+        "round 1: 1 contenders",
+        "round 2: 1 contenders",
+        "round 1: 1 contenders",
+        "round 2: 1 contenders",
+    ]
