@@ -45,7 +45,7 @@ class Played:
         self.market, self.venue = market, venue
         self.exchange = venue.face.exchange
         self.exchange.open_account(OTHER, 10_000_000, watched=False)
-        self.uid = market._http.user.uid or ""
+        self.uid = market.http.user.uid or ""
         self.answer()
 
     def answer(self, scripted: Callable[[Any], Awaitable[Any]] | None = None) -> None:
@@ -371,6 +371,7 @@ def test_who_comes_while_the_line_is_down_waits_for_it() -> None:
         early = at.market.watch_order_book(market_id)
         await asyncio.sleep(0.1)
         at.venue.drop()  # its row is on the way
+        await asyncio.sleep(0.05)
         late = at.market.watch_order_book(third_id)
         for _ in range(6):
             await asyncio.sleep(0.05)
@@ -1095,7 +1096,11 @@ def test_an_order_whose_answer_was_lost_is_unknown_until_it_was_looked_up() -> N
         [market_id, *_] = at.ids
         feed = at.market.watch_orders()
         await feed.wait_live(5)
+        await heard(feed, 0.1)
         await at.market.instrument(market_id)
+        at.venue.altered = lambda frame: (
+            frame if frame[3] == "phx_reply" else None
+        )  # nobody hears of it there
 
         async def lose(request: Any) -> Any:
             at.answer()
@@ -1106,18 +1111,25 @@ def test_an_order_whose_answer_was_lost_is_unknown_until_it_was_looked_up() -> N
         order = await at.market.place_order(market_id, "buy", Decimal(5), Decimal("0.01"))
         assert (order.status, order.venue_order_id) == ("unknown", None)
         assert not order.is_final
-        assert sum(b"confirmOrder" in call.content for call in at.venue.http_calls) == 1
-        [heard_of] = told(await heard(feed, 0.5), Order)
-        assert (heard_of.client_order_id, heard_of.status) == (order.client_order_id, "accepted")
+        [unknown, known] = told(await heard(feed, 5), Order)
+        assert (unknown.client_order_id, unknown.status) == (order.client_order_id, "unknown")
+        assert (known.client_order_id, known.status) == (order.client_order_id, "accepted")
+        assert (unknown.is_reconciled, known.is_reconciled) == (False, True)
+        [listed] = await at.market.open_orders()
+        assert listed.venue_order_id == known.venue_order_id
         canceled = await at.market.cancel_order(order)
         assert (canceled.status, canceled.client_order_id) == ("canceled", order.client_order_id)
+        assert sum(b"confirmOrder" in call.content for call in at.venue.http_calls) == 1
 
     play(scene)
 
 
-def test_an_order_that_never_arrived_stays_unknown_when_it_is_cancelled() -> None:
+def test_an_order_that_never_arrived_is_unknown_first_and_rejected_when_that_is_sure() -> None:
     async def scene(at: Played) -> None:
         [market_id, *_] = at.ids
+        feed = at.market.watch_orders()
+        await feed.wait_live(5)
+        await heard(feed, 0.1)
         await at.market.instrument(market_id)
 
         async def lose(request: Any) -> Any:
@@ -1126,8 +1138,34 @@ def test_an_order_that_never_arrived_stays_unknown_when_it_is_cancelled() -> Non
 
         at.answer(lose)
         order = await at.market.place_order(market_id, "buy", Decimal(5), Decimal("0.01"))
-        found = await at.market.cancel_order(order)
-        assert (found.status, found.reason) == ("unknown", "the venue does not know it")
+        assert [each.status for each in await at.market.open_orders()] == ["unknown"]
+        assert await at.market.open_orders(at.ids[1]) == []
+        assert (await at.market.cancel_order(order)).status == "unknown"
+        states = told(await heard(feed, 60), Order)
+        assert [each.status for each in states] == ["unknown", "rejected"]
+        assert await at.market.open_orders() == []
+
+    play(scene)
+
+
+def test_a_cancel_that_failed_is_raised_and_one_that_cannot_be_looked_up_is_pending() -> None:
+    async def scene(at: Played) -> None:
+        [market_id, *_] = at.ids
+        order = await at.market.place_order(market_id, "buy", Decimal(5), Decimal("0.01"))
+        failing = ["cancelOrder"]
+
+        async def lose(request: Any) -> Any:
+            if json.loads(request.content)["operationName"] in failing:
+                return answered(b"", 502)
+            return await at.answered(request)
+
+        at.answer(lose)
+        with pytest.raises(STXException, match="502"):
+            await at.market.cancel_order(order)
+        failing[:] = ["myOrderHistory"]
+        assert (await at.market.cancel_order(order)).status == "pending_cancel"
+        failing.clear()
+        assert (await at.market.cancel_order(order)).status == "canceled"
 
     play(scene)
 
@@ -1212,7 +1250,7 @@ def test_closing_ends_every_feed_and_leaves_no_task() -> None:
 
 def test_an_account_that_is_named_is_apart_from_the_process_s_own() -> None:
     async def scene(at: Played) -> None:
-        assert at.market._http.user is not User()
+        assert at.market.http.user is not User()
         assert User().uid is None
         with pytest.raises(ConfigurationError, match="colour"):
             tapewire.connect("stx", colour="red")

@@ -23,9 +23,9 @@ from typing import Any, Final, Self
 import msgspec
 
 from ...clock import Clock
-from ...errors import SubscriptionEnded, fresh_copy
+from ...errors import SessionClosed, fresh_copy
 from ...market.continuity import ContinuityInput
-from ...marks import Gap, Mark, Resynced, Subscribed, Subscribing, Unsubscribed
+from ...marks import Gap, Mark, Resynced, Subscribed, Subscribing
 from ...model import Ticker
 from ...protocols.phoenix import Frame
 from ...retry import RetryPolicy
@@ -34,6 +34,7 @@ from ...session.consumer import Feed, Items
 from ...session.subscription import Subscription
 from ..kit.feeds import Port
 from ..kit.fields import exact_json
+from ..kit.intake import Intake
 from .merge import Change, MarketMerge, MarketState, TradesWindow, is_later, object_of
 from .translate import field_of, published_ns, rows_of, stamp_ns, trade_key
 
@@ -60,11 +61,11 @@ _by_market = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class MarketsChannel:
-    """`subscribe(**delivery)` joins the channel; `rows` asks for rows; `missing` makes the error where none is."""
+    """`join(into, **fields)` has the channel feed a consumer; `rows` asks for rows; `missing` says why none is."""
 
     def __init__(
         self,
-        subscribe: Callable[..., Subscription],
+        join: Callable[..., Subscription],
         rows: Rows,
         missing: Callable[[str], Awaitable[BaseException]],
         clock: Clock,
@@ -73,10 +74,10 @@ class MarketsChannel:
         self.clock: Clock = clock
         self.heard_at: float = clock.monotonic()
         """When it brought a change of any market last."""
-        self._subscribe = subscribe
+        self._join = join
         self._missing = missing
         self._followers: dict[str, dict[Follower, None]] = {}
-        self._subscription: Subscription | None = None
+        self._intake: Intake | None = None
         self._stands = False  # the rows of this connection's followers are there
         self._wanting: dict[Follower, list[Any]] = {}
         self._fetching: asyncio.Task[None] | None = None
@@ -87,16 +88,16 @@ class MarketsChannel:
     def follow(self, follower: Follower) -> None:
         """It is given its market from now on, first a row of it."""
         self._followers.setdefault(follower.market_id, {})[follower] = None
-        if self._subscription is None:
-            self._subscription = self._subscribe(
-                handler=self._take,
-                on_mark=self._mark,
-                on_error=self._failed,
-                inline=True,
-                announce=True,
-                snapshot=self._rows_of_all,
-                snapshot_timeout=ROWS_SECONDS,
+        if self._intake is None:
+            self._intake = Intake(
+                "stx: markets",
+                self._take,
+                self._mark,
+                on_failed=self._lose_all,
+                on_ended=self._ended,
+                clock=self.clock,
             )
+            self._join(self._intake, announce=True, snapshot=self._rows_of_all, snapshot_timeout=ROWS_SECONDS)
         elif self._stands:
             self.refetch(follower)
 
@@ -107,10 +108,10 @@ class MarketsChannel:
         self._wanting.pop(follower, None)
         if not followers:
             self._followers.pop(follower.market_id, None)
-        if not self._followers and self._subscription is not None:
-            subscription, self._subscription = self._subscription, None
+        if not self._followers and self._intake is not None:
+            intake, self._intake = self._intake, None
             self._stands = False
-            subscription.unsubscribe()
+            intake.end()
             for task in (self._fetching, *self._tasks):
                 if task is not None:
                     task.cancel()
@@ -138,8 +139,7 @@ class MarketsChannel:
         try:
             changes = _by_market(frame.payload)
         except (msgspec.MsgspecError, ValueError, RecursionError, TypeError) as error:
-            for follower in self._all:
-                follower.corrupt(error)
+            self._lose_all(error)
             return
         now_ns = self.clock.time_ns()
         for market_id, written in changes.items():
@@ -158,8 +158,6 @@ class MarketsChannel:
                     follower.stand_on(row, mark.at_ns)
                 else:  # it came while they were fetched, or there is none
                     self.refetch(follower)
-        elif isinstance(mark, Unsubscribed):
-            asyncio.get_running_loop().call_soon(self._end_if_over)
         elif not isinstance(mark, Subscribed):
             if isinstance(mark, Subscribing | Gap):
                 self._stands = False
@@ -167,17 +165,16 @@ class MarketsChannel:
             for follower in self._all:
                 follower.lose(mark)
 
-    def _failed(self, error: BaseException, item: Any) -> None:
-        """A refusal that may pass ends nothing: the session asks again."""
-        if item is None:
-            self._end_if_over()
+    def _lose_all(self, error: Exception) -> None:
+        """A message may have been of any market."""
+        for follower in self._all:
+            follower.corrupt(error)
 
-    def _end_if_over(self) -> None:
-        subscription = self._subscription
-        if subscription is not None and subscription.ended:
-            error = subscription.error or SubscriptionEnded(
-                subscription.topic, subscription.ended_reason or ""
-            )
+    def _ended(self) -> None:
+        """Nothing more comes: it was left by its last follower, or is over for all of them."""
+        if self._intake is not None:
+            error = self._intake.error or SessionClosed("stx: markets")
+            self._intake, self._stands = None, False
             for follower in self._all:
                 follower.end(fresh_copy(error))
 

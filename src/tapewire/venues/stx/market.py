@@ -6,8 +6,10 @@ Public data comes of the markets channel (`followers.py`), what is our own of th
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +21,7 @@ from ...model import Instrument, InvalidField, Market, Order, OrderRequest
 from ...session import Statistics
 from ...session.consumer import Consumer
 from ...session.subscription import Subscription
+from ..kit.lookups import LookUps
 from ..kit.market import Source, VenueMarket
 from .api import AsyncSTX
 from .errors import (
@@ -40,6 +43,8 @@ from .url import currency_of
 from .user import User
 
 __all__ = ["CAPABILITIES", "STXMarket", "connect"]
+
+logger = logging.getLogger("tapewire.venues.stx")
 
 _WINDOW_NOTE: Final = (
     "the venue sends windows of its last 15 trades: a gap where more came between two of them"
@@ -90,42 +95,45 @@ _OWN: Final[Mapping[Verb, tuple[type[OwnFeed], str]]] = {
 
 
 class STXMarket(VenueMarket):
-    """What `connect` gives: see `tapewire.market.Venue`."""
+    """Made by `tapewire.connect("stx", ...)`. `socket` and `http`, its own classes, have what else there is."""
 
     capabilities: Mapping[Verb, Capability] = CAPABILITIES
 
     def __init__(self, socket: STXWebSocket, clock: Clock | None = None) -> None:
         super().__init__(SPEC, clock)
-        self._socket = socket
-        self._http: AsyncSTX = socket._http  # with the same account
-        self._currency = currency_of(self._http.origin)
+        self.socket: STXWebSocket = socket
+        self.http: AsyncSTX = socket._http  # with the same account
+        self._currency = currency_of(self.http.origin)
+        self._own_orders: set[OwnOrders] = set()
+        self._lookups = LookUps(self._look_up, self._learnt, self.clock)
         self._channel = MarketsChannel(self._join_markets, self._rows, self._missing, self.clock)
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        await self._socket.connect()
+        await self.socket.connect()
 
     async def _close(self) -> None:
-        await self._socket.close()
+        await self._lookups.close()
+        await self.socket.close()
 
     def reconnect(self) -> None:
         """Drop the connection and make a new one at once; feeds go on, and say what that cost."""
-        self._socket.reconnect()
+        self.socket.reconnect()
 
     @property
     def is_connected(self) -> bool:
         """True while the line is up."""
-        return self._socket.is_connected
+        return self.socket.is_connected
 
     def statistics(self) -> Statistics:
         """Frozen figures of the line."""
-        return self._socket.statistics()
+        return self.socket.statistics()
 
     # --- what there is ----------------------------------------------------------------------------------------------
 
     async def _list_markets(self, *, open: bool) -> AsyncIterator[Market]:  # noqa: A002
-        rows = await self._http.markets(selections=_LISTED, status="OPEN" if open else None)
+        rows = await self.http.markets(selections=_LISTED, status="OPEN" if open else None)
         now_ns = self.clock.time_ns()
         for row in rows:
             yield to_market(row, now_ns)
@@ -133,7 +141,7 @@ class STXMarket(VenueMarket):
     async def list_instruments(self) -> list[Instrument]:
         """Of every market that is not over; one that pays something else than a dollar is left out."""
         found = []
-        for row in await self._http.markets(selections=_LISTED):
+        for row in await self.http.markets(selections=_LISTED):
             if to_market(row, 0).status in ("settled", "voided"):
                 continue
             try:
@@ -149,7 +157,10 @@ class STXMarket(VenueMarket):
         """The markets channel, or a channel of the account."""
         if verb in _OWN:
             kind, name = _OWN[verb]
-            own = kind(self._http, self._join, self.clock, instrument_id, self._currency)
+            own = kind(self.http, self._join, self.clock, instrument_id, self._currency)
+            if isinstance(own, OwnOrders):
+                self._own_orders.add(own)
+                return own.source(name, partial(self._own_orders.discard, own))
             return own.source(name)
         if instrument_id is None:
             raise ConfigurationError("instrument_id", None, "the id of a market of stx")
@@ -169,18 +180,18 @@ class STXMarket(VenueMarket):
             name=name, subscribe=follower.begin, quiet=QUIET_SECONDS, probe=follower.probe, **fields
         )
 
-    def _join_markets(self, **delivery: Any) -> Subscription:
-        return self._socket._subscribe(Channels.MARKETS.value, {}, **delivery)
+    def _join_markets(self, into: Consumer[Any], **fields: Any) -> Subscription:
+        return self.socket.feed(Channels.MARKETS.value, into, **fields)
 
     async def _join(self, channel: Channels, into: Consumer[Any], **fields: Any) -> Subscription:
-        return self._socket.feed(await self._socket._topic(channel), into, **fields)
+        return self.socket.feed(await self.socket._topic(channel), into, **fields)
 
     async def _rows(self, market_ids: Sequence[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for start in range(0, len(market_ids), IN_ONE_CALL):
             part = list(market_ids[start : start + IN_ONE_CALL])
             try:
-                rows = await self._http.markets(market_ids=part, selections=_ROW)
+                rows = await self.http.markets(market_ids=part, selections=_ROW)
             except (STXAnswerException, STXValidationException, STXNotFoundException) as error:
                 if (
                     len(part) > 1
@@ -206,53 +217,70 @@ class STXMarket(VenueMarket):
     async def _place(self, request: OrderRequest, instrument: Instrument) -> Order:
         arguments = _order_arguments(request)
         try:
-            answer = await self._http.place_order(**arguments)
+            answer = await self.http.place_order(**arguments)
         except (STXTransportException, STXServerException) as error:
             if not error.outcome_unknown:
                 raise
-            return _unknown(request, str(error), self.clock.time_ns())
+            order = _unknown(request, str(error), self.clock.time_ns())
+            self._lookups.follow(order)
+            self._learnt(order)
+            return order
         if answer["errors"]:
             raise STXValidationException(f"the order was refused: {'; '.join(answer['errors'])}"[:500])
         return to_order(answer["order"], self.clock.time_ns())
 
     async def _cancel(self, order: Order) -> Order:
-        if order.venue_order_id is None:
-            order = await self._looked_up(order)
-            if order.venue_order_id is None:
-                return order
-        await self._http.cancel_order(order.venue_order_id)
-        return await self._looked_up(order)
+        known = order if order.venue_order_id is not None else await self._look_up(order)
+        if known is None or known.venue_order_id is None:
+            return msgspec.structs.replace(order, received_at_ns=self.clock.time_ns())  # it may yet arrive
+        await self.http.cancel_order(known.venue_order_id)
+        return await self._as_it_stands(known)
+
+    async def _as_it_stands(self, order: Order) -> Order:
+        """As the venue has it now; where that cannot be had, with its end asked for."""
+        try:
+            found = await self._look_up(order)
+        except TapewireError as error:
+            logger.warning("order %s could not be looked up: %s", order.venue_order_id, error)
+            found = None
+        if found is not None:
+            return found
+        return msgspec.structs.replace(order, status="pending_cancel", received_at_ns=self.clock.time_ns())
 
     async def _cancel_all(self, instrument_id: str | None) -> list[Order]:
         if instrument_id is None:
-            answers = await self._http.cancel_all_orders()
+            answers = await self.http.cancel_all_orders()
         else:
             ids = [order.venue_order_id or "" for order in await self._open_orders(instrument_id)]
-            answers = await self._http.cancel_orders(ids) if ids else []
-        rows = await orders_by_id(self._http, [answer["order_id"] for answer in answers])
+            answers = await self.http.cancel_orders(ids) if ids else []
+        rows = await orders_by_id(self.http, [answer["order_id"] for answer in answers])
         return self._orders_of(rows)
 
     async def _open_orders(self, instrument_id: str | None) -> list[Order]:
-        http = self._http
-        markets = None if instrument_id is None else [instrument_id]
+        pending = [order for order in self._lookups.pending if instrument_id in (None, order.instrument_id)]
+        for order in pending:
+            await self._lookups.settle(order)
+        http, markets = self.http, None if instrument_id is None else [instrument_id]
         rows = await all_pages(lambda page: http.orders(**page, market_ids=markets, status="OPEN"))
         rows += await newest(lambda page: http.orders(**page, market_ids=markets), (), is_first=True)
-        orders = self._orders_of({row.id: row for row in rows}.values())  # of two rows the later
-        return [order for order in orders if not order.is_final]
+        found = self._orders_of({row.id: row for row in rows}.values())  # of two rows the later
+        listed = [order for order in found if not order.is_final]
+        still = {order.client_order_id for order in self._lookups.pending}
+        still -= {order.client_order_id for order in listed}
+        return [*listed, *(order for order in pending if order.client_order_id in still)]
 
-    async def _looked_up(self, order: Order) -> Order:
-        """The order as it stands; `unknown` where the venue does not know it. Raises what the look-up raises."""
+    async def _look_up(self, order: Order) -> Order | None:
+        """The order as the venue has it; None where it has none. Raises what the call raises."""
         if order.venue_order_id is not None:
-            rows = await self._http.orders(order_ids=[order.venue_order_id])
+            rows = await self.http.orders(order_ids=[order.venue_order_id])
         else:
-            rows = await self._http.orders(client_order_ids=[order.client_order_id or ""])
-        found = self._orders_of(rows)
-        if found:
-            return found[0]
-        reason = "the venue does not know it"
-        return msgspec.structs.replace(
-            order, status="unknown", reason=reason, received_at_ns=self.clock.time_ns()
-        )
+            rows = await self.http.orders(client_order_ids=[order.client_order_id or ""])
+        return next(iter(self._orders_of(rows)), None)
+
+    def _learnt(self, order: Order) -> None:
+        """What was learnt of an order whose answer was lost: told to whoever watches orders."""
+        for own in tuple(self._own_orders):
+            own.learn(msgspec.structs.replace(order, is_reconciled=order.status != "unknown"))
 
     def _orders_of(self, rows: Iterable[Record]) -> list[Order]:
         now_ns = self.clock.time_ns()

@@ -22,7 +22,6 @@ from typing import Any, Final
 from ...clock import Clock
 from ...market.reconcile import BalanceMemory, FillMemory, OrderMemory, PositionMemory
 from ...model import Balance, Fill, InvalidField, Order, Position
-from ...protocols.phoenix import Frame
 from ...session.consumer import Items
 from ..kit.answers import PageTurner, reading
 from ..kit.feeds import Port, Source
@@ -70,7 +69,7 @@ class OwnFeed:
     def _markets(self) -> list[str] | None:
         return None if self._instrument_id is None else [self._instrument_id]
 
-    def source(self, name: str) -> Source:
+    def source(self, name: str, on_ended: Callable[[], Any] | None = None) -> Source:
         """For `VenueMarket.source`."""
         return Source(
             name=name if self._instrument_id is None else f"{name} of {self._instrument_id}",
@@ -82,6 +81,7 @@ class OwnFeed:
             is_state=True,
             quiet=QUIET_SECONDS,
             probe=self._probe,
+            on_ended=on_ended,
         )
 
     async def _subscribe(self, port: Port) -> Any:
@@ -103,7 +103,7 @@ class OwnFeed:
         asyncio.get_running_loop().call_soon(port.resync)  # when it was called stale
         return False
 
-    def decode(self, frame: Frame, arrived_at_ns: int) -> Items:
+    def decode(self, frame: Any, arrived_at_ns: int) -> Items:
         """What is news in one message. Raises ValueError for what cannot be read (InvalidField is one)."""
         if frame.event not in self.events:
             return Items()
@@ -162,6 +162,18 @@ class OwnOrders(OwnFeed):
         """True if other orders are open than were told, or are otherwise."""
         stand = [to_order(row, 0) for row in listed]
         return _standing(self._memory.open) != _standing(order for order in stand if not order.is_final)
+
+    def decode(self, frame: Any, arrived_at_ns: int) -> Items:
+        """What is news in one message, or in what was learnt of an order."""
+        if not isinstance(frame, Order):
+            return super().decode(frame, arrived_at_ns)
+        told = self._memory.hear(frame)
+        return Items(() if told is None else (told,))
+
+    def learn(self, order: Order) -> None:
+        """How an order stands, or that nobody knows: told, if it was not."""
+        if self._port is not None and self._instrument_id in (None, order.instrument_id):
+            self._port.consumer.put(order)
 
     def hear(self, payload: Mapping[str, Any], at_ns: int) -> Iterable[Order]:
         """The order, if it was not told yet that it is so."""
