@@ -34,6 +34,7 @@ from tapewire.errors import (
 from tapewire.protocols.base import StreamPosition
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox
+from tapewire.session.consumer import Consumer
 from tapewire.venues import stake, stx, sxbet, weex
 from tapewire.venues.kit.errors import ErrorMap, joined
 from tapewire.venues.stake.errors import ERRORS as OF_STAKE
@@ -172,6 +173,7 @@ ARGUMENTS: dict[str, Any] = {
     "which": {},
     "params": None,
     "position": StreamPosition(0, "e"),
+    "into": Consumer,
 }  # fmt: skip
 SPECIAL: dict[tuple[type[Any], str], dict[str, Any]] = {
     (stx.STX, "place_order"): {"params": {"user_order": ORDER}},
@@ -271,7 +273,8 @@ def arguments_for(kind: type[Any], name: str, method: Callable[..., Any]) -> dic
             parameter.KEYWORD_ONLY,
         ):
             assert parameter.name in ARGUMENTS, f"say in ARGUMENTS what {kind.__name__}.{name} may be given"
-            chosen[parameter.name] = ARGUMENTS[parameter.name]
+            value = ARGUMENTS[parameter.name]
+            chosen[parameter.name] = Consumer("a consumer") if value is Consumer else value  # each ends once
     return chosen
 
 
