@@ -560,7 +560,7 @@ class HttpClient(_Client):
 class SyncHttpClient(_Client):
     """`HttpClient` for code without asyncio: same arguments, same rules. Close it with `close()` or `with`.
 
-    `timeout` bounds connecting, each silence and the body as a whole. `sleep` replaces `time.sleep`, in tests.
+    `timeout` bounds connecting, each silence and the body as a whole.
     """
 
     def __init__(
@@ -568,11 +568,9 @@ class SyncHttpClient(_Client):
         base_url: str,
         *,
         http_transport: httpx2.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
         **options: Unpack[HttpOptions],
     ) -> None:
         super().__init__(base_url, **options)
-        self._sleep = sleep
         self._http_transport = http_transport
         self._client = self._opened()
 
@@ -598,12 +596,12 @@ class SyncHttpClient(_Client):
         call, pool = self._call(method, path, options), self._pool()
         while True:
             if call.budget is not None and (delay := call.budget.reserve(self._settings.clock.monotonic())):
-                self._sleep(delay)
+                time.sleep(delay)
             outcome = self._attempt(call, pool)
             if isinstance(outcome, Reply):
                 return outcome
             if delay := call.delay_after(outcome):
-                self._sleep(delay)
+                time.sleep(delay)
 
     def _attempt(self, call: _Call, pool: httpx2.Client) -> Reply | HttpError:
         body, asked = bytearray(), call.to_send()

@@ -11,13 +11,10 @@ import pytest
 from tapewire.errors import UndecodableFrame
 from tapewire.venues.sxbet.wire import (
     BestOddsRow,
-    ConsolidatedTradeRow,
     LiveScoreRow,
-    MainLineRow,
     MarketRow,
     OrderRow,
     ParlayRow,
-    RefundRow,
     TradeRow,
     read_rows,
 )
@@ -45,8 +42,8 @@ def test_an_order_update() -> None:
 
 @pytest.mark.parametrize("key", ["sportXeventId", "sportXEventId"])
 def test_the_event_is_found_by_either_spelling(key: str) -> None:
-    payload = json.dumps({"marketHash": "0x1", "marketType": 3, key: "L7"})
-    assert read_rows(payload, MainLineRow).rows[0].event_id == "L7"
+    payload = json.dumps({"marketHash": "0x1", "status": "ACTIVE", key: "L7"})
+    assert read_rows(payload, MarketRow).rows[0].event_id == "L7"
 
 
 def test_an_object_counts_as_an_array_of_one() -> None:
@@ -75,25 +72,6 @@ def test_a_trade_comes_as_one_object() -> None:
     )
     (row,) = read_rows(payload, TradeRow).rows
     assert (row.fill_hash, row.maker, row.trade_status, row.bet_time) == ("0xf", False, "PENDING", 1747490000)
-
-
-def test_the_three_messages_of_a_quarter_line_bet_tell_legs_from_parent() -> None:
-    common = {
-        "marketHash": "0xm", "fillHash": "0xf", "totalStake": "10.0", "maker": False,
-        "weightedAverageOdds": "50000000000000000000", "bettingOutcome": 1,
-    }  # fmt: skip
-    payload = json.dumps(
-        [
-            common | {"isQuarterlineLeg": True},
-            common | {"isQuarterlineLeg": True},
-            common | {"isQuarterLineParent": True},
-        ]
-    )
-    rows = read_rows(payload, ConsolidatedTradeRow).rows
-    assert [(row.is_quarterline_leg, row.is_quarter_line_parent) for row in rows] == [
-        (True, False), (True, False), (False, True),
-    ]  # fmt: skip
-    assert rows[0].total_stake == Decimal("10.0")
 
 
 def test_a_market_with_a_line_keeps_it_exact() -> None:
@@ -129,15 +107,6 @@ def test_a_parlay_request_may_lack_its_size(size: Any) -> None:
     }
     (row,) = read_rows(json.dumps(payload | ({} if size is None else {"requestSize": size})), ParlayRow).rows
     assert row.request_size == (None if size is None else 100000000)
-
-
-def test_a_refund_is_exact_though_it_is_a_json_number() -> None:
-    payload = (
-        b'[{"marketHash":"0xm","baseToken":"0x66","totalRefunded":2.346033,"events":[{"maker":"0xk",'
-        b'"amount":"2.346033","bettor":"0xb","marketHash":"0xm","createdAt":"2026-03-01T00:00:00Z"}]}]'
-    )
-    (row,) = read_rows(payload, RefundRow).rows
-    assert row.total_refunded == Decimal("2.346033") == row.events[0].amount
 
 
 def test_a_versioned_book() -> None:

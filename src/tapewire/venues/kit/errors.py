@@ -196,9 +196,7 @@ def said_in(body: bytes) -> Said:
     if not isinstance(found, dict):
         return Said()
     errors = error_list(found["errors"]) if found.get("errors") else []
-    words = next(
-        (found[name] for name in ("message", "msg", "errorMessage", "error") if found.get(name)), ""
-    ) or texts_of(errors)
+    words = next((found[name] for name in _TEXTS if found.get(name)), "") or texts_of(errors)
     listed = words if isinstance(words, list) else [words]
     code = found.get("errorCode") or found.get("code") or ""
     return Said(

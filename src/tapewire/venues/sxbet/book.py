@@ -20,12 +20,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-from ...book import Applied, Ignored, OrderBook, RestingOrderBook, Resync, Verdict
-from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField
+from ...book import Applied, Ignored, RestingOrderBook, Resync, Verdict
+from ...model import ODDS_SCALE, InvalidField
 from ...model.fields import MAX_IDENTIFIER
-from .levels import contract_levels
-from .symbols import OutcomeNumber
-from .tradability import Tradability
+from .levels import MarketLevels
 from .translate import USDC_DECIMALS, OrderState, order_state, resting_order
 from .wire import OrderRow, Rows
 
@@ -43,7 +41,7 @@ class Seen(Protocol):
         ...
 
 
-class MarketBook(Tradability):
+class MarketBook(MarketLevels):
     """The orders of one market, as the earlier generation publishes them. `levels` are their sums."""
 
     def __init__(
@@ -54,25 +52,12 @@ class MarketBook(Tradability):
         decimals: int = USDC_DECIMALS,
         seen: Seen | None = None,
     ) -> None:
-        self.market_hash = market_hash
-        self.base_token = base_token
-        self.decimals = decimals
-        self.unreadable: int = 0
-        """Rows so far that were left out because their values cannot be."""
-        self.updated_at: int | None = None
-        """The venue's clock at the last change, in milliseconds; None before the first that says one."""
         self._book: RestingOrderBook[int] = RestingOrderBook(int, price_below=ODDS_SCALE, may_cross=True)
+        super().__init__(market_hash, self._book.levels, decimals)
+        self.base_token = base_token
         self._seen = seen
         self._known: dict[str, OrderState] = {}
         self._gone: dict[str, OrderState] = {}
-
-    @property
-    def levels(self) -> OrderBook[int]:
-        """The touch and the depth: prices on the axis times 10^20, sizes the makers' stake in token units.
-
-        They know nothing of the line and the market: ask the book itself whether it is tradable.
-        """
-        return self._book.levels
 
     def order(self, order_hash: str) -> OrderState | None:
         """The order as it was last told, also one that is held with nothing left to take; None once it is gone."""
@@ -97,10 +82,6 @@ class MarketBook(Tradability):
             self._remember(order_hash, state)
         return self._book.replace_all([resting_order(state) for state in self._known.values()])
 
-    def invalidate(self, reason: str) -> None:
-        """Something is missing (a gap): what came before proves nothing. Seed it anew."""
-        self._book.invalidate(reason)
-
     def apply(self, updates: Rows[OrderRow] | Sequence[OrderRow], message_id: str | None = None) -> Verdict:
         """One message of the stream. Rows of other markets and other tokens are passed over. On `Resync`, seed."""
         if isinstance(updates, Rows):
@@ -117,22 +98,6 @@ class MarketBook(Tradability):
         if not states:
             return Ignored("nothing of this book")
         return self._apply(states)
-
-    def snapshot(
-        self, received_at_ns: int, *, depth: int = MAX_LEVELS, outcome: OutcomeNumber = 1
-    ) -> BookSnapshot:
-        """The book as a value: probabilities and contracts, of either outcome. Look at `state` first."""
-        return contract_levels(
-            self.market_hash,
-            self.levels,
-            received_at_ns,
-            depth=depth,
-            outcome=outcome,
-            decimals=self.decimals,
-        )
-
-    def __repr__(self) -> str:
-        return f"<MarketBook {self.market_hash[:14]} {self.state} {self.levels.best_bid} | {self.levels.best_offer}>"
 
     def _checked(self, row: OrderRow) -> OrderState | str | None:
         """The order's state; its hash alone where its values cannot be; None where it is not of this book."""

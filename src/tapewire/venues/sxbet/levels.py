@@ -1,4 +1,4 @@
-"""Books of levels, pure: `LevelBook` of whole versioned books, and any book's levels as probabilities and contracts.
+"""Books of levels, pure: what both kinds of book have (`MarketLevels`), and `LevelBook` of whole versioned books.
 
 A book of the stream replaces the one before if its version is greater, so a lost one heals with the next. A snapshot
 without a version counts as older than any book of the stream. What cannot be makes the book stale, never wrong.
@@ -18,24 +18,25 @@ from .tradability import Tradability
 from .translate import USDC_DECIMALS, VENUE, axis_price, contract_units, level_of, nominal
 from .wire_v3 import BookV3Row, LevelRow
 
-__all__ = ["LevelBook", "contract_levels", "contract_side"]
+__all__ = ["LevelBook", "MarketLevels", "contract_side"]
 
 _VERSION_DIGITS: Final = 30
 
 
-class LevelBook(Tradability):
-    """One market's book as the later generation publishes it: always whole, and newer if its version is greater."""
+class MarketLevels(Tradability):
+    """One market's levels, as stakes at odds, and as probabilities and contracts.
 
-    def __init__(self, market_hash: str, *, decimals: int = USDC_DECIMALS) -> None:
+    `decimals`: of the token that stakes are in. Levels that round down to no contract are left out.
+    """
+
+    def __init__(self, market_hash: str, levels: OrderBook[int], decimals: int) -> None:
         self.market_hash = market_hash
         self.decimals = decimals
         self.unreadable: int = 0
-        """Books so far that were not taken because their values cannot be."""
+        """Rows, or whole books, so far that were left out because their values cannot be."""
         self.updated_at: int | None = None
-        """The venue's clock at the last change; it says none."""
-        self._levels: OrderBook[int] = OrderBook(
-            int, numbering=VERSIONED, price_below=ODDS_SCALE, may_cross=True
-        )
+        """The venue's clock at the last change, in milliseconds; None where it has said none."""
+        self._levels = levels
 
     @property
     def levels(self) -> OrderBook[int]:
@@ -45,37 +46,58 @@ class LevelBook(Tradability):
         """
         return self._levels
 
+    def invalidate(self, reason: str) -> None:
+        """Something is missing (a gap): what came before proves nothing. Seed it anew."""
+        self._levels.invalidate(reason)
+
+    def snapshot(
+        self, received_at_ns: int, *, depth: int = MAX_LEVELS, outcome: OutcomeNumber = 1
+    ) -> BookSnapshot:
+        """The book as a value: probabilities and contracts, of either outcome. Look at `state` first.
+
+        The book of outcome two is the mirror: its bids are the offers of outcome one, at one minus the price.
+        """
+        most, levels = min(depth, MAX_LEVELS), self._levels
+        bids, offers = (
+            tuple(contract_side(side, outcome=outcome, depth=most, decimals=self.decimals))
+            for side in (levels.bids, levels.offers)
+        )
+        if outcome == 2:
+            bids, offers = offers, bids
+        return BookSnapshot(
+            venue=VENUE,
+            instrument_id=outcome_id(self.market_hash, outcome),
+            bids=bids,
+            offers=offers,
+            venue_time_ns=None,
+            received_at_ns=received_at_ns,
+            last=levels.last,
+        )
+
+    def __repr__(self) -> str:
+        levels = self._levels
+        shown = f"{self.market_hash[:14]} {self.state} {levels.best_bid} | {levels.best_offer}"
+        return f"<{type(self).__name__} {shown}>"
+
+
+class LevelBook(MarketLevels):
+    """One market's book as the later generation publishes it: always whole, and newer if its version is greater."""
+
+    def __init__(self, market_hash: str, *, decimals: int = USDC_DECIMALS) -> None:
+        levels = OrderBook(int, numbering=VERSIONED, price_below=ODDS_SCALE, may_cross=True)
+        super().__init__(market_hash, levels, decimals)
+
     def seed(self, row: BookV3Row) -> Verdict:
         """The snapshot is here. Where the book is live, it counts only if its version is greater."""
         if self.levels.state != "live":
             self.levels.seed()
         return self._replace(row)
 
-    def invalidate(self, reason: str) -> None:
-        """Something is missing: seed it anew, or wait for its next book."""
-        self.levels.invalidate(reason)
-
     def apply(self, row: BookV3Row) -> Verdict:
         """A book of the stream."""
         if row.market_hash != self.market_hash:
             return Ignored("nothing of this book")
         return self._replace(row)
-
-    def snapshot(
-        self, received_at_ns: int, *, depth: int = MAX_LEVELS, outcome: OutcomeNumber = 1
-    ) -> BookSnapshot:
-        """The book as a value: probabilities and contracts, of either outcome. Look at `state` first."""
-        return contract_levels(
-            self.market_hash,
-            self.levels,
-            received_at_ns,
-            depth=depth,
-            outcome=outcome,
-            decimals=self.decimals,
-        )
-
-    def __repr__(self) -> str:
-        return f"<LevelBook {self.market_hash[:14]} {self.state} {self.levels.best_bid} | {self.levels.best_offer}>"
 
     def _replace(self, row: BookV3Row) -> Verdict:
         try:
@@ -120,36 +142,6 @@ def contract_side(
             break
         shown, looked_at = [], min(len(side), 2 * looked_at + 8)  # hardly ever
     return shown[:wanted]
-
-
-def contract_levels(
-    market_hash: str,
-    levels: OrderBook[int],
-    received_at_ns: int,
-    *,
-    depth: int,
-    outcome: OutcomeNumber,
-    decimals: int,
-) -> BookSnapshot:
-    """Stakes at odds as probabilities and contracts; levels that round down to nothing are left out.
-
-    The book of outcome two is the mirror: its bids are the offers of outcome one, at one minus the price.
-    """
-    bids, offers = (
-        tuple(contract_side(side, outcome=outcome, depth=min(depth, MAX_LEVELS), decimals=decimals))
-        for side in (levels.bids, levels.offers)
-    )
-    if outcome == 2:
-        bids, offers = offers, bids
-    return BookSnapshot(
-        venue=VENUE,
-        instrument_id=outcome_id(market_hash, outcome),
-        bids=bids,
-        offers=offers,
-        venue_time_ns=None,
-        received_at_ns=received_at_ns,
-        last=levels.last,
-    )
 
 
 def _version(version: str | int | None) -> int:

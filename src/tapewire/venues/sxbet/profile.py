@@ -13,7 +13,7 @@ import msgspec
 
 from .errors import SXBetInvalidParameter
 
-__all__ = ["PROFILES", "V2", "V3", "BookShape", "ChannelKind", "Namespace", "Profile", "Wire", "profile_of"]
+__all__ = ["PROFILES", "V2", "V3", "BookShape", "ChannelKind", "Namespace", "Profile", "profile_of"]
 
 ChannelKind: TypeAlias = Literal[
     "order_book",  # of a market
@@ -51,17 +51,6 @@ class Namespace(msgspec.Struct, frozen=True):
     window: float = 0.0
 
 
-class Wire(msgspec.Struct, frozen=True, kw_only=True):
-    """The realtime server's own limits, seconds and counts."""
-
-    max_subscriptions: int = 512  # of one connection
-    history_page: int = 1000
-    max_recovered: int = 1000  # publications replayed for one channel
-    ping_interval: float = 30.0
-    pong_timeout: float = 8.0
-    outbound_queue: int = 1024 * 1024
-
-
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """One generation. `channels` maps a kind to its name, `{}` standing for what it is of."""
 
@@ -71,7 +60,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     book: BookShape
     channels: Mapping[ChannelKind, str]
     namespaces: Mapping[str, Namespace]
-    wire: Wire = Wire()
 
     def namespace_of(self, channel: str) -> Namespace:
         """What is known of a channel's namespace: the part before the first colon."""

@@ -16,12 +16,9 @@ from .limits import chunks
 from .symbols import checked_id
 from .wire import OrderRow
 
-__all__ = ["FetchOrders", "MarketBatcher", "SeedBatcher"]
+__all__ = ["MarketBatcher", "SeedBatcher"]
 
 T = TypeVar("T")
-
-FetchOrders: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, tuple[OrderRow, ...]]]]
-"""What fetches the orders of markets: `AsyncSXBet.orders_of_markets`."""
 
 MAX_BATCH: Final = 1000
 MAX_WAITING: Final = 50_000

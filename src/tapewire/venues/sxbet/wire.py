@@ -20,17 +20,13 @@ from ..kit.fields import integer
 
 __all__ = [
     "BestOddsRow",
-    "ConsolidatedTradeRow",
     "Digits",
     "LegRow",
     "LiveScoreRow",
-    "MainLineRow",
     "MarketRow",
     "OrderRow",
     "ParlayRow",
     "PeriodRow",
-    "RefundEventRow",
-    "RefundRow",
     "Rows",
     "TradeRow",
     "no_number_in",
@@ -144,28 +140,6 @@ class TradeRow(_OfEvent, frozen=True, kw_only=True):
     net_return: Decimal | None = None
 
 
-class ConsolidatedTradeRow(_OfEvent, frozen=True, kw_only=True):
-    """One bet over all orders it filled. `total_stake` is nominal ("10.0"), unlike every other amount."""
-
-    market_hash: str
-    fill_hash: str
-    bettor: str = ""
-    base_token: str | None = None
-    total_stake: Decimal
-    weighted_average_odds: Digits
-    maker: bool
-    settled: bool = False
-    trade_status: str | None = None
-    betting_outcome: int | None = None
-    betting_outcome_label: str = ""
-    game_label: str = ""
-    game_time: str | None = None
-    league_label: str = ""
-    is_quarterline_leg: bool = False
-    is_quarter_line_parent: bool = False
-    chain_version: str | None = None
-
-
 class LegRow(Row, frozen=True, kw_only=True):
     """One leg of a parlay."""
 
@@ -201,13 +175,6 @@ class MarketRow(_OfEvent, frozen=True, kw_only=True):
     chain_version: str | None = None
 
 
-class MainLineRow(_OfEvent, frozen=True, kw_only=True):
-    """The main line of a kind of market moved to this market."""
-
-    market_hash: str
-    market_type: int
-
-
 class PeriodRow(Row, frozen=True, kw_only=True):
     """One period of a game; its scores are text."""
 
@@ -238,27 +205,6 @@ class ParlayRow(Row, frozen=True, kw_only=True):
     request_size: Digits | None = None
     legs: tuple[LegRow, ...] = ()
     channel_name: str | None = None
-
-
-class RefundEventRow(Row, frozen=True, kw_only=True):
-    """One refund; `amount` is nominal."""
-
-    market_hash: str
-    amount: Decimal
-    maker: str | bool | None = None
-    bettor: str = ""
-    base_token: str | None = None
-    created_at: str | None = None
-    fill_order_hash: str | None = None
-
-
-class RefundRow(Row, frozen=True, kw_only=True):
-    """What a bettor was refunded of one market; nominal amounts."""
-
-    market_hash: str
-    base_token: str | None = None
-    total_refunded: Decimal
-    events: tuple[RefundEventRow, ...] = ()
 
 
 class Rows(msgspec.Struct, Generic[T], frozen=True):
