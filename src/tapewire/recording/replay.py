@@ -57,6 +57,9 @@ PATIENCE_SECONDS: Final = 120.0
 
 MOST_DIFFERENCES: Final = 1_000
 
+_MOMENT: Final = 1e-6
+"""Seconds of the tape's time that a turn of everybody takes."""
+
 SAME_CLOCK_NS: Final = 1_000_000_000
 """Two tapes whose clocks differ by less were written within one start of one machine."""
 
@@ -210,8 +213,8 @@ class Replay:
             for recording, record in self._records():
                 if record.at_ns > self._until:
                     break
-                # Never without a turn of the loop between: what a read woke runs before the next one, as it did then.
-                await asyncio.sleep(max(record.at_ns / 1e9 - loop.time(), 0))
+                # Never less than a moment: timers come last, behind whoever was woken by what stood before.
+                await asyncio.sleep(max(_MOMENT, record.at_ns / 1e9 - loop.time()))
                 if record.kind == Kind.NOTE:
                     await self._tell(record.data)
                 elif record.kind < Kind.ASKED:
@@ -224,7 +227,6 @@ class Replay:
             self.ended.set()
 
     async def _tell(self, value: Any) -> None:
-        await asyncio.sleep(1e-6)  # whoever was woken by what stood before has its turn: timers come last
         for waited, waiter in tuple(self._noted):
             if waited == value and not waiter.done():
                 self._noted.remove((waited, waiter))
