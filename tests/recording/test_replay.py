@@ -146,10 +146,12 @@ async def test_one_digit_of_one_recorded_frame_changes_what_is_heard(venue, tmp_
 
 
 def with_one_digit_changed(path: Path) -> Path:
-    """The same tape, but for one digit in the last message that was read."""
+    """The same tape, but for one digit in one of the messages that were read."""
     with Tape(path) as tape:
         head, records = tape.head, list(tape.read())
-    number = max(n for n, record in enumerate(records) if record.kind == Kind.READ and has_digit(record))
+    left_at = next(n for n, record in enumerate(records) if record.kind == Kind.NOTE)
+    reads = [n for n in range(left_at) if records[n].kind == Kind.READ and has_digit(records[n])]
+    number = reads[len(reads) // 2]  # one that was heard before its user left
     said = list(records[number].data)
     text = said[-1] if isinstance(said[-1], str) else bytes(said[-1]).decode()
     digits = [n for n, letter in enumerate(text) if letter.isdigit()]
