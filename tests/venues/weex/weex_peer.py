@@ -46,7 +46,7 @@ def without(event: str) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
     return lambda frame: None if frame.get("e") == event else frame
 
 
-class CallableBool:
+class Window:
     """The window of one book as the venue has published it."""
 
     def __init__(self, stream: BookStream) -> None:
@@ -85,7 +85,7 @@ class WeexPeer(InMemory):
         )
         # Those beyond have a name, and no market.
         self.face.markets.contracts |= {symbol: contract_of(symbol) for symbol in self.symbols[MAX_SYMBOLS:]}
-        self.books = {key: CallableBool(stream) for key, stream in self.face.markets.books.items()}
+        self.books = {key: Window(stream) for key, stream in self.face.markets.books.items()}
         self.trades = Counter[str]()
         self._moves = Counter[str]()
 
