@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -141,22 +142,25 @@ async def test_what_was_heard_live_is_heard_from_the_tape(venue, fault, tmp_path
 @venues
 async def test_one_digit_of_one_recorded_frame_changes_what_is_heard(venue, tmp_path, monkeypatch):
     live, paths = await record(venue, tmp_path, "abort", monkeypatch)
-    again, _ = await asyncio.to_thread(replay, venue, [with_one_digit_changed(paths[0])])
+    changed = with_one_digit_changed(paths[0], live.items)
+    again, _ = await asyncio.to_thread(replay, venue, [changed])
     assert again.digest != live.digest
 
 
-def with_one_digit_changed(path: Path) -> Path:
-    """The same tape, but for one digit in one of the messages that were read."""
+def with_one_digit_changed(path: Path, heard: list[Any]) -> Path:
+    """The same tape, but for one digit of something that its user heard."""
     with Tape(path) as tape:
         head, records = tape.head, list(tape.read())
-    left_at = next(n for n, record in enumerate(records) if record.kind == Kind.NOTE)
-    reads = [n for n in range(left_at) if records[n].kind == Kind.READ and has_digit(records[n])]
-    number = reads[len(reads) // 2]  # one that was heard before its user left
+    number, place, text = next(
+        (number, place, text)
+        for number, record in enumerate(records)
+        if record.kind == Kind.READ
+        for place, text in enumerate(map(text_of, record.data))
+        if any(word in text for item in heard for word in numbers_in(item))
+    )
+    word = max((word for item in heard for word in numbers_in(item) if word in text), key=len)
     said = list(records[number].data)
-    text = said[-1] if isinstance(said[-1], str) else bytes(said[-1]).decode()
-    digits = [n for n, letter in enumerate(text) if letter.isdigit()]
-    at = digits[len(digits) // 2]  # amid its data, whatever stands around that
-    said[-1] = f"{text[:at]}{(int(text[at]) + 1) % 10}{text[at + 1 :]}"
+    said[place] = text.replace(word, f"{word[:-1]}{(int(word[-1]) + 1) % 10}", 1)
     records[number] = Record(Kind.READ, records[number].at_ns, records[number].connection, said)
     writer = SegmentWriter(path.with_name("changed.tape"), head)
     writer.write(records)
@@ -164,6 +168,10 @@ def with_one_digit_changed(path: Path) -> Path:
     return writer.path
 
 
-def has_digit(record: Record) -> bool:
-    text = record.data[-1] if isinstance(record.data[-1], str) else bytes(record.data[-1]).decode()
-    return len(text) > 40 and any(letter.isdigit() for letter in text)
+def text_of(payload: Any) -> str:
+    return payload if isinstance(payload, str) else bytes(payload).decode()
+
+
+def numbers_in(item: Any) -> list[str]:
+    """Long numbers that stand in an item: no other message has the same."""
+    return re.findall(r"\d{8,}", msgspec.json.encode(item, enc_hook=repr).decode())
