@@ -156,7 +156,8 @@ def with_one_digit_changed(path: Path, heard: list[Any]) -> Path:
         for number, record in enumerate(records)
         if record.kind == Kind.READ
         for place, text in enumerate(map(text_of, record.data))
-        if any(word in text for item in heard for word in numbers_in(item))
+        if len(text) > 80
+        and any(word in text for item in heard for word in numbers_in(item))  # no ping of that moment
     )
     word = max((word for item in heard for word in numbers_in(item) if word in text), key=len)
     said = list(records[number].data)
