@@ -151,15 +151,16 @@ def with_one_digit_changed(path: Path, heard: list[Any]) -> Path:
     """The same tape, but for one digit of something that its user heard."""
     with Tape(path) as tape:
         head, records = tape.head, list(tape.read())
-    number, place, text = next(
-        (number, place, text)
+    number, place, text, words = next(
+        (number, place, text, words)
         for number, record in enumerate(records)
         if record.kind == Kind.READ
         for place, text in enumerate(map(text_of, record.data))
-        if len(text) > 80
-        and any(word in text for item in heard for word in numbers_in(item))  # no ping of that moment
+        if len(text) > 80  # no ping of that moment
+        for words in map(numbers_in, heard)
+        if words and all(word in text for word in words)
     )
-    word = max((word for item in heard for word in numbers_in(item) if word in text), key=len)
+    word = max(words, key=len)
     said = list(records[number].data)
     said[place] = text.replace(word, f"{word[:-1]}{(int(word[-1]) + 1) % 10}", 1)
     records[number] = Record(Kind.READ, records[number].at_ns, records[number].connection, said)
