@@ -153,7 +153,13 @@ def check_positive(owner: object, *fields: str, optional: bool = False) -> None:
     """Each of `fields` is a Decimal above zero, or None where that is `optional`."""
     for field in fields:
         value = getattr(owner, field)
-        if (value is not None or not optional) and _checked(field, value) <= _ZERO:
+        if value is None and optional:
+            continue
+        if value.__class__ is Decimal and value:
+            text = str(value)  # it begins with a digit, and has too few to be out of range: nearly always
+            if "/" < text < ":" and len(text) <= MAX_DIGITS and "E" not in text:
+                continue
+        if _checked(field, value) <= _ZERO:
             raise InvalidField(field, value, "above zero")
 
 
@@ -161,7 +167,13 @@ def check_not_negative(owner: object, *fields: str, optional: bool = False) -> N
     """Each of `fields` is a Decimal of zero or more, or None where that is `optional`."""
     for field in fields:
         value = getattr(owner, field)
-        if (value is not None or not optional) and _checked(field, value) < _ZERO:
+        if value is None and optional:
+            continue
+        if value.__class__ is Decimal:
+            text = str(value)  # as above
+            if "/" < text < ":" and len(text) <= MAX_DIGITS and "E" not in text:
+                continue
+        if _checked(field, value) < _ZERO:
             raise InvalidField(field, value, "zero or more")
 
 

@@ -116,17 +116,18 @@ def messages_of(
 
 def rows_of(frame: Frame, profile: Profile, undecodable: Callable[[Exception], None]) -> list[dict[str, Any]]:
     """What the messages of one frame have as `data`, read; `undecodable` is told of each row that is corrupt."""
-    channel, written = frame.channel, bytes(frame.rows)
+    channel, written, symbol = frame.channel, bytes(frame.rows), frame.symbol
     reader, quick = profile.plain.get(channel), profile.quick.get(channel)
+    if reader is not None and symbol and reader.is_plain(written):
+        plain = reader.read(written)
+        plain["symbol"] = symbol
+        return [plain]
     rows = None if quick is None else quick(written)
     if rows is None:
-        if reader is not None and reader.is_plain(written):
-            rows = [reader.read(written)]
-        else:
-            rows = _mapped_rows(frame, profile.fields.get(channel, {}), undecodable)
-    if frame.symbol:
+        rows = _mapped_rows(frame, profile.fields.get(channel, {}), undecodable)
+    if symbol:
         for row in rows:
-            row.setdefault("symbol", frame.symbol)
+            row.setdefault("symbol", symbol)
     return rows
 
 

@@ -175,4 +175,7 @@ class TickerRows(RowReader):
     def decode(self, frame: Frame) -> Any:
         """The ticker of one frame."""
         at_ns, venue_time_ms = frame.received_at_ns, frame.venue_time_ms
-        return self.items(self.wanted(frame), lambda row, _: to_ticker(row, at_ns, venue_time_ms))
+        rows = rows_of(frame, self._profile, self._consumer.spoiled)
+        if len(rows) == 1 and not self._consumer.made:  # nearly always
+            return to_ticker(rows[0], at_ns, venue_time_ms)
+        return self.items(rows, lambda row, _: to_ticker(row, at_ns, venue_time_ms))

@@ -164,7 +164,7 @@ def to_ticker(data: Row, received_at_ns: int, venue_time_ms: int | None = None) 
     return Ticker(
         venue=VENUE,
         instrument_id=_of(data, "symbol"),
-        venue_time_ns=_time_ns(data, venue_time_ms),
+        venue_time_ns=None if venue_time_ms is None else venue_time_ms * 1_000_000,
         received_at_ns=received_at_ns,
         last=said("last") or None,
         mark=said("mark") or None,
