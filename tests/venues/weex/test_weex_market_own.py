@@ -466,6 +466,8 @@ async def test_what_is_no_order_is_refused_before_it_is_sent(clock: VirtualClock
             await market.place_order(BTC, "buy", SIZE, client_order_id="x" * 37)
         with pytest.raises(ConfigurationError, match="side"):
             await market.place_order(BTC, "hold", SIZE)
+        with pytest.raises(InvalidField, match="time_in_force"):
+            await market.place_order(BTC, "buy", SIZE, time_in_force="fok")
         assert sent_orders(peer) == []
         with pytest.raises(WEEXRequestError, match="insufficient funds"):
             await market.place_order(BTC, "buy", Decimal(100))

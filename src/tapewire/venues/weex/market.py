@@ -269,6 +269,10 @@ class WeexMarket(VenueMarket):
     # --- orders -------------------------------------------------------------------------------------------------------
 
     async def _place(self, request: OrderRequest, instrument: Instrument) -> Order:
+        if (
+            request.kind == "market" and request.time_in_force == "fok"
+        ):  # the venue has none: part of it might fill
+            raise InvalidField("time_in_force", "fok", "ioc, or a limit order")
         time_in_force = "post_only" if request.post_only else request.time_in_force
         try:
             placed = await self.http.place_order(
