@@ -47,6 +47,7 @@ from tests.model.test_order import order, request
 NOT_FOR_TRAVEL = {
     "Budget": "holds limiters, which others wait for",
     "Call": "holds functions, and may hold a token",
+    "Change": "is unset where a message says nothing, and is taken in where it was decoded",
     "ChannelSpec": "holds functions",
     "VenueSpec": "holds functions",
     "Config": "holds a password",

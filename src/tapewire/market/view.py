@@ -104,8 +104,8 @@ class BookView:
     @property
     def is_crossed(self) -> bool:
         """True if the best bid is at or above the best offer."""
-        bid, offer = self.best_bid, self.best_offer
-        return bid is not None and offer is not None and bid[0] >= offer[0]
+        bids, offers = self._levels.bids(1), self._levels.offers(1)  # asked with every change
+        return bool(bids and offers) and bids[0][0] >= offers[0][0]
 
     @property
     def mid(self) -> Decimal | None:

@@ -958,25 +958,28 @@ def test_an_order_that_no_list_has_any_more_is_asked_for_and_else_unknown() -> N
     async def scene(at: Played) -> None:
         [market_id, *_] = at.ids
         kept, gone = (at.place(market_id, "buy", price, 1, ours=True) for price in (1, 2))
+        await asyncio.sleep(1)
+        for _ in range(450):  # refused: finished orders that fill the first pages
+            at.place(market_id, "buy", 100, 1, ours=True)
+        await asyncio.sleep(1)
         feed = at.market.watch_orders()
         await feed.wait_live(5)
         await heard(feed, 0.1)
+        calls = len(at.venue.http_calls)
 
         def end_both() -> None:
             at.cancel(kept)
             at.cancel(gone)
-            owner = at.exchange.accounts[at.uid]
-            for _ in range(250):  # finished orders that fill the first page
-                at.place(market_id, "buy", 100, 1, ours=True)
-            owner.closed_orders.remove(
-                next(each for each in owner.closed_orders if each.order_id == gone.order_id)
-            )
+            closed = at.exchange.accounts[at.uid].closed_orders
+            closed.remove(next(each for each in closed if each.order_id == gone.order_id))
 
         await at.drop(meanwhile=end_both)
         orders = {order.venue_order_id: order for order in told(await heard(feed, 5), Order)}
-        assert orders[kept.order_id].status == "canceled"
-        assert orders[gone.order_id].status == "unknown"
+        assert {key: order.status for key, order in orders.items()} == {
+            kept.order_id: "canceled", gone.order_id: "unknown",
+        }  # fmt: skip
         assert orders[gone.order_id].is_reconciled
+        assert len(at.venue.http_calls) - calls == 3  # what is open, the newest page, and these two
 
     play(scene)
 

@@ -8,6 +8,7 @@ from collections import deque
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +37,15 @@ def message(at_us: int, **changed: Any) -> dict[str, Any]:
 
 
 def change(at_us: int, **changed: Any) -> Change:
-    return Change.read(json.dumps(message(at_us, **changed)).encode())
+    return read(json.dumps(message(at_us, **changed)).encode())
+
+
+def read(written: bytes) -> Change:
+    """As the channel reads it: at once, or else field by field."""
+    try:
+        return msgspec.json.decode(written, type=Change).check()
+    except msgspec.MsgspecError:
+        return Change.of(exact_json(written))
 
 
 def level(price: int, size: int) -> tuple[Decimal, Decimal]:
@@ -150,7 +159,7 @@ def test_messages_add_up_to_the_exchange_s_own_books() -> None:
                     markets[market_id] = MarketMerge(market_id)
                     markets[market_id].replace(changed)
                 elif market_id in markets:
-                    markets[market_id].merge(Change.read(json.dumps(changed).encode()))
+                    markets[market_id].merge(read(json.dumps(changed).encode()))
         for market_id, market in face.exchange.markets.items():
             if chance.random() < 0.05 or market_id not in markets:
                 markets[market_id] = MarketMerge(market_id)
@@ -193,9 +202,15 @@ def test_what_is_read_at_once_is_what_is_read_field_by_field(fields: dict[str, A
         careful = Change.of(exact_json(written))
     except InvalidField:
         with pytest.raises(InvalidField):
-            Change.read(written.encode())
+            facts(read(written.encode()))
     else:
-        assert Change.read(written.encode()) == careful
+        assert facts(read(written.encode())) == facts(careful)
+
+
+def facts(change: Change) -> tuple[Any, ...]:
+    sides = [side if side is msgspec.UNSET else side or [] for side in (change.bids, change.offers)]
+    told = (change.market_id, change.last_traded_price, change.volume_24h, change.status, change.trading)
+    return (*sides, *told, change.published_ns)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +218,7 @@ def test_what_is_read_at_once_is_what_is_read_field_by_field(fields: dict[str, A
 )
 def test_what_is_no_object_is_refused(written: bytes) -> None:
     with pytest.raises((ValueError, RecursionError)):
-        Change.read(written)
+        read(written)
 
 
 # Trades.

@@ -36,7 +36,7 @@ from ..kit.feeds import Port
 from ..kit.fields import exact_json
 from ..kit.intake import Intake
 from .merge import Change, MarketMerge, MarketState, TradesWindow, is_later, object_of
-from .translate import field_of, published_ns, rows_of, stamp_ns, trade_key
+from .translate import field_of, published_ns, rows_of, trade_key
 
 __all__ = ["BookFollower", "Follower", "MarketsChannel", "Rows", "TickerFollower", "TradesFollower"]
 
@@ -58,6 +58,7 @@ _AGAIN: Final = RetryPolicy(max_attempts=None, initial_backoff=0.5, max_backoff=
 _WHOLE, _CHANGED = "market_created", "market_updated"
 
 _by_market = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_read_change = msgspec.json.Decoder(Change).decode
 
 
 class MarketsChannel:
@@ -229,27 +230,50 @@ class MarketsChannel:
 class Message:
     """What one message has of one market: read when it is asked for, once for all who ask."""
 
-    __slots__ = ("_change", "is_whole", "now_ns", "written")
+    __slots__ = ("_change", "_decoded", "_written", "is_whole", "now_ns")
 
     def __init__(self, written: msgspec.Raw, now_ns: int, *, is_whole: bool) -> None:
-        self.written: msgspec.Raw = written
         self.now_ns: int = now_ns
         """When it came."""
         self.is_whole: bool = is_whole
         """True where it is of a market that has just been listed, and has all of it."""
+        self._written = written
+        self._decoded: Change | None = None
         self._change: Change | None = None
 
     @property
     def fields(self) -> Any:
         """All of it. Raises ValueError."""
-        return exact_json(self.written)
+        return exact_json(self._written)
 
     @property
     def change(self) -> Change:
         """What is kept of it. Raises ValueError (InvalidField is one)."""
         if self._change is None:
-            self._change = Change.read(self.written)
+            decoded = self._at_once()
+            self._change = Change.of(self.fields) if decoded is None else decoded.check()
         return self._change
+
+    @property
+    def trades(self) -> tuple[Any, int | None]:
+        """The last trades, as they are written or read, None where it has none; and when it was published.
+
+        Raises ValueError (InvalidField is one).
+        """
+        decoded = self._at_once()
+        if decoded is not None:
+            return decoded.recent_trades or None, decoded.published_ns
+        fields = object_of(self.fields)  # its trades may be right, whatever else is wrong
+        return field_of(fields, "recent_trades"), published_ns(fields)
+
+    def _at_once(self) -> Change | None:
+        """All of it as it nearly always is; None where it has to be read field by field."""
+        if self._decoded is None:
+            try:
+                self._decoded = _read_change(self._written)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                return None
+        return self._decoded
 
 
 class Follower(Feed):
@@ -426,7 +450,7 @@ class BookFollower(_MergedFollower):
 
     def _change(self, message: Message) -> None:
         change = message.change
-        if self._merge.merge(change) and not (change.bids is None and change.offers is None):
+        if self._merge.merge(change) and not (change.bids is change.offers is msgspec.UNSET):
             self._merge.received_at_ns = message.now_ns
             self.port.changed(is_right=True)
 
@@ -441,7 +465,7 @@ class TickerFollower(_MergedFollower):
     def decode(told: tuple[MarketState, int, Any]) -> Ticker:
         """What was put is what was known then."""
         state, now_ns, raw = told
-        return state.ticker(now_ns, exact_json(raw) if isinstance(raw, msgspec.Raw) else raw)
+        return state.ticker(now_ns, raw.fields if isinstance(raw, Message) else raw)
 
     def _tell(self, row: Any, now_ns: int) -> None:
         self.port.consumer.put((self._merge.state, now_ns, row))
@@ -449,7 +473,7 @@ class TickerFollower(_MergedFollower):
     def _change(self, message: Message) -> None:
         before = _in_line(self._merge)
         if self._merge.merge(message.change) and _in_line(self._merge) != before:
-            self.port.consumer.put((self._merge.state, message.now_ns, message.written))
+            self.port.consumer.put((self._merge.state, message.now_ns, message))
 
     def _is_news(self, row: Mapping[str, Any]) -> bool:
         return _in_line(self._fresh(row)) != _in_line(self._merge)
@@ -496,26 +520,13 @@ class TradesFollower(Follower):
         self.port.handle(ContinuityInput.PROVEN)
 
     def _change(self, message: Message) -> None:
-        window = _read_window(message.written)
-        if not window.recent_trades or not is_later(_said_ns(window), self._row_at_ns):
-            return
-        self._rows = window.recent_trades
-        self.port.consumer.put((self._rows, message.now_ns))
+        rows, published = message.trades
+        if rows is not None and is_later(published, self._row_at_ns):
+            self._rows = rows
+            self.port.consumer.put((rows, message.now_ns))
 
     def _is_news(self, row: Mapping[str, Any]) -> bool:
         return bool(_newest(field_of(row, "recent_trades")) != _newest(self._rows))
-
-
-class _Window(msgspec.Struct):
-    recent_trades: msgspec.Raw = msgspec.Raw()
-    timestamp: str | None = None
-
-
-_read_window = msgspec.json.Decoder(_Window).decode
-
-
-def _said_ns(window: _Window) -> int | None:
-    return None if window.timestamp is None else stamp_ns(window.timestamp)
 
 
 def _newest(rows: Any) -> Any:

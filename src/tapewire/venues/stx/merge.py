@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ...model import BookSnapshot, InvalidField, Level, MarketStatus, OrderSide, Ticker, Trade
-from ..kit.fields import exact_json
 from .translate import (
     MAX_CENTS,
     PRICES,
@@ -113,19 +113,11 @@ class MarketMerge:
 
     def bids(self, depth: int | None = None) -> list[Level]:
         """The best `depth` bids, or all: prices on the axis, and contracts."""
-        side = self.sides["bids"]
-        return [
-            (PRICES[level.price], Decimal(level.quantity))
-            for level in (side if depth is None else side[:depth])
-        ]
+        return [(PRICES[level.price], Decimal(level.quantity)) for level in self.sides["bids"][:depth]]
 
     def offers(self, depth: int | None = None) -> list[Level]:
         """The best `depth` offers, or all."""
-        side = self.sides["offers"]
-        return [
-            (PRICES[level.price], Decimal(level.quantity))
-            for level in (side if depth is None else side[:depth])
-        ]
+        return [(PRICES[level.price], Decimal(level.quantity)) for level in self.sides["offers"][:depth]]
 
     @property
     def last(self) -> int | None:
@@ -143,18 +135,23 @@ class MarketMerge:
         for name in ("market_id", "bids", "offers", "status"):
             if name not in row and field_of(row, name) is None:
                 raise InvalidField(name, None, "there, as in the row of a whole market")
-        change = self._ours(Change.of(row))
+        change = Change.of(row)
+        self._check_owner(change)
+        published = change.published_ns
         self.sides = {"bids": [], "offers": []}
         self.last_price = self.volume = None
         self._status, self._trading = "open", None
-        self._take(change)
-        self._replaced_at_ns = change.published_ns
+        self._take(change, published)
+        self._replaced_at_ns = published
 
     def merge(self, change: Change) -> bool:
         """The fields of one message. False for one that the row holds already. Raises InvalidField."""
-        if not is_later(self._ours(change).published_ns, self._replaced_at_ns):
+        if change.market_id != self.market_id:
+            self._check_owner(change)
+        published, replaced = change.published_ns, self._replaced_at_ns
+        if published is not None and replaced is not None and published <= replaced:
             return False
-        self._take(change)
+        self._take(change, published)
         return True
 
     def snapshot(self, received_at_ns: int) -> BookSnapshot:
@@ -168,26 +165,25 @@ class MarketMerge:
             received_at_ns=received_at_ns,
         )
 
-    def _ours(self, change: Change) -> Change:
+    def _check_owner(self, change: Change) -> None:
         if change.market_id is not None and change.market_id != self.market_id:
             raise InvalidField("market_id", change.market_id, f"{self.market_id}, whose messages these are")
-        return change
 
-    def _take(self, change: Change) -> None:
-        if change.bids is not None:
-            self.sides["bids"] = change.bids
-        if change.offers is not None:
-            self.sides["offers"] = change.offers
-        if change.last is not None:
-            self.last_price = change.last
-        if change.volume is not None:
-            self.volume = change.volume
+    def _take(self, change: Change, published: int | None) -> None:
+        if change.bids is not UNSET:
+            self.sides["bids"] = change.bids or []
+        if change.offers is not UNSET:
+            self.sides["offers"] = change.offers or []
+        if change.last_traded_price is not None:
+            self.last_price = PRICES[change.last_traded_price]
+        if change.volume_24h is not None:
+            self.volume = Decimal(change.volume_24h)
         if change.status is not None:
             self._status = change.status
         if change.trading is not None:
             self._trading = change.trading
-        if change.published_ns is not None:
-            self.venue_time_ns = change.published_ns
+        if published is not None:
+            self.venue_time_ns = published
 
 
 class WireLevel(msgspec.Struct, gc=False):
@@ -197,93 +193,79 @@ class WireLevel(msgspec.Struct, gc=False):
     quantity: _Whole
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The fields of one message that are kept; None for those that it does not have. Levels are best first."""
+class Change(msgspec.Struct, gc=False):
+    """The fields of one message that are kept; unset, or None, are those that it does not have. Levels are best first.
 
-    market_id: str | None = None
-    bids: list[WireLevel] | None = None
-    offers: list[WireLevel] | None = None
-    last: Decimal | None = None
-    volume: Decimal | None = None
-    status: str | None = None
-    trading: Any = None
-    published_ns: int | None = None
-
-    @classmethod
-    def of(cls, fields: Any) -> Change:
-        """Of decoded fields, under either spelling. Raises InvalidField."""
-        fields = object_of(fields)
-        words = {name: fields[name] for name in ("status", "trading") if fields.get(name) is not None}
-        if words:
-            market_status({"status": "open", **words})
-        return cls(
-            market_id=field_of(fields, "market_id"),
-            bids=_written(fields["bids"], "bids") if "bids" in fields else None,
-            offers=_written(fields["offers"], "offers") if "offers" in fields else None,
-            last=last_price(fields),
-            volume=day_volume(fields),
-            published_ns=published_ns(fields),
-            **words,
-        )
-
-    @classmethod
-    def read(cls, written: bytes | msgspec.Raw) -> Change:
-        """Of a message as it was written: at once where all is as it nearly always is. Raises ValueError."""
-        try:
-            fields = _read_fields(written)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return cls.of(exact_json(written))  # says what is wrong, or reads what is only rare
-        if fields.status is not None:
-            market_status({"status": fields.status})
-        return cls(
-            market_id=fields.market_id,
-            bids=None if fields.bids is msgspec.UNSET else _best_first(fields.bids, "bids"),
-            offers=None if fields.offers is msgspec.UNSET else _best_first(fields.offers, "offers"),
-            last=None if fields.last_traded_price is None else PRICES[fields.last_traded_price],
-            volume=None if fields.volume_24h is None else Decimal(fields.volume_24h),
-            status=fields.status,
-            trading=fields.trading,
-            published_ns=stamp_ns(fields.timestamp),
-        )
-
-
-class _Fields(msgspec.Struct):
-    """A message whose numbers are all whole, and which says when it was published."""
+    It is what a message is decoded into at once where all of it is as it nearly always is: whole numbers, and a
+    `timestamp` in ISO 8601. Where it is read field by field (`of`) that is in nanoseconds, or None, and contracts may
+    be Decimals.
+    """
 
     timestamp: str
     market_id: str | None = None
-    bids: list[WireLevel] | msgspec.UnsetType | None = msgspec.UNSET
-    offers: list[WireLevel] | msgspec.UnsetType | None = msgspec.UNSET
+    bids: list[WireLevel] | UnsetType | None = UNSET
+    offers: list[WireLevel] | UnsetType | None = UNSET
     last_traded_price: _Cents | None = None
     volume_24h: _Whole | None = None
     status: str | None = None
     trading: bool | None = None
+    recent_trades: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def published_ns(self) -> int | None:
+        """When the venue published it. Raises InvalidField."""
+        said: Any = self.timestamp
+        return stamp_ns(said) if said.__class__ is str else said
+
+    @classmethod
+    def of(cls, fields: Any) -> Change:
+        """Of decoded fields, under either spelling; without their trades. Raises InvalidField."""
+        fields = object_of(fields)
+        words = {name: fields[name] for name in ("status", "trading") if fields.get(name) is not None}
+        if words:
+            market_status({"status": "open", **words})
+        last, volume, published = last_price(fields), day_volume(fields), published_ns(fields)
+        return cls(
+            published,  # type: ignore[arg-type]
+            field_of(fields, "market_id"),
+            _written(fields["bids"], "bids") if "bids" in fields else UNSET,
+            _written(fields["offers"], "offers") if "offers" in fields else UNSET,
+            None if last is None else cents_of(last),
+            None if volume is None else _whole(volume),
+            **words,
+        )
+
+    def check(self) -> Change:
+        """As it was decoded: what the decoder does not look at. Raises InvalidField."""
+        if self.bids:
+            self.bids = _best_first(self.bids, "bids")
+        if self.offers:
+            self.offers = _best_first(self.offers, "offers")
+        if self.status is not None:
+            market_status({"status": self.status})
+        return self
 
 
-_read_fields = msgspec.json.Decoder(_Fields).decode
-
-
-def _best_first(side: list[WireLevel] | None, field: str) -> list[WireLevel]:
+def _best_first(side: list[WireLevel], field: str) -> list[WireLevel]:
     """Raises InvalidField for a price that is there twice."""
-    if not side:
-        return []
     is_falling = field == "bids"
+    if (side[0].price > side[-1].price) is not is_falling:
+        side.reverse()  # one way or the other it is in order, as a rule
     before = MAX_CENTS + 1 if is_falling else 0
     for level in side:
         price = level.price
-        if not level.quantity or (price >= before if is_falling else price <= before):
-            return _sorted(side, field, is_falling=is_falling)
+        if (price >= before if is_falling else price <= before) or not level.quantity:
+            return _sorted(side, field)
         before = price
     return side
 
 
-def _sorted(side: list[WireLevel], field: str, *, is_falling: bool) -> list[WireLevel]:
+def _sorted(side: list[WireLevel], field: str) -> list[WireLevel]:
     prices = [level.price for level in side]
     if len(set(prices)) != len(prices):
         raise InvalidField(f"{field}.price", prices, "each price once")
-    return sorted(
-        (level for level in side if level.quantity), key=lambda level: level.price, reverse=is_falling
-    )
+    held = (level for level in side if level.quantity)
+    return sorted(held, key=lambda level: level.price, reverse=field == "bids")
 
 
 def _written(side: Any, field: str) -> list[WireLevel]:
