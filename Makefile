@@ -62,8 +62,8 @@ test-real: $(INSTALLED) ## tests against real servers on this machine, and all o
 test-versions: $(INSTALLED) ## the tests on every other Python from 3.11 on that this machine has; says which it lacks
 	@$(BIN)/python -m scripts.versions $(ARGS)
 
-faults: $(INSTALLED) ## each fault the sandbox knows, against each venue
-	$(BIN)/pytest -n auto tests/faults $(ARGS)
+faults: $(INSTALLED) ## each fault the sandbox knows, against each venue, live and again from its tape
+	$(BIN)/pytest -n auto -m "not real and not mutants" tests/faults tests/recording $(ARGS)
 
 bench: $(INSTALLED) ## side by side against peers, in one run
 	$(BIN)/python -m benchmarks $(ARGS)

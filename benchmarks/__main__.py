@@ -24,15 +24,18 @@ from .report import as_json, pairs_of, print_report, print_verdicts, verdicts_of
 from .rounds import COLUMNS, Bench, Column, Limits
 from .storage import GROUP as STORAGE
 from .storage import measure, print_storage, storage_as_json
+from .tape import GROUP as TAPE
+from .tape import measure as measure_tape
+from .tape import print_tape, tape_as_json
 
 __all__ = ["chosen", "main"]
 
 FULL = Limits(least=3, rounds=14, seconds=960, repeat=3)
 QUICK = Limits(least=1, rounds=8, seconds=120, repeat=8)
 FULL_SCALE, QUICK_SCALE = 0.5, 0.12
-STORAGE_ROUNDS = 5
+STORAGE_ROUNDS = TAPE_ROUNDS = 5
 
-OTHERS = (memory.GROUP, imports.GROUP, STORAGE)
+OTHERS = (memory.GROUP, imports.GROUP, STORAGE, TAPE)
 """Groups that have no contenders, and rounds of their own."""
 
 
@@ -127,6 +130,9 @@ def _others(options: argparse.Namespace, say: Any) -> dict[str, Any]:
     if wanted(STORAGE) and not (options.quick and not options.only):
         say("storage ...")
         found[STORAGE] = measure(options.rounds or STORAGE_ROUNDS)
+    if wanted(TAPE) and not (options.quick and not options.only):
+        say("tape ...")
+        found[TAPE] = measure_tape(options.rounds or TAPE_ROUNDS)
     return found
 
 
@@ -144,6 +150,8 @@ def _told(
         print_report(console, contenders, bench, _columns(options), absolute=options.absolute)
     if STORAGE in others:
         print_storage(console, others[STORAGE])
+    if TAPE in others:
+        print_tape(console, others[TAPE])
     if verdicts:
         print_verdicts(console, verdicts)
     for group in (memory.GROUP, imports.GROUP):
@@ -155,6 +163,7 @@ def _told(
             group: memory.judged(others[group]) for group in (memory.GROUP, imports.GROUP) if group in others
         }
         results |= {STORAGE: storage_as_json(others[STORAGE])} if STORAGE in others else {}
+        results |= {TAPE: tape_as_json(others[TAPE])} if TAPE in others else {}
         text = json.dumps(results, indent=2)
         if options.json == "-":
             print(text)

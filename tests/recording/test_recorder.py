@@ -179,7 +179,10 @@ for number in range(100_000):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is of POSIX")
-@pytest.mark.parametrize("milliseconds", [350, 720, 1110])
+@pytest.mark.parametrize(
+    "milliseconds",
+    [350, 720, 1110, *(pytest.param(n, marks=pytest.mark.taped) for n in range(300, 1270, 20))],
+)
 def test_a_recorder_that_is_killed_loses_what_is_younger_than_a_block_alone(tmp_path, milliseconds):
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True

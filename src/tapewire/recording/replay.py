@@ -9,8 +9,9 @@
 
 Rules:
 
-* Time is the tape's: `run` begins at the moment at which the tape was begun, on a clock that passes as fast as `speed`
-  says. So deadlines, heartbeats and back-offs are due when they were.
+* Time is the tape's: `run` begins at the moment of its first record, so that what waited for nothing then waits for
+  nothing now, on a clock that passes as fast as `speed` says. So deadlines, heartbeats and back-offs are due when they
+  were; a deadline that a busy machine kept late is kept in time.
 * A dial is answered by the next dial on the tape to the same place, an HTTP request by the next one of the same method,
   URL and body. What the client asks for earlier than it did waits for the tape; for what it asks later the tape waits.
 * What the client sends is compared with what it sent then, credentials apart: `differences` says where it differs.
@@ -63,7 +64,7 @@ _MOMENT: Final = 1e-6
 SAME_CLOCK_NS: Final = 1_000_000_000
 """Two tapes whose clocks differ by less were written within one start of one machine."""
 
-MOST_KEPT: Final = 1_000
+MOST_KEPT: Final = 100
 """Kinds of requests whose last answer is kept, for whoever asks once more."""
 
 
@@ -100,9 +101,17 @@ class Replay:
         self.tapes.sort(key=lambda tape: (tape.head.wall_ns, tape.head.segment))
         first = self.tapes[0].head
         self._shifts = _shifts(self.tapes)
+        begin_ns = min(
+            (
+                tape.footer.index[0].first_ns + shift
+                for tape, shift in zip(self.tapes, self._shifts, strict=True)
+                if tape.footer.index
+            ),
+            default=first.monotonic_ns,
+        )
         self.clock: VirtualClock = VirtualClock(
-            first.monotonic_ns / 1e9,
-            wall_ns=first.wall_ns,
+            begin_ns / 1e9,
+            wall_ns=first.wall_ns + begin_ns - first.monotonic_ns,
             speed=speed,
             fast_until=None if from_ns is None else (first.monotonic_ns + from_ns - first.wall_ns) / 1e9,
         )
@@ -152,8 +161,11 @@ class Replay:
         if self._player is None:
             self._player = asyncio.get_running_loop().create_task(self._play(), name="tapewire replay")
 
-    def pings_of(self, connection: _Call) -> Iterator[bool]:
-        """Of each ping on a connection, in order, if its pong stands on the tape. The first call reads all."""
+    def pings_of(self, connection: _Call) -> Iterator[float | None]:
+        """Of each ping on a connection, in order, after how many seconds its pong came; None where none did.
+
+        The first call reads all.
+        """
         return iter(self._surveyed().pings.get(connection, ()))
 
     def requests_of(self, key: Any) -> int:
@@ -255,17 +267,19 @@ class _Survey:
     """What has to be known of a tape before it is played: answers to pings, and how often what was asked over HTTP."""
 
     def __init__(self) -> None:
-        self.pings: dict[_Call, list[bool]] = {}
+        self.pings: dict[_Call, list[float | None]] = {}
+        self._pinged_ns: dict[_Call, int] = {}
         self.requests: Counter[Any] = Counter()
 
     def look_at(self, recording: str, record: Record) -> None:
         """One record, in order."""
         if record.kind == Kind.PING:
-            self.pings.setdefault((recording, record.connection), []).append(False)
+            self.pings.setdefault((recording, record.connection), []).append(None)
+            self._pinged_ns[recording, record.connection] = record.at_ns
         elif record.kind == Kind.PONG:
             pings = self.pings.get((recording, record.connection))
             if pings:
-                pings[-1] = True
+                pings[-1] = (record.at_ns - self._pinged_ns[recording, record.connection]) / 1e9
         elif record.kind == Kind.ASKED:
             _, method, url, _, body = record.data
             self.requests[_key_of(method, url, body)] += 1
@@ -343,7 +357,7 @@ class _Line:
         self._ahead: deque[Any] = deque()  # sent now, and not on the tape yet
         self._is_lost = False
         self._closed: asyncio.Event = asyncio.Event()
-        self._answered = replay.pings_of(key)  # of each of our pings, in order: whether its pong came
+        self._answered = replay.pings_of(key)  # of each of our pings, in order: when its pong came
 
     def bind(self, receiver: Receiver) -> None:
         """Somebody dials."""
@@ -417,9 +431,10 @@ class _Line:
                 self._ahead.append(each)
 
     def ping(self) -> None:
-        """Answered at once if it was answered then: how long that took says nothing here."""
-        if next(self._answered, True) and self._receiver is not None and not self._is_lost:
-            asyncio.get_running_loop().call_soon(self._pong)
+        """Answered as late as it was then, if it was: the next deadline counts from there. One too many at once."""
+        seconds = next(self._answered, 0.0)
+        if seconds is not None and self._receiver is not None and not self._is_lost:
+            asyncio.get_running_loop().call_later(seconds, self._pong)
 
     def _pong(self) -> None:
         if self._receiver is not None and not self._is_lost:
