@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+import httpx2
 import pytest
 
 import tapewire
@@ -878,6 +879,30 @@ def test_fills_of_before_are_not_told_and_each_later_one_is_once() -> None:
     play(scene)
 
 
+def test_a_cut_that_hid_more_than_a_page_is_told_whole() -> None:
+    async def scene(at: Played) -> None:
+        [market_id, *_] = at.ids
+        at.empty(market_id)
+        feeds = {"orders": at.market.watch_orders(), "fills": at.market.watch_fills()}
+        for feed in feeds.values():
+            await feed.wait_live(5)
+        at.place(market_id, "sell", 50, 500)
+        at.place(market_id, "buy", 50, 1, ours=True)
+        await heard_of(feeds, 0.1)
+
+        def much() -> None:
+            for _ in range(250):
+                at.place(market_id, "buy", 50, 1, ours=True)
+
+        await at.drop(meanwhile=much)
+        found = await heard_of(feeds, 5)
+        for name, kind in (("orders", Order), ("fills", Fill)):
+            ids = {item.venue_order_id for item in told(found[name], kind)}
+            assert len(ids) == len(told(found[name], kind)) == 250
+
+    play(scene)
+
+
 def test_what_happens_between_the_join_and_the_look_up_is_told() -> None:
     async def scene(at: Played) -> None:
         [market_id, *_] = at.ids
@@ -1123,6 +1148,20 @@ def test_an_order_whose_answer_was_lost_is_unknown_until_it_was_looked_up() -> N
         canceled = await at.market.cancel_order(order)
         assert (canceled.status, canceled.client_order_id) == ("canceled", order.client_order_id)
         assert sum(b"confirmOrder" in call.content for call in at.venue.http_calls) == 1
+
+    play(scene)
+
+
+def test_an_order_that_was_never_sent_is_raised_and_not_unknown() -> None:
+    async def scene(at: Played) -> None:
+        await at.market.instrument(at.ids[0])
+
+        async def unreachable(request: Any) -> Any:
+            raise httpx2.ConnectError("nobody there", request=request)
+
+        at.answer(unreachable)
+        with pytest.raises(STXException, match=r"nobody there|connect"):
+            await at.market.place_order(at.ids[0], "buy", Decimal(1), Decimal("0.01"))
 
     play(scene)
 
