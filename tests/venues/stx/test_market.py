@@ -198,12 +198,54 @@ def test_markets_and_instruments_are_listed_and_found() -> None:
     play(scene)
 
 
+def test_a_market_that_cannot_be_read_or_pays_no_dollar_is_left_out() -> None:
+    async def scene(at: Played) -> None:
+        [good, bad, dear, *_] = at.ids
+
+        async def odd(request: Any) -> Any:
+            answer = await at.answered(request)
+            body = json.loads(b"".join([part async for part in answer.stream]))
+            for row in body.get("data", {}).get("marketInfosWithCount", {}).get("marketInfos", []):
+                row["status"] = "WONDERFUL" if row["marketId"] == bad else row["status"]
+                row["maxPrice"] = 10_000 if row["marketId"] == dear else row["maxPrice"]
+            return answered(body)
+
+        at.answer(odd)
+        markets = {market.market_id async for market in at.market.markets(open=False)}
+        assert markets == set(at.ids) - {bad}
+        instruments = {instrument.instrument_id async for instrument in at.market.instruments()}
+        assert instruments == set(at.ids) - {bad, dear}
+        assert good in instruments
+
+    play(scene)
+
+
 @pytest.mark.parametrize(
     ("origin", "currency"),
     [("https://api.on.sportsxapp.com", "CAD"), ("https://demo.stxapp.io", "USD"), (HOST, "USD")],
 )
 def test_dollars_are_those_of_the_region(origin: str, currency: str) -> None:
     assert currency_of(origin) == currency
+
+
+@pytest.mark.parametrize("verb", ["watch_orders", "watch_fills", "watch_positions"])
+def test_what_is_our_own_of_a_market_that_is_not_there_ends_with_near_names(verb: str) -> None:
+    async def scene(at: Played) -> None:
+        feed = getattr(at.market, verb)(at.ids[0][:-1] + "?")
+        with pytest.raises(UnknownInstrument, match=f"perhaps {at.ids[0]}"):
+            await feed.wait_live(5)
+
+        async def down(request: Any) -> Any:
+            return answered({"errors": [{"message": "down"}]}, 500)
+
+        at.answer(down)
+        at.market._listed_at = -1e9
+        late = getattr(at.market, verb)(at.ids[0])
+        await asyncio.sleep(10)
+        at.answer()
+        await late.wait_live(60)
+
+    play(scene)
 
 
 @pytest.mark.parametrize("verb", ["watch_order_book", "watch_trades", "watch_ticker"])
@@ -380,8 +422,13 @@ def test_who_comes_while_the_line_is_down_waits_for_it() -> None:
         at.place(market_id, "buy", 1, 1)
         for feed, asked_for in ((early, market_id), (late, third_id)):
             await feed.wait_live(5)
-            [view] = [item for item in await heard(feed, 0.1) if isinstance(item, BookView)]
-            assert shown(view) == at.book(asked_for)
+            items = await heard(feed, 0.1)
+            assert way(items) == [
+                "Resynced",
+                "syncing > live",
+                "BookView",
+            ]  # nothing was there that could break
+            assert shown(items[-1]) == at.book(asked_for)
         assert at.market.statistics().reconnections == 1
 
     play(scene)
@@ -1005,6 +1052,7 @@ def test_an_order_that_no_list_has_any_more_is_asked_for_and_else_unknown() -> N
         }  # fmt: skip
         assert orders[gone.order_id].is_reconciled
         assert len(at.venue.http_calls) - calls == 3  # what is open, the newest page, and these two
+        assert await heard(feed, 3 * OWN_QUIET_SECONDS) == []  # that it is not known is no news each time
 
     play(scene)
 

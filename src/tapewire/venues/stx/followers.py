@@ -169,7 +169,8 @@ class MarketsChannel:
     def _lose_all(self, error: Exception) -> None:
         """A message may have been of any market."""
         for follower in self._all:
-            follower.corrupt(error)
+            if follower.is_following:
+                follower.corrupt(error)
 
     def _ended(self) -> None:
         """Nothing more comes: it was left by its last follower, or is over for all of them."""
@@ -301,6 +302,11 @@ class Follower(Feed):
         assert self._port is not None
         return self._port
 
+    @property
+    def is_following(self) -> bool:
+        """True while it stands on a row, or holds what follows the one that it waits for."""
+        return self._stands or self._held is not None
+
     # --- what its port asks -----------------------------------------------------------------------------------------
 
     async def confirmed(self) -> None:
@@ -322,8 +328,11 @@ class Follower(Feed):
         quiet = self.port.source.quiet or 0.0
         if self._channel.clock.monotonic() - self._channel.heard_at < quiet:
             return True
+        arrivals = self.port.arrivals
         row = (await self._channel.rows([self.market_id])).get(self.market_id)
-        if isinstance(row, Mapping) and (not self._stands or not self._is_news(row)):
+        if not self._stands or self.port.arrivals != arrivals:
+            return True  # it spoke meanwhile, or says already that it is not current
+        if isinstance(row, Mapping) and not self._is_news(row):
             return True
         asyncio.get_running_loop().call_soon(self.port.resync)  # when it was called stale
         return False
@@ -377,7 +386,8 @@ class Follower(Feed):
         """The line has lost it, or failed to have its row: it stands on nothing until there is another."""
         if isinstance(mark, Subscribing | Gap):
             self._stands, self._held = False, None
-        self.port.mark(mark)
+        if self._begun.is_set() or not isinstance(mark, Gap) or mark.reason == "reseed failed":
+            self.port.mark(mark)  # else there was nothing yet that could break
 
     def corrupt(self, error: BaseException) -> None:
         """Something of its market cannot be read."""

@@ -7,10 +7,10 @@ Public data comes of the markets channel (`followers.py`), what is our own of th
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from ...clock import Clock
 from ...errors import ConfigurationError, TapewireError, UnknownInstrument
 from ...market import Capability, Verb
 from ...model import Instrument, InvalidField, Market, Order, OrderRequest
+from ...secrets import sanitized
 from ...session import Statistics
 from ...session.consumer import Consumer
 from ...session.subscription import Subscription
@@ -45,6 +46,8 @@ from .user import User
 __all__ = ["CAPABILITIES", "STXMarket", "connect"]
 
 logger = logging.getLogger("tapewire.venues.stx")
+
+T = TypeVar("T")
 
 _WINDOW_NOTE: Final = (
     "the venue sends windows of its last 15 trades: a gap where more came between two of them"
@@ -135,21 +138,16 @@ class STXMarket(VenueMarket):
     async def _list_markets(self, *, open: bool) -> AsyncIterator[Market]:  # noqa: A002
         rows = await self.http.markets(selections=_LISTED, status="OPEN" if open else None)
         now_ns = self.clock.time_ns()
-        for row in rows:
-            yield to_market(row, now_ns)
+        for market in _readable(rows, lambda row: to_market(row, now_ns)):
+            yield market
 
     async def list_instruments(self) -> list[Instrument]:
         """Of every market that is not over; one that pays something else than a dollar is left out."""
-        found = []
-        for row in await self.http.markets(selections=_LISTED):
-            if to_market(row, 0).status in ("settled", "voided"):
-                continue
-            try:
-                found.append(to_instrument(row, self._currency))
-            except InvalidField as error:
-                if error.argument != "max_price":
-                    raise
-        return found
+        rows = await self.http.markets(selections=_LISTED)
+        markets = _readable(rows, lambda row: to_market(row, 0))
+        living = {market.market_id for market in markets if market.status not in ("settled", "voided")}
+        found = _readable(rows, lambda row: to_instrument(row, self._currency))
+        return [instrument for instrument in found if instrument.market_id in living]
 
     # --- what is watched --------------------------------------------------------------------------------------------
 
@@ -183,7 +181,16 @@ class STXMarket(VenueMarket):
     def _join_markets(self, into: Consumer[Any], **fields: Any) -> Subscription:
         return self.socket.feed(Channels.MARKETS.value, into, **fields)
 
-    async def _join(self, channel: Channels, into: Consumer[Any], **fields: Any) -> Subscription:
+    async def _join(
+        self, channel: Channels, instrument_id: str | None, into: Consumer[Any], **fields: Any
+    ) -> Subscription:
+        if instrument_id is not None:
+            try:
+                await self.instrument(instrument_id)
+            except UnknownInstrument:
+                raise
+            except TapewireError as error:  # the join says for itself whether the venue can be had
+                logger.warning("%s: the markets could not be listed: %s", instrument_id, error)
         return self.socket.feed(await self.socket._topic(channel), into, **fields)
 
     async def _rows(self, market_ids: Sequence[str]) -> dict[str, Any]:
@@ -193,10 +200,8 @@ class STXMarket(VenueMarket):
             try:
                 rows = await self.http.markets(market_ids=part, selections=_ROW)
             except (STXAnswerException, STXValidationException, STXNotFoundException) as error:
-                if (
-                    len(part) > 1
-                ):  # one of them may be no market, or cannot be read: it is not the others' trouble
-                    for market_id in part:
+                if len(part) > 1:
+                    for market_id in part:  # one of them is no market, or cannot be read
                         found |= await self._rows([market_id])
                 elif isinstance(error, STXAnswerException):
                     found[part[0]] = error
@@ -295,6 +300,17 @@ def connect(**settings: Any) -> STXMarket:
     if settings.get("email") and settings.get("user") is None:
         settings["user"] = User.new()
     return STXMarket(STXWebSocket(**settings), settings.get("clock"))
+
+
+def _readable(rows: Iterable[Record], read: Callable[[Record], T]) -> list[T]:
+    """Of the rows those that can be read: one that cannot is not the others' trouble."""
+    found = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except InvalidField as error:
+            logger.warning("market %s is left out: %s", sanitized(row.get("market_id")), sanitized(error))
+    return found
 
 
 def _one_of_all(item: Any) -> None:

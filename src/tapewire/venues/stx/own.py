@@ -44,7 +44,10 @@ QUIET_SECONDS: Final = 120.0
 """Silence of what is our own is the rule: after so much of it the venue is asked."""
 
 Join = Callable[..., Awaitable[Any]]
-"""`join(channel, port.consumer, snapshot=...)`: has a channel of the account feed a consumer."""
+"""`join(channel, instrument_id, port.consumer, snapshot=...)`: has a channel of the account feed a consumer.
+
+Raises UnknownInstrument for one that is not there; None are all.
+"""
 
 
 class OwnFeed:
@@ -86,7 +89,9 @@ class OwnFeed:
 
     async def _subscribe(self, port: Port) -> Any:
         self._port = port
-        return await self._join(self.channel, port.consumer, announce=True, snapshot=self.look_up)
+        return await self._join(
+            self.channel, self._instrument_id, port.consumer, announce=True, snapshot=self.look_up
+        )
 
     def _of_before(self, listed: Iterable[Record]) -> frozenset[str]:
         """Of what the first look-up lists what was there when the feed began; a failed one may have been before it."""
@@ -98,7 +103,8 @@ class OwnFeed:
         assert port is not None
         if len(port.consumer.buffer) or not port.continuity.is_live:
             return True  # what arrived is still to be taken, or it says already that it is not current
-        if not self.is_news(await self.look_up()):
+        arrivals = port.arrivals
+        if not self.is_news(await self.look_up()) or port.arrivals != arrivals:
             return True
         asyncio.get_running_loop().call_soon(port.resync)  # when it was called stale
         return False
@@ -200,7 +206,11 @@ class OwnOrders(OwnFeed):
 
 
 def _standing(orders: Iterable[Order]) -> set[tuple[Any, ...]]:
-    return {(order.venue_order_id, order.status, order.filled_size) for order in orders}
+    return {
+        (order.venue_order_id, order.status, order.filled_size)
+        for order in orders
+        if order.status != "unknown"  # what the venue does not list at all
+    }
 
 
 class OwnFills(OwnFeed):
