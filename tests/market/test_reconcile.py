@@ -58,6 +58,23 @@ def test_a_look_up_that_is_older_than_the_stream_is_no_news():
     assert memory.reconcile([order(status="partially_filled", filled=5)], 9) == ([], [])
 
 
+def test_an_order_may_come_back_from_a_status_that_is_not_final_at_its_venue():
+    memory = OrderMemory(may_return=("canceled",))
+    memory.hear(order())
+    assert memory.hear(order(status="canceled")) is not None
+    assert memory.hear(order(status="canceled")) is None
+    assert memory.open == []
+    back = memory.hear(order())
+    assert back is not None
+    assert memory.open == [back]
+    memory.hear(order(status="filled", filled=10))
+    assert memory.hear(order()) is None
+
+    memory = OrderMemory()
+    memory.hear(order(status="canceled"))
+    assert memory.hear(order()) is None
+
+
 def test_what_filled_during_a_gap_arrives_once_and_says_that_it_was_looked_up():
     memory = OrderMemory()
     memory.hear(order())

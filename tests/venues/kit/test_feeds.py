@@ -425,6 +425,29 @@ def test_a_feed_that_is_silent_while_its_line_speaks_is_stale_until_it_is_heard(
     play(scene, quiet=10.0)
 
 
+def test_what_is_passed_over_of_its_own_line_says_that_it_is_not_mute():
+    async def scene(market: HandFed) -> None:
+        feed, other = market.watch_trades("BTCUSDT"), market.watch_trades("ETHUSDT", capacity=1_000)
+        await turn()
+        for hand in market.hands:
+            hand.is_confirmed.set()
+        for number in range(15):
+            await asyncio.sleep(1)
+            market.hands[1].put(number)
+            market.hands[0].port.heard()
+        assert feed.continuity.is_live
+        for number in range(15):
+            await asyncio.sleep(1)
+            market.hands[1].put(number)
+        assert feed.continuity.state == "stale"
+        market.hands[0].port.heard()
+        assert feed.continuity.is_live
+        assert way(await taken(feed)) == ["syncing > live"]
+        assert other.continuity.is_live
+
+    play(scene, quiet=10.0)
+
+
 def test_a_line_that_is_silent_as_a_whole_is_judged_by_its_own_liveness():
     async def scene(market: HandFed) -> None:
         feed = market.watch_trades("BTCUSDT")

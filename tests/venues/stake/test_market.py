@@ -199,6 +199,25 @@ async def test_a_message_that_cannot_be_read_is_a_gap_and_the_balance_is_looked_
         assert feed.continuity.is_live
 
 
+async def test_a_balance_that_is_said_again_is_no_news(clock):
+    async with played(clock) as (market, account, *_):
+        feed = market.watch_balance()
+        await heard(feed)
+        account.move_vault(50)
+        account.move_vault(0)
+        assert way(await usdt(feed)) == [account.has]
+
+
+async def test_of_what_nobody_has_taken_yet_nobody_is_asked(clock):
+    async with played(clock) as (market, account, *_):
+        feed = market.watch_balance()
+        await heard(feed)
+        account.move(50)
+        await asyncio.sleep(2 * QUIET_SECONDS)
+        assert feed.continuity.is_live
+        assert way(await usdt(feed)) == [account.has]
+
+
 async def test_silence_is_asked_about_over_http_before_it_is_called_stale(clock):
     async with played(clock) as (market, account, venue, _):
         feed = market.watch_balance()

@@ -28,6 +28,7 @@ class Played:
         self.face = venue.face
         self.exchange = venue.face.exchange
         self.hashes = list(venue.face.exchange.markets)
+        self._said = 0
         for account in (MAKER, "taker"):
             self.exchange.open_account(account, 10_000 * PAYOUT)
             self.exchange.accounts[account].watched = True
@@ -48,6 +49,14 @@ class Played:
         placed, events = self.exchange.place(account, self.hashes[market], side, price, quantity, self.now_ns)
         self.publish(events)
         return str(placed.order_id)
+
+    def stands(self, order_id: str) -> tuple[str, int]:
+        """How an order of the maker stands at the exchange, in the model's words, and what of it is filled."""
+        owner = self.exchange.accounts[MAKER]
+        closed = {order.order_id: order for order in owner.closed_orders}
+        order = owner.open_orders.get(order_id) or closed[order_id]
+        words = {"open": "partially_filled" if order.filled else "accepted", "filled": "filled"}
+        return words.get(order.status, "canceled"), order.filled
 
     def cancel(self, order_id: str) -> None:
         self.publish(self.exchange.cancel(MAKER, order_id, self.now_ns)[1])
@@ -73,6 +82,13 @@ class Played:
             return one[0], one[1]
         bids, offers = ([(1 - price, size) for price, size in side] for side in (one[1], one[0]))
         return bids, offers
+
+    async def say(self, channel: str, payload: Any) -> None:
+        """Publish something of the test's own, and let it arrive."""
+        entry = self.venue.sandbox.ledger.append("sxbet", channel, "publication", payload, self.now_ns)
+        self._said += 1
+        self.face.push(entry, f"said-{self._said}", self.now_ns / 1e9)
+        await self.settle()
 
     def swallow(self, channel: str) -> Callable[[], bool]:
         """Drop the next publication of a channel on its way; returns what says whether that has happened."""

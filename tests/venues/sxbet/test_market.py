@@ -16,11 +16,11 @@ from tapewire.market import VERBS, BookView
 from tapewire.marks import ContinuityChanged, is_mark
 from tapewire.model import Fill, Order, Ticker, Trade
 from tapewire.sandbox.faces.sxbet.units import PAYOUT
-from tapewire.venues.sxbet import SXBetInvalidParameter, UnauthorizedError
+from tapewire.venues.sxbet import SXBetAnswerError, SXBetInvalidParameter, UnauthorizedError
 from tapewire.venues.sxbet.market import BOOK_QUIET_SECONDS, QUIET_SECONDS
 from tests.venues.in_memory import answered
 from tests.venues.sxbet.market_played import MAKER, heard, played, shown, way
-from tests.venues.sxbet.rows import MARKET
+from tests.venues.sxbet.rows import MARKET, order_row
 
 PROFILES = ("v2", "v3")
 SEEDS = int(os.environ.get("SXBET_MARKET_SEEDS", "4"))
@@ -178,6 +178,8 @@ async def test_a_book_is_right_while_nobody_iterates_and_a_depth_is_kept_to(cloc
     async with played(clock) as venue:
         feed = venue.market.watch_order_book(f"{venue.hashes[0]}:1", depth=2)
         await feed.wait_live(5)
+        (view,) = only(await heard(feed, 0.1))
+        assert 0 <= clock.time_ns() - view.received_at_ns < 10**9
         venue.step(200)
         await venue.settle()
         items = await heard(feed, 0.1)
@@ -379,11 +381,7 @@ async def test_a_suspended_market_is_not_live_and_is_again_when_it_opens(clock):
         }
 
         async def say(status: str) -> None:
-            rows = [row | {"status": status}]
-            entry = venue.venue.sandbox.ledger.append(
-                "sxbet", "markets:global", "publication", rows, venue.now_ns
-            )
-            venue.face.push(entry, f"id-{status}-{venue.now_ns}", venue.now_ns / 1e9)
+            await venue.say("markets:global", [row | {"status": status}])
             await asyncio.sleep(0.5)
 
         await say("INACTIVE")
@@ -408,8 +406,9 @@ async def test_a_market_that_is_suspended_from_the_start_says_why_it_is_not_live
             {"status": "success", "data": [row]}
         )
         feed = venue.market.watch_order_book(f"{venue.hashes[0]}:1")
-        with pytest.raises(TimeoutError, match="the market is suspended"):
+        with pytest.raises(TimeoutError, match="syncing: the market is suspended"):
             await feed.wait_live(5)
+        assert isinstance(only(await heard(feed, 0.1))[0], BookView)
 
 
 async def test_the_book_of_a_market_that_ends_ends_behind_its_last_state(clock):
@@ -436,11 +435,7 @@ async def test_a_crossed_book_is_true_and_not_live(clock):
         }  # fmt: skip
 
         async def say(**changes: Any) -> None:
-            channel = f"order_book:market_{venue.hashes[0]}"
-            rows = [row | changes]
-            entry = venue.venue.sandbox.ledger.append("sxbet", channel, "publication", rows, venue.now_ns)
-            venue.face.push(entry, f"id-{changes}", venue.now_ns / 1e9)
-            await venue.settle()
+            await venue.say(f"order_book:market_{venue.hashes[0]}", [row | changes])
 
         await say()
         assert (feed.continuity.state, feed.continuity.reason) == ("gap", "the book is crossed")
@@ -531,6 +526,16 @@ async def test_each_bet_is_one_print_on_the_axis_of_the_outcome(clock, profile):
         assert [each.taker_side for each in mirrored] == [
             "sell" if each.taker_side == "buy" else "buy" for each in prints
         ]
+
+
+async def test_what_is_settled_was_a_print_when_it_was_placed_and_is_none_now(clock):
+    async with played(clock) as venue:
+        trade_of(venue)
+        venue.step()
+        feed = venue.market.watch_trades(f"{venue.hashes[0]}:1")
+        await feed.wait_live(5)
+        venue.close_market()
+        assert only(await heard(feed)) == []
 
 
 async def through_a_broken_line(venue: Any) -> tuple[list[Any], int]:
@@ -652,7 +657,28 @@ async def test_best_odds_that_were_lost_with_the_line_are_looked_up(clock, profi
         assert feed.continuity.is_live
 
 
-async def test_best_odds_that_cannot_be_read_are_a_gap_and_looked_up(clock):
+async def test_best_odds_of_before_and_of_another_token_change_nothing(clock):
+    async with played(clock) as venue:
+        feed = venue.market.watch_ticker(f"{venue.hashes[0]}:1")
+        await feed.wait_live(5)
+        venue.order("buy", venue.tops()[0] + 1)
+        before = only(await heard(feed, 0.1))[-1]
+        row = venue.venue.sandbox.ledger.since("best_odds:global")[-1].payload[0]
+        assert row["marketHash"] == venue.hashes[0]
+        lower = row | {"percentageOdds": "1" + "0" * 18}
+        await venue.say("best_odds:global", [lower | {"updatedAt": row["updatedAt"] - 1}])
+        await venue.say(
+            "best_odds:global", [lower | {"updatedAt": row["updatedAt"] + 1, "baseToken": "0xaa99"}]
+        )
+        assert only(await heard(feed, 0.1)) == []
+        await venue.say("best_odds:global", [lower | {"updatedAt": row["updatedAt"] + 1}])
+        (after,) = only(await heard(feed, 0.1))
+        assert (before.bid, after.bid) == (venue.truth()[0][0][0], Decimal("0.01"))
+        assert after.raw.updated_at == row["updatedAt"] + 1
+
+
+@pytest.mark.parametrize("wrong", [{"percentageOdds": "7.5"}, {"percentageOdds": 7.5}])
+async def test_best_odds_that_cannot_be_read_are_a_gap_and_looked_up(clock, wrong):
     async with played(clock) as venue:
         feed = venue.market.watch_ticker(f"{venue.hashes[0]}:1")
         await feed.wait_live(5)
@@ -662,7 +688,7 @@ async def test_best_odds_that_cannot_be_read_are_a_gap_and_looked_up(clock):
             push = frame.get("push", {})
             if push.get("channel") == "best_odds:global":
                 for row in push["pub"]["data"]:
-                    row["percentageOdds"] = "7.5"
+                    row |= wrong
             return frame
 
         venue.venue.altered = corrupt
@@ -728,6 +754,53 @@ async def test_what_a_gap_hid_of_own_orders_is_looked_up_and_told_once(clock):
         assert only(await heard(feed, 60)) == []
 
 
+async def test_an_order_whose_fill_is_pending_is_not_listed_and_has_not_ended(clock):
+    async with played(clock) as venue:
+        offer = venue.tops()[1]
+        order = venue.order("sell", offer - 1, 3)
+        feed = venue.market.watch_orders()
+        await feed.wait_live(5)
+        await heard(feed, 0.1)
+        venue.network.unreachable(times=2)
+        venue.venue.drop()
+        venue.order("buy", offer - 1, 3, account="taker")
+        venue.face.prune_history(None, 0)
+        items = await heard(feed, 60)
+        assert marks(items) == ["Gap", "Resynced"]
+        assert only(items) == [], "it stands as it was told"
+        venue.step()
+        assert in_short(only(await heard(feed))) == [(order, "filled", 3)]
+
+
+async def test_how_an_order_ended_is_unknown_where_nobody_says_it(clock):
+    async with played(clock) as venue:
+        order = venue.order("buy", venue.tops()[0] - 9, 3)
+        feed = venue.market.watch_orders()
+        await feed.wait_live(5)
+        await heard(feed, 0.1)
+        venue.network.unreachable(times=2)
+        venue.venue.drop()
+        venue.cancel(order)
+        venue.face.prune_history(None, 0)
+        venue.venue.http_answers["/trades"] = lambda request: answered({"message": "NO"}, 404)
+        items = await heard(feed, 60)
+        assert in_short(only(items)) == [(order, "unknown", 0)]
+        venue.venue.http_answers.clear()
+        feed.resync()
+        assert only(await heard(feed)) == [], "until it is heard of"
+
+
+async def test_a_list_that_lags_behind_the_channel_is_put_right_by_what_that_said(clock):
+    async with played(clock) as venue:
+        order = venue.order("buy", venue.tops()[0] - 9, 3)
+        listed = [each.row() for each in venue.face.orders.active() if each.order.order_id == order]
+        venue.cancel(order)
+        venue.venue.http_answers["/orders"] = lambda request: answered({"status": "success", "data": listed})
+        feed = venue.market.watch_orders()
+        await feed.wait_live(5)
+        assert in_short(only(await heard(feed, 0.1))) == [(order, "accepted", 0), (order, "canceled", 0)]
+
+
 async def test_own_orders_are_replayed_where_the_venue_can(clock):
     async with played(clock) as venue:
         feed = venue.market.watch_orders(f"{venue.hashes[0]}:1")
@@ -767,10 +840,7 @@ async def test_an_order_that_was_taken_out_may_come_back_and_an_older_update_cha
         at = int(entry.payload[0]["updateTime"])
 
         async def say(**changes: Any) -> list[Any]:
-            rows = [entry.payload[0] | changes]
-            channel = f"active_orders:{MAKER}"
-            made = venue.venue.sandbox.ledger.append("sxbet", channel, "publication", rows, venue.now_ns)
-            venue.face.push(made, f"id-{changes}", venue.now_ns / 1e9)
+            await venue.say(f"active_orders:{MAKER}", [entry.payload[0] | changes])
             return in_short(only(await heard(feed, 0.1)))
 
         assert told.venue_order_id == order
@@ -801,31 +871,85 @@ async def test_a_row_of_own_orders_that_cannot_be_read_is_a_gap_and_the_list_is_
         assert in_short(only(items)) == [(order, "accepted", 0)]
 
 
-async def test_a_list_of_orders_that_lacks_one_proves_nothing(clock):
+@pytest.mark.parametrize("wrong", [{"orderHash": 5}, {"percentageOdds": "0"}])
+async def test_a_list_of_orders_that_lacks_one_proves_nothing(clock, wrong):
     async with played(clock) as venue:
-        venue.venue.http_answers["/orders"] = lambda request: answered(
-            {"status": "success", "data": [{"orderHash": "0x1"}, {"orderHash": 5}]}
-        )
+        listed = [order_row(1), order_row(2) | wrong]
+        venue.venue.http_answers["/orders"] = lambda request: answered({"status": "success", "data": listed})
         feed = venue.market.watch_orders()
         await heard(feed, 3)
         assert feed.continuity.state == "gap"
-        with pytest.raises(tapewire.TapewireError):
+        with pytest.raises(SXBetAnswerError):
             await venue.market.open_orders()
         venue.venue.http_answers.clear()
         await feed.wait_live(120)
 
 
-async def test_mute_own_orders_are_asked_about_before_they_are_called_stale(clock):
+@pytest.mark.parametrize("wrong", [{"stake": 5.5}, {"stake": "-5"}])
+async def test_a_list_of_trades_that_lacks_one_proves_nothing(clock, wrong):
+    async with played(clock) as venue:
+        trade_of(venue)
+        venue.step()
+        bettor = {"bettor": MAKER, "tradeStatus": "SUCCESS"}
+        listed = [row | bettor for bet in venue.face.tape.bets for row in bet.rows()]
+        listed[-1] |= wrong
+        venue.venue.http_answers["/trades"] = lambda request: answered(
+            {"status": "success", "data": {"trades": listed}}
+        )
+        feed = venue.market.watch_fills()
+        await heard(feed, 3)
+        assert feed.continuity.state == "gap"
+        venue.venue.http_answers.clear()
+        await feed.wait_live(120)
+
+
+async def test_of_what_nobody_has_taken_yet_nobody_is_asked(clock):
     async with played(clock) as venue:
         feed = venue.market.watch_orders()
         await feed.wait_live(5)
         await heard(feed, 0.1)
-        await asyncio.sleep(2 * QUIET_SECONDS + 10)
-        assert feed.continuity.is_live
-        venue.venue.altered = lambda frame: None if "push" in frame and "pub" in frame["push"] else frame
         venue.order("buy", venue.tops()[0] - 9)
         await asyncio.sleep(2 * QUIET_SECONDS)
+        assert feed.continuity.is_live
+        assert len(only(await heard(feed, 0.1))) == 1
+
+
+@pytest.mark.parametrize("verb", ["watch_orders", "watch_fills", "watch_trades", "watch_ticker"])
+async def test_silence_is_asked_about_over_http_before_it_is_called_stale(clock, verb):
+    async with played(clock) as venue:
+        named = () if verb in ("watch_orders", "watch_fills") else (f"{venue.hashes[0]}:1",)
+        feed = getattr(venue.market, verb)(*named)
+        await feed.wait_live(5)
+        await heard(feed, 0.1)
+        await asyncio.sleep(2 * QUIET_SECONDS + 10)
+        assert feed.continuity.is_live, "nothing happened, and the venue said so"
+        trade_of(venue, market=1)
+        await asyncio.sleep(2 * QUIET_SECONDS + 10)
+        assert feed.continuity.is_live, "others' news were heard, and there are no later ones"
+        venue.venue.altered = lambda frame: None if "push" in frame and "pub" in frame["push"] else frame
+        await heard(feed, 0.1)
+        venue.order("buy", venue.tops()[0] + 1)
+        trade_of(venue, market=2)
+        await asyncio.sleep(2 * QUIET_SECONDS)
         assert feed.continuity.state == "stale"
+        assert "silent" in feed.continuity.reason
+
+
+@pytest.mark.parametrize("verb", ["watch_fills", "watch_trades", "watch_ticker"])
+async def test_nobody_is_asked_while_the_channel_of_all_markets_speaks_of_others(clock, verb):
+    async with played(clock) as venue:
+        named = () if verb == "watch_fills" else (f"{venue.hashes[0]}:1",)
+        feed = getattr(venue.market, verb)(*named)
+        await feed.wait_live(5)
+        asked = len(venue.venue.http_calls)
+        for _ in range(12):
+            await asyncio.sleep(QUIET_SECONDS / 4)
+            venue.order("buy", venue.tops(1)[0] + 1, market=1)
+            taken = venue.exchange.place("taker", venue.hashes[1], "sell", venue.tops(1)[0], 1, venue.now_ns)
+            venue.publish(taken[1])
+        assert feed.continuity.is_live
+        tokens = [call for call in venue.venue.http_calls[asked:] if "token" not in call.url.path]
+        assert tokens == []
 
 
 async def test_own_orders_of_the_later_generation_are_told_as_its_channel_has_them(clock):
@@ -899,3 +1023,61 @@ async def test_one_lost_fill_is_marked_before_the_next_and_looked_up(clock):
         assert (items[0].reason, items[0].missed) == ("sequence", 1)
         assert len(only(items)) == 2
         assert feed.continuity.is_live
+
+
+def something_own(venue: Any, chance: random.Random, placed: list[str]) -> None:
+    """The maker places, cancels, or is taken."""
+    bid, offer = venue.tops()
+    act = chance.random()
+    if act < 0.4:
+        far = chance.randint(1, 9)
+        side, price = chance.choice((("buy", bid - far), ("sell", offer + far)))
+        placed.append(venue.order(side, price, chance.randint(1, 5)))
+    elif act < 0.6 and placed:
+        venue.cancel(chance.choice(placed))
+    elif offer - bid > 1:
+        placed.append(venue.order("sell", offer - 1, 3))
+        venue.order("buy", offer - 1, chance.randint(1, 4), account="taker")
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+async def test_own_orders_and_fills_add_up_to_what_happened_whatever_happens_on_the_wire(clock, seed):
+    """Behind all faults each order was told to its end, each fill once, and no state of an order twice in a row."""
+    chance, placed = random.Random(seed), list[str]()
+    orders, fills, gaps = list[Any](), list[Any](), 0
+    async with played(clock) as venue:
+        own_orders, own_fills = venue.market.watch_orders(), venue.market.watch_fills()
+        for feed in (own_orders, own_fills):
+            await feed.wait_live(10)
+        for _ in range(200):
+            act = chance.random()
+            if act < 0.5:
+                something_own(venue, chance, placed)
+            elif act < 0.75:
+                venue.step(chance.randint(1, 3))
+            elif act < 0.82:
+                something_else(venue, chance, "v2")
+            else:
+                await asyncio.sleep(chance.uniform(0.001, 15))
+            items = await heard(own_orders, 0.01)
+            gaps += "Gap" in marks(items)
+            orders += only(items)
+            fills += only(await heard(own_fills, 0.01))
+        venue.venue.http_answers.clear()
+        for feed in (own_orders, own_fills):
+            await feed.wait_live(600)
+        venue.step(3)  # what is pending is confirmed
+        orders += only(await heard(own_orders, 60))
+        fills += only(await heard(own_fills, 60))
+        truth = {order_id: venue.stands(order_id) for order_id in placed}
+    last: dict[str, Any] = {}
+    for order in orders:
+        state = order.status, order.filled_size
+        assert last.get(order.venue_order_id) != state
+        last[order.venue_order_id] = state
+    unseen = truth.keys() - last.keys()  # they came and went within a gap, which said so
+    assert last == {each: stands for each, stands in truth.items() if each not in unseen}
+    assert not unseen or gaps
+    assert {truth[each][0] for each in unseen} <= {"filled", "canceled"}
+    assert len({fill.fill_id for fill in fills}) == len(fills) > 10
+    assert sum(fill.size for fill in fills) == sum(filled for _, filled in truth.values())

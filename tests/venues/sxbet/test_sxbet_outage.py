@@ -233,7 +233,7 @@ async def test_a_market_that_ends_ends_its_book_which_is_not_tradable_with_that_
 
 
 async def test_a_market_that_is_suspended_is_not_tradable_until_it_opens_again(clock):
-    async with watching(clock) as (venue, _, _, watched):
+    async with watching(clock) as (venue, _, http, watched):
         row = market_row(1) | {"marketHash": MARKET}
         venue.publish(MARKETS, [row | {"status": "INACTIVE"}], tags={"messageId": "m"})
         await asyncio.sleep(1)
@@ -241,8 +241,12 @@ async def test_a_market_that_is_suspended_is_not_tradable_until_it_opens_again(c
         venue.publish(BOOK, told(2, 10, totalBetSize="60000000"), tags={"messageId": "a"})
         await asyncio.sleep(1)
         assert not watched.yielded[-1][0]
+        http.failures["/orders"] = 503
         venue.publish(MARKETS, [row], tags={"messageId": "n"})
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.05)
+        assert not watched.book.is_tradable, "what comes while its snapshot is asked for is held"
+        http.failures.clear()
+        await asyncio.sleep(60)
         assert watched.yielded[-1] == (True, "")
 
 

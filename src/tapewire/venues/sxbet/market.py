@@ -198,6 +198,8 @@ class SXBetMarket(VenueMarket):
                 name=f"trades of {instrument_id}",
                 subscribe=self._of_known(instrument_id, prints.feed),
                 decode_at=prints.decode,
+                quiet=QUIET_SECONDS,
+                probe=None if self.client.profile.book == "levels" else prints.is_current,
                 **_buffer("trades"),
             )
         odds = BestOdds(self.client, market_hash, outcome, self.clock)
@@ -209,6 +211,8 @@ class SXBetMarket(VenueMarket):
             policy="conflate",
             key=_one_key,
             is_state=True,
+            quiet=QUIET_SECONDS,
+            probe=odds.is_current,
         )
 
     def _book(self, instrument_id: str, market_hash: str, outcome: OutcomeNumber) -> Source:
@@ -265,6 +269,8 @@ class SXBetMarket(VenueMarket):
             decode_at=fills.decode,
             decode_snapshot=fills.decode_snapshot,
             is_state=True,
+            quiet=QUIET_SECONDS,
+            probe=fills.is_current,
             **_buffer("own_fills"),
         )
 

@@ -217,10 +217,6 @@ class BookFeed(InsideFeed):
         self._watched.book.suspend("it is not watched any more")
         super().ended()
 
-    def spoil(self, detail: str) -> None:
-        self._watched.book.invalidate(detail)
-        super().spoil(detail)
-
     def _told(self, row: Any) -> None:
         """The market's status, of another channel."""
         self._watched.told(row)
@@ -247,11 +243,11 @@ class RowFeed(InsideFeed):
     def __init__(self, client: SXBetClient, port: Port, clock: Clock, needle: str) -> None:
         super().__init__(client, port, clock)
         self._needle = needle.lower().encode()
-        self.last: Publication | None = None
-        """What came last, of whatever market."""
+        self._last: Publication | None = None  # of whatever market
+        self._began_s = clock.time_ns() // 10**9
 
     def take(self, publication: Publication) -> None:
-        self.last = publication
+        self._last = publication
         if self.is_ours(publication):
             self.port.consumer.put(publication)
         else:
@@ -261,6 +257,17 @@ class RowFeed(InsideFeed):
         """True unless it surely says nothing of ours: what is escaped cannot be found, and is looked at."""
         written = bytes(publication.data)
         return self._needle in written.lower() or b"\\" in written
+
+    async def has_last_trade(self) -> bool:
+        """True if the venue has no trade later than the last of this channel (the earlier generation's)."""
+        since_s = self._began_s
+        if self._last is not None:
+            told = read_rows(self._last.data, TradeRow).rows
+            since_s = max([since_s, *(row.bet_time for row in told if isinstance(row.bet_time, int))])
+        async for row in self._client.http.trades(start_date=since_s + 1):
+            if row.trade_status != "FAILED":
+                return False
+        return True
 
 
 class Told:
@@ -316,13 +323,18 @@ class Prints(Reader):
         self._decimals = client.http.endpoints.network.usdc.decimals
         self._is_later = client.profile.book == "levels"
         self._told = Told()
+        self._feed: RowFeed | None = None
 
     def feed(self, port: Port) -> RowFeed:
         """Ask for the channel of all trades."""
         self.port = port
-        feed = RowFeed(self._client, port, self._clock, self._market_hash)
+        self._feed = feed = RowFeed(self._client, port, self._clock, self._market_hash)
         feed.begin(channel_for("trades", profile=self._client.profile))
         return feed
+
+    async def is_current(self) -> bool:
+        """True if the venue has no later trade, of any market, than was heard of."""
+        return self._feed is None or await self._feed.has_last_trade()
 
     def decode(self, publication: Publication, received_at_ns: int) -> Items:
         """The prints of a publication that were not told yet."""
@@ -363,6 +375,7 @@ class BestOdds:
         self._decimals, self._token = usdc.decimals, usdc.address.lower()
         self._is_later = client.profile.book == "levels"
         self._quotes: list[_Quote] = [None, None]
+        self._levels: BestOddsV3Row | None = None
 
     def feed(self, port: Port) -> BestOddsFeed:
         """Ask for the channel of all best odds."""
@@ -381,8 +394,20 @@ class BestOdds:
     def replace(self, found: BestOddsMarketRow | BestOddsV3Row | None) -> None:
         """What was looked up counts from here on."""
         self._quotes = [None, None]
+        self._levels = found if isinstance(found, BestOddsV3Row) else None
         if isinstance(found, BestOddsMarketRow):
             self._quotes = [found.outcome_one, found.outcome_two]
+
+    async def is_current(self) -> bool:
+        """True if the venue says the same over HTTP as was told last."""
+        found = await self.look_up()
+        if self._is_later:
+            return found == self._levels
+        ones = () if found is None else (found.outcome_one, found.outcome_two)
+        said = [None if one is None else one.percentage_odds or None for one in ones]
+        return (said or [None, None]) == [
+            None if one is None else one.percentage_odds or None for one in self._quotes
+        ]
 
     def hear(self, publication: Publication) -> tuple[list[_Best], Rows[Any]]:
         """What is known of the market behind each row of it, and all rows of the publication."""
@@ -392,6 +417,7 @@ class BestOdds:
             if row.market_hash != self._market_hash:
                 continue
             if isinstance(row, BestOddsV3Row):
+                self._levels = row
                 known.append(row)
             elif self._is_newer(row):
                 self._quotes[0 if row.is_maker_betting_outcome_one else 1] = row
@@ -484,14 +510,22 @@ class OwnOrders(Reader):
     async def decode_snapshot(self, seed: Seed) -> list[Order]:
         """What the list of open orders, and what the channel said shortly before, say that was not told."""
         now_ns = self._clock.time_ns()
+        before = {order.venue_order_id: order for order in self._memory.open}
         listed = [order for row in seed.snapshot if self._is_ours(order := self._order(row, now_ns))]
         news, lost = self._memory.reconcile(listed, now_ns, self._instrument_id)
         for rows in seed.updates:
             news += filter(None, (self._news(row, now_ns) for row in _in_time(rows).rows))
-        still = [order for order in lost if order in self._memory.open]
-        for order in still:
-            news.append(self._memory.hear(await self._fate_of(order, now_ns)) or order)
-        return news
+        for order in lost:
+            if order in self._memory.unknown:  # else it was heard of since
+                fate = await self._fate_of(before[order.venue_order_id], now_ns)
+                news.append(order if fate is None else self._memory.hear(fate) or order)
+        told: dict[str | None, Order] = before
+        changed: list[Order] = []
+        for order in news:
+            if _state(told.get(order.venue_order_id)) != _state(order):
+                told[order.venue_order_id] = order
+                changed.append(order)
+        return changed
 
     async def is_current(self) -> bool:
         """True if the venue lists what was told last, or that is still to be taken."""
@@ -509,8 +543,6 @@ class OwnOrders(Reader):
 
     async def _look_up(self) -> Seed:
         rows = await open_orders_of(self._client, self._maker)
-        for row in rows:
-            order_state(row, self._decimals)  # a list that cannot be trusted is none
         return Seed(rows, await self._client.history_overlap.of(self._subscription, _whole_orders))
 
     def _order(self, row: OrderRow, now_ns: int) -> Order:
@@ -537,11 +569,14 @@ class OwnOrders(Reader):
             self._updated_at.popitem(last=False)
         return True
 
-    async def _fate_of(self, order: Order, now_ns: int) -> Order:
-        """How an order ended that is not listed any more; the same where the venue does not say."""
+    async def _fate_of(self, order: Order, now_ns: int) -> Order | None:
+        """How an order stands that is not listed any more, None where the venue does not say.
+
+        The same where a fill of it is pending: such a one is not listed, and may be filled yet or come back.
+        """
         row = order.raw
         if not isinstance(row, OrderRow):
-            return order
+            return None
         state, filled = order_state(row, self._decimals), 0
         try:
             trades = self._client.http.trades(
@@ -551,18 +586,19 @@ class OwnOrders(Reader):
                 if (trade.order_hash or trade.fill_order_hash) != row.order_hash:
                     continue
                 if trade.trade_status == "PENDING":
-                    return order  # it may still be filled, or come back
+                    return order
                 if trade.trade_status == "SUCCESS":
                     filled += int(trade.stake)
         except (TapewireError, ValueError) as error:
             logger.warning("order %s: how it ended could not be looked up: %s", row.order_hash, error)
-            return order
+            return None
         filled = max(filled, state.filled)
         return msgspec.structs.replace(
             order,
             status="filled" if (state.total - filled) * FULL <= state.total else "canceled",
             filled_size=nominal(contract_units(filled, state.odds), self._decimals),
             received_at_ns=now_ns,
+            is_reconciled=True,
             reason="not listed any more; of its trades",
         )
 
@@ -581,13 +617,18 @@ class OwnFills(Reader):
         self._began_s = clock.time_ns() // 10**9
         self._looked_at_s = self._began_s
         self._is_primed = False
+        self._feed: RowFeed | None = None
 
     def feed(self, port: Port) -> RowFeed:
         """Ask for the channel of all trades."""
         self.port = port
-        feed = RowFeed(self._client, port, self._clock, self._address)
+        self._feed = feed = RowFeed(self._client, port, self._clock, self._address)
         feed.begin(channel_for("trades", profile=self._client.profile), self._look_up)
         return feed
+
+    async def is_current(self) -> bool:
+        """True if the venue has no later trade, of anybody, than was heard of."""
+        return self._feed is None or await self._feed.has_last_trade()
 
     def decode(self, publication: Publication, received_at_ns: int) -> Items:
         """The fills of a publication that were not told yet; one that is settled is of long ago."""
@@ -608,10 +649,7 @@ class OwnFills(Reader):
         since_s, now_s = self._looked_at_s - LATE_SECONDS, self._clock.time_ns() // 10**9
         listing = self._client.http.trades(bettor=self._address, start_date=since_s)
         rows = [row async for row in listing]
-        for row in rows:
-            self._fill(row, 1)  # a list that cannot be trusted is none
-        if listing.unreadable:
-            raise _lacking("GET /trades", listing.unreadable)
+        _check_list("GET /trades", rows, listing.unreadable, lambda row: self._fill(row, 0))
         self._looked_at_s = now_s
         return rows
 
@@ -629,13 +667,28 @@ class OwnFills(Reader):
 async def open_orders_of(client: SXBetClient, maker: str) -> list[OrderRow]:
     """A maker's open orders over HTTP. Raises SXBetAnswerError where one cannot be read: a list short of it lies."""
     rows = await client.http.orders(maker=maker)
-    if rows.unreadable:
-        raise _lacking("GET /orders", rows.unreadable)
+    decimals = client.http.endpoints.network.usdc.decimals
+    _check_list("GET /orders", rows, rows.unreadable, lambda row: to_order(row, 0, decimals))
     return list(rows)
 
 
-def _lacking(operation: str, count: int) -> SXBetAnswerError:
-    return SXBetAnswerError(AnswerFault(operation, "", "rows that can be read", f"{count} that cannot", ""))
+def _check_list(
+    operation: str, rows: Iterable[Any], unreadable: int, translate: Callable[[Any], Any]
+) -> None:
+    """Raise SXBetAnswerError unless every row of a list of our own can be translated."""
+    try:
+        for row in rows:
+            translate(row)
+    except InvalidField as error:
+        fault = AnswerFault(operation, error.argument, error.allowed, repr(error.value)[:80], "")
+        raise SXBetAnswerError(fault) from None
+    if unreadable:
+        fault = AnswerFault(operation, "", "rows that can be read", f"{unreadable} that cannot", "")
+        raise SXBetAnswerError(fault)
+
+
+def _state(order: Order | None) -> Any:
+    return None if order is None else (order.status, order.filled_size, order.size)
 
 
 def _whole_orders(publication: Publication) -> Rows[OrderRow]:
