@@ -30,9 +30,9 @@ from .tape import print_tape, tape_as_json
 
 __all__ = ["chosen", "main"]
 
-FULL = Limits(least=3, rounds=14, seconds=960, repeat=3)
+FULL = Limits(least=3, rounds=14, seconds=960, repeat=6)
 QUICK = Limits(least=1, rounds=8, seconds=120, repeat=8)
-FULL_SCALE, QUICK_SCALE = 0.5, 0.12
+FULL_SCALE, QUICK_SCALE = 0.25, 0.12
 STORAGE_ROUNDS = TAPE_ROUNDS = 5
 
 OTHERS = (memory.GROUP, imports.GROUP, STORAGE, TAPE)

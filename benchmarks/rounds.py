@@ -230,7 +230,7 @@ class Bench:
         self, server: ServerProcess, name: str, contender: Contender, column: Column, limits: Limits
     ) -> None:
         count = contender.messages
-        if contender.group not in ("burst", "channels", "awaited"):
+        if contender.group not in ("burst", "channels"):
             count = max(200, int(count * self._scale))
         if contender.networked:
             server.expect(contender, count, column)
