@@ -137,7 +137,8 @@ class Tape:
         self._file: BinaryIO = self.path.open("rb")
         try:
             self._size = os.fstat(self._file.fileno()).st_size
-            self.head, self._start = read_head(self._file.read(MAX_HEAD), str(self.path))
+            head, self._start = read_head(self._file.read(MAX_HEAD), str(self.path))
+            self.head: Head = head
             self.footer: Footer = self._footer() or self._scanned()
         except BaseException:
             self._file.close()

@@ -67,7 +67,7 @@ class MarketBook(MarketLevels):
         """The snapshot is here: it counts as what the venue has in this moment."""
         self._book.seed()
         if isinstance(rows, Rows):
-            self.unreadable += rows.unreadable
+            self._leave_out(rows.unreadable)
             rows = rows.rows
         states: dict[str, OrderState] = {}
         for row in rows:
@@ -86,7 +86,7 @@ class MarketBook(MarketLevels):
         """One message of the stream. Rows of other markets and other tokens are passed over. On `Resync`, seed."""
         if isinstance(updates, Rows):
             if updates.unreadable:
-                self.unreadable += updates.unreadable
+                self._leave_out(updates.unreadable)
                 self.invalidate(f"an update that cannot be read: {updates.fault}"[:200])
                 return Resync(self._book.levels.reason)
             updates = updates.rows
@@ -104,14 +104,14 @@ class MarketBook(MarketLevels):
         if row.market_hash != self.market_hash:
             return None
         if not 0 < len(row.order_hash) <= MAX_IDENTIFIER:
-            self.unreadable += 1
+            self._leave_out()
             return None
         if self.base_token and row.base_token and row.base_token.lower() != self.base_token.lower():
             return None
         try:
             return order_state(row, self.decimals)
         except InvalidField:
-            self.unreadable += 1
+            self._leave_out()
             return row.order_hash
 
     def _reconciled(self, row: OrderState) -> OrderState:
@@ -142,7 +142,7 @@ class MarketBook(MarketLevels):
         for order_hash, state in changes.items():
             self._remember(order_hash, state)
             if state.updated_at is not None:
-                self.updated_at = max(state.updated_at, self.updated_at or 0)
+                self._changed_at(state.updated_at)
         return self._book.apply([resting_order(state) for state in changes.values()])
 
     def _is_newer(self, update: OrderState, known: OrderState | None) -> bool:

@@ -46,6 +46,14 @@ class MarketLevels(Tradability):
         """
         return self._levels
 
+    def _leave_out(self, count: int = 1) -> None:
+        """So many cannot be, and were left out."""
+        self.unreadable += count
+
+    def _changed_at(self, venue_time_ms: int) -> None:
+        """The venue's clock at a change."""
+        self.updated_at = max(venue_time_ms, self.updated_at or 0)
+
     def invalidate(self, reason: str) -> None:
         """Something is missing (a gap): what came before proves nothing. Seed it anew."""
         self._levels.invalidate(reason)
@@ -108,7 +116,7 @@ class LevelBook(MarketLevels):
             # The HTTP snapshot may have no version: then any book of the stream is newer.
             version = _version(row.version)
         except InvalidField as error:
-            self.unreadable += 1
+            self._leave_out()
             self.invalidate(str(error)[:200])
             return Resync(self.levels.reason)
         return self.levels.replace(bids, offers, version)
