@@ -81,7 +81,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One outcome of a market. `outcome_id` is the `instrument_id` an order names."""
+    """One outcome of a market. `outcome_id` is the `instrument_id` an order names.
+
+    Where a venue has one book for two outcomes, the second has an id and no instrument: to back it, sell the first.
+    """
 
     outcome_id: str
     name: str = ""

@@ -262,17 +262,18 @@ class STXMarket(VenueMarket):
         return self._orders_of(rows)
 
     async def _open_orders(self, instrument_id: str | None) -> list[Order]:
-        pending = [order for order in self._lookups.pending if instrument_id in (None, order.instrument_id)]
-        for order in pending:
-            await self._lookups.settle(order)
         http, markets = self.http, None if instrument_id is None else [instrument_id]
         rows = await all_pages(lambda page: http.orders(**page, market_ids=markets, status="OPEN"))
         rows += await newest(lambda page: http.orders(**page, market_ids=markets), (), is_first=True)
         found = self._orders_of({row.id: row for row in rows}.values())  # of two rows the later
         listed = [order for order in found if not order.is_final]
-        still = {order.client_order_id for order in self._lookups.pending}
-        still -= {order.client_order_id for order in listed}
-        return [*listed, *(order for order in pending if order.client_order_id in still)]
+        known = {order.client_order_id for order in listed}
+        unknown = [
+            order
+            for order in self._lookups.pending
+            if instrument_id in (None, order.instrument_id) and order.client_order_id not in known
+        ]
+        return [*listed, *unknown]
 
     async def _look_up(self, order: Order) -> Order | None:
         """The order as the venue has it; None where it has none. Raises what the call raises."""
