@@ -180,12 +180,15 @@ class Port:
             if not self._is_served:
                 self._served()
 
-    def changed(self, *, is_right: bool, reason: str = "") -> None:
-        """The book changed, inside the read. `is_right`: proven and sane; else `reason` says what speaks against it."""
+    def changed(self, *, is_right: bool, reason: str = "", is_crossed: bool | None = None) -> None:
+        """The book changed, inside the read. `is_right`: proven and sane; else `reason` says what speaks against it.
+
+        `is_crossed`: where its feeder knows that for less than it costs to look at the view.
+        """
         self._changes += 1
         assert self.view is not None
         was_mute = self._revive()
-        if is_right and self.view.is_crossed:
+        if is_right and (self.view.is_crossed if is_crossed is None else is_crossed):
             is_right, reason = False, "the book is crossed"
         state = self.continuity.state
         if is_right:

@@ -233,8 +233,10 @@ class BookFeed(InsideFeed):
         elif book.closure:
             self.port.handle(ContinuityInput.LOST, book.closure)
             self.port.consumer.put(self.port.view)
+        elif book.is_tradable:
+            self.port.changed(is_right=True, is_crossed=book.levels.is_crossed)
         else:
-            self.port.changed(is_right=book.is_tradable, reason=book.reason)
+            self.port.changed(is_right=False, reason=book.reason)
 
 
 class RowFeed(InsideFeed):
