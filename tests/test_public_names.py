@@ -51,13 +51,12 @@ NAMES = {
         Subscribing Unsubscribed is_mark merge
     """,
     "tapewire.model": """
-        Balance BookDelta BookSnapshot EXACT Exact FINAL_STATUSES Fill Instrument InstrumentKind
+        Balance BookSnapshot EXACT Exact FINAL_STATUSES Fill Instrument InstrumentKind
         InvalidField Level Liquidity MAX_LEVELS Market MarketStatus ODDS_SCALE Order OrderKind
         OrderRequest OrderSide OrderStatus Outcome Position PositionSide QuoteSide Rounding Ticker
         TimeInForce Trade american_odds contracts_for decimal_odds is_on_tick liability on_axis opposite
-        opposite_scaled parse_decimal parse_price parse_probability parse_scaled_odds parse_size
-        passive_price probability_from_american probability_from_decimal probability_from_scaled
-        probability_from_stakes quote_side round_to_tick rounded scaled_from_probability
+        parse_decimal parse_scaled_odds probability_from_american probability_from_decimal probability_from_scaled
+        probability_from_stakes round_to_tick rounded scaled_from_probability
     """,
     "tapewire.protocols": """
         Binary ClientProtocol Command Confirmed CredentialsExpiring Ended Event Failed Interrupted Payload

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tapewire.model import MAX_LEVELS, BookDelta, BookSnapshot, InvalidField, Ticker, Trade
+from tapewire.model import MAX_LEVELS, BookSnapshot, InvalidField, Ticker, Trade
 
 D = Decimal
 SHARED: dict[str, Any] = {"venue": "v", "instrument_id": "i", "venue_time_ns": None, "received_at_ns": 5}
@@ -33,11 +33,6 @@ def snapshot(**changes: Any) -> BookSnapshot:
     return BookSnapshot(**{**facts, **changes})
 
 
-def delta(**changes: Any) -> BookDelta:
-    facts = {**SHARED, "bids": ((D(2), D(0)),), "offers": (), "first": 7, "last": 9}
-    return BookDelta(**{**facts, **changes})
-
-
 def test_events_are_frozen_and_take_keywords_only() -> None:
     with pytest.raises(AttributeError):
         trade().price = D(1)  # type: ignore[misc]
@@ -50,11 +45,10 @@ def test_what_is_whole_is_taken() -> None:
     assert ticker().last is None
     assert ticker(last=D(1), volume=D(0), change=D("-0.01"), bid=D(1), offer=D(2)).change == D("-0.01")
     assert snapshot(bids=(), offers=(), last=None).bids == ()
-    assert delta(first=None, last=None).first is None
 
 
 def test_an_event_survives_json_exactly() -> None:
-    for event in (trade(), ticker(last=D("1.10")), snapshot(), delta()):
+    for event in (trade(), ticker(last=D("1.10")), snapshot()):
         assert msgspec.json.decode(msgspec.json.encode(event), type=type(event)) == event
 
 
@@ -74,8 +68,8 @@ def test_corrupt_json_is_refused_when_it_is_decoded() -> None:
         (snapshot, "bids", ((D(1), D(0)),)), (snapshot, "bids", [(D(1), D(1))]), (snapshot, "bids", ((D(1),),)),
         (snapshot, "bids", (D(1),)), (snapshot, "bids", ((1.0, 2.0),)), (snapshot, "last", True),
         (snapshot, "last", 2**128), (snapshot, "last", -1), (snapshot, "bids", ((D(1), D(1)),) * (MAX_LEVELS + 1)),
-        (delta, "offers", ((D(-1), D(1)),)), (delta, "bids", ((D(1), D(-1)),)), (delta, "bids", ((D("NaN"), D(1)),)),
-        (delta, "first", "7"), (delta, "last", 6), (delta, "venue_time_ns", "1"),
+        (snapshot, "offers", ((D(-1), D(1)),)), (snapshot, "bids", ((D(1), D(-1)),)), (snapshot, "last", "7"),
+        (snapshot, "bids", ((D("NaN"), D(1)),)), (snapshot, "venue_time_ns", "1"),
     ],
 )  # fmt: skip
 def test_a_corrupt_field_is_named(make: Any, field: str, value: object) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapewire.errors import ConfigurationError
-from tapewire.model import InvalidField, is_on_tick, passive_price, round_to_tick, rounded
+from tapewire.model import InvalidField, is_on_tick, round_to_tick, rounded
 
 prices = st.decimals(min_value="0.00000001", max_value="99999999", places=8)
 ticks = st.sampled_from(["0.01", "0.05", "0.125", "1", "2.5", "0.00000001", "1e2"]).map(Decimal)
@@ -27,12 +27,6 @@ def test_rounding_to_a_tick_brackets_the_price(price: Decimal, tick: Decimal) ->
     nearest = round_to_tick(price, tick)
     assert nearest in (down, up)
     assert abs(nearest - price) * 2 <= tick
-
-
-@given(prices, ticks)
-def test_a_passive_price_is_never_worse_than_meant(price: Decimal, tick: Decimal) -> None:
-    """A buyer never pays more and a seller never asks less than the price that was meant."""
-    assert passive_price(price, tick, "buy") <= price <= passive_price(price, tick, "sell")
 
 
 @given(st.fractions(min_value=-1000, max_value=1000), st.integers(0, 20))

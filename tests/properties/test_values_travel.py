@@ -41,7 +41,7 @@ from tapewire.venues.stx import Channels
 from tapewire.venues.stx.records import Page, Record
 from tests.model.test_account import balance, fill, position
 from tests.model.test_instrument import instrument, market
-from tests.model.test_market import delta, snapshot, ticker, trade
+from tests.model.test_market import snapshot, ticker, trade
 from tests.model.test_order import order, request
 
 NOT_FOR_TRAVEL = {
@@ -115,7 +115,7 @@ TRAVELLING = [kind for kind in EVERY if kind.__name__ not in NOT_FOR_TRAVEL]
 SAMPLES: dict[type[Any], list[Any]] = {
     type(sample): [sample]
     for sample in (
-        trade(), ticker(), snapshot(), delta(), fill(), position(), balance(), instrument(), market(), request(),
+        trade(), ticker(), snapshot(), fill(), position(), balance(), instrument(), market(), request(),
         order(), Outcome(outcome_id="home", name="Home"), RetryPolicy(3, 0.5, 8.0),
     )
 }  # fmt: skip

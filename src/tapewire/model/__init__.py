@@ -9,7 +9,7 @@ from __future__ import annotations
 from .account import Balance, Fill, Liquidity, Position, PositionSide
 from .fields import EXACT, Exact, InvalidField, parse_decimal
 from .instrument import Instrument, InstrumentKind, Market, MarketStatus, Outcome
-from .market import MAX_LEVELS, BookDelta, BookSnapshot, Level, Ticker, Trade
+from .market import MAX_LEVELS, BookSnapshot, Level, Ticker, Trade
 from .order import FINAL_STATUSES, Order, OrderKind, OrderRequest, OrderStatus, TimeInForce
 from .price import (
     ODDS_SCALE,
@@ -21,19 +21,14 @@ from .price import (
     liability,
     on_axis,
     opposite,
-    opposite_scaled,
-    parse_price,
-    parse_probability,
     parse_scaled_odds,
-    parse_size,
     probability_from_american,
     probability_from_decimal,
     probability_from_scaled,
     probability_from_stakes,
-    quote_side,
     scaled_from_probability,
 )
-from .ticks import Rounding, is_on_tick, passive_price, round_to_tick, rounded
+from .ticks import Rounding, is_on_tick, round_to_tick, rounded
 
 __all__ = [
     "EXACT",
@@ -41,7 +36,6 @@ __all__ = [
     "MAX_LEVELS",
     "ODDS_SCALE",
     "Balance",
-    "BookDelta",
     "BookSnapshot",
     "Exact",
     "Fill",
@@ -72,18 +66,12 @@ __all__ = [
     "liability",
     "on_axis",
     "opposite",
-    "opposite_scaled",
     "parse_decimal",
-    "parse_price",
-    "parse_probability",
     "parse_scaled_odds",
-    "parse_size",
-    "passive_price",
     "probability_from_american",
     "probability_from_decimal",
     "probability_from_scaled",
     "probability_from_stakes",
-    "quote_side",
     "round_to_tick",
     "rounded",
     "scaled_from_probability",

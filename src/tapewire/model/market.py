@@ -26,7 +26,7 @@ from .fields import (
 )
 from .price import OrderSide
 
-__all__ = ["MAX_LEVELS", "BookDelta", "BookSnapshot", "Level", "Ticker", "Trade"]
+__all__ = ["MAX_LEVELS", "BookSnapshot", "Level", "Ticker", "Trade"]
 
 Level: TypeAlias = tuple[Decimal, Decimal]
 """Price and size."""
@@ -104,7 +104,7 @@ class BookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_identifiers(self, "venue", "instrument_id")
-        _check_numbering(self, "last")
+        _check_number(self.last)
         check_times(self)
         for field, better in (("bids", gt), ("offers", lt)):
             levels = _checked_levels(self, field)
@@ -114,29 +114,7 @@ class BookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidField(field, levels, "best first, each price once")
 
 
-class BookDelta(msgspec.Struct, frozen=True, kw_only=True):
-    """Levels that changed; size 0 removes one. `first` and `last` are the venue's numbers, None where it has none."""
-
-    venue: str
-    instrument_id: str
-    bids: tuple[Level, ...]
-    offers: tuple[Level, ...]
-    venue_time_ns: int | None
-    received_at_ns: int
-    first: int | None = None
-    last: int | None = None
-
-    def __post_init__(self) -> None:
-        check_identifiers(self, "venue", "instrument_id")
-        _check_numbering(self, "first", "last")
-        check_times(self)
-        for field in ("bids", "offers"):
-            _checked_levels(self, field)
-        if self.first is not None and self.last is not None and self.last < self.first:
-            raise InvalidField("last", self.last, "not below `first`")
-
-
-def _checked_levels(owner: BookSnapshot | BookDelta, field: str) -> tuple[Level, ...]:
+def _checked_levels(owner: BookSnapshot, field: str) -> tuple[Level, ...]:
     levels: Any = getattr(owner, field)
     if not isinstance(levels, tuple) or len(levels) > MAX_LEVELS:
         raise InvalidField(field, levels, f"a tuple of at most {MAX_LEVELS} levels")
@@ -151,11 +129,9 @@ def _checked_levels(owner: BookSnapshot | BookDelta, field: str) -> tuple[Level,
     return levels
 
 
-def _check_numbering(owner: object, *fields: str) -> None:
-    for field in fields:
-        value = getattr(owner, field)
-        # Bounded, because a comparison of two numbers of a million digits is not free; versions have 23 digits.
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**128
-        ):
-            raise InvalidField(field, value, "an int from 0 below 2^128")
+def _check_number(value: object) -> None:
+    # Bounded, because a comparison of two numbers of a million digits is not free; versions have 23 digits.
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**128
+    ):
+        raise InvalidField("last", value, "an int from 0 below 2^128")

@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Literal, TypeAlias
 
-from .fields import EXACT, MAX_DECIMALS, Exact, InvalidField, as_fraction, parse_decimal
+from .fields import EXACT, MAX_DECIMALS, Exact, InvalidField, as_fraction
 
 __all__ = [
     "ODDS_SCALE",
@@ -26,16 +26,11 @@ __all__ = [
     "liability",
     "on_axis",
     "opposite",
-    "opposite_scaled",
-    "parse_price",
-    "parse_probability",
     "parse_scaled_odds",
-    "parse_size",
     "probability_from_american",
     "probability_from_decimal",
     "probability_from_scaled",
     "probability_from_stakes",
-    "quote_side",
     "scaled_from_probability",
 ]
 
@@ -47,30 +42,6 @@ QuoteSide: TypeAlias = Literal["bid", "offer"]
 
 ODDS_SCALE: Final = 10**MAX_DECIMALS
 """Implied probability as an integer, where a wire has it so: 1 is 10^20. Above 2^64, so never a float."""
-
-
-def parse_price(value: object, field: str = "price") -> Decimal:
-    """A price from the wire: exact, finite, bounded, above zero. Raises `InvalidField`."""
-    price = parse_decimal(value, field)
-    if price <= 0:
-        raise InvalidField(field, value, "above zero")
-    return price
-
-
-def parse_size(value: object, field: str = "size") -> Decimal:
-    """A size from the wire: exact, finite, bounded, zero or more. Raises `InvalidField`."""
-    size = parse_decimal(value, field)
-    if size < 0:
-        raise InvalidField(field, value, "zero or more")
-    return size
-
-
-def parse_probability(value: object, field: str = "probability") -> Decimal:
-    """An implied probability from the wire: exact, strictly between 0 and 1. Raises `InvalidField`."""
-    probability = parse_decimal(value, field)
-    if not 0 < probability < 1:
-        raise InvalidField(field, value, "above 0 and below 1")
-    return probability
 
 
 def parse_scaled_odds(value: object, field: str = "odds") -> int:
@@ -105,11 +76,6 @@ def opposite(probability: Decimal) -> Decimal:
     return EXACT.subtract(Decimal(1), probability)
 
 
-def opposite_scaled(odds: int) -> int:
-    """`opposite` for probabilities times 10^20."""
-    return ODDS_SCALE - parse_scaled_odds(odds)
-
-
 def on_axis(probability: Decimal, *, backs: bool) -> tuple[QuoteSide, Decimal]:
     """Where resting money stands in the book of an outcome.
 
@@ -120,11 +86,6 @@ def on_axis(probability: Decimal, *, backs: bool) -> tuple[QuoteSide, Decimal]:
         _probability(probability)
         return "bid", probability
     return "offer", opposite(probability)
-
-
-def quote_side(side: OrderSide) -> QuoteSide:
-    """Where an order of this side rests."""
-    return "bid" if side == "buy" else "offer"
 
 
 def contracts_for(stake: Exact, probability: Exact) -> Fraction:

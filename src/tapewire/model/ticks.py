@@ -9,9 +9,8 @@ from typing import Literal, TypeAlias
 
 from ..errors import ConfigurationError
 from .fields import EXACT, MAX_DECIMALS, Exact, InvalidField, as_fraction
-from .price import OrderSide
 
-__all__ = ["Rounding", "is_on_tick", "passive_price", "round_to_tick", "rounded"]
+__all__ = ["Rounding", "is_on_tick", "round_to_tick", "rounded"]
 
 Rounding: TypeAlias = Literal["down", "up", "nearest"]
 """Towards minus infinity, towards plus infinity, to the nearest with halves to even."""
@@ -32,11 +31,6 @@ def is_on_tick(price: Decimal, tick: Decimal) -> bool:
 def round_to_tick(price: Decimal, tick: Decimal, rounding: Rounding = "nearest") -> Decimal:
     """`price` as a whole number of ticks. The result may be 0: check before you send it."""
     return EXACT.multiply(Decimal(_whole(_ticks(price, tick), rounding)), tick)
-
-
-def passive_price(price: Decimal, tick: Decimal, side: OrderSide) -> Decimal:
-    """`price` on the tick, rounded so that it never pays more or asks less than was meant."""
-    return round_to_tick(price, tick, "down" if side == "buy" else "up")
 
 
 def _ticks(price: Decimal, tick: Decimal) -> Fraction:

@@ -40,6 +40,7 @@ from ...model import (
     Outcome,
     Ticker,
     Trade,
+    on_axis,
     opposite,
     parse_scaled_odds,
     probability_from_scaled,
@@ -301,13 +302,13 @@ def _trade(
     decimals: int,
     outcome: OutcomeNumber,
 ) -> Trade:
-    price = probability_from_scaled(odds)
     taker_side: OrderSide = "buy" if taker_backs_one == (outcome == 1) else "sell"
+    _, price = on_axis(probability_from_scaled(odds), backs=on_outcome_one == (outcome == 1))
     return Trade(
         venue=VENUE,
         instrument_id=_instrument_id(row.market_hash, outcome),
         trade_id=trade_id,
-        price=price if on_outcome_one == (outcome == 1) else opposite(price),
+        price=price,
         size=nominal(contract_units(stake, odds), decimals),
         taker_side=taker_side,
         venue_time_ns=venue_time_ns,
