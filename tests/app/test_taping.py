@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,10 @@ from tapewire.app.taping import (
     Plan,
     PlannedReplay,
     Recording,
-    Target,
     environment_of,
-    parse_duration,
-    parse_kinds,
     parse_moment,
-    parse_target,
 )
+from tapewire.app.wanted import Target
 from tapewire.cli.venue import led_by, play
 from tapewire.errors import ConfigurationError, NotSupported
 from tapewire.marks import Lagged
@@ -26,20 +22,6 @@ from tapewire.recording import Recorder, Tape
 from tapewire.recording.format import Kind, Record
 from tapewire.recording.tape import SegmentWriter
 from tapewire.venues import VENUES
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("90", 90), ("90s", 90), ("1.5h", 5400), ("5m", 300), ("250ms", 0.25), ("1d", 86400)],
-)
-def test_a_duration_is_a_number_and_a_unit(text, seconds):
-    assert math.isclose(parse_duration(text), seconds)
-
-
-@pytest.mark.parametrize("text", ["", "h", "5 weeks", "-1", "0", "1e9", "nan"])
-def test_what_is_no_duration_is_refused_and_says_what_is_one(text):
-    with pytest.raises(ConfigurationError, match=r"^for=.*5m"):
-        parse_duration(text)
 
 
 def test_a_moment_is_a_time_or_a_while_behind_the_beginning():
@@ -50,21 +32,6 @@ def test_a_moment_is_a_time_or_a_while_behind_the_beginning():
     assert parse_moment("2023-11-14T23:13:21.5+01:00", begun, "from") == begun + 1_500_000_000
     with pytest.raises(ConfigurationError, match=r"^to="):
         parse_moment("yesterday", begun, "to")
-
-
-def test_a_target_is_a_venue_and_an_instrument_whatever_stands_in_its_id():
-    name = next(iter(VENUES))
-    assert parse_target(f"{name}:a:1") == Target(name, "a:1")
-    assert parse_target(name) == Target(name) == parse_target(f"{name}:")
-    with pytest.raises(ConfigurationError, match=f"perhaps {name}"):
-        parse_target(f"{name}x:a")
-
-
-def test_kinds_are_words():
-    assert parse_kinds(None) is None
-    assert parse_kinds("book, trades") == ["book", "trades"]
-    with pytest.raises(ConfigurationError, match=r"^kind='bok'"):
-        parse_kinds("bok")
 
 
 def test_times_of_this_machine_do_not_count_and_everything_else_does():

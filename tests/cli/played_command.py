@@ -7,6 +7,10 @@ import signal
 import subprocess
 import sys
 
+import httpx2
+
+from tapewire.sandbox.net.admin import PREFIX, TOKEN_HEADER
+
 COMMAND = [sys.executable, "-m", "tapewire"]
 
 
@@ -41,3 +45,19 @@ def sandbox(*arguments):
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         process.communicate(timeout=10)
+
+
+def order(environment, name, **params):
+    """Order a fault in that sandbox, as `tapewire fault` does; returns how many it reached."""
+    return _asked(environment, "POST", json={"name": name, "params": params})["reached"]
+
+
+def lift(environment, name):
+    """End a fault in that sandbox."""
+    _asked(environment, "DELETE", params={"name": name})
+
+
+def _asked(environment, method, **content):
+    url = f"{environment['TAPEWIRE_SANDBOX_URL']}{PREFIX}faults"
+    headers = {TOKEN_HEADER: environment["TAPEWIRE_SANDBOX_TOKEN"]}
+    return httpx2.request(method, url, headers=headers, trust_env=False, timeout=20, **content).json()

@@ -23,40 +23,24 @@ from typing import Any, Final
 import msgspec
 
 from .. import connect
-from ..arguments import near_names
 from ..errors import ConfigurationError, NotSupported, TapeCorrupt, TapewireError
-from ..market import BookView, Feed, Venue, Verb
+from ..market import BookView, Feed, Venue
 from ..marks import ContinuityState, is_mark
 from ..recording import Recorder, Replay, Tape, recorded, replayed
 from ..recording.format import Kind
 from ..recording.placeholders import FILL, said_by_us
 from ..venues import VENUES
+from .wanted import KINDS, FeedKind, Target, parse_duration
 
 __all__ = [
-    "KINDS",
     "Heard",
     "Plan",
     "PlannedReplay",
     "Recording",
-    "Target",
-    "parse_duration",
-    "parse_kinds",
     "parse_moment",
-    "parse_target",
     "row_of",
     "watch",
 ]
-
-KINDS: Final[Mapping[str, Verb]] = {
-    "book": "watch_order_book",
-    "trades": "watch_trades",
-    "ticker": "watch_ticker",
-    "orders": "watch_orders",
-    "fills": "watch_fills",
-    "positions": "watch_positions",
-    "balance": "watch_balance",
-}
-"""What can be watched, by the word for it."""
 
 LEVELS: Final = 10
 """Of each side of a book, that are told and summed up."""
@@ -70,45 +54,8 @@ BEHIND_SECONDS: Final = 5.0
 LOOK_BACK_NS: Final = 10_000_000_000
 """How far before its end a tape says what was heard."""
 
-_UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
 
 # --- what is asked for ----------------------------------------------------------------------------------------------
-
-
-class Target(msgspec.Struct, frozen=True):
-    """A venue, and the id of an instrument; None: the first that it lists."""
-
-    venue: str
-    instrument_id: str | None = None
-
-
-def parse_target(text: str) -> Target:
-    """`venue:instrument_id`, or `venue`. Raises ConfigurationError, with near names."""
-    venue, _, instrument_id = text.partition(":")
-    if venue not in VENUES:
-        near = near_names(venue, VENUES)
-        meant = f"; perhaps {near[0]}" if near else ""
-        raise ConfigurationError("market", text, f"a venue ({', '.join(VENUES)}), a colon and an id{meant}")
-    return Target(venue, instrument_id or None)
-
-
-def parse_kinds(text: str | None) -> list[str] | None:
-    """`book,trades`. None: whatever is public, or what the venue has instead. Raises ConfigurationError."""
-    kinds = None if text is None else [kind.strip() for kind in text.split(",")]
-    for kind in kinds or ():
-        if kind not in KINDS:
-            raise ConfigurationError("kind", kind, KINDS)
-    return kinds
-
-
-def parse_duration(text: str, name: str = "for") -> float:
-    """`90`, `90s`, `5m`, `1.5h`: seconds. Raises ConfigurationError."""
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|[smhd]?)", text.strip())
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    if not 0 < seconds < 1e9:
-        raise ConfigurationError(name, text, "seconds, or a number and s, m, h or d: 90, 5m, 1h")
-    return seconds
 
 
 def parse_moment(text: str, begun_ns: int, name: str) -> int:
@@ -139,16 +86,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     instruments: list[str | None]
-    kinds: list[str] | None = None
+    kinds: Sequence[FeedKind] | None = None
     seed: int = 0
     environment: dict[str, str] = {}
 
 
-def plans_of(targets: Sequence[Target], kinds: list[str] | None) -> dict[str, Plan]:
+def plans_of(targets: Sequence[Target], kinds: Sequence[FeedKind] | None) -> dict[str, Plan]:
     """By venue, in the order in which they are named."""
     wanted: dict[str, dict[str | None, None]] = {}
     for target in targets:
-        wanted.setdefault(target.venue, {})[target.instrument_id] = None
+        wanted.setdefault(target.venue, {})[target.market] = None
     return {
         venue: Plan(
             run=secrets.token_hex(8),
@@ -307,7 +254,9 @@ async def _bounded(market: Venue) -> AsyncIterator[None]:
                 await market.close()
 
 
-async def _feeds(market: Venue, instrument_id: str | None, kinds: list[str] | None) -> list[Feed[Any]]:
+async def _feeds(
+    market: Venue, instrument_id: str | None, kinds: Sequence[FeedKind] | None
+) -> list[Feed[Any]]:
     """Raises NotSupported, ConfigurationError."""
     if kinds is None:
         found = {kind: market.capabilities.get(verb) for kind, verb in KINDS.items()}
@@ -343,7 +292,7 @@ async def _read(feed: Feed[Any], heard: Heard, tell: Tell) -> None:
 class Recording:
     """Watches, and keeps what enters and leaves the lines on a tape for each venue in `folder`."""
 
-    def __init__(self, targets: Sequence[Target], kinds: list[str] | None, folder: Path) -> None:
+    def __init__(self, targets: Sequence[Target], kinds: Sequence[FeedKind] | None, folder: Path) -> None:
         self._plans = plans_of(targets, kinds)
         self._folder = folder
         self.recorders: dict[str, Recorder] = {}

@@ -10,7 +10,7 @@ import typer
 from .. import __version__
 from ..errors import TapewireError
 from ..secrets import redact
-from . import completion, demo, doctor, fault, record, sandbox, tape
+from . import completion, demo, doctor, fault, markets, record, sandbox, tape, watch
 from .endings import WRONG_USE
 from .logs import Verbose
 
@@ -30,6 +30,9 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)
 app.command("fault")(fault.fault)
+app.command("watch", epilog=watch.EXAMPLES)(watch.watch)
+app.command("markets", epilog=markets.MARKETS_EXAMPLES)(markets.markets)
+app.command("book", epilog=markets.BOOK_EXAMPLES)(markets.book)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("record", epilog=record.RECORD_EXAMPLES)(record.record)
 app.command("replay", epilog=record.REPLAY_EXAMPLES)(record.replay)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..venues import VENUES
 from .endings import end_with
 from .logs import Verbose
 from .tape import CORRUPT, Tapes, opened, paths_of, told
-from .venue import InSandbox, examples, led_by, play
+from .venue import FAILED, InSandbox, complete_target, examples, led_by, play
 
 if TYPE_CHECKING:
-    from ..app.taping import Heard, PlannedReplay, Recording, Target
+    from ..app.taping import Heard, PlannedReplay, Recording
+    from ..app.wanted import FeedKind, Target
 
 __all__ = ["RECORD_EXAMPLES", "REPLAY_EXAMPLES", "record", "replay"]
 
@@ -37,16 +37,9 @@ REPLAY_EXAMPLES = examples(
     "tapewire replay tapes --speed 1",
 )
 
-FAILED = 1
-"""The exit code where nothing is left to watch, or a replay did not hear what was heard live."""
-
 SHOWN_SECONDS = 0.25
 SAID_SECONDS = 60.0
 """How often a terminal, and a log, is told how far it is."""
-
-
-def _targets(incomplete: str) -> list[str]:
-    return [f"{name}:" for name in VENUES if f"{name}:".startswith(incomplete)]
 
 
 def record(
@@ -55,7 +48,7 @@ def record(
         typer.Argument(
             metavar="VENUE:MARKET...",
             help="What to record: a venue and the id of an instrument. A venue alone is its first instrument.",
-            autocompletion=_targets,
+            autocompletion=complete_target,
             show_default=False,
         ),
     ],
@@ -84,7 +77,7 @@ def record(
 
     Exit code 0 at Ctrl-C and behind `--for`; 1 where nothing was left to watch.
     """
-    from ..app.taping import parse_duration, parse_kinds, parse_target
+    from ..app.wanted import parse_duration, parse_kinds, parse_target
 
     targets = [parse_target(text) for text in markets]
     kinds = parse_kinds(kind)
@@ -97,7 +90,12 @@ def record(
 
 
 async def _record(
-    targets: list[Target], kinds: list[str] | None, folder: Path, limit: float | None, *, in_sandbox: bool
+    targets: list[Target],
+    kinds: tuple[FeedKind, ...] | None,
+    folder: Path,
+    limit: float | None,
+    *,
+    in_sandbox: bool,
 ) -> bool:
     from ..app.taping import Recording
 

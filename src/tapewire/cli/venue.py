@@ -10,13 +10,27 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..arguments import near_names
+from ..errors import ConfigurationError, MissingExtra, NotSupported, TapewireError
 from ..venues import VENUES
 from .endings import end_with
 
 if TYPE_CHECKING:
     from ..sandbox.net.server import Sandbox
 
-__all__ = ["InSandbox", "VenueName", "check_venue", "examples", "led_by", "play"]
+__all__ = [
+    "FAILED",
+    "InSandbox",
+    "VenueName",
+    "check_venue",
+    "complete_target",
+    "examples",
+    "failures",
+    "led_by",
+    "play",
+]
+
+FAILED = 1
+"""The exit code where the venue, or the line to it, does not do what was asked for."""
 
 
 def check_venue(name: str) -> str:
@@ -36,6 +50,11 @@ def examples(*lines: str) -> str:
 
 def _names(incomplete: str) -> list[str]:
     return [name for name in VENUES if name.startswith(incomplete)]
+
+
+def complete_target(incomplete: str) -> list[str]:
+    """The venues, with the colon behind which the market follows."""
+    return [f"{name}:" for name in VENUES if f"{name}:".startswith(incomplete)]
 
 
 VenueName = Annotated[
@@ -60,6 +79,10 @@ InSandbox = Annotated[
 """The option of what can be tried without a venue."""
 
 
+MARKET_LIFE = 86_400.0
+"""Seconds: no market ends while somebody looks at it."""
+
+
 @asynccontextmanager
 async def play(venues: Sequence[str], *, rate: float = 20.0, seed: int = 1) -> AsyncIterator[Sandbox]:
     """Play these venues in this process, and lead their classes there by the environment, until the block ends.
@@ -68,7 +91,8 @@ async def play(venues: Sequence[str], *, rate: float = 20.0, seed: int = 1) -> A
     """
     from ..sandbox.net.server import Sandbox
 
-    async with Sandbox(port=0, rate=rate, seed=seed, venues=list(dict.fromkeys(venues))) as sandbox:
+    names = list(dict.fromkeys(venues))
+    async with Sandbox(port=0, rate=rate, seed=seed, venues=names, market_life=MARKET_LIFE) as sandbox:
         with led_by(sandbox.environment(), venues):
             yield sandbox
 
@@ -76,6 +100,17 @@ async def play(venues: Sequence[str], *, rate: float = 20.0, seed: int = 1) -> A
 def _variables(venues: Iterable[str]) -> set[str]:
     """The variables that the venues' classes look at."""
     return {variable for name in venues for spec in VENUES[name].settings for variable in spec.variables}
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Exit code 2 and a sentence for what was asked wrong, as everywhere; but 1 for what the line to the venue says."""
+    try:
+        yield
+    except (ConfigurationError, NotSupported, MissingExtra):
+        raise
+    except TapewireError as error:
+        end_with(str(error), FAILED)
 
 
 @contextmanager
