@@ -16,12 +16,21 @@ from types import FrameType
 
 SEEDS = 10_000
 CHUNK = 20
+MARKET_SHARE = 50
+"""A market's seed is ten minutes: so many times fewer of them."""
+
 SECONDS_A_SEED = 20
 """Of real time, beyond which a seed is given up: something never returns to the event loop."""
 
 
 class _TooLong(BaseException):
     pass
+
+
+def _seconds_of(wire: str) -> int:
+    from tests.simulation.markets import MARKETS
+
+    return SECONDS_A_SEED * (20 if wire in MARKETS else 1)
 
 
 def _one(wire: str, seed: int) -> list[tuple[str, str]]:
@@ -40,11 +49,11 @@ def _one(wire: str, seed: int) -> list[tuple[str, str]]:
 
     signal.signal(signal.SIGALRM, give_up)
     # Again and again: the first one may end in a place that takes any exception for a user's.
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_A_SEED, 0.5)
+    signal.setitimer(signal.ITIMER_REAL, _seconds_of(wire), 0.5)
     try:
         world = play(wire, seed)
     except _TooLong:
-        return [("endless", f"it takes more than {SECONDS_A_SEED} s of real time, in {where}")]
+        return [("endless", f"it takes more than {_seconds_of(wire)} s of real time, in {where}")]
     except BaseException as error:
         return [("simulator", f"{type(error).__name__}: {error}")]
     finally:
@@ -66,9 +75,13 @@ def _chunk(job: tuple[str, int, int]) -> list[tuple[str, int, list[tuple[str, st
 
 
 def _jobs(wires: list[str], first: int, count: int) -> Iterator[tuple[str, int, int]]:
+    from tests.simulation.markets import MARKETS
+
+    ends = {wire: first + (-(-count // MARKET_SHARE) if wire in MARKETS else count) for wire in wires}
     for start in range(first, first + count, CHUNK):
         for wire in wires:
-            yield wire, start, min(start + CHUNK, first + count)
+            if start < ends[wire]:
+                yield wire, start, min(start + CHUNK, ends[wire])
 
 
 def _trace(wire: str, seed: int) -> int:
@@ -87,7 +100,12 @@ def _trace(wire: str, seed: int) -> int:
 def _parser(wires: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make simulate ARGS=", description=__doc__)
     parser.add_argument("--wire", action="append", choices=wires, help="only this one (may be repeated)")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many of each wire ({SEEDS})")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=SEEDS,
+        help=f"how many of each wire ({SEEDS}), and one for {MARKET_SHARE} of each market",
+    )
     parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--trace", action="store_true", help="with --seed: what happened, step by step")
@@ -102,10 +120,11 @@ def _parser(wires: list[str]) -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns 1 if any seed failed, 130 after Ctrl-C."""
+    from tests.simulation.markets import MARKETS
     from tests.simulation.venues import WIRES
 
-    options = _parser(list(WIRES)).parse_args(arguments)
-    wires = options.wire or list(WIRES)
+    options = _parser([*WIRES, *MARKETS]).parse_args(arguments)
+    wires = options.wire or [*WIRES, *MARKETS]
     if options.seed is not None:
         if options.trace:
             return max(_trace(wire, options.seed) for wire in wires)

@@ -19,6 +19,7 @@ from tapewire.session.session import Session
 from tapewire.transport.base import Endpoint
 from tests.simulation.inside import dead_ends
 from tests.simulation.ledger import Ledger
+from tests.simulation.markets import MARKETS, play_market
 from tests.simulation.user import Consumer, Manner, User
 from tests.simulation.venues import WIRES
 from tests.simulation.venues.venue import Temper
@@ -42,7 +43,9 @@ STUBBORN_CLOSE_SECONDS = 45.0
 
 
 def play(wire: str, seed: int) -> World:
-    """Run one seed of one wire. What is wrong stands in `complaints` of what is returned."""
+    """Run one seed of one wire, or of one market. What is wrong stands in `complaints` of what is returned."""
+    if wire in MARKETS:
+        return play_market(wire, seed)
     world = World(f"{wire} {seed}")
     world.run(lambda: _Run(world, wire).main())
     return world

@@ -103,6 +103,9 @@ class Connection:
 class InMemory:
     """`async with InMemory(network, clock, "weex") as venue:`; `settings` are the face's."""
 
+    made: type[Connection] = Connection
+    """What a connection is here."""
+
     def __init__(self, network: MemoryNetwork, clock: Clock, venue: str, **settings: Any) -> None:
         self.network = network
         self.sandbox = Sandbox(rate=0, venues=[venue], settings={venue: settings}, clock=clock)
@@ -173,7 +176,7 @@ class InMemory:
 
     async def _accept(self) -> None:
         while True:
-            connection = Connection(len(self.connections) + 1, await self.network.accept(), self)
+            connection = self.made(len(self.connections) + 1, await self.network.accept(), self)
             self.connections.append(connection)
             _, outcome = self.sandbox.accept(connection.request, connection)
             if isinstance(outcome, Response):
