@@ -20,15 +20,8 @@ from ..kit.settings import SettingSpec, Sources
 from .book import MarketBook
 from .errors import SXBetError, SXBetInvalidParameter
 from .levels import LevelBook
-from .market_sources import (
-    BestOdds,
-    BookFeed,
-    OutcomeLevels,
-    OwnFills,
-    OwnOrders,
-    Prints,
-    open_orders_of,
-)
+from .market_sources import BestOdds, BookFeed, OutcomeLevels, Prints
+from .own import OwnFills, OwnOrders, open_orders_of
 from .profile import Profile
 from .socket import SXBetClient
 from .spec import SPEC
