@@ -27,6 +27,8 @@ import tapewire
 from tapewire.clock import Clock
 from tapewire.market import Venue
 from tapewire.retry import RetryPolicy
+from tapewire.sandbox.core.flow import HOUSE
+from tapewire.sandbox.faces.sxbet.units import PAYOUT
 from tapewire.sandbox.faces.weex.credentials import DEFAULT as WEEX_KEY
 from tapewire.transport.memory import MemoryNetwork
 from tests.venues.in_memory import Connection, InMemory
@@ -36,6 +38,9 @@ Book: TypeAlias = tuple[Side, Side]
 
 SWEEP_SECONDS = 0.25
 """How often a face looks at its sockets' deadlines."""
+
+SXBET_KEY = "key"
+SXBET_MAKER = "0x6F75bA6c90E3da79b7ACAfc0fb9cf3968aa4ee39"
 
 _ports = itertools.count(4000)  # budgets are shared by address: each market has its own
 
@@ -173,11 +178,14 @@ class PlayedVenue(InMemory):
 
 
 class PlayedMarket:
-    """A connected market, the venue that it is of, and the truth. A subclass knows one venue."""
+    """A connected market, the venue that it is of, and the truth. A subclass knows one venue, or a generation of it."""
 
     name = ""
+    venue_name = ""
     settings: ClassVar[dict[str, Any]] = {}
     """The face's."""
+    dead_line_seconds: float = 17.0
+    """Within which a silent line must be noticed: pings every ten seconds, a deadline of five, a late look."""
 
     def __init__(self, market: Venue, venue: PlayedVenue) -> None:
         self.market = market
@@ -217,7 +225,7 @@ class PlayedMarket:
 
 
 class PlayedSTX(PlayedMarket):
-    name = "stx"
+    name = venue_name = "stx"
 
     @classmethod
     def credentials(cls) -> dict[str, Any]:
@@ -232,8 +240,37 @@ class PlayedSTX(PlayedMarket):
         )
 
 
+class PlayedSXBet(PlayedMarket):
+    name = venue_name = "sxbet"
+    settings: ClassVar[dict[str, Any]] = {"call_limits": False, "churn_every": 0}
+    dead_line_seconds = 42.0  # the server pings, every 30 s, and ten more are borne
+
+    @classmethod
+    def credentials(cls) -> dict[str, Any]:
+        return {"api_key": SXBET_KEY, "maker": SXBET_MAKER}
+
+    @property
+    def instruments(self) -> list[str]:
+        return [f"{market_hash}:1" for market_hash in self.exchange.markets]
+
+    def move(self, instrument_id: str) -> None:
+        moved(self, self.exchange.find_market(instrument_id.partition(":")[0]))
+
+    def truth(self, instrument_id: str, depth: int | None = None) -> Book:
+        book = self.exchange.find_market(instrument_id.partition(":")[0]).book
+        return levels_of(book, depth, lambda price: Decimal(price) / PAYOUT, Decimal)
+
+
+class PlayedSXBetV3(PlayedSXBet):
+    name = "sxbet-v3"
+
+    @classmethod
+    def credentials(cls) -> dict[str, Any]:
+        return {**super().credentials(), "profile": "v3"}
+
+
 class PlayedWEEX(PlayedMarket):
-    name = "weex"
+    name = venue_name = "weex"
     settings: ClassVar[dict[str, Any]] = {
         "symbols": ("BTCUSDT", "ETHUSDT"),
         "depth_interval": 0,
@@ -266,7 +303,9 @@ class PlayedWEEX(PlayedMarket):
         return levels_of(book, 200 if depth is None else depth, price, size)
 
 
-VENUES: dict[str, type[PlayedMarket]] = {each.name: each for each in (PlayedSTX, PlayedWEEX)}
+VENUES: dict[str, type[PlayedMarket]] = {
+    each.name: each for each in (PlayedSTX, PlayedSXBet, PlayedSXBetV3, PlayedWEEX)
+}
 """Those with books."""
 
 
@@ -287,8 +326,6 @@ def cached(exact: Callable[[int], str]) -> Callable[[int], Decimal]:
 
 def moved(at: PlayedMarket, market: Any) -> None:
     """A little more at the best bid, or a little less."""
-    from tapewire.sandbox.core.flow import HOUSE
-
     best = market.book.best_bid
     _, events = at.exchange.place(HOUSE[0], market.market_id, "buy", best, 1, at.now_ns())
     at.venue.publish(events)
@@ -315,7 +352,7 @@ async def played(
     """The market of one venue, connected. `settings`: as of `tapewire.connect`."""
     kind = VENUES[name]
     network = network or MemoryNetwork()
-    async with PlayedVenue(network, clock, name, **kind.settings) as venue:
+    async with PlayedVenue(network, clock, kind.venue_name, **kind.settings) as venue:
         given: dict[str, Any] = {
             "host": f"http://127.0.0.1:{next(_ports)}",
             "connector": network,
@@ -323,5 +360,5 @@ async def played(
             "http_transport": venue.http,
             "retry": RetryPolicy(None, 0.5, jitter=False),
         }
-        async with tapewire.connect(name, **(given | kind.credentials() | settings)) as market:
+        async with tapewire.connect(kind.venue_name, **(given | kind.credentials() | settings)) as market:
             yield kind(market, venue)

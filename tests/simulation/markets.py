@@ -37,9 +37,6 @@ SECONDS: Final = 600.0
 HEALING_SECONDS: Final = 180.0
 """After the last of them: within it every book must be live."""
 
-DEAD_LINE_SECONDS: Final = 17.0
-"""Within which a line that says nothing must be noticed: pings every ten seconds, a deadline of five, a late look."""
-
 PROBE_SECONDS: Final = 25.0
 """What the proof of a silence may take beside the silence itself: a look each second, and a probe behind another."""
 
@@ -113,9 +110,10 @@ class Watched:
 class Silence:
     """Something was not said, and nobody can know yet: a book may be so old, until it can be known."""
 
-    def __init__(self, oldest: float) -> None:
+    def __init__(self, oldest: float, *, is_of_a_line: bool = False) -> None:
         self.oldest = oldest
         self.until = math.inf
+        self.is_of_a_line = is_of_a_line
 
 
 class Truth:
@@ -152,10 +150,10 @@ class Truth:
         """The number of the book as it is now."""
         return self._books[instrument_id][-1][0]
 
-    def silence(self, oldest: float) -> Silence:
-        """From now on a book may be so old."""
+    def silence(self, oldest: float, *, is_of_a_line: bool = False) -> Silence:
+        """From now on a book may be so old. `is_of_a_line`: it may also be one half of which was heard before."""
         self._silences = [each for each in self._silences if each.until > self.now]
-        self._silences.append(Silence(oldest))
+        self._silences.append(Silence(oldest, is_of_a_line=is_of_a_line))
         return self._silences[-1]
 
     def is_over(self, silence: Silence, within: float = 0.0) -> None:
@@ -178,6 +176,8 @@ class Truth:
                     )
                 return number
             over_at = since
+        if any(each.is_of_a_line and now <= each.until for each in self._silences):
+            return not_before
         difference = _difference(book, books[-1][2])
         self._world.complain("wrong", f"{instrument_id[:8]} is live, and never was so: {difference}")
         return not_before
@@ -316,7 +316,8 @@ class _Run:
             connection.drop(self.world.chance.choice([1000, 1001, 1011, 1012]))
 
     def _half_open(self) -> None:
-        self.truth.is_over(self.truth.silence(DEAD_LINE_SECONDS), DEAD_LINE_SECONDS)
+        seconds = self.at.dead_line_seconds
+        self.truth.is_over(self.truth.silence(seconds, is_of_a_line=True), seconds)
         for connection in self._chosen():
             connection.link.half_open()
 
@@ -449,7 +450,7 @@ class _Run:
         self.at.venue.sandbox.lift()
         self._speak()
         self.at.publications.clear()
-        await asyncio.sleep(DEAD_LINE_SECONDS)
+        await asyncio.sleep(self.at.dead_line_seconds)
         for watched in self.watched.values():
             try:
                 await watched.feed.wait_live(HEALING_SECONDS)

@@ -369,6 +369,20 @@ async def test_a_whole_book_that_comes_while_its_snapshot_is_not_to_be_had_is_no
         assert shown(only(await heard(feed, 0.1))[-1]) == venue.truth()
 
 
+async def test_a_whole_book_that_comes_before_the_first_snapshot_is_not_live(clock):
+    """What comes is held while the snapshot is asked for again: the book would be behind."""
+    async with played(clock, profile="v3") as venue:
+        venue.venue.http_answers["/orderbook-v3/snapshot"] = lambda request: answered({"message": "NO"}, 503)
+        feed = venue.market.watch_order_book(f"{venue.hashes[0]}:1")
+        for _ in range(60):
+            venue.order("buy", venue.tops()[0] - 5)
+            await asyncio.sleep(0.3)
+            assert not feed.continuity.is_live
+        venue.venue.http_answers.clear()
+        await feed.wait_live(60)
+        assert shown(only(await heard(feed, 0.1))[-1]) == venue.truth()
+
+
 async def test_a_suspended_market_is_not_live_and_is_again_when_it_opens(clock):
     async with played(clock) as venue:
         feed = venue.market.watch_order_book(f"{venue.hashes[0]}:1")

@@ -68,7 +68,7 @@ class Watched(Protocol):
         if subscription is None or subscription.state != "subscribed":
             return "the channel is not subscribed now"
         # The session goes on asking for one, and holds what comes each time: also from a book that healed meanwhile.
-        is_held_back = self.is_proven and not subscription.seeded and self.book.levels.state == "live"
+        is_held_back = not subscription.seeded and self.book.levels.state == "live"
         return "its snapshot could not be had" if is_held_back else ""
 
     def told(self, row: MarketRow) -> None:
