@@ -71,7 +71,7 @@ bench: $(INSTALLED) ## side by side against peers, in one run
 soak: $(INSTALLED) ## the demo round after round: honest every time, and nothing grows; ARGS="--minutes 30 --busy 2"
 	$(BIN)/python -m scripts.soak $(ARGS)
 
-simulate: $(INSTALLED) ## random faults on virtual time, 10,000 seeds a wire; ARGS="--wire phoenix --seed 7 --trace"
+simulate: $(INSTALLED) ## random faults on virtual time, 10,000 seeds a wire, 200 a market; ARGS="--wire phoenix --seed 7 --trace"
 	PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation $(ARGS)
 
 mutants: $(INSTALLED) ## deliberate faults of the engine, each of which must be found

@@ -7,20 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.__main__ import MARKET_SHARE
+from tests.simulation.markets import MARKETS
 from tests.simulation.mutants import MUTANTS, is_found
 from tests.simulation.venues import WIRES
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 500
+MARKET_SEEDS = 2
+"""Ten minutes each."""
 SECONDS = 120  # a subprocess that hangs; a wire's seeds take some ten
 
 
-def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
+def simulate(*arguments: str, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
     """A process of its own: the order of sets of text, which hashing decides, is part of the schedule."""
     command = [sys.executable, "-m", "tests.simulation", "--quiet", *arguments]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds, check=False
     )
 
 
@@ -31,8 +35,17 @@ def test_random_faults_and_calls_break_no_promise(wire):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_a_seed_is_the_same_schedule_each_time():
-    first, second = (simulate("--wire", "centrifugo", "--seed", "7", "--trace") for _ in range(2))
+@pytest.mark.timeout(3 * SECONDS)
+@pytest.mark.parametrize("market", list(MARKETS))
+def test_no_book_is_live_and_wrong_ever(market):
+    seeds = str(MARKET_SEEDS * MARKET_SHARE)
+    result = simulate("--wire", market, "--seeds", seeds, "--jobs", "1", seconds=3 * SECONDS)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("wire", ["centrifugo", "market-sxbet"])
+def test_a_seed_is_the_same_schedule_each_time(wire):
+    first, second = (simulate("--wire", wire, "--seed", "7", "--trace") for _ in range(2))
     assert first.stdout.count("\n") > 20
     assert first.stdout == second.stdout
 
