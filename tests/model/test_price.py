@@ -83,6 +83,14 @@ def test_the_two_stakes_make_the_payout(probability: Decimal, stake: int) -> Non
     assert liability(liability(stake, probability), opposite(probability)) == stake
 
 
+@given(scaled)
+def test_a_probability_has_no_more_digits_than_it_takes(odds: int) -> None:
+    """It is written without an exponent that is above zero, and without a zero behind."""
+    written = str(probability_from_scaled(odds))
+    assert not written.endswith("0") or "E-" in written
+    assert "E+" not in written
+
+
 @given(scaled, st.integers(1, 10**12))
 def test_every_notation_says_the_same_price(odds: int, stake: int) -> None:
     """Scaled, probability, decimal, American, stake and liability, and scaled again: the same digits."""

@@ -58,8 +58,8 @@ def parse_scaled_odds(value: object, field: str = "odds") -> int:
 
 
 def probability_from_scaled(odds: int) -> Decimal:
-    """The probability that `odds` (times 10^20) says."""
-    return EXACT.scaleb(Decimal(parse_scaled_odds(odds)), -MAX_DECIMALS)
+    """The probability that `odds` (times 10^20) says, with no more digits than it takes."""
+    return EXACT.normalize(EXACT.scaleb(Decimal(parse_scaled_odds(odds)), -MAX_DECIMALS))
 
 
 def scaled_from_probability(probability: Exact) -> int:

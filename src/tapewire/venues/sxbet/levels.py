@@ -11,7 +11,7 @@ from typing import Final
 
 from ...book import VERSIONED, Ignored, OrderBook, Resync, Verdict
 from ...book.side import BookSide
-from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField
+from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField, probability_from_scaled
 from ...model.market import Level
 from .symbols import OutcomeNumber, outcome_id
 from .tradability import Tradability
@@ -145,7 +145,7 @@ def contract_side(
             size = contract_units(stake, odds)
             if size:
                 seen = odds if backs_one == (outcome == 1) else ODDS_SCALE - odds
-                shown.append((nominal(seen, 20), nominal(size, decimals)))
+                shown.append((probability_from_scaled(seen), nominal(size, decimals)))
         if len(shown) >= wanted or looked_at == len(side):
             break
         shown, looked_at = [], min(len(side), 2 * looked_at + 8)  # hardly ever
