@@ -819,6 +819,48 @@ def test_trades_that_are_asked_for_anew_are_live_behind_it() -> None:
     play(scene)
 
 
+def test_messages_that_a_row_has_overtaken_are_no_news() -> None:
+    async def scene(at: Played) -> None:
+        [market_id, *_] = at.ids
+        trades, book = at.market.watch_trades(market_id), at.market.watch_order_book(market_id)
+        for feed in (trades, book):
+            await feed.wait_live(5)
+        view = next(item for item in await heard(book, 0.1) if isinstance(item, BookView))
+        await heard(trades, 0.1)
+        at.venue.network.to_client.delay = 0.5
+        for size in (1, 2):
+            at.place(market_id, "buy", None, size)
+        for feed in (trades, book):
+            feed.resync()
+        items = await heard(trades, 0.2)
+        assert [trade.size for trade in told(items, Trade)] == [1, 2]
+        for _ in range(8):
+            await asyncio.sleep(0.1)
+            assert book.continuity.is_live
+            assert shown(view) == at.book(market_id)
+        assert await heard(trades, 1) == []
+
+    play(scene)
+
+
+def test_a_message_that_is_no_list_of_markets_is_a_gap_of_all_of_them() -> None:
+    async def scene(at: Played) -> None:
+        feeds = {"first": at.market.watch_order_book(at.ids[0]), "other": at.market.watch_trades(at.ids[1])}
+        for feed in feeds.values():
+            await feed.wait_live(5)
+        await heard_of(feeds, 0.1)
+        at.venue.altered = lambda frame: (
+            [*frame[:4], ["no market"]] if frame[3] == "market_updated" else frame
+        )
+        at.place(at.ids[2], "buy", 1, 1)
+        at.venue.altered = lambda frame: frame
+        found = await heard_of(feeds, 1)
+        assert way(found["first"]) == ["Gap", "live > resyncing", "Resynced", "resyncing > live", "BookView"]
+        assert way(found["other"]) == ["Gap", "live > live", "Resynced"]
+
+    play(scene)
+
+
 def test_the_ticker_is_the_newest_line_and_nothing_else_makes_one() -> None:
     async def scene(at: Played) -> None:
         [market_id, *_] = at.ids
@@ -1331,6 +1373,15 @@ def test_closing_ends_every_feed_and_leaves_no_task() -> None:
             ]
             for feed in feeds:
                 await feed.wait_live(5)
+            await at.market.instrument(at.ids[0])
+
+            async def lose(request: Any) -> Any:
+                at.answer()
+                return answered(b"", 502)
+
+            at.answer(lose)
+            order = await at.market.place_order(at.ids[0], "buy", Decimal(1), Decimal("0.01"))
+            assert order.status == "unknown"  # and is asked for
         assert [feed.continuity.state for feed in feeds] == ["ended"] * 3
         assert not at.market.is_connected
         await asyncio.sleep(1)
