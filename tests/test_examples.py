@@ -17,6 +17,9 @@ from tests.example_figures import FIGURES, NO_FIGURES, Truth
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
+OF_ALL_VENUES = ("market/quote.py", "market/two_venues.py")
+"""They take a venue's name: `test_market_page.py` runs them on each."""
+
 EXPECTED: Mapping[str, tuple[str, ...]] = {
     "stx/quick_start.py": ("^phx_reply: ", "^market_updated: "),
     "stx/iterate.py": (r"^changed: \S+ \[.*'market_id'",),
@@ -192,10 +195,10 @@ def test_of_every_example_it_is_known_what_its_figures_must_be() -> None:
 
 def test_no_example_is_passed_over() -> None:
     there = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.py")}
-    assert there == set(EXPECTED)
+    assert there == {*EXPECTED, *OF_ALL_VENUES}
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name", [*EXPECTED, *OF_ALL_VENUES])
 def test_each_example_begins_with_its_question_and_the_list_has_it(name: str) -> None:
     text = (EXAMPLES / name).read_text("utf-8")
     docstring = ast.get_docstring(ast.parse(text))

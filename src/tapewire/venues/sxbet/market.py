@@ -22,14 +22,14 @@ from .errors import SXBetError, SXBetInvalidParameter
 from .levels import LevelBook
 from .market_sources import BestOdds, BookFeed, OutcomeLevels, Prints
 from .own import OwnFills, OwnOrders, open_orders_of
-from .profile import Profile
+from .profile import V2, Profile
 from .socket import SXBetClient
 from .spec import SPEC
 from .symbols import OutcomeNumber, checked_address, checked_market_hash, parse_outcome_id
 from .translate import to_instruments, to_market, to_order
 from .wire import MarketRow
 
-__all__ = ["MAKER", "SXBetMarket", "capabilities_of", "connect"]
+__all__ = ["CAPABILITIES", "MAKER", "SXBetMarket", "capabilities_of", "connect"]
 
 logger = logging.getLogger("tapewire.venues.sxbet")
 
@@ -78,6 +78,10 @@ def capabilities_of(profile: Profile) -> Mapping[Verb, Capability]:
         found["watch_fills"] = Capability(supported=False, instead="watch_orders", note=_UNKNOWN_SHAPE)
         found["open_orders"] = Capability(supported=False, instead="watch_orders", note=_UNKNOWN_SHAPE)
     return found
+
+
+CAPABILITIES: Final[Mapping[Verb, Capability]] = capabilities_of(V2)
+"""Of the generation that is spoken unless another is asked for."""
 
 
 def connect(*, maker: str | None = None, **settings: Any) -> SXBetMarket:
