@@ -24,7 +24,7 @@ async def quote(venue: Venue, quotes: int) -> None:
     async for item in feed:
         if not feed.continuity.is_live:  # whatever it holds is not proven: withdraw
             print(f"no quotes: {feed.continuity.reason}")
-        elif not is_mark(item) and item.mid is not None:
+        elif not is_mark(item) and item.mid is not None and item.spread is not None:
             print(
                 f"around {item.mid.normalize():f}, {item.spread.normalize():f} apart ({feed.continuity.proof})"
             )
