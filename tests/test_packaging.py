@@ -93,7 +93,12 @@ def test_the_core_asks_for_five_packages_and_the_extras_for_a_few_more(installed
     wanted = [Requirement(line) for line in installed.metadata().get_all("Requires-Dist", [])]
     core = {requirement.name for requirement in wanted if requirement.marker is None}
     assert core == {"httpx2", "msgspec", "rich", "typer", "websockets"}
-    assert {requirement.name for requirement in wanted} - core == {"graphql-core", "h11", "python-socks"}
+    assert {requirement.name for requirement in wanted} - core == {
+        "graphql-core",
+        "h11",
+        "python-socks",
+        "zstandard",
+    }
 
 
 def test_importing_tapewire_loads_no_command_line_and_no_sandbox(installed: Installed) -> None:

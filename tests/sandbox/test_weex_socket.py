@@ -232,7 +232,8 @@ async def test_house_orders_in_a_users_name_never_end_a_contract():
     async with weex(activity=True) as sandbox, opened(sandbox, "/v3/ws/private") as raw:
         await subscribed(raw, "orders", "positions")
         for _ in range(60):
-            sandbox._act_for_users()
+            for account in sandbox.faces["weex"].listening_accounts():
+                sandbox.act("weex", account)
         states = {row["status"] for frame in await waiting(raw) for row in frame["d"] if "status" in row}
         assert states == {"NEW", "FILLED", "CANCELED"}
         assert len(sandbox.faces["weex"].exchange.markets) == 6

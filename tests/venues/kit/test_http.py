@@ -18,7 +18,7 @@ from tapewire.venues.kit.http import Api, BlockingApi, Call, request_id_of
 from tapewire.venues.kit.settings import Announcement
 from tests.venues.kit.acme import ERRORS, URL, AcmeError, AcmeSignIn, AcmeUnanswered, AcmeUnreadable
 
-TOKEN = "a-token-that-nobody-sees"
+TOKEN = "sesame-that-nobody-sees"  # no other test has a secret that is a part of it
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
 
