@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -154,6 +155,29 @@ def test_a_window_that_changes_its_size_is_drawn_anew(environment):
         assert all(frame.count("\r\n") <= 12 for frame in frames)
         terminal.press("\x03")
         terminal.wait_ended()
+
+
+def test_ctrl_z_gives_the_shell_its_screen_until_it_goes_on(environment):
+    with terminal_of(environment, "watch", "weex", columns=100) as terminal:
+        terminal.wait_for("book      ● LIVE")
+        os.killpg(terminal.process.pid, signal.SIGTSTP)  # what Ctrl-Z is, below a shell
+        until = time.monotonic() + 10
+        while "(python) T" not in state_of(terminal.process.pid):
+            assert time.monotonic() < until
+            terminal.read(0.05)
+        terminal.read(0.1)
+        assert terminal.text.count(LEAVE) == 1
+        since = len(terminal.plain)
+        os.killpg(terminal.process.pid, signal.SIGCONT)
+        terminal.wait_for("book      ●", since=since)
+        assert terminal.text.count(ENTER) == 2
+        terminal.press("\x03")
+        assert terminal.wait_ended() == 0
+        assert terminal.text.count(LEAVE) == 2
+
+
+def state_of(process):
+    return Path(f"/proc/{process}/stat").read_text()
 
 
 def test_what_is_logged_meanwhile_is_said_behind_the_screen(environment):

@@ -59,9 +59,15 @@ class Output:
         _ = await self._room.wait()
 
     def close(self, seconds: float) -> bool:
+        """As `flush`, and nothing more is written."""
+        with self._change:
+            self._is_over = True
+            return self.flush(seconds)
+
+    def flush(self, seconds: float) -> bool:
         """Write what waits, within so long; what was to be shown is not. False where it could not be written."""
         with self._change:
-            self._is_over, self._frame = True, b""
+            self._frame = b""
             self._change.notify_all()
             return self._change.wait_for(
                 lambda: self._is_gone or not (self._waiting or self._is_writing), seconds

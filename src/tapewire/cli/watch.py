@@ -212,7 +212,16 @@ class Terminal:
     def __enter__(self) -> Self:
         self._held.begin()
         self._output.put(ENTER)
+        with suppress(NotImplementedError, AttributeError):  # not on every platform
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTSTP, self._suspend)
         return self
+
+    def _suspend(self) -> None:
+        """Ctrl-Z: the shell gets its screen meanwhile."""
+        self._output.put(LEAVE)
+        self._output.flush(0.5)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._output.put(ENTER)
 
     def __exit__(self, *exc_info: object) -> None:
         self.restore()
