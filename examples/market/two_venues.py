@@ -10,13 +10,14 @@ import sys
 
 import tapewire
 from tapewire import is_mark
+from tapewire.market import BookView
 
 
 async def main(first: str, second: str) -> None:
     (one, here), (two, there) = (name.split(":", 1) for name in (first, second))
     async with tapewire.connect(one) as home, tapewire.connect(two) as away:
         feeds = (home.watch_order_book(here), away.watch_order_book(there))
-        views = {}
+        views: dict[str, BookView] = {}
         prices = 0
         async with tapewire.merge(*feeds) as books:
             async for feed, item in books:
