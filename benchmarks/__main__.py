@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -122,17 +122,23 @@ def _others(options: argparse.Namespace, say: Any) -> dict[str, Any]:
     def wanted(group: str) -> bool:
         return group in options.only or (not options.only and not options.wire)
 
+    is_whole = not options.quick or options.only
+    rounds = imports.QUICK_ROUNDS if options.quick else imports.ROUNDS
+    ways: dict[str, Callable[[], Any]] = {
+        memory.GROUP: lambda: memory.measure(quick=options.quick, say=say),
+        imports.GROUP: lambda: imports.measure(say, rounds),
+    }
+    if is_whole:
+        ways[STORAGE] = lambda: measure(options.rounds or STORAGE_ROUNDS)
+        ways[TAPE] = lambda: measure_tape(options.rounds or TAPE_ROUNDS)
     found: dict[str, Any] = {}
-    if wanted(memory.GROUP):
-        found[memory.GROUP] = memory.measure(quick=options.quick, say=say)
-    if wanted(imports.GROUP):
-        found[imports.GROUP] = imports.measure(say, imports.QUICK_ROUNDS if options.quick else imports.ROUNDS)
-    if wanted(STORAGE) and not (options.quick and not options.only):
-        say("storage ...")
-        found[STORAGE] = measure(options.rounds or STORAGE_ROUNDS)
-    if wanted(TAPE) and not (options.quick and not options.only):
-        say("tape ...")
-        found[TAPE] = measure_tape(options.rounds or TAPE_ROUNDS)
+    for group, way in ways.items():
+        if wanted(group):
+            say(f"{group} ...")
+            try:
+                found[group] = way()
+            except Exception as error:  # the samples that were taken before are not lost for that
+                say(f"not measured: {group}: {type(error).__name__}: {error}")
     return found
 
 

@@ -180,6 +180,21 @@ def test_a_documented_class_runs_under_uvloop_with_tls_and_compressed(
         assert measured[f"stx/class/async+{column}"]["samples"] >= 1
 
 
+def test_a_group_that_fails_is_named_and_takes_no_other_figures_with_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(rounds: int) -> None:
+        raise RuntimeError("no disk today")
+
+    monkeypatch.setattr("benchmarks.__main__.measure", failing)
+    monkeypatch.setattr("benchmarks.__main__.FULL_SCALE", 0.01)
+    arguments = ["--only", "storage", "--only", "stx/decode-json", "--rounds", "1", "--json"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["contenders"]["stx/decode-json"]["samples"] >= 1
+    assert "no disk today" in printed.err
+
+
 @pytest.mark.parametrize("phase", ["subscribe", "resume"])
 def test_channels_are_exchanged_by_the_class_and_barely(server: BlastServer, phase: str) -> None:
     server.prepare(Plan(wire="sxbet", count=0))
