@@ -84,7 +84,21 @@ async def test_what_is_put_comes_behind_the_picture_that_is_being_drawn_and_no_p
     output.put(b"end")
     output.close(1.0)
     output.show(b"never")
+    output.put(b"nor this")
     assert await drained(pipe[0]) in (b"picture end", b"picture lateend")
+
+
+async def test_what_comes_behind_the_end_is_not_written_though_the_writer_is_still_at_its_last(pipe):
+    output = Output(pipe[1])
+    output.put(b"x" * (1 << 20))  # more than a pipe holds: it is being written
+    await asyncio.sleep(0.05)
+    assert output.close(0.01) is False
+    output.show(b"picture")
+    output.put(b"line")
+    found = b""
+    while len(found) < 1 << 20:
+        found += await read(pipe[0], 1 << 16)
+    assert found + await drained(pipe[0]) == b"x" * (1 << 20)
 
 
 async def test_that_nobody_reads_any_more_is_told(pipe):

@@ -41,16 +41,20 @@ class Output:
         self._thread.start()
 
     def put(self, data: bytes) -> None:
-        """Write it behind all that was put before."""
+        """Write it behind all that was put before; nothing once it is closed."""
         with self._change:
+            if self._is_over:
+                return
             self._waiting += data
             if len(self._waiting) >= MOST_WAITING:
                 self._room.clear()
             self._change.notify_all()
 
     def show(self, frame: bytes) -> None:
-        """Write it as soon as what is being written is written, unless a newer one comes first."""
+        """Write it as soon as what is being written is written, unless a newer one comes first or it is closed."""
         with self._change:
+            if self._is_over:
+                return
             self._frame = frame
             self._change.notify_all()
 
