@@ -312,20 +312,26 @@ class Recording:
 
     async def _one(self, venue: str, stop: asyncio.Event, tell: Tell) -> None:
         recorder, plan, heard = self.recorders[venue], self._plans[venue], self.heard[venue]
+        sums: dict[str, tuple[int, str]] = {}
 
         async def until() -> None:
             await stop.wait()
             recorder.write_note({"left": plan.run})
+            sums.update(sums_of(heard))  # what still comes while it is left may come otherwise in a replay
 
         try:
             await watch(venue, plan, recorded(recorder), until, tell=_unless(stop, tell), heard=heard)
         finally:
-            feeds = {each.name: [each.count, each.digest] for each in heard}
-            recorder.write_note({"heard": plan.run, "feeds": feeds})
+            recorder.write_note({"heard": plan.run, "feeds": sums or sums_of(heard)})
+
+
+def sums_of(heard: Sequence[Heard]) -> dict[str, tuple[int, str]]:
+    """How much each feed has heard, and its digest."""
+    return {each.name: (each.count, each.digest) for each in heard}
 
 
 def _unless(stop: asyncio.Event, tell: Tell) -> Tell:
-    """What comes while it is left is heard, and of no interest any more."""
+    """What comes while it is left is of no interest any more."""
     return lambda heard, row: None if stop.is_set() else tell(heard, row)
 
 
