@@ -3,8 +3,9 @@
 ::
 
     async with played(clock, "weex") as at:
-        feed = at.market.watch_order_book(at.instruments[0])
+        feed = at.watch("watch_order_book")
         at.step()                       # something happens there
+        at.happen("watch_order_book")   # ... of which that feed has an item, for sure
         at.publications.lose()          # ... and the next publication reaches nobody
         at.truth(at.instruments[0])     # the exchange's own book, on the axis
 """
@@ -25,19 +26,24 @@ import httpx2
 
 import tapewire
 from tapewire.clock import Clock
-from tapewire.market import Venue
+from tapewire.market import VERBS, Capability, Feed, Venue, Verb
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox.core.flow import HOUSE
+from tapewire.sandbox.face import ReplayingFace
 from tapewire.sandbox.faces.sxbet.units import PAYOUT
 from tapewire.sandbox.faces.weex.credentials import DEFAULT as WEEX_KEY
 from tapewire.transport.memory import MemoryNetwork
-from tests.venues.in_memory import Connection, InMemory
+from tapewire.venues.template.market import connect as connect_template
+from tests.venues.in_memory import Connection, InMemory, answered
 
 Side: TypeAlias = tuple[tuple[Decimal, Decimal], ...]
 Book: TypeAlias = tuple[Side, Side]
 
 SWEEP_SECONDS = 0.25
 """How often a face looks at its sockets' deadlines."""
+
+FOREVER = 1e6
+"""Seconds, which no test waits for."""
 
 SXBET_KEY = "key"
 SXBET_MAKER = "0x6F75bA6c90E3da79b7ACAfc0fb9cf3968aa4ee39"
@@ -122,6 +128,7 @@ class FaultyConnection(Connection):
         if kind == "publication" and entry is not None:
             is_heard = not self.link._transport._incoming.is_cut
             sent = self._venue.publications.through(payloads, entry.topic, is_heard=is_heard)
+        sent = [each for each in sent if not self._venue.is_withheld(each)]
         self.link.send(
             *(bytes(each).decode() if isinstance(each, bytes | memoryview) else each for each in sent)
         )
@@ -140,6 +147,7 @@ class PlayedVenue(InMemory):
     """A venue that sweeps its sockets, and whose publications and HTTP answers are in the test's hands.
 
     `http_delay`: seconds that an answer takes. `http_fault(request)`: the answer instead, None for the venue's own.
+    `is_withheld(payload)`: True for what is sent to nobody.
     """
 
     made = FaultyConnection
@@ -148,6 +156,7 @@ class PlayedVenue(InMemory):
         self.publications = Publications()
         self.http_delay: Callable[[], float] = lambda: 0.0
         self.http_fault: Callable[[httpx2.Request], httpx2.Response | None] = lambda request: None
+        self.is_withheld: Callable[[Any], bool] = lambda payload: False
         super().__init__(network, clock, venue, **settings)
 
     async def __aenter__(self) -> Self:
@@ -187,6 +196,13 @@ class PlayedMarket:
     dead_line_seconds: float = 17.0
     """Within which a silent line must be noticed: pings every ten seconds, a deadline of five, a late look."""
 
+    answers_joins: ClassVar[bool] = True
+    """False where nothing says that a channel is served: it counts as served as soon as it is asked for."""
+    lots: ClassVar[int] = 1
+    """What an order of ours is for, in the exchange's own units."""
+    tag = ""
+    """What the face says of an order of ours beside its words."""
+
     def __init__(self, market: Venue, venue: PlayedVenue) -> None:
         self.market = market
         self.venue = venue
@@ -196,6 +212,18 @@ class PlayedMarket:
     @classmethod
     def credentials(cls) -> dict[str, Any]:
         return {}
+
+    @classmethod
+    def connect(cls, **settings: Any) -> Venue:
+        """The market. `settings`: as of `tapewire.connect`."""
+        return tapewire.connect(cls.venue_name, **settings)
+
+    @classmethod
+    def watched(cls) -> dict[Verb, Capability]:
+        """What it has for each verb that watches something."""
+        capabilities = cls.connect(host="http://127.0.0.1:4000", **cls.credentials()).capabilities
+        found = {verb: capabilities.get(verb, Capability(supported=False)) for verb in WATCHED}
+        return {verb: capability for verb, capability in found.items() if capability.supported}
 
     @classmethod
     def chance(cls, fraction: Callable[[], float]) -> dict[str, Any]:
@@ -211,6 +239,89 @@ class PlayedMarket:
         """So many things happen at the exchange, and are published."""
         for _ in range(count):
             self.venue.publish(self.venue.face.flow.step(self.now_ns()))
+
+    # --- what goes wrong --------------------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """Every socket is killed. There is one to kill."""
+        assert self.venue.open, "no socket is up"
+        self.venue.drop()
+
+    def ignore_joins(self) -> None:
+        """No join is answered any more."""
+        self.venue.sandbox.inject("ignore_join", times=1_000_000)
+
+    def withhold_snapshots(self) -> None:
+        """No snapshot comes any more, and nobody says so."""
+        self.venue.http_delay = lambda: FOREVER
+        self.venue.is_withheld = self._is_snapshot
+
+    def refuse_snapshots(self) -> None:
+        """No snapshot can be had, and nothing that was missed is replayed."""
+        self.venue.is_withheld = self._is_snapshot
+        self.refuse_http()
+        if isinstance(self.venue.face, ReplayingFace):
+            self.venue.face.prune_history(None, 0)
+
+    def refuse_http(self) -> None:
+        """Whatever is asked over HTTP is refused for now, but for what a socket needs to open."""
+        self.venue.http_fault = lambda request: None if "token" in request.url.path else answered({}, 503)
+
+    def heal(self) -> None:
+        """Everything that was ordered is over."""
+        self.venue.http_delay = lambda: 0.0
+        self.venue.http_fault = lambda request: None
+        self.venue.is_withheld = lambda payload: False
+        self.publications.clear()
+        self.venue.sandbox.lift()
+
+    @staticmethod
+    def _is_snapshot(payload: Any) -> bool:
+        """True for a snapshot that comes on a socket."""
+        return False
+
+    # --- what is watched, and what happens to it --------------------------------------------------------------------
+
+    @property
+    def account(self) -> str:
+        """Ours, as the exchange names it."""
+        raise NotImplementedError
+
+    def watch(self, verb: Verb, **options: Any) -> Feed[Any]:
+        """The feed of a verb: of the first instrument where it is of one, of all that is our own else."""
+        named = () if verb in OWN else (self.instruments[0],)
+        feed: Feed[Any] = getattr(self.market, verb)(*named, **options)
+        return feed
+
+    def happen(self, verb: Verb) -> None:
+        """Something of which the feed of that verb has an item, for sure."""
+        happenings = {"watch_order_book": self.take, "watch_trades": self.take, "watch_ticker": self.take}
+        happenings |= {"watch_orders": self.order, "watch_fills": self.fill}
+        happenings |= {"watch_positions": self.fill, "watch_balance": self.fill}
+        happenings[verb]()
+
+    def take(self) -> None:
+        """Somebody takes the whole of the best bid: another book, another ticker, a trade."""
+        best = self._first.book.best_bid
+        self._place(HOUSE[1], "sell", best, self._first.book.quantity_at("buy", best))
+
+    def order(self) -> None:
+        """We have one more order that rests."""
+        self._place(self.account, "buy", self._first.book.best_bid, self.lots, tag=self.tag)
+
+    def fill(self) -> None:
+        """We take of the best offer: a fill, another position, another balance."""
+        self._place(self.account, "buy", self._first.book.best_offer, self.lots, tag=self.tag)
+
+    @property
+    def _first(self) -> Any:
+        return next(iter(self.exchange.markets.values()))
+
+    def _place(self, account: str, side: str, price: int, quantity: int, **words: Any) -> None:
+        market_id, now_ns = self._first.market_id, self.now_ns()
+        placed, events = self.exchange.place(account, market_id, side, price, quantity, now_ns, **words)
+        assert placed.status != "rejected", placed.reason
+        self.venue.publish(events)
 
     def move(self, instrument_id: str) -> None:
         """The book of an instrument changes, for sure."""
@@ -230,6 +341,10 @@ class PlayedSTX(PlayedMarket):
     @classmethod
     def credentials(cls) -> dict[str, Any]:
         return {"email": "ann@example.com", "password": "pw"}
+
+    @property
+    def account(self) -> str:
+        return str(self.market.http.user.uid)  # type: ignore[attr-defined]
 
     def move(self, instrument_id: str) -> None:
         moved(self, self.exchange.find_market(instrument_id))
@@ -252,6 +367,15 @@ class PlayedSXBet(PlayedMarket):
     @property
     def instruments(self) -> list[str]:
         return [f"{market_hash}:1" for market_hash in self.exchange.markets]
+
+    @property
+    def account(self) -> str:
+        self.exchange.open_account(SXBET_MAKER, 10_000 * PAYOUT)
+        return SXBET_MAKER
+
+    def fill(self) -> None:
+        super().fill()
+        self.venue.publish([])  # with whatever happens next the chain has confirmed it
 
     def move(self, instrument_id: str) -> None:
         moved(self, self.exchange.find_market(instrument_id.partition(":")[0]))
@@ -276,6 +400,12 @@ class PlayedWEEX(PlayedMarket):
         "depth_interval": 0,
         "max_weight": 10**6,
     }
+    lots = 100
+    tag = "LONG GTC open"
+
+    @staticmethod
+    def _is_snapshot(payload: Any) -> bool:
+        return "depthSnapshot" in (payload if isinstance(payload, str) else bytes(payload).decode())
 
     @classmethod
     def credentials(cls) -> dict[str, Any]:
@@ -293,6 +423,11 @@ class PlayedWEEX(PlayedMarket):
     def instruments(self) -> list[str]:
         return list(self.venue.face.markets.open)
 
+    @property
+    def account(self) -> str:
+        self.exchange.open_account("trader", self.venue.face._deposit)
+        return "trader"
+
     def move(self, instrument_id: str) -> None:
         moved(self, self.venue.face.markets.open[instrument_id])
 
@@ -303,10 +438,58 @@ class PlayedWEEX(PlayedMarket):
         return levels_of(book, 200 if depth is None else depth, price, size)
 
 
+class PlayedStake(PlayedMarket):
+    name = venue_name = "stake"
+    answers_joins = False
+
+    @classmethod
+    def credentials(cls) -> dict[str, Any]:
+        return {"access_token": "tok"}
+
+    @classmethod
+    def connect(cls, **settings: Any) -> Venue:
+        return tapewire.connect("stake", base_url=settings.pop("host"), **settings)
+
+    @property
+    def account(self) -> str:
+        return str(self.venue.face.account_of("tok"))
+
+    def fill(self) -> None:
+        """It has no orders of ours: the balance changes."""
+        self.exchange.accounts[self.account].cash += 1
+        self.venue.face.publish_balance(self.account, self.now_ns())
+
+
+class PlayedStakeGraphQL(PlayedStake):
+    name = "stake-graphql"
+
+    @classmethod
+    def credentials(cls) -> dict[str, Any]:
+        return {**super().credentials(), "wire": "graphql"}
+
+
+class PlayedTemplate(PlayedMarket):
+    name = venue_name = "template"
+    account = "ann"
+
+    @classmethod
+    def connect(cls, **settings: Any) -> Venue:
+        settings.pop("http_transport", None)
+        return connect_template("ann", **settings)
+
+
 VENUES: dict[str, type[PlayedMarket]] = {
     each.name: each for each in (PlayedSTX, PlayedSXBet, PlayedSXBetV3, PlayedWEEX)
 }
 """Those with books."""
+
+PLAYED: dict[str, type[PlayedMarket]] = VENUES | {
+    each.name: each for each in (PlayedStake, PlayedStakeGraphQL, PlayedTemplate)
+}
+"""All, and the template."""
+
+WATCHED: list[Verb] = [verb for verb in VERBS if verb.startswith("watch_")]
+OWN: frozenset[Verb] = frozenset({"watch_orders", "watch_fills", "watch_positions", "watch_balance"})
 
 
 def levels_of(
@@ -350,7 +533,7 @@ async def played(
     clock: Any, name: str, *, network: MemoryNetwork | None = None, **settings: Any
 ) -> AsyncIterator[Any]:
     """The market of one venue, connected. `settings`: as of `tapewire.connect`."""
-    kind = VENUES[name]
+    kind = PLAYED[name]
     network = network or MemoryNetwork()
     async with PlayedVenue(network, clock, kind.venue_name, **kind.settings) as venue:
         given: dict[str, Any] = {
@@ -360,5 +543,5 @@ async def played(
             "http_transport": venue.http,
             "retry": RetryPolicy(None, 0.5, jitter=False),
         }
-        async with tapewire.connect(kind.venue_name, **(given | kind.credentials() | settings)) as market:
+        async with kind.connect(**(given | kind.credentials() | settings)) as market:
             yield kind(market, venue)

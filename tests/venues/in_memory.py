@@ -17,6 +17,7 @@ import httpx2
 from tapewire.clock import Clock
 from tapewire.errors import ConnectionLost
 from tapewire.sandbox import Sandbox
+from tapewire.sandbox.faces.template import TemplateFace
 from tapewire.sandbox.net.http import Request, Response
 from tapewire.transport.memory import MemoryNetwork, MemoryPeer
 
@@ -108,7 +109,9 @@ class InMemory:
 
     def __init__(self, network: MemoryNetwork, clock: Clock, venue: str, **settings: Any) -> None:
         self.network = network
-        self.sandbox = Sandbox(rate=0, venues=[venue], settings={venue: settings}, clock=clock)
+        self.sandbox = Sandbox(
+            rate=0, venues=[venue], settings={venue: settings}, clock=clock, faces={"template": TemplateFace}
+        )
         self.face: Any = self.sandbox.faces[venue]
         self.connections: list[Connection] = []
         self.frames: list[tuple[int, dict[str, Any]]] = []

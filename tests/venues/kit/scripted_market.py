@@ -118,6 +118,7 @@ class HandFed(VenueMarket):
         self.decode_snapshot: Any = lambda snapshot: snapshot
         self.on_arrival: Any = None
         self.on_ended: Any = None
+        self.begins_itself = False
 
     capabilities: Mapping[Verb, Capability] = {
         "instruments": Capability(),
@@ -154,6 +155,7 @@ class HandFed(VenueMarket):
             on_ended=self.on_ended,
             is_state=verb in ("watch_orders", "watch_order_book"),
             book=self.book if verb == "watch_order_book" else None,
+            begins_itself=self.begins_itself,
             capacity=3,
             quiet=self.quiet,
             probe=self.probe,

@@ -11,6 +11,7 @@ import pytest
 
 from tapewire.errors import ConfigurationError, NotSupported, SessionClosed, UnknownInstrument
 from tapewire.market import BookView
+from tapewire.market.continuity import ContinuityInput
 from tapewire.marks import (
     ContinuityChanged,
     Gap,
@@ -128,6 +129,51 @@ def test_a_line_that_is_lost_makes_it_stale_at_once_and_a_replay_makes_good_for_
         await turn()
         assert [change.state for change in told] == ["live", "stale", "live"]
         assert way(await taken(feed)) == ["syncing > live", 1, "Reconnected", "live > live", 2]
+
+    play(scene)
+
+
+def test_events_that_were_asked_for_anew_are_live_again_when_what_was_missed_is_replayed():
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_trades("BTCUSDT")
+        hand = await served(market, feed)
+        feed.resync()
+        hand.mark(Subscribing(reason="asked for anew"))
+        assert feed.continuity.state == "gap"
+        hand.mark(Subscribed(was_recovering=True, recovered=True), BACK)
+        assert feed.continuity.is_live
+
+    play(scene)
+
+
+def test_events_that_begin_themselves_are_live_behind_a_gap_only_once_they_do():
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_trades("BTCUSDT")
+        hand = await served(market, feed)
+        hand.mark(LOST, Subscribed(), HOLE)
+        assert feed.continuity.state == "gap"
+        hand.mark(Gap(reason="reseed failed", since_ns=1, until_ns=2))
+        assert feed.continuity.state == "gap"
+        hand.port.handle(ContinuityInput.PROVEN)
+        assert feed.continuity.is_live
+
+    play(scene, begins_itself=True)
+
+
+def test_a_mute_book_whose_line_is_lost_is_no_more_than_that():
+    """What it says while it is rebuilt is no voice of a line that was silent, which would break it."""
+
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_order_book("BTCUSDT")
+        hand = await served(market, feed)
+        market.book.quote("1", "2")
+        hand.port.changed(is_right=True)
+        hand.port.fall_mute("silent")
+        hand.mark(LOST)
+        hand.port.changed(is_right=False, reason="what was missed is still to come")
+        assert feed.continuity.state == "stale"
+        hand.port.changed(is_right=True)
+        assert feed.continuity.is_live
 
     play(scene)
 

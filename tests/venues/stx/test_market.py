@@ -750,7 +750,7 @@ def test_trades_of_a_cut_come_behind_its_gap() -> None:
             meanwhile=lambda: [at.place(market_id, "sell", None, 2), at.place(market_id, "buy", None, 3)]
         )
         items = await heard(feed, 5)
-        assert way(items) == [LOST, "Gap", "stale > live", "Resynced", "Trade", "Trade"]
+        assert way(items) == [LOST, "Gap", "stale > gap", "Resynced", "Trade", "Trade", "gap > live"]
         assert [trade.size for trade in told(items, Trade)] == [2, 3]
         assert CAPABILITIES["watch_trades"].proof == "none"  # the window may have been too short
 
@@ -856,7 +856,7 @@ def test_a_message_that_is_no_list_of_markets_is_a_gap_of_all_of_them() -> None:
         at.venue.altered = lambda frame: frame
         found = await heard_of(feeds, 1)
         assert way(found["first"]) == ["Gap", "live > resyncing", "Resynced", "resyncing > live", "BookView"]
-        assert way(found["other"]) == ["Gap", "live > live", "Resynced"]
+        assert way(found["other"]) == ["Gap", "live > gap", "Resynced", "gap > live"]
 
     play(scene)
 
@@ -1352,7 +1352,7 @@ def test_a_frame_of_nobody_knows_what_is_a_gap_of_every_feed() -> None:
         await heard_of(feeds, 0.1)
         at.venue.open[0].say('["1", "2", "markets"')
         found = await heard_of(feeds, 1)
-        assert way(found["trades"]) == ["Gap", "live > live", "Resynced"]
+        assert way(found["trades"]) == ["Gap", "live > gap", "Resynced", "gap > live"]
         for name in ("orders", "balance"):
             assert way(found[name]) == ["Gap", "live > resyncing", "Resynced", "resyncing > live"]
         assert way(found["book"]) == ["Gap", "live > resyncing", "Resynced", "resyncing > live", "BookView"]

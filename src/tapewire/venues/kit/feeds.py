@@ -68,9 +68,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     the read, puts it there. `decode_snapshot`: from the `snapshot` of a `Resynced` to the items that are news of it.
     All of these but `on_arrival` may be coroutine functions. `on_ended`: called once, as soon as nothing more comes.
     `policy`, `capacity`, `key`: the buffer. `is_state`: it stands for a state that a snapshot rebuilds (a book, what is
-    our own), and not for events. `book`: the levels, for a feed of a book; then nothing is decoded. `quiet`: seconds of
-    silence that are too long for it, None where none are. `probe`: asked before silence is called stale: True where the
-    venue says, on another way, that there is nothing newer.
+    our own), and not for events. `begins_itself`: what follows a gap in these events is whole only once what feeds them
+    says so, by `port.handle(PROVEN)`; else as soon as the gap is told. `book`: the levels, for a feed of a book; then
+    nothing is decoded. `quiet`: seconds of silence that are too long for it, None where none are. `probe`: asked before
+    silence is called stale: True where the venue says, on another way, that there is nothing newer.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int = 5_000
     key: Callable[[Any], Hashable] | None = None
     is_state: bool = False
+    begins_itself: bool = False
     book: Levels | None = None
     quiet: float | None = None
     probe: Callable[[], Awaitable[bool]] | None = None
@@ -302,13 +304,16 @@ class Port:
         if isinstance(mark, ContinuityChanged):
             return
         if isinstance(mark, Subscribing):
+            self._revive()  # a line that is lost is silent no more: what it says when it is back is no voice of before
             self.handle(ContinuityInput.LOST, mark.reason or "asked for again")
         elif isinstance(mark, Subscribed):
             self._served()
         elif self.view is not None and isinstance(mark, Reconnected | Resynced):
             return  # whoever feeds the book says by `changed` when what was missed is in it
-        elif isinstance(mark, Reconnected):
-            self.handle(ContinuityInput.RECOVERED)
+        elif isinstance(
+            mark, Reconnected
+        ):  # events are whole with what is replayed, whatever spoke against them
+            self.handle(ContinuityInput.RECOVERED if self.source.is_state else ContinuityInput.PROVEN)
         elif isinstance(mark, Resynced) and self.source.is_state:
             self.handle(ContinuityInput.PROVEN)
         elif isinstance(mark, Gap):
@@ -327,7 +332,7 @@ class Port:
         if self.source.is_state or self.view is not None:
             if is_rebuilt:
                 self.handle(ContinuityInput.REBUILDING, reason)
-        else:
+        elif not self.source.begins_itself:
             self.handle(ContinuityInput.PROVEN, reason)
 
     def _taken_mark(self, mark: Mark) -> Any:

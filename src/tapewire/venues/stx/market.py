@@ -170,7 +170,7 @@ class STXMarket(VenueMarket):
             fields = {"decode": ticker.decode, "policy": "conflate", "key": _one_of_all, "capacity": 1}
             return self._public(ticker, f"ticker of {instrument_id}", is_state=True, **fields)
         trades = TradesFollower(self._channel, instrument_id)
-        return self._public(trades, f"trades of {instrument_id}", decode=trades.decode)
+        return self._public(trades, f"trades of {instrument_id}", begins_itself=True, decode=trades.decode)
 
     @staticmethod
     def _public(follower: Follower, name: str, **fields: Any) -> Source:
