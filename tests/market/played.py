@@ -16,7 +16,7 @@ import asyncio
 import itertools
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import cache
@@ -219,11 +219,19 @@ class PlayedMarket:
         return tapewire.connect(cls.venue_name, **settings)
 
     @classmethod
+    def capabilities(cls) -> Mapping[Verb, Capability]:
+        """Its own, as it says them before anything is connected."""
+        return cls.connect(host="http://127.0.0.1:4000", **cls.credentials()).capabilities
+
+    @classmethod
     def watched(cls) -> dict[Verb, Capability]:
         """What it has for each verb that watches something."""
-        capabilities = cls.connect(host="http://127.0.0.1:4000", **cls.credentials()).capabilities
-        found = {verb: capabilities.get(verb, Capability(supported=False)) for verb in WATCHED}
-        return {verb: capability for verb, capability in found.items() if capability.supported}
+        capabilities = cls.capabilities()
+        return {
+            verb: capabilities[verb]
+            for verb in WATCHED
+            if verb in capabilities and capabilities[verb].supported
+        }
 
     @classmethod
     def chance(cls, fraction: Callable[[], float]) -> dict[str, Any]:
@@ -405,7 +413,8 @@ class PlayedWEEX(PlayedMarket):
 
     @staticmethod
     def _is_snapshot(payload: Any) -> bool:
-        return "depthSnapshot" in (payload if isinstance(payload, str) else bytes(payload).decode())
+        written = payload if isinstance(payload, str) else bytes(payload).decode()
+        return "depthSnapshot" in written or '"SNAPSHOT"' in written  # of both generations
 
     @classmethod
     def credentials(cls) -> dict[str, Any]:
@@ -436,6 +445,14 @@ class PlayedWEEX(PlayedMarket):
         book = self.venue.face.markets.open[instrument_id].book
         price, size = cached(contract.price), cached(contract.size)
         return levels_of(book, 200 if depth is None else depth, price, size)
+
+
+class PlayedWEEXV2(PlayedWEEX):
+    name = "weex-v2"
+
+    @classmethod
+    def credentials(cls) -> dict[str, Any]:
+        return {**super().credentials(), "version": "v2"}
 
 
 class PlayedStake(PlayedMarket):
@@ -484,7 +501,7 @@ VENUES: dict[str, type[PlayedMarket]] = {
 """Those with books."""
 
 PLAYED: dict[str, type[PlayedMarket]] = VENUES | {
-    each.name: each for each in (PlayedStake, PlayedStakeGraphQL, PlayedTemplate)
+    each.name: each for each in (PlayedWEEXV2, PlayedStake, PlayedStakeGraphQL, PlayedTemplate)
 }
 """All, and the template."""
 

@@ -2587,6 +2587,105 @@ MUTANTS = (
             "venues/kit/test_graphql.py",
         ),
     ),
+    *_of(
+        "venues/kit/feeds.py",
+        (
+            "kit: a lost line is not told",
+            'self.handle(ContinuityInput.LOST, mark.reason or "asked for again")',
+            "pass",
+            "market/test_killed.py",
+        ),
+        (
+            "kit: a book whose line is lost is mute still",
+            "            self._revive()  # a line that is lost",
+            "            # a line that is lost",
+            "market/test_killed.py",
+        ),
+        (
+            "kit: events are no better for a replay than a state",
+            "ContinuityInput.RECOVERED if self.source.is_state else ContinuityInput.PROVEN",
+            "ContinuityInput.RECOVERED",
+            "market/test_killed.py",
+        ),
+        (
+            "kit: events are live before they begin again",
+            "        elif not self.source.begins_itself:\n",
+            "        else:\n",
+            "market/test_killed.py",
+        ),
+        (
+            "kit: a snapshot that did not come rebuilds",
+            'is_rebuilt=mark.reason != "reseed failed"',
+            "is_rebuilt=True",
+            "market/test_killed.py",
+        ),
+        (
+            "kit: a gap of a state is over as soon as it is said",
+            "if is_rebuilt:\n                self.handle(ContinuityInput.REBUILDING, reason)",
+            "if is_rebuilt:\n                self.handle(ContinuityInput.PROVEN, reason)",
+            "market/test_killed.py",
+        ),
+        (
+            "kit: a gap changes nothing",
+            "        self.handle(ContinuityInput.BROKEN, reason, missed)\n        if self.source.is_state",
+            "        if self.source.is_state",
+            "market/test_killed.py",
+        ),
+    ),
+    *_of(
+        "venues/template/protocol.py",
+        (
+            "template: a jump of the numbers is not said",
+            "return [Skipped(frame.channel, expected, frame.seq, frame.seq - expected), update]",
+            "return [update]",
+            "market/test_claims.py",
+        ),
+    ),
+    *_of(
+        "venues/sxbet/own.py",
+        (
+            "sxbet: what a hole hid of own orders is not looked up",
+            'else {"snapshot": self._look_up}',
+            "else {}",
+            "market/test_claims.py",
+        ),
+    ),
+    *_of(
+        "venues/stake/market.py",
+        (
+            "stake: what a lost line hid is not looked up",
+            "announce=True, snapshot=self._look_up)",
+            "announce=True)",
+            "market/test_claims.py",
+        ),
+    ),
+    *_of(
+        "venues/stx/followers.py",
+        (
+            "stx: a gap of the channel is told to no market",
+            "            self.port.mark(mark)  # else there was nothing yet that could break",
+            "            pass",
+            "market/test_claims.py",
+        ),
+    ),
+    *_of(
+        "venues/weex/books.py",
+        (
+            "weex: a change that does not follow is not said",
+            '        elif type(verdict) is Resync:\n            self._lost(verdict.reason, "sequence")\n',
+            "",
+            "market/test_claims.py",
+        ),
+    ),
+    *_of(
+        "venues/weex/own.py",
+        (
+            "weex: fills that are looked up are told to nobody",
+            "return Items([*gaps, *self._memory.reconcile(fills)])",
+            "return Items(gaps)",
+            "market/test_claims.py",
+        ),
+    ),
 )
 
 QUICK = (

@@ -15,7 +15,7 @@ import pytest
 import tapewire
 from tapewire.errors import ConfigurationError, GaveUp, SubscriptionEnded, UnknownInstrument
 from tapewire.market import VERBS, BookView
-from tapewire.marks import ContinuityChanged, Gap, Resynced, is_mark
+from tapewire.marks import ContinuityChanged, Resynced, is_mark
 from tapewire.model import Fill, InvalidField, Order, Position, Trade
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox.net.http import Response
@@ -323,37 +323,6 @@ def test_a_cut_is_told_in_its_order_before_anything_of_after_it() -> None:
         assert way(items) == [*CUT, "resyncing > live", "BookView"]
         assert shown(items[-1])[0][-1] == (Decimal("0.01"), 3)
         assert [change.state for change in changes] == ["live", "stale", "gap", "resyncing", "live"]
-
-    play(scene)
-
-
-@pytest.mark.parametrize("verb", [verb for verb, each in CAPABILITIES.items() if each.proof != "none"])
-def test_a_frame_that_is_lost_with_its_line_is_marked_before_the_next_item(verb: str) -> None:
-    """Nothing numbers this wire: what one connection carries is whole, and what it dropped is told when it is lost."""
-
-    async def scene(at: Played) -> None:
-        [market_id, *_] = at.ids
-        named = (
-            ()
-            if verb in ("watch_balance", "watch_orders", "watch_fills", "watch_positions")
-            else (market_id,)
-        )
-        feed = getattr(at.market, verb)(*named)
-        await feed.wait_live(5)
-        at.place(market_id, "buy", None, 1, ours=True)
-        before = await heard(feed, 0.5)
-        assert not is_mark(before[-1])
-        at.venue.altered = lambda frame: None if frame[3] != "phx_reply" else frame
-        at.place(market_id, "sell", None, 2, ours=True)
-        await asyncio.sleep(0.1)
-        at.venue.drop()
-        at.venue.altered = lambda frame: frame
-        at.place(market_id, "buy", None, 3, ours=True)
-        after = await heard(feed, 5)
-        first = next(number for number, item in enumerate(after) if not is_mark(item))
-        assert any(isinstance(item, Gap) for item in after[:first])
-        assert LOST in way(after[:first])
-        assert feed.continuity.is_live
 
     play(scene)
 

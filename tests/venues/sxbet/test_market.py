@@ -254,23 +254,6 @@ async def test_one_lost_publication_of_a_book_is_marked_before_the_next_state_of
         assert shown(only(items)[-1]) == venue.truth()
 
 
-async def test_a_publication_of_the_later_generation_that_is_lost_with_its_line_is_marked_before_the_next_state(
-    clock,
-):
-    """The claim "snapshot": whole books without numbers, and the state is fetched anew."""
-    async with played(clock, profile="v3") as venue:
-        feed = venue.market.watch_order_book(f"{venue.hashes[0]}:1")
-        await feed.wait_live(5)
-        await heard(feed, 0.1)
-        venue.venue.drop()
-        venue.order("buy", venue.tops()[0] - 5)
-        items = await heard(feed, 30)
-        assert marks(items) == ["Gap", "Resynced"]
-        assert is_mark(items[0])
-        assert feed.continuity.is_live
-        assert shown(only(items)[-1]) == venue.truth()
-
-
 def something_else(venue: Any, chance: random.Random, profile: str) -> None:
     """A fault, of the kinds that a venue on the open internet has."""
     path = "/orders" if profile == "v2" else "/orderbook-v3/snapshot"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -12,13 +11,11 @@ import httpx2
 import pytest
 
 from tapewire.errors import ConfigurationError, UnknownInstrument
-from tapewire.market import Verb
-from tapewire.marks import Gap, is_mark
 from tapewire.model import Balance, Fill, InvalidField, Order, Position
 from tapewire.testing import VirtualClock
 from tapewire.venues.kit.lookups import SURE_SECONDS
 from tapewire.venues.weex import WEEXNotFoundError, WEEXRequestError
-from tapewire.venues.weex.market import CAPABILITIES, OWN_QUIET_SECONDS
+from tapewire.venues.weex.market import OWN_QUIET_SECONDS
 from tapewire.venues.weex.own import MARGIN_MS
 from tests.venues.in_memory import answered
 from tests.venues.weex.weex_market_line import (
@@ -617,48 +614,3 @@ async def test_an_order_of_a_cancellation_that_is_not_listed_yet_awaits_its_end(
         peer.answer("order/history", lambda request: answered([]))
         (canceled,) = await market.cancel_all()
         assert (canceled.client_order_id, canceled.status) == ("mine", "pending_cancel")
-
-
-# --- what each proof is worth ---
-
-
-async def _lose_order(market: Any, peer: WeexPeer) -> None:
-    peer.altered = without("orders")
-    await market.place_order(BTC, "buy", SIZE, House(peer).low)
-
-
-async def _lose(market: Any, peer: WeexPeer, topic: str) -> None:
-    peer.altered = without(topic)
-    await market.place_order(BTC, "buy", SIZE)
-
-
-LOSSES: dict[Verb, Callable[[Any, WeexPeer], Any]] = {
-    "watch_orders": _lose_order,
-    "watch_fills": lambda market, peer: _lose(market, peer, "fill"),
-    "watch_positions": lambda market, peer: _lose(market, peer, "positions"),
-    "watch_balance": lambda market, peer: _lose(market, peer, "account"),
-}
-BOOKS = {"watch_order_book"}
-"""Whose killing test is in test_weex_market: `test_a_hole_is_marked_before_the_next_book_and_the_book_is_rebuilt`."""
-
-
-def test_each_proof_that_is_claimed_has_its_killing_test() -> None:
-    claimed = {verb for verb, capability in CAPABILITIES.items() if capability.proof != "none"}
-    assert claimed == set(LOSSES) | BOOKS
-
-
-@pytest.mark.parametrize("verb", LOSSES)
-async def test_a_frame_that_was_lost_with_its_line_is_marked_before_the_next_item(
-    clock: VirtualClock, verb: Verb
-) -> None:
-    """Kills the claim `snapshot` where it is none: one frame is lost on the wire, and the line with it."""
-    async with market_line(clock) as (market, peer):
-        feed = getattr(market, verb)()
-        await live(feed)
-        await LOSSES[verb](market, peer)
-        cut_private(peer)
-        peer.altered = dict
-        heard = await taken(feed, 5)
-        first = next(place for place, item in enumerate(heard) if not is_mark(item))
-        assert any(isinstance(item, Gap) for item in heard[:first])
-        assert items_of(heard)[0].is_reconciled
