@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from tapewire.app.view import (
-    FRESH_SECONDS,
     MOST_HAPPENINGS,
     MOST_ITEMS,
     Happenings,
@@ -14,7 +13,6 @@ from tapewire.app.view import (
     VenuePicture,
     picture,
 )
-from tapewire.app.wanted import KINDS
 from tapewire.market import Continuity
 from tapewire.market.view import BookView
 from tapewire.marks import ContinuityChanged, ContinuityState, Gap, Lagged, Reconnected
@@ -34,6 +32,7 @@ class Fed:
 
     def __init__(self, instrument_id="BTC", venue="one"):
         self.venue, self.instrument_id = venue, instrument_id
+        self.quiet = 10.0
         self.continuity = Continuity(state=S.LIVE, proof="chained", since_ns=START)
 
 
@@ -64,11 +63,6 @@ def change(state, before=S.LIVE, seconds=0.0, reason="", missed=None):
     return ContinuityChanged(state=state, before=before, at_ns=at(seconds), reason=reason, missed=missed)
 
 
-def test_classes_are_of_what_can_be_watched_and_the_busy_are_stricter():
-    assert set(FRESH_SECONDS) < set(KINDS)
-    assert all(busy < quiet for busy, quiet in FRESH_SECONDS.values())
-
-
 def test_what_was_never_heard_has_no_age_and_is_not_old():
     shown = track().picture(at(1000))
     assert (shown.age_s, shown.is_old, shown.rate, shown.latency_ms, shown.news) == (
@@ -80,15 +74,24 @@ def test_what_was_never_heard_has_no_age_and_is_not_old():
     )
 
 
-@pytest.mark.parametrize(("kind", "instrument", "place"), [("book", PERPETUAL, 0), ("ticker", OUTCOME, 1)])
-def test_a_number_is_old_from_the_moment_on_that_its_class_allows_no_more(kind, instrument, place):
-    watched = track(kind, instrument)
+@pytest.mark.parametrize(("kind", "quiet"), [("book", 60.0), ("ticker", 300.0)])
+def test_a_number_is_old_from_the_moment_on_that_its_feeds_own_class_allows_no_more(kind, quiet):
+    feed = Fed()
+    feed.quiet = quiet
+    watched = track(kind, feed=feed)
     watched.take(_ticker() if kind == "ticker" else _view(), at(0))
-    fresh = FRESH_SECONDS[kind][place]
-    assert watched.picture(at(fresh)).is_old is False
-    shown = watched.picture(at(fresh + 0.001))
+    assert watched.picture(at(quiet)).is_old is False
+    shown = watched.picture(at(quiet + 0.001))
     assert shown.is_old is True
-    assert shown.age_s == pytest.approx(fresh + 0.001)
+    assert shown.age_s == pytest.approx(quiet + 0.001)
+
+
+def test_a_number_of_a_feed_that_may_be_silent_for_ever_is_never_old():
+    feed = Fed()
+    feed.quiet = None
+    watched = track("book", feed=feed)
+    watched.take(_view(), at(0))
+    assert watched.picture(at(1e6)).is_old is False
 
 
 @pytest.mark.parametrize("kind", ["orders", "positions", "balance"])

@@ -72,6 +72,7 @@ def test_a_feed_is_a_plain_iterator_with_its_marks_in_their_place(template: Temp
         assert (feed.verb, feed.venue, feed.instrument_id) == ("watch_trades", "template", template.market)
         feed.wait_live(timeout=5)
         assert feed.continuity.is_live
+        assert feed.quiet is None
         assert venue.is_connected
         template.trade(1)
         template.lose()

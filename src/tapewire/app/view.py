@@ -4,8 +4,9 @@ Nothing here reads a clock, knows a terminal or draws: a terminal, a page or a t
 
 Rules:
 
-* A number is shown with how old it is. One that is older than its class allows (`FRESH_SECONDS`) is `is_old`, and one
-  of a feed that is not live is not to be believed, however young: whoever draws must say both.
+* A number is shown with how old it is. One that is older than its feed's class allows (`feed.quiet`) is `is_old`, and
+  one of a feed that is not live is not to be believed, however young: whoever draws must say both. What is our own does
+  not age: it stands until the venue says otherwise.
 * What a venue says in words (names, reasons) holds nothing that a terminal or a page would obey: control characters,
   and those that turn the direction of writing, are written out.
 * Whatever is remembered is bounded: the newest `MOST_ITEMS` of a feed, the newest `MOST_HAPPENINGS` of all.
@@ -14,7 +15,7 @@ Rules:
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from statistics import median
 from typing import Any, Final, TypeAlias
@@ -25,10 +26,9 @@ from ..market import BookView, Continuity, Feed, Proof
 from ..marks import ContinuityChanged, ContinuityState, Gap, Lagged, Mark, Reconnected, is_mark
 from ..model import Balance, BookSnapshot, Fill, Instrument, Order, Position, Ticker, Trade
 from ..secrets import sanitized
-from .wanted import FeedKind
+from .wanted import ACCOUNT_KINDS, FeedKind
 
 __all__ = [
-    "FRESH_SECONDS",
     "FeedPicture",
     "Happening",
     "Happenings",
@@ -41,15 +41,6 @@ __all__ = [
     "age_s",
     "picture",
 ]
-
-FRESH_SECONDS: Final[Mapping[FeedKind, tuple[float, float]]] = {
-    "book": (10.0, 300.0),
-    "ticker": (10.0, 300.0),
-    "trades": (60.0, 900.0),
-    "fills": (60.0, 900.0),
-}
-"""Until how many seconds a number is fresh: of what is always busy (spot, perpetuals), and of an outcome, where nothing
-may happen for minutes. What is missing here does not age: it stands until the venue says otherwise."""
 
 MOST_ITEMS: Final = 200
 MOST_HAPPENINGS: Final = 100
@@ -294,8 +285,7 @@ class Track:
 
     @property
     def _fresh_s(self) -> float | None:
-        busy, quiet = FRESH_SECONDS.get(self.kind, (None, None))
-        return quiet if self.instrument is None or self.instrument.kind == "outcome" else busy
+        return None if self.kind in ACCOUNT_KINDS else self.feed.quiet
 
     def _rate(self, now_ns: int) -> float:
         """Over the seconds that are over, at most so many; over the present one, where it is the first."""

@@ -51,6 +51,13 @@ class Feed(ABC, Generic[T]):
     continuity: Continuity
     """What the feed is worth now. It costs next to nothing: ask before every quote."""
 
+    @property
+    @abstractmethod
+    def quiet(self) -> float | None:
+        """Its class: seconds for which it may be silent and nobody wonders; longer, and the venue is asked whether
+        that is right before it is called stale. A number that is older than this is old. None: no silence is too long.
+        """
+
     @abstractmethod
     async def wait_live(self, timeout: float | None = None) -> None:
         """Wait until it is live. Nobody need iterate it meanwhile.

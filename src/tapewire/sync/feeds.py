@@ -54,6 +54,11 @@ class Feed(Generic[T]):
         """What the feed is worth now. It costs next to nothing and waits for nobody: ask before every quote."""
         return self._feed.continuity
 
+    @property
+    def quiet(self) -> float | None:
+        """Seconds for which it may be silent before the venue is asked whether that is right; None: for ever."""
+        return self._feed.quiet
+
     def wait_live(self, timeout: float | None = None) -> None:
         """Wait until it is live; TimeoutError after `timeout` seconds, with the reason. Raises what ended the feed."""
         self._thread.call(self._feed.wait_live, timeout)

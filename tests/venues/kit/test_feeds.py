@@ -471,6 +471,17 @@ def test_a_feed_that_is_silent_while_its_line_speaks_is_stale_until_it_is_heard(
     play(scene, quiet=10.0)
 
 
+@pytest.mark.parametrize("quiet", [12.5, None])
+def test_a_feed_says_for_how_long_it_may_be_silent_and_nobody_may_change_it(quiet):
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_trades("BTCUSDT")
+        assert feed.quiet == quiet
+        with pytest.raises(AttributeError):
+            feed.quiet = 1.0  # type: ignore[misc]
+
+    play(scene, quiet=quiet)
+
+
 def test_what_is_passed_over_of_its_own_line_says_that_it_is_not_mute():
     async def scene(market: HandFed) -> None:
         feed, other = market.watch_trades("BTCUSDT"), market.watch_trades("ETHUSDT", capacity=1_000)

@@ -390,6 +390,11 @@ class MarketFeed(Iteration[Any], Feed[Any]):
         port.show(self)
         self._ask()
 
+    @property
+    def quiet(self) -> float | None:
+        """Seconds for which it may be silent before the venue is asked whether that is right; None: for ever."""
+        return self._port.source.quiet
+
     async def wait_live(self, timeout: float | None = None) -> None:
         """Wait until it is live; TimeoutError after `timeout` seconds. Raises what ended the feed."""
         try:
