@@ -32,7 +32,7 @@ NAMES = {
         __version__ connect is_mark merge
     """,
     "tapewire.book": """
-        Applied BookSide BookState BookView CHAINED CONSECUTIVE Held Ignored Number Numbering OrderBook
+        Applied BookSide BookState CHAINED CONSECUTIVE DepthSnapshot Held Ignored Number Numbering OrderBook
         RestingOrder RestingOrderBook Resync Sequencer UNNUMBERED VERSIONED Verdict
     """,
     "tapewire.errors": """

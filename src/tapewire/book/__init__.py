@@ -5,7 +5,7 @@ Only a book whose state is "live" may be traded on; every call that feeds one re
 
 from __future__ import annotations
 
-from .book import BookState, BookView, OrderBook
+from .book import BookState, DepthSnapshot, OrderBook
 from .orders import RestingOrder, RestingOrderBook
 from .sequence import (
     CHAINED,
@@ -30,7 +30,7 @@ __all__ = [
     "Applied",
     "BookSide",
     "BookState",
-    "BookView",
+    "DepthSnapshot",
     "Held",
     "Ignored",
     "Number",

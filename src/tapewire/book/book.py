@@ -22,7 +22,7 @@ from ..model import MAX_LEVELS
 from .sequence import APPLIED, HOLD_CAPACITY, UNNUMBERED, Applied, Numbering, Resync, Sequencer, Verdict
 from .side import BookSide, Number
 
-__all__ = ["PRICE_BELOW", "SIZE_BELOW", "BookState", "BookView", "OrderBook"]
+__all__ = ["PRICE_BELOW", "SIZE_BELOW", "BookState", "DepthSnapshot", "OrderBook"]
 
 BookState: TypeAlias = Literal["empty", "seeding", "live", "stale"]
 """Nothing came yet; waiting for its snapshot; right; not proven (its levels are what was last known)."""
@@ -35,7 +35,7 @@ SIZE_BELOW: Final = 10**30
 _FINE: Final = Context(prec=100)
 
 
-class BookView(msgspec.Struct, Generic[Number], frozen=True, kw_only=True):
+class DepthSnapshot(msgspec.Struct, Generic[Number], frozen=True, kw_only=True):
     """A book as it stood at one moment: levels best first, at most as many as were asked for."""
 
     bids: tuple[tuple[Number, Number], ...]
@@ -212,9 +212,9 @@ class OrderBook(Generic[Number]):
         bid, offer = self.bids.best_price, self.offers.best_price
         return bid is not None and offer is not None and bid >= offer
 
-    def snapshot(self, depth: int | None = None) -> BookView[Number]:
+    def snapshot(self, depth: int | None = None) -> DepthSnapshot[Number]:
         """The book as it is now, as a value that stays so: the best `depth` levels of each side, or all."""
-        return BookView(
+        return DepthSnapshot(
             bids=tuple(self.bids.top(len(self.bids) if depth is None else depth)),
             offers=tuple(self.offers.top(len(self.offers) if depth is None else depth)),
             state=self.state,

@@ -19,7 +19,7 @@ import msgspec
 from ..errors import ConfigurationError
 from ..model import QuoteSide
 from ..model.fields import MAX_IDENTIFIER
-from .book import PRICE_BELOW, BookState, BookView, OrderBook
+from .book import PRICE_BELOW, BookState, DepthSnapshot, OrderBook
 from .sequence import Ignored, Verdict
 from .side import Number
 
@@ -148,7 +148,7 @@ class RestingOrderBook(Generic[Number]):
         """All orders there are now, in no order."""
         return tuple(self._orders.values())
 
-    def snapshot(self, depth: int | None = None) -> BookView[Number]:
+    def snapshot(self, depth: int | None = None) -> DepthSnapshot[Number]:
         """The levels as they are now, as a value."""
         return self.levels.snapshot(depth)
 
