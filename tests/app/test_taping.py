@@ -13,6 +13,7 @@ from tapewire.app.taping import (
     Recording,
     environment_of,
     expected_of,
+    name_of,
     parse_moment,
 )
 from tapewire.app.wanted import Target
@@ -78,7 +79,7 @@ async def recorded(venue: str, folder: Path, seconds: float, fault: str = "") ->
         loop.call_later(seconds, stop.set)
         if fault:
             loop.call_later(seconds / 3, lambda: sandbox.inject(fault, venue=venue))
-        await recording.run(stop, lambda heard, row: rows.append((heard.name, row)))
+        await recording.run(stop, lambda feed, item, row: rows.append((name_of(feed), row)))
     return recording, rows
 
 
@@ -86,7 +87,7 @@ def replayed(paths: list[Path], **options: Any) -> tuple[PlannedReplay, list[Any
     rows: list[Any] = []
     planned = PlannedReplay(paths, **options)
     with planned.replay, led_by(planned.environment, planned.venues):
-        planned.run(lambda heard, row: rows.append((heard.name, row)))
+        planned.run(lambda feed, item, row: rows.append((name_of(feed), row)))
     return planned, rows
 
 

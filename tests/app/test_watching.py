@@ -244,7 +244,7 @@ async def test_a_line_says_what_came_of_which_feed_and_what_that_is_worth(clock)
     venue, lines = Scripted(clock), []
 
     async def passing(track, item):
-        lines.append(msgspec.json.decode(line_of(track, item, 7, 1)))
+        lines.append(msgspec.json.decode(line_of(track.feed, item, 7, 1)))
 
     watch = Watch(
         [Target("weex", "BTCUSDT")], ["book", "trades"], passing=passing, make=lambda name: venue, clock=clock

@@ -114,14 +114,14 @@ def test_what_is_recorded_is_replayed_as_live_in_another_process(tmp_path):
         f"{e}: as live" for e in lines
     )
     heard = [json.loads(line) for line in result.stdout.splitlines()]
-    assert {each["feed"].partition(":")[0] for each in heard} == {"sxbet", "weex"}
+    assert {each["venue"] for each in heard} == {"sxbet", "weex"}
     assert [each["at_ns"] for each in heard] == sorted(each["at_ns"] for each in heard)
     middle = heard[len(heard) // 2]["at_ns"] // 1_000 * 1_000
     begin = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=middle // 1_000)
     span = ["--from", begin.isoformat(), "--speed", "20"]
     again = run("replay", str(tmp_path), "--json", *span, env=plain_environment())
-    later = [each["item"] for each in heard if each["at_ns"] >= middle]
-    assert [json.loads(line)["item"] for line in again.stdout.splitlines()] == later
+    later = [each["data"] for each in heard if each["at_ns"] >= middle]
+    assert [json.loads(line)["data"] for line in again.stdout.splitlines()] == later
 
 
 def test_whoever_reads_a_replay_may_leave(tmp_path):

@@ -1,10 +1,10 @@
-"""What feeds say as JSON lines, for pipes: one object a line, with the same outer fields whatever it is.
+"""What commands say as JSON lines, for pipes. Of a feed it is one shape, live (`watch`, `book`) and from a tape (`replay`):
 
 ```
 {"at_ns", "venue", "instrument_id", "kind", "event", "state", "data"}
 ```
 
-`at_ns`: when it was taken, in nanoseconds since the epoch; `kind`: the feed's; `event`: the noun (`book`, `trade`,
+`at_ns`: when it was taken, in nanoseconds since the epoch, of a replay by the tape's clock; `kind`: the feed's; `event`: the noun (`book`, `trade`,
 `ticker`, `order`, `fill`, `position`, `balance`) or the mark (`gap`, `reconnected`, `resynced`, `lagged`,
 `continuity`); `state`: what the feed was worth when the line was written; `data`: the fields of the noun or mark.
 Numbers that are exact are texts. What the venue sent (`raw`) and snapshots are not repeated.
@@ -12,36 +12,54 @@ Numbers that are exact are texts. What the venue sent (`raw`) and snapshots are 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ..market import BookView
+from ..market import BookView, Feed, Verb
 from ..marks import ContinuityChanged
-from .view import Track
+from .wanted import KINDS, FeedKind
 
-__all__ = ["book_of", "line_of", "plain_of"]
+if TYPE_CHECKING:
+    from .watching import Listed
+
+__all__ = ["line_of", "listing_of"]
+
+_KIND_OF: Final[Mapping[Verb, FeedKind]] = {verb: kind for kind, verb in KINDS.items()}
 
 _LEFT_OUT: Final = ("raw", "snapshot", "venue", "instrument_id", "type")
 
 
-def line_of(track: Track, item: Any, at_ns: int, depth: int | None = None) -> bytes:
-    """The line, with its end. `depth`: levels of a book's side."""
-    feed = track.feed
+def line_of(feed: Feed[Any], item: Any, at_ns: int, depth: int | None = None) -> bytes:
+    """The line of what came of a feed, with its end. `depth`: levels of a book's side."""
     told = {
         "at_ns": at_ns,
         "venue": feed.venue,
         "instrument_id": getattr(item, "instrument_id", None) or feed.instrument_id,
-        "kind": track.kind,
+        "kind": _KIND_OF[feed.verb],
         "event": _event(item),
         "state": feed.continuity.state,
-        "data": book_of(item, depth) if isinstance(item, BookView) else plain_of(item),
+        "data": _book(item, depth) if isinstance(item, BookView) else _plain(item),
     }
     return msgspec.json.encode(told) + b"\n"
 
 
-def book_of(view: BookView, depth: int | None = None) -> dict[str, Any]:
-    """The book as it stands now."""
+def listing_of(listed: Listed) -> bytes:
+    """The line of a market of a venue's list, with its end: `{"venue", "market", "instruments"}`.
+
+    Each instrument has the `target` that other commands take, and the fields of the noun, as `data` has them elsewhere.
+    """
+    instruments = [
+        {"target": f"{each.venue}:{each.instrument_id}", "instrument_id": each.instrument_id, **_plain(each)}
+        for each in listed.instruments
+    ]
+    market = None if listed.market is None else _plain(listed.market)
+    told = {"venue": listed.venue, "market": market, "instruments": instruments}
+    return msgspec.json.encode(told) + b"\n"
+
+
+def _book(view: BookView, depth: int | None) -> dict[str, Any]:
     return {
         "bids": view.bids(depth),
         "offers": view.offers(depth),
@@ -53,8 +71,7 @@ def book_of(view: BookView, depth: int | None = None) -> dict[str, Any]:
     }
 
 
-def plain_of(item: Any) -> dict[str, Any]:
-    """The fields of a noun or a mark."""
+def _plain(item: Any) -> dict[str, Any]:
     names = (name for name in item.__struct_fields__ if name not in _LEFT_OUT)
     return {name: getattr(item, name) for name in names}
 

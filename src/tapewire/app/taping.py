@@ -33,10 +33,12 @@ from ..venues import VENUES
 from .wanted import KINDS, FeedKind, Target, parse_duration
 
 __all__ = [
+    "LEVELS",
     "Heard",
     "Plan",
     "PlannedReplay",
     "Recording",
+    "name_of",
     "parse_moment",
     "row_of",
     "watch",
@@ -157,6 +159,11 @@ class Heard:
         return row
 
 
+def name_of(feed: Feed[Any]) -> str:
+    """What a feed is called, live and from the tape."""
+    return f"{feed.venue}:{feed.instrument_id or ''} {feed.verb}"
+
+
 def row_of(item: Any) -> dict[str, Any]:
     """An item of a feed as plain values, the newest state of a book as its best levels."""
     made = item.snapshot(LEVELS) if isinstance(item, BookView) else item
@@ -169,8 +176,8 @@ def timeless(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not name.endswith("_ns") or name == "venue_time_ns"}
 
 
-Tell = Callable[[Heard, dict[str, Any]], None]
-"""Told of each thing that is heard, and its row."""
+Tell = Callable[[Feed[Any], Any, dict[str, Any]], None]
+"""Told of each thing that is heard: of which feed, the item or mark, and its row."""
 
 
 async def watch(
@@ -213,7 +220,7 @@ async def _watching(
             feeds += await _feeds(market, instrument_id, plan.kinds)
         tasks = []
         for feed in feeds:
-            name = f"{venue}:{feed.instrument_id or ''} {feed.verb}"
+            name = name_of(feed)
             heard.append(Heard(name, expected.get(name)))
             tasks.append(asyncio.create_task(_read(feed, heard[-1], tell), name=f"tapewire {name}"))
         try:
@@ -279,7 +286,7 @@ async def _read(feed: Feed[Any], heard: Heard, tell: Tell) -> None:
     try:
         async for item in feed:
             heard.state = feed.continuity.state
-            tell(heard, heard.take(item))
+            tell(feed, item, heard.take(item))
     except TapewireError as error:
         heard.error = str(error)
     finally:
@@ -298,7 +305,7 @@ class Recording:
         self.recorders: dict[str, Recorder] = {}
         self.heard: dict[str, list[Heard]] = {venue: [] for venue in self._plans}
 
-    async def run(self, stop: asyncio.Event, tell: Tell = lambda heard, row: None) -> None:
+    async def run(self, stop: asyncio.Event, tell: Tell = lambda feed, item, row: None) -> None:
         """Until `stop` is set, or every feed has ended. Every tape is closed whole, however it ends.
 
         Raises what the markets raise, OSError where a file cannot be made or closed.
@@ -332,7 +339,7 @@ def sums_of(heard: Sequence[Heard]) -> dict[str, tuple[int, str]]:
 
 def _unless(stop: asyncio.Event, tell: Tell) -> Tell:
     """What comes while it is left is of no interest any more."""
-    return lambda heard, row: None if stop.is_set() else tell(heard, row)
+    return lambda feed, item, row: None if stop.is_set() else tell(feed, item, row)
 
 
 # --- from a tape ----------------------------------------------------------------------------------------------------

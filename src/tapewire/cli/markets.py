@@ -106,6 +106,7 @@ async def _venue(name: str, *, in_sandbox: bool) -> AsyncIterator[Venue]:
 async def _list(
     name: str, search: str, *, every: bool, most: int | None, as_json: bool, in_sandbox: bool
 ) -> int:
+    from ..app.lines import listing_of
     from ..app.watching import listed
 
     count = 0
@@ -116,24 +117,8 @@ async def _list(
                 break
             count += 1
             with suppress(BrokenPipeError):
-                typer.echo(_as_json(each) if as_json else _as_text(each))
+                typer.echo(listing_of(each) if as_json else _as_text(each), nl=not as_json)
     return count
-
-
-def _as_json(listed: Listed) -> str:
-    import msgspec
-
-    from ..app.lines import plain_of
-
-    market = None if listed.market is None else plain_of(listed.market)
-    told: dict[str, Any] = {
-        "venue": listed.venue,
-        "market": market,
-        "instruments": [
-            {"target": f"{each.venue}:{each.instrument_id}", **plain_of(each)} for each in listed.instruments
-        ],
-    }
-    return msgspec.json.encode(told).decode()
 
 
 def _as_text(listed: Listed) -> str:
@@ -193,7 +178,7 @@ def _print(track: Any, depth: int, *, as_lines: bool) -> None:
 
     now_ns = SystemClock.time_ns()
     if as_lines:
-        typer.echo(line_of(track, track.book, now_ns, depth).decode(), nl=False)
+        typer.echo(line_of(track.feed, track.book, now_ns, depth), nl=False)
         return
     console = Console(highlight=False, markup=False)
     (market,) = picture([track], [], [], now_ns, depth).markets

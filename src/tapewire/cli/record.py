@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -22,8 +21,9 @@ from .tape import CORRUPT, Tapes, opened, paths_of, told
 from .venue import FAILED, InSandbox, complete_target, examples, led_by, play
 
 if TYPE_CHECKING:
-    from ..app.taping import Heard, PlannedReplay, Recording
+    from ..app.taping import Heard, PlannedReplay, Recording, Tell
     from ..app.wanted import FeedKind, Target
+    from ..market import Feed
 
 __all__ = ["RECORD_EXAMPLES", "REPLAY_EXAMPLES", "record", "replay"]
 
@@ -180,7 +180,7 @@ def replay(
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Until when, likewise.")] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON line for each thing that is heard, for programs.")
+        bool, typer.Option("--json", help="A JSON line for each thing that is heard, as `tapewire watch` has them.")
     ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print how it went alone, and not what is heard.")
@@ -228,18 +228,20 @@ def _speed(text: str) -> float:
 
 def _printer(
     planned: PlannedReplay, from_ns: int, *, as_json: bool, quiet: bool
-) -> Callable[[Heard, dict[str, Any]], None]:
+) -> Tell:
+    from ..app.lines import line_of
+    from ..app.taping import LEVELS, name_of
+
     clock = planned.replay.clock
 
-    def tell(heard: Heard, row: dict[str, Any]) -> None:
+    def tell(feed: Feed[Any], item: Any, row: dict[str, Any]) -> None:
         at_ns = clock.time_ns()
         if quiet or at_ns < from_ns:
             return
         if as_json:
-            line = json.dumps({"at_ns": at_ns, "feed": heard.name, "state": heard.state, "item": row})
+            sys.stdout.write(line_of(feed, item, at_ns, LEVELS).decode())
         else:
-            line = f"{told(at_ns)} {heard.name} {heard.state}: {_in_words(row)}"
-        sys.stdout.write(line + "\n")
+            sys.stdout.write(f"{told(at_ns)} {name_of(feed)} {feed.continuity.state}: {_in_words(row)}\n")
 
     return tell
 

@@ -134,7 +134,7 @@ class _Lines:
     async def __call__(self, track: Track, item: Any) -> None:
         from ..clock import SystemClock
 
-        self._output.put(self._line_of(track, item, SystemClock.time_ns(), self._depth))
+        self._output.put(self._line_of(track.feed, item, SystemClock.time_ns(), self._depth))
         await self._output.room()
 
 
