@@ -47,6 +47,11 @@ class Terminal:
         """The text without its escape sequences."""
         return ESCAPE.sub("", self.text)
 
+    @property
+    def picture(self):
+        """The last picture that came whole, as lines."""
+        return re.sub(r"\r+\n", "\n", ESCAPE.sub("", self.text.split("\x1b[H")[-2]))
+
     def press(self, keys):
         os.write(self._master, keys.encode())
 

@@ -16,8 +16,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "terminal.md"
 def documented_fields():
     """The outer fields, by the table of docs/terminal.md and by its example."""
     section = PAGE.read_text().partition("## JSON lines")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| (`.*?`) \|", section, re.M)
-    example = re.search(r"```\n(\{.*?)\n```", section, re.S)
+    rows = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
+    example = re.search(r"```\n(\{.*?)\n```", section, re.DOTALL)
     fields = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert fields == re.findall(r'"(\w+)": ', example[1])[: len(fields)]
     return fields
@@ -28,7 +28,9 @@ def lines(tmp_path_factory):
     """What each command has written, by its name."""
     tapes = str(tmp_path_factory.mktemp("tapes"))
     environment = plain_environment()
-    recorded = run("record", "weex", "-o", tapes, "--kind", KINDS, "--for", "5s", "--sandbox", env=environment)
+    recorded = run(
+        "record", "weex", "-o", tapes, "--kind", KINDS, "--for", "5s", "--sandbox", env=environment
+    )
     assert recorded.returncode == 0, recorded.stderr
     commands = {
         "watch": ["watch", "weex", "--sandbox", "--json", "--kind", KINDS, "--for", "5s"],

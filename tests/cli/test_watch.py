@@ -83,12 +83,15 @@ def test_through_a_fault_it_says_what_broke_why_and_that_it_is_whole_again(envir
         assert terminal.wait_ended() == 0
 
 
-def test_a_fault_can_be_ordered_in_the_sandbox_that_it_plays_itself():
-    with terminal_of(plain_environment(), "watch", "stx", "--sandbox", columns=100, rows=30) as terminal:
-        text = terminal.wait_for(re.compile(r"--url http://127\.0\.0\.1:\d+ --token \S+"))
+@pytest.mark.parametrize("columns", [40, 100])
+def test_a_fault_can_be_ordered_in_the_sandbox_that_it_plays_itself_by_the_command_below_it(columns):
+    environment = plain_environment()
+    with terminal_of(environment, "watch", "stx", "--sandbox", columns=columns, rows=30) as terminal:
         terminal.wait_for("book      ● LIVE")
-        url, token = re.search(r"--url (\S+) --token (\S+)", text).groups()
-        assert order({"TAPEWIRE_SANDBOX_URL": url, "TAPEWIRE_SANDBOX_TOKEN": token}, "abort")
+        command = terminal.picture.partition("break it, in another shell:\n")[2]
+        assert command.startswith("tapewire fault abort")
+        ours = command.replace("tapewire", " ".join(COMMAND), 1)
+        subprocess.run(["sh", "-c", ours], env=environment, check=True, capture_output=True)
         terminal.wait_for("stx ● up, 1 reconnection")
         terminal.wait_for(re.compile(r"book, trades: live -> stale: connection lost"))
         terminal.press("\x03")

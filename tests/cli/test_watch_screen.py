@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.text import Text
 
 from tapewire.app.view import FeedPicture, Happening, Health, MarketPicture, Picture, VenuePicture
-from tapewire.cli.watch_screen import ASCII, UNICODE, draw, market_lines, shapes_of
+from tapewire.cli.watch_screen import ASCII, LOW, UNICODE, draw, market_lines, shapes_of, wrapped
 from tapewire.marks import ContinuityState
 from tapewire.model import Balance, BookSnapshot, Fill, Order, Position, Ticker, Trade
 
@@ -326,14 +327,80 @@ def test_a_ticker_says_as_much_as_there_is_room_for():
     assert "volume" not in narrow
 
 
+REASON = "connection lost: reset by the peer"
+BROKE = Happening(
+    at_ns=NOW, target="one:BTC", kinds=("book", "trades"), path=(S.LIVE, S.STALE), text=REASON, is_bad=True
+)
+
+
+def unwrapped(lines):
+    return " ".join(line.strip() for line in lines)
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80])
+def test_why_it_broke_stands_there_whole_on_a_narrow_terminal_too(width):
+    lines = text_of(shown(happenings=(BROKE,)), width, 30).split("\n")
+    first = next(n for n, line in enumerate(lines) if " ! " in line)
+    assert unwrapped(lines[first:])[8:] == f" ! book, trades: live -> stale: {REASON}"
+    assert all(line.startswith(" " * 11) and line.strip() for line in lines[first + 1 :])
+
+
+def test_of_what_happened_the_newest_is_shown_whole_and_the_older_ones_only_where_they_have_room():
+    before = Happening(at_ns=NOW, target="one:BTC", kinds=("book",), text="an older thing " * 4)
+    text = text_of(shown(happenings=(before, BROKE)), 40, 24)  # room for four lines
+    assert "older" not in text
+    assert REASON in unwrapped(text.split("\n"))
+    assert "older" in text_of(shown(happenings=(before, BROKE)), 40, 60)
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_name_and_why_a_venue_is_down_go_on_in_a_second_line_where_one_is_too_narrow(width):
+    name = "Dunmere Anchors vs Fenwick Bay Harriers"
+    down = VenuePicture(
+        name="one", state="waiting", note="127.0.0.1:42097 refused the connection with HTTP 503"
+    )
+    lines = text_of(shown(market(name=name, instrument_id="B" * 36), venues=(down,)), width).split("\n")
+    assert "(127.0.0.1:42097 refused the connection with HTTP 503)" in unwrapped(lines[:3])
+    named = lines.index(f"one:{'B' * 36}")
+    assert lines[named + 1] == name
+    assert lines[named + 2].startswith("book")
+    assert name in text_of(shown(market(name=name)), 80).split("\n")[2]
+
+
+@given(st.text("ab c界", max_size=60), st.integers(1, 30), st.integers(0, 6), st.integers(1, 5))
+def test_a_line_that_is_wrapped_loses_nothing_but_what_a_sign_says(text, width, indent, most):
+    lines = wrapped(Text(text), width, indent, most, UNICODE)
+    assert len(lines) <= most
+    assert all(line.cell_len <= width for line in lines)
+    kept = "".join(line.plain for line in lines).replace(" ", "")
+    whole = text.replace(" ", "")
+    assert kept == whole or (kept.endswith("…") and whole.startswith(kept[:-1]))
+
+
 def test_while_nothing_is_there_yet_it_says_so():
     assert "asking for it" in text_of(Picture(at_ns=NOW, venues=(), markets=()))
     assert "Ctrl-C leaves" in text_of(Picture(at_ns=NOW, venues=(), markets=()))
 
 
-def test_the_footer_is_folded_and_stands_below_all():
-    lines = [line.plain for line in draw(shown(), 40, 24, footer=["x" * 60])]
-    assert lines[-2:] == ["x" * 40, "x" * 20]
+def test_a_command_below_all_is_folded_between_its_words_and_a_word_only_where_it_has_no_line_of_its_own():
+    command = f"tapewire fault abort --url http://127.0.0.1:40001 --token {'x' * 43}"
+    lines = [line.plain for line in draw(shown(), 40, 24, footer=["break it:", command])]
+    assert lines[-5:] == [
+        "break it:",
+        "tapewire fault abort --url \\",
+        "http://127.0.0.1:40001 --token \\",
+        "x" * 39 + "\\",
+        "x" * 4,
+    ]
+
+
+@given(st.text("ab ", min_size=1).map(str.strip), st.integers(2, 30))
+def test_a_shell_reads_a_command_that_is_folded_as_it_was(command, width):
+    height = LOW + len(command)  # a line of it holds one character at least
+    lines = [line.plain for line in draw(shown(), width, height, footer=["", command])]
+    folded = lines[len(lines) - lines[::-1].index("") :]
+    assert "\n".join(folded).replace("\\\n", "") == command
+    assert all(len(line) <= width for line in folded)
 
 
 def test_one_market_alone_can_be_had_as_lines():

@@ -1,13 +1,13 @@
-"""What commands say as JSON lines, for pipes. Of a feed it is one shape, live (`watch`, `book`) and from a tape (`replay`):
+"""What commands say as JSON lines, for pipes: of a feed one shape, live (`watch`, `book`) and from a tape (`replay`).
 
 ```
 {"at_ns", "venue", "instrument_id", "kind", "event", "state", "data"}
 ```
 
-`at_ns`: when it was taken, in nanoseconds since the epoch, of a replay by the tape's clock; `kind`: the feed's; `event`: the noun (`book`, `trade`,
-`ticker`, `order`, `fill`, `position`, `balance`) or the mark (`gap`, `reconnected`, `resynced`, `lagged`,
-`continuity`); `state`: what the feed was worth when the line was written; `data`: the fields of the noun or mark.
-Numbers that are exact are texts. What the venue sent (`raw`) and snapshots are not repeated.
+`at_ns`: when it was taken, in nanoseconds since the epoch, of a replay by the tape's clock; `kind`: the feed's;
+`event`: the noun (`book`, `trade`, `ticker`, `order`, `fill`, `position`, `balance`) or the mark (`gap`, `reconnected`,
+`resynced`, `lagged`, `continuity`); `state`: what the feed was worth when the line was written; `data`: the fields of
+the noun or mark. Numbers that are exact are texts. What the venue sent (`raw`) and snapshots are not repeated.
 """
 
 from __future__ import annotations

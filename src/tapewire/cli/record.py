@@ -180,7 +180,10 @@ def replay(
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Until when, likewise.")] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON line for each thing that is heard, as `tapewire watch` has them.")
+        bool,
+        typer.Option(
+            "--json", help="A JSON line for each thing that is heard, as `tapewire watch` has them."
+        ),
     ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print how it went alone, and not what is heard.")
@@ -226,9 +229,7 @@ def _speed(text: str) -> float:
     raise ConfigurationError("speed", text, "a number above 0, or max")
 
 
-def _printer(
-    planned: PlannedReplay, from_ns: int, *, as_json: bool, quiet: bool
-) -> Tell:
+def _printer(planned: PlannedReplay, from_ns: int, *, as_json: bool, quiet: bool) -> Tell:
     from ..app.lines import line_of
     from ..app.taping import LEVELS, name_of
 

@@ -295,7 +295,7 @@ def _way_to_break(played: Sandbox | None) -> list[str]:
     if played is None:
         return []
     token = played.admin_token.reveal()
-    return ["break it, in another shell: tapewire fault abort \\", f"  --url {played.url} --token {token}"]
+    return ["break it, in another shell:", f"tapewire fault abort --url {played.url} --token {token}"]
 
 
 class _HeldLog(logging.Handler):

@@ -22,7 +22,17 @@ from ..app.view import FeedPicture, Happening, MarketPicture, Picture, VenuePict
 from ..marks import ContinuityState
 from ..model import Balance, Fill, Level, Order, Position, Ticker, Trade
 
-__all__ = ["ASCII", "MARKET_COLUMNS", "UNICODE", "Shapes", "draw", "market_lines", "shapes_of"]
+__all__ = [
+    "ASCII",
+    "LOW",
+    "MARKET_COLUMNS",
+    "UNICODE",
+    "Shapes",
+    "draw",
+    "market_lines",
+    "shapes_of",
+    "wrapped",
+]
 
 MARKET_COLUMNS: Final = 78
 """A market is given so many columns at least, where there is more than one beside another."""
@@ -38,6 +48,14 @@ MOST_TOLD: Final = 6
 
 MOST_FLAT: Final = 6
 """Lines of what is a list of few: tickers, orders, positions, balances."""
+
+MOST_WRAPPED: Final = 2
+"""Lines of a name, or of why a venue is not up, where one is too narrow."""
+
+INDENT: Final = 2
+
+BEHIND_CLOCK: Final = 11
+"""Where it stands what happened, behind when."""
 
 LOW: Final = 14
 """Lines of a terminal below which only what is watched is shown."""
@@ -82,13 +100,14 @@ def shapes_of(encoding: str | None) -> Shapes:
 def draw(
     picture: Picture, width: int, height: int, *, shapes: Shapes = UNICODE, footer: Sequence[str] = ()
 ) -> list[Text]:
-    """The lines of a terminal of that size, at most `height` of them, none wider than `width`."""
+    """The lines of a terminal of that size, at most `height` of them, none wider than `width`.
+
+    `footer` stands below all; what is too long of it is folded as a shell's command, so that it can be copied.
+    """
     top = _top(picture, width, shapes)
     bottom = [Text(line, style="dim") for text in footer for line in _folded(text, width)]
     if height >= LOW:
-        told = picture.happenings[-min(MOST_TOLD, (height - len(top)) // 5) :]
-        is_one = len(picture.markets) == 1
-        bottom = [*(_told(happening, shapes, is_one=is_one) for happening in told), *bottom]
+        bottom = [*_happened(picture, width, min(MOST_TOLD, (height - len(top)) // 5), shapes), *bottom]
     else:
         top, bottom = top[:-1], []
     room = height - len(top) - len(bottom) - bool(bottom)
@@ -108,7 +127,8 @@ def _top(picture: Picture, width: int, shapes: Shapes) -> list[Text]:
     line = Text("  ").join([*words, hint])
     if len(title) + line.cell_len <= width:
         return [title + line, Text("")]
-    return [title + hint, *words, Text("")]
+    told = (part for venue in words for part in wrapped(venue, width, INDENT, MOST_WRAPPED, shapes))
+    return [title + hint, *told, Text("")]
 
 
 def _venue(venue: VenuePicture, shapes: Shapes) -> Text:
@@ -120,6 +140,19 @@ def _venue(venue: VenuePicture, shapes: Shapes) -> Text:
     if venue.note:
         line.append(f" ({venue.note})", style="not bold")
     return line
+
+
+def _happened(picture: Picture, width: int, most: int, shapes: Shapes) -> list[Text]:
+    """What happened, in at most so many lines: the newest whole, and before it what has room."""
+    is_one = len(picture.markets) == 1
+    lines: list[Text] = []
+    for happening in reversed(picture.happenings):
+        told = _told(happening, shapes, is_one=is_one)
+        parts = wrapped(told, width, BEHIND_CLOCK, most, shapes)
+        if len(parts) + len(lines) > most:
+            break
+        lines = parts + lines
+    return lines
 
 
 def _told(happening: Happening, shapes: Shapes, *, is_one: bool) -> Text:
@@ -153,7 +186,7 @@ def _needs(market: MarketPicture, width: int) -> tuple[int, int]:
     flat = sum(feed.kind not in _WIDE for feed in market.feeds)
     wide = len(market.feeds) - flat
     stacked = wide if width < SIDE_BY_SIDE else min(1, wide)
-    head = 2 + len(market.feeds)
+    head = len(_name(market, width, UNICODE)) + len(market.feeds) + 1
     return head + flat + LEAST_BODY * stacked, head + MOST_FLAT * flat + 10_000 * wide
 
 
@@ -195,10 +228,7 @@ def market_lines(
     market: MarketPicture, at_ns: int, width: int, high: int, shapes: Shapes = UNICODE
 ) -> list[Text]:
     """One market: its name, what each feed is worth, and what they show."""
-    name = f"  {market.name}" if market.name and market.name != market.instrument_id else ""
-    fits = Text(market.target + name).cell_len <= width
-    head = Text(market.target if fits else _short(market.target, shapes), style="bold")
-    lines = [_fitted(head.append(name, style="not bold"), width, shapes)]
+    lines = _name(market, width, shapes)
     lines += [_status(feed, width, shapes) for feed in market.feeds]
     room = high - len(lines) - 1
     wide = [feed for feed in market.feeds if feed.kind in _WIDE]
@@ -227,6 +257,19 @@ def market_lines(
             lines += block
             room -= len(block)
     return [*lines, Text("")][:high]
+
+
+def _name(market: MarketPicture, width: int, shapes: Shapes) -> list[Text]:
+    """What is asked for and what people call it: beside each other where there is room for both."""
+    name = market.name if market.name != market.instrument_id else ""
+    short = _short(market.target, shapes)
+    for target in (market.target, short):
+        line = Text(target, style="bold").append(f"  {name}" if name else "", style="not bold")
+        if line.cell_len <= width:
+            return [line]
+    target = market.target if Text(market.target).cell_len <= width else short
+    named = wrapped(Text(name), width, INDENT, MOST_WRAPPED, shapes) if name else []
+    return [_fitted(Text(target, style="bold"), width, shapes), *named]
 
 
 def _status(feed: FeedPicture, width: int, shapes: Shapes) -> Text:
@@ -493,6 +536,24 @@ def _fitted(line: Text, width: int, shapes: Shapes) -> Text:
     return line.append(shapes["cut"])
 
 
+def wrapped(line: Text, width: int, indent: int, most: int, shapes: Shapes) -> list[Text]:
+    """The line in at most so many, broken between words where that is possible; the last is cut off with a sign.
+
+    `indent`: spaces before all but the first.
+    """
+    lines: list[Text] = []
+    while line.cell_len > width > indent and len(lines) < most - 1:
+        fitting = line.copy()
+        fitting.truncate(width)
+        end = max(len(fitting.plain.rstrip()), indent + 1)
+        space = line.plain.rfind(" ", 0, end + 1)
+        at = space if space > 0 and line.plain[:space].strip() else end
+        lines.append(line[:at])
+        rest = line[at:]
+        line = Text(" " * indent) + (rest[1:] if rest.plain.startswith(" ") else rest)
+    return [*lines, _fitted(line, width, shapes)]
+
+
 def _short(target: str, shapes: Shapes) -> str:
     """A target or an id, without the middle of what is long."""
     venue, colon, named = target.partition(":")
@@ -504,7 +565,18 @@ def _short(target: str, shapes: Shapes) -> str:
 
 
 def _folded(text: str, width: int) -> list[str]:
-    return [text[at : at + width] for at in range(0, len(text), max(1, width))]
+    """A shell's command in lines that it joins again as they stand: between words where there is room, else in one."""
+    *words, last = text.split(" ")
+    lines, line = [], ""
+    for word in (*(f"{word} " for word in words), last):
+        if line and len(line + word) + (word is not last) > width:
+            lines.append(f"{line}\\")
+            line = ""
+        line += word
+        while len(line) + (word is not last) > width > 1:
+            lines.append(f"{line[: width - 1]}\\")
+            line = line[width - 1 :]
+    return [*lines, line]
 
 
 def _span(seconds: float) -> str:
