@@ -152,6 +152,16 @@ async def test_a_refused_subscription_is_told_in_the_venues_words(environment):
         assert "not today" in found.found
 
 
+@pytest.mark.parametrize("venue", VENUES)
+async def test_what_a_venue_says_moves_no_cursor_and_names_no_secret(environment, venue):
+    async with played(environment) as sandbox:
+        sandbox.inject("refuse_join", reason="not\x1b[2J today\r\n\x07, token=abcdefghijklmnop", times=9)
+        found = step_of(await examine(venue), "subscription").found
+        assert "not\\x1b[2J today\\r\\n\\x07" in found
+        assert found.isprintable()
+        assert "abcdefghijklmnop" not in found
+
+
 async def test_a_step_that_nobody_answers_ends_in_its_time(environment):
     async with played(environment) as sandbox:
         sandbox.inject("ignore_join", times=9)

@@ -48,9 +48,15 @@ class Terminal:
         return ESCAPE.sub("", self.text)
 
     @property
+    def lines(self):
+        """The lines of the last picture that came whole, each with whether what was behind it is erased."""
+        lines = re.split(r"\r+\n", self.text.split("\x1b[H")[-2])
+        return [(ESCAPE.sub("", line), line.endswith("\x1b[K")) for line in lines]
+
+    @property
     def picture(self):
-        """The last picture that came whole, as lines."""
-        return re.sub(r"\r+\n", "\n", ESCAPE.sub("", self.text.split("\x1b[H")[-2]))
+        """The last picture that came whole."""
+        return "\n".join(line for line, _ in self.lines)
 
     def press(self, keys):
         os.write(self._master, keys.encode())

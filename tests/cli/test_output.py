@@ -2,11 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 import os
 
 import pytest
 
+from tapewire.app.wanted import Target
+from tapewire.app.watching import Watch
 from tapewire.cli.output import CHUNK, MOST_WAITING, Output
+from tapewire.cli.watch import Lines
+from tests.app.test_watching import Scripted, ended, watched
+from tests.venues.kit.scripted_market import trade
 
 
 @pytest.fixture
@@ -61,6 +67,38 @@ async def test_a_reader_that_does_not_read_holds_up_who_waits_for_room_and_nobod
             await read(pipe[0], 1 << 20)
     assert output.close(0.01) is False
     os.close(pipe[0])
+
+
+async def test_while_a_pipe_is_full_no_more_lines_are_made_and_what_is_dropped_meanwhile_is_said_in_its_place(
+    pipe,
+):
+    output, venue, held, many = Output(pipe[1]), Scripted(), 20_000, 40_000
+    venue.capacity = held
+    watch = Watch([Target("weex", "BTCUSDT")], ["trades"], passing=Lines(output, 20), make=lambda name: venue)
+    task = await watched(watch, venue, 1)
+    venue.hands[0].put(*map(trade, range(held)))
+    made, before = await made_of(watch), -1
+    while made != before:
+        made, before = await made_of(watch), made
+    assert 1_000 < made < held
+    venue.hands[0].put(*map(trade, range(held, many)))
+    assert await made_of(watch) == made
+    found = b""
+    async with asyncio.timeout(20):
+        while b'"trade_id":"%d"' % (many - 1) not in found[-1000:]:
+            found += await read(pipe[0], 1 << 20)
+    events = [json.loads(line)["event"] for line in found.splitlines()]
+    assert events.count("trade") < many
+    assert "lagged" in events
+    await ended(task)
+    assert output.close(1.0)
+
+
+async def made_of(watch):
+    """Lines that were made of the one feed, a while later."""
+    await asyncio.sleep(0.3)
+    ((feed,),) = (market.feeds for market in watch.picture().markets)
+    return feed.news
 
 
 async def test_a_picture_that_there_was_no_time_for_is_replaced_by_the_newest(pipe):

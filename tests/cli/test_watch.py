@@ -93,7 +93,7 @@ def test_a_fault_can_be_ordered_in_the_sandbox_that_it_plays_itself_by_the_comma
         ours = command.replace("tapewire", " ".join(COMMAND), 1)
         subprocess.run(["sh", "-c", ours], env=environment, check=True, capture_output=True)
         terminal.wait_for("stx ● up, 1 reconnection")
-        terminal.wait_for(re.compile(r"book, trades: live -> stale: connection lost"))
+        terminal.wait_for(re.compile(r"book, trades: live -> stale:\s+connection lost"))
         terminal.press("\x03")
         assert terminal.wait_ended() == 0
 
@@ -158,6 +158,16 @@ def test_a_window_that_changes_its_size_is_drawn_anew(environment):
         assert all(frame.count("\r\n") <= 12 for frame in frames)
         terminal.press("\x03")
         terminal.wait_ended()
+
+
+def test_behind_a_line_is_erased_what_stood_there_and_of_one_as_wide_as_the_terminal_nothing(environment):
+    with terminal_of(environment, "watch", "stx", columns=40, rows=30) as terminal:
+        shown = len(terminal.wait_for("book      ● LIVE"))
+        terminal.wait_for("Ctrl-C leaves", since=shown)  # the next picture begins
+        whole = [line for line, _ in terminal.lines if re.fullmatch("stx:[0-9a-f-]{36}", line)]
+        assert len(whole) == 1  # forty characters
+        assert {is_erased for line, is_erased in terminal.lines if len(line) < 40} == {True}
+        assert {is_erased for line, is_erased in terminal.lines if len(line) == 40} == {False}
 
 
 def test_ctrl_z_gives_the_shell_its_screen_until_it_goes_on(environment):

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ..sandbox.net.server import Sandbox
     from .output import Output
 
-__all__ = ["EXAMPLES", "Terminal", "until_stopped", "watch"]
+__all__ = ["EXAMPLES", "Lines", "Terminal", "until_stopped", "watch"]
 
 EXAMPLES = examples(
     "tapewire watch {3} --sandbox",
@@ -112,7 +113,7 @@ async def _watch(
                 )
             typer.echo("\n".join(_summary(terminal.shown)))
         else:
-            passing = _Lines(output, depth)
+            passing = Lines(output, depth)
             watching = Watch(wanted, kinds, depth=depth, passing=passing)
             code = await until_stopped(watching.run(), seconds, output.gone)
             output.close(LEAVE_SECONDS / 2)
@@ -121,7 +122,7 @@ async def _watch(
         return code
 
 
-class _Lines:
+class Lines:
     """Each item as a JSON line; waits while the pipe is full."""
 
     def __init__(self, output: Output, depth: int) -> None:
@@ -149,22 +150,21 @@ async def until_stopped(
 ) -> int:
     """Do it until Ctrl-C, for so many seconds, or until nobody reads: 0; `FAILED` where it ends by itself.
 
-    Whatever closes slowly after Ctrl-C, the process is over within two seconds; `restore` is called before that.
+    Whatever closes slowly after Ctrl-C, and though the loop is stuck, the process is over within two seconds, and at
+    once at a second Ctrl-C; `restore` is called before that, from another thread. Call it in the main thread.
     """
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
+    warn = _watchdog(restore)
 
-    def stop() -> None:
-        if stopped.is_set():  # a second time: at once
-            _leave(restore)
-        stopped.set()
-        watchdog = threading.Timer(LEAVE_SECONDS, _leave, [restore])
-        watchdog.daemon = True
-        watchdog.start()
+    def stop(*signal_and_frame: object) -> None:
+        warn()
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(stopped.set)
 
-    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(signal_number, stop)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # not by the loop, which may be what is stuck
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, stop)
     tasks = [loop.create_task(work), loop.create_task(_set(stopped))]
     if gone is not None:
         tasks.append(loop.create_task(_set(gone)))
@@ -178,6 +178,20 @@ async def until_stopped(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _watchdog(restore: Callable[[], None]) -> Callable[[], None]:
+    """Ends the process `LEAVE_SECONDS` after what it returns is called first, and at once when it is called again."""
+    calls: SimpleQueue[None] = SimpleQueue()  # of all queues the one that a signal's handler may put into
+
+    def wait() -> None:
+        calls.get()
+        with suppress(Empty):
+            calls.get(timeout=LEAVE_SECONDS)
+        _leave(restore)
+
+    threading.Thread(target=wait, name="tapewire watchdog", daemon=True).start()
+    return lambda: calls.put(None)
 
 
 async def _set(event: asyncio.Event) -> None:

@@ -110,6 +110,7 @@ class HandFed(VenueMarket):
         self.book = Book()
         self.listed = 0
         self.closed = 0
+        self.capacity = 3
         self.quiet: float | None = None
         self.probe: Any = None
         self.failure: Exception | None = None
@@ -156,7 +157,7 @@ class HandFed(VenueMarket):
             is_state=verb in ("watch_orders", "watch_order_book"),
             book=self.book if verb == "watch_order_book" else None,
             begins_itself=self.begins_itself,
-            capacity=3,
+            capacity=self.capacity,
             quiet=self.quiet,
             probe=self.probe,
         )
