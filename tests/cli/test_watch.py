@@ -93,7 +93,7 @@ def test_a_fault_can_be_ordered_in_the_sandbox_that_it_plays_itself_by_the_comma
         ours = command.replace("tapewire", " ".join(COMMAND), 1)
         subprocess.run(["sh", "-c", ours], env=environment, check=True, capture_output=True)
         terminal.wait_for("stx ● up, 1 reconnection")
-        terminal.wait_for(re.compile(r"book, trades: live -> stale:\s+connection lost"))
+        terminal.wait_for(re.compile(r"stale\b[^·]*:\s+connection lost: reset by the\s+peer"))
         terminal.press("\x03")
         assert terminal.wait_ended() == 0
 
