@@ -115,7 +115,7 @@ async def test_what_comes_while_it_is_left_is_no_part_of_what_was_heard(tmp_path
         stop = asyncio.Event()
         running = asyncio.create_task(recording.run(stop))
         async with asyncio.timeout(10):
-            while not recording.heard["weex"] or not recording.heard["weex"][0].items:
+            while not recording.heard["weex"] or not recording.heard["weex"][0].items:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
         (heard,) = recording.heard["weex"]
         stop.set()
