@@ -167,6 +167,29 @@ async def test_a_second_task_that_waits_is_told_so_and_ends_nothing(clock):
     await stream.aclose()
 
 
+async def test_what_is_there_is_taken_without_a_coroutine_of_the_items(clock):
+    consumer, awaited = Consumer("numbers", clock=clock), []
+
+    class Source:
+        at_once = consumer.at_once
+
+        async def __anext__(self):
+            awaited.append(True)
+            return await anext(consumer)
+
+    stream = Iteration("numbers", Source(), lambda: consumer.put(0), consumer.close)
+    assert await anext(stream) == 0
+    for number in range(1, 7):
+        consumer.put(number)
+    taken_before = len(awaited)
+    assert [await anext(stream) for _ in range(6)] == [1, 2, 3, 4, 5, 6]
+    assert taken_before == 1
+    assert len(awaited) <= 2  # a look at the clock, of which one is for the first of a few
+    await stream.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
 async def test_a_stream_that_cannot_be_asked_for_is_left_and_over(clock):
     calls = []
 

@@ -278,6 +278,13 @@ class Consumer(Generic[Item_co]):
         taken: Item_co | Mark = item
         return taken
 
+    def at_once(self) -> Any:
+        """The next item, where it can be had without a wait or a look at the clock; else EMPTY: use `anext`."""
+        if self.made or self._decoding is not None or self.delivered >= self._look_at:
+            return EMPTY
+        item = self.buffer.take()
+        return item if item is EMPTY else self.taken(item)
+
     def batches(
         self, limit: int = 1_000, *, items: AsyncIterator[Any] | None = None
     ) -> AsyncIterator[list[Item_co | Mark]]:
@@ -480,13 +487,24 @@ _ONE_WAIT: Final = ("__anext__", "_wrap_awaitable")
 class Iteration(Generic[T]):
     """What a user holds of a stream that is asked for when it is first waited for: iterate it, one task at a time.
 
-    `begin`: asks for what `items` then brings, once; `leave`: called once after that, whatever happens. It is left by
+    `begin`: asks for what `items` then brings, once; where they have an `at_once` (as a Consumer has), it is asked
+    first. `leave`: called once after that, whatever happens. It is left by
     `aclose()` or `async with` at once, when it has ended, when the task is cancelled whose `async for` it is, and when
     nobody holds it any more; so neither function may hold it. A wait that was cancelled alone, as by
     `asyncio.wait_for(anext(it), 1)`, ends and loses nothing. What ends it is raised once, as `errors` makes it.
     """
 
-    __slots__ = ("__weakref__", "_as_told", "_begin", "_items", "_leave", "_loop", "_name", "_watched")
+    __slots__ = (
+        "__weakref__",
+        "_as_told",
+        "_at_once",
+        "_begin",
+        "_items",
+        "_leave",
+        "_loop",
+        "_name",
+        "_watched",
+    )
 
     def __init__(
         self,
@@ -498,6 +516,8 @@ class Iteration(Generic[T]):
     ) -> None:
         self._name = name
         self._items: AsyncIterator[Any] | None = items  # None once it was left
+        # A coroutine in a coroutine for each item would cost more than taking it.
+        self._at_once: Callable[[], Any] = _nothing_at_once
         self._begin = begin
         self._leave = leave
         self._as_told = errors
@@ -517,10 +537,13 @@ class Iteration(Generic[T]):
     async def __anext__(self) -> T:
         if self._loop is not asyncio.get_running_loop():  # not for each item: it would cost two calls
             self._ask()
+        item: T
+        if (item := self._at_once()) is not EMPTY:
+            return item
         if self._items is None:
             raise StopAsyncIteration
         try:
-            item: T = await anext(self._items)
+            item = await anext(self._items)
             return item
         except (asyncio.CancelledError, GeneratorExit):
             raise
@@ -567,13 +590,14 @@ class Iteration(Generic[T]):
             except BaseException as error:
                 self._end()
                 raise self._as_told(error) from error.__cause__
+            self._at_once = getattr(self._items, "at_once", _nothing_at_once)
 
     def _check(self) -> None:
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
             raise self._as_told(WrongLoop(f"the stream of {self._name}"))
 
     def _end(self) -> None:
-        self._items = None
+        self._items, self._at_once = None, _nothing_at_once
         self._unwatch()
         if self._loop is not None:
             self._loop = None
@@ -599,6 +623,10 @@ class _Watched:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         if task.cancelled() and (iteration := self._iteration()) is not None:
             iteration._end()
+
+
+def _nothing_at_once() -> Any:
+    return EMPTY
 
 
 def _dropped(watched: _Watched | None, leave: Callable[[], Any]) -> None:

@@ -180,7 +180,7 @@ class HandlerRunner:
     def _call_inline(self, item: Any) -> None:
         subscription = self._subscription
         try:
-            if is_mark(item):
+            if item.__class__ in MARK_KINDS:
                 self._call_with_mark(item)
             else:
                 self._handler(item)

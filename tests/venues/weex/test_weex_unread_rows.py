@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import pickle
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -16,8 +17,8 @@ from hypothesis import strategies as st
 
 from tapewire.venues.kit.fields import plain
 from tapewire.venues.weex import V2, V3, WeexMessage
-from tapewire.venues.weex.fields import V3_FIELDS, V3_PLAIN, mapped, plain_trades
-from tapewire.venues.weex.message import ROW_ERRORS, messages_of, read_rows
+from tapewire.venues.weex.fields import V3_FIELDS, V3_PLAIN, PlainRow, mapped, plain_trades
+from tapewire.venues.weex.message import ROW_ERRORS, Rows, read_rows
 from tapewire.venues.weex.wire import Frame
 
 FIELDS, PLAIN = V3_FIELDS["ticker"], V3_PLAIN["ticker"]
@@ -62,8 +63,10 @@ def frame(rows: bytes, channel: str = "ticker") -> Frame:
 
 def message(row: dict[str, Any]) -> WeexMessage:
     errors: list[Exception] = []
-    (only,) = messages_of(frame(json.dumps([row]).encode()), V3, errors.append)
+    only = Rows(V3)(frame(json.dumps([row]).encode()), errors.append)
     assert not errors
+    if isinstance(only, list):
+        (only,) = only
     return only
 
 
@@ -102,7 +105,106 @@ def test_data_is_what_it_always_was() -> None:
     }
     assert message(ROW).data == expected
     assert list(message(ROW).data) == [*(name for name in FIELDS if name in expected), "symbol"]
-    assert type(message(ROW).data) is dict
+
+
+WHOLE = {key: str(number) for number, key in enumerate(KEYS, 1_000)} | {
+    "P": "0.012475",
+    "n": 123456,
+    "O": 1790134568308,
+}
+"""A row in which nothing is missing: its numbers are made one by one."""
+
+READ = {name: Decimal(WHOLE[key]) for name, (key, _) in FIELDS.items()} | {
+    "change": Decimal("1.2475"),
+    "symbol": "BTCUSDT",
+}
+
+
+def test_a_number_is_made_when_it_is_asked_for_and_once() -> None:
+    data = message(WHOLE).data
+    held = dict.values(data)
+    assert (
+        sum(isinstance(value, Decimal) for value in held) == 1
+    )  # a percentage is another number than the wire's
+    assert data["last"] == READ["last"]
+    assert data["last"] is data.get("last")
+    assert sum(isinstance(value, Decimal) for value in dict.values(data)) == 2
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        dict,
+        lambda data: data,
+        lambda data: {**data},
+        lambda data: dict(data.items()),
+        lambda data: dict(zip(data, data.values(), strict=True)),
+        lambda data: {name: data[name] for name in data.keys()},  # noqa: SIM118
+        lambda data: {name: data.get(name) for name in reversed(list(data))},
+        lambda data: data.copy(),
+        lambda data: data | {},
+        lambda data: {} | data,
+        lambda data: dict(data.popitem() for _ in range(len(data))),
+        lambda data: {name: data.pop(name) for name in list(data)},
+        lambda data: {name: data.setdefault(name, 0) for name in READ},
+        copy.copy,
+        copy.deepcopy,
+        lambda data: pickle.loads(pickle.dumps(data)),
+        lambda data: eval(repr(data)),
+    ],
+)
+def test_whichever_way_a_row_is_read_its_numbers_are_exact(way: Callable[[Any], dict[str, Any]]) -> None:
+    found = way(message(WHOLE).data)
+    assert all(type(value) is Decimal for name, value in dict(found).items() if name != "symbol")
+    assert found == READ
+    assert (READ == found) is not (found != READ)  # noqa: SIM300
+    assert isinstance(found, dict)
+    assert str(found["last"]) == WHOLE["c"]
+
+
+def test_a_row_may_be_written_to() -> None:
+    data = message(WHOLE).data
+    data["note"] = "mine"
+    data |= {"last": "unknown"}
+    data.update(volume=1)
+    del data["open"]
+    assert data == {name: value for name, value in READ.items() if name != "open"} | {
+        "note": "mine", "last": "unknown", "volume": 1,
+    }  # fmt: skip
+    assert (data["note"], data["last"]) == ("mine", "unknown")
+
+
+def test_what_a_row_lacks_is_missing_from_it() -> None:
+    data = message(WHOLE).data
+    with pytest.raises(KeyError, match="nothing"):
+        data["nothing"]
+    assert data.get("nothing", "N/A") == "N/A"
+    assert "nothing" not in data
+    assert len(data) == len(READ)
+
+
+def test_a_row_is_written_as_json_as_its_numbers_are_whether_they_were_asked_for_or_not() -> None:
+    written = msgspec.json.decode(msgspec.json.encode(message(WHOLE).data))
+    assert {name: str(value) for name, value in written.items()} == {
+        name: str(value) for name, value in READ.items()
+    } | {"change": str(message(WHOLE).data["change"])}
+    assert json.loads(json.dumps(message(WHOLE).data, default=str)) == json.loads(
+        json.dumps(dict(message(WHOLE).data), default=str)
+    )
+
+
+def test_a_row_of_a_shape_that_was_seen_is_not_checked_again_and_another_is() -> None:
+    reader = PlainRow(FIELDS, beside="OC")
+    assert not reader.is_plain(b'[{"c":"1..5"}]')
+    assert reader.is_plain(b'[{"c":"12.5"}]')
+    assert reader.is_plain(b'[{"c":"93.4"}]')
+    assert reader._shapes == {b'[{"c":"00.0"}]'}
+    assert not reader.is_plain(b'[{"c":"93.-"}]')
+    for digits in range(20):
+        for more in range(20):
+            for most in range(5):
+                reader.is_plain(b'[{"c":"1%d.%d","v":%d}]' % (10**digits, 10**more, 10**most))
+    assert len(reader._shapes) <= 1_000
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda found: pickle.loads(pickle.dumps(found))])
@@ -123,8 +225,17 @@ def test_no_other_name_is_invented() -> None:
 
 def test_the_older_wire_reads_at_once() -> None:
     rows = frame(json.dumps([{"lastPrice": "1.5"}]).encode())
-    (found,) = messages_of(rows, V2, pytest.fail)
+    (found,) = Rows(V2)(rows, pytest.fail)  # type: ignore[misc]
     assert is_read(found)
+
+
+def is_json(written: bytes) -> bool:
+    """As whoever cuts rows out of a frame sees to."""
+    try:
+        msgspec.json.decode(written, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 values = st.one_of(
@@ -142,13 +253,13 @@ def test_what_waits_to_be_read_reads_as_if_it_had_been_read_at_once(rows: list[d
     written = json.dumps(rows).encode()
     if PLAIN.is_plain(written):
         (row,) = read_rows(msgspec.Raw(written))
-        assert PLAIN.read(written) == mapped(row, FIELDS)
+        assert PLAIN.read(written, "X") == mapped(row, FIELDS) | {"symbol": "X"}
 
 
 @given(st.binary(max_size=40) | st.text('[]{}":,.-0123456789cvPnul\\', max_size=40).map(str.encode))
 def test_no_bytes_at_all_wait_that_cannot_be_read(written: bytes) -> None:
-    if PLAIN.is_plain(written):
-        PLAIN.read(written)
+    if is_json(written) and PLAIN.is_plain(written):
+        dict(PLAIN.read(written, "X"))
         try:
             (row,) = read_rows(msgspec.Raw(written))
             mapped(row, FIELDS)

@@ -18,7 +18,7 @@ import logging
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import msgspec
 
@@ -409,12 +409,6 @@ class MarketFeed(Iteration[Any], Feed[Any]):
     def batches(self, limit: int = 1_000) -> AsyncIterator[list[Any]]:
         """Iterate in lists of what is there, at most `limit` items each."""
         return self._port.consumer.batches(limit, items=self)
-
-    def __aiter__(self) -> Self:
-        return super().__aiter__()
-
-    async def __anext__(self) -> Any:
-        return await super().__anext__()
 
     async def run(self, options: WatchOptions) -> None:
         """Give each item to the handler and each mark to `on_mark`, until it ends; `on_error` is told of errors."""

@@ -342,6 +342,12 @@ class ChannelSubscription:
             allowed = "none where the channel is iterated; or iterate it before you call subscribe()"
             raise SXBetInvalidParameter("handler", "registered", allowed)
 
+    @property
+    def taking_at_once(self) -> Callable[[], Any]:
+        """What gives an iteration the next item, where that needs no wait."""
+        assert self._consumer is not None
+        return self._consumer.at_once
+
     async def take(self) -> Any:
         """The next publication or mark. Raises StopAsyncIteration, or what ended the channel."""
         assert self._consumer is not None
@@ -476,6 +482,11 @@ class _Taken:
 
     async def __anext__(self) -> Any:
         return await self._channel.take()
+
+    @property
+    def at_once(self) -> Callable[[], Any]:
+        """What is there is taken of the channel's consumer itself; only an end has to be told."""
+        return self._channel.taking_at_once
 
 
 def _nothing() -> None:

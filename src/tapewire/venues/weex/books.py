@@ -62,7 +62,7 @@ MAX_FAILURES: Final = 3
 _REBUILD: Final = RetryPolicy(max_attempts=None, initial_backoff=0.5, max_backoff=30.0)
 
 
-class BookUpdate(msgspec.Struct):
+class BookUpdate(msgspec.Struct, gc=False):
     """The best levels of a book after one frame; what a stream's buffer holds."""
 
     topic: str
@@ -208,7 +208,6 @@ class BookFeed:
     # --- the session's calls, inside the read -------------------------------------------------------------------------
 
     def _take(self, frame: Frame) -> None:
-        now_ns = self._clock.time_ns()
         try:
             levels = self._profile.levels(frame)
         except ROW_ERRORS as error:
@@ -222,7 +221,7 @@ class BookFeed:
             verdict = self.book.replace(*levels, last=frame.last)
         else:
             verdict = self.book.apply(*levels, first=frame.first, last=frame.last)
-        self._judge(verdict, frame.venue_time_ms, frame.raw, now_ns)
+        self._judge(verdict, frame.venue_time_ms, frame.raw, frame.received_at_ns)
 
     def _mark(self, mark: Mark) -> None:
         if isinstance(mark, Subscribing | Subscribed | Errored | Unsubscribed):
@@ -426,10 +425,10 @@ class BookReader(Feed):
         self.consumer.part(self)
 
 
-def book_messages(item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
+def book_messages(item: Any, spoiled: Callable[[Exception], None]) -> WeexMessage | list[WeexMessage]:
     """One state of a book as a message."""
     if item.__class__ is not BookUpdate:
         return []
     when = item.received_at_ns / 1e9 if item.venue_time_ms is None else item.venue_time_ms / 1000
     data = {"symbol": item.symbol, "bids": item.bids, "asks": item.asks, "sequence": item.last}
-    return [WeexMessage("depth", item.symbol, data, when, item.raw, item.received_at_ns, item.last)]
+    return WeexMessage("depth", item.symbol, data, when, item.raw, item.received_at_ns, item.last)

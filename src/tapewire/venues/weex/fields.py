@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 from msgspec.structs import asdict
@@ -22,6 +22,8 @@ __all__ = ["V2_FIELDS", "V3_FIELDS", "V3_PLAIN", "V3_QUICK", "FieldMap", "PlainR
 _HUNDRED: Final = Decimal(100)
 
 FieldMap: TypeAlias = Mapping[str, tuple[str, Kind]]
+
+T = TypeVar("T")
 
 
 def per_cent(value: Any, field: str) -> Decimal:
@@ -204,6 +206,8 @@ def mapped(row: Mapping[str, Any], fields: FieldMap) -> dict[str, Any]:
     }
 
 
+_MAX_SHAPES: Final = 1_000
+_MAX_SHAPE: Final = 500
 _RUN: Final = b"0" * (min(MAX_DIGITS, MAX_DECIMALS) + 1)
 
 
@@ -214,15 +218,69 @@ def _shapes(kept: bytes) -> bytes:
     )
 
 
+def _reading(method: Callable[..., T]) -> Callable[..., T]:
+    """That method of a dict, behind a look at every number."""
+
+    def read_first(row: Numbers, *args: Any) -> T:
+        return method(row.read(), *args)
+
+    return read_first
+
+
+class _Read(dict[str, Any]):
+    """A row of which every number is exact: a dict, and nothing else."""
+
+    __slots__ = ()
+
+
+class Numbers(dict[str, Any]):
+    """A row of numbers, each exact from the moment that somebody asks for it: until then it holds their digits.
+
+    To whoever asks it is a dict of `Decimal`; to what reads a dict behind its back, as a JSON encoder of another
+    language does, one of digits, which it writes as it would write a Decimal. `symbol` is a text.
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> Any:
+        value = super().__getitem__(name)
+        if value.__class__ is Decimal or name == "symbol":
+            return value
+        number = Decimal(value)
+        super().__setitem__(name, number)
+        return number
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default  # noqa: SIM401 - it is `get`
+
+    def read(self) -> Numbers:
+        """The same, of which every number was asked for."""
+        for name in dict.keys(self):
+            self[name]
+        self.__class__ = _Read  # type: ignore[assignment]
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+    __iter__ = _reading(dict.__iter__)  # also what makes `dict(row)` ask for each of them
+    __eq__, __ne__, __repr__ = _reading(dict.__eq__), _reading(dict.__ne__), _reading(dict.__repr__)
+    __or__, __ror__, __ior__ = _reading(dict.__or__), _reading(dict.__ror__), _reading(dict.__ior__)  # type: ignore[assignment]
+    __setitem__, update = _reading(dict.__setitem__), _reading(dict.update)
+    setdefault = _reading(dict.setdefault)
+    items, values, copy = _reading(dict.items), _reading(dict.values), _reading(dict.copy)
+    pop, popitem = _reading(dict.pop), _reading(dict.popitem)
+
+
 class PlainRow:
     """A row of nothing but numbers, as nearly every ticker is: checked when it comes, read when somebody asks.
 
     The check says that `mapped` would take the row, at a tenth of its cost; a row of which it is not sure is read at
     once. `fields`: numbers alone. `beside`: keys that such a row has too, and nobody reads. No key may hold an `e`: an
-    exponent would pass as a part of it.
+    exponent would pass as a part of it. Rows are JSON, as whoever cut them out of a frame has seen.
     """
 
-    __slots__ = ("_allowed", "_check", "_fractions", "_read", "_read_whole")
+    __slots__ = ("_allowed", "_check", "_fractions", "_read", "_read_whole", "_shapes")
 
     def __init__(self, fields: FieldMap, *, beside: str = "") -> None:
         keys = [key for key, _ in fields.values()]
@@ -230,38 +288,50 @@ class PlainRow:
         # A lax float takes a number and the text of one, by the grammar of JSON.
         checked = msgspec.defstruct("Checked", [(key, float, 0.0) for key in keys], gc=False)
         rename = {name: key for name, (key, _) in fields.items()}
-        whole = msgspec.defstruct("Whole", [(name, Decimal) for name in fields], rename=rename, gc=False)
+        whole = msgspec.defstruct("Whole", [(name, str | int) for name in fields], rename=rename, gc=False)
         part = msgspec.defstruct(
             "Part", [(name, Decimal | None, None) for name in fields], rename=rename, gc=False
         )
         self._check = msgspec.json.Decoder(list[checked], strict=False).decode  # type: ignore[valid-type]
         self._read_whole = msgspec.json.Decoder(list[whole]).decode  # type: ignore[valid-type]
         self._read = msgspec.json.Decoder(list[part]).decode  # type: ignore[valid-type]
-        self._fractions = {name for name, (_, kind) in fields.items() if kind is per_cent}
+        self._fractions = [name for name, (_, kind) in fields.items() if kind is per_cent]
+        self._shapes: set[bytes] = (
+            set()
+        )  # of rows that were plain: so is every row that differs in digits alone
 
     def is_plain(self, rows: bytes) -> bool:
         """True if these are one row, whose numbers are what `number` takes."""
         shape = rows.translate(self._allowed)
+        if shape in self._shapes:
+            return True
         if b"x" in shape or _RUN in shape:
             return False
         try:
-            return len(self._check(rows)) == 1
+            is_one = len(self._check(rows)) == 1
         except msgspec.MsgspecError:
             return False
+        if is_one and len(shape) <= _MAX_SHAPE:
+            if len(self._shapes) >= _MAX_SHAPES:
+                self._shapes.clear()
+            self._shapes.add(shape)
+        return is_one
 
-    def read(self, rows: bytes) -> dict[str, Any]:
-        """What `mapped` makes of such a row."""
+    def read(self, rows: bytes, symbol: str) -> dict[str, Any]:
+        """What `mapped` makes of such a row, and `symbol`."""
         data: dict[str, Any]
         try:
             (row,) = self._read_whole(rows)
             data = asdict(row)
-        except msgspec.ValidationError:  # the venue did not say each of them
+        except msgspec.ValidationError:  # the venue did not say each of them, or one not as text
             (row,) = self._read(rows)
             # By identity: a Decimal that is compared with None asks what kind of number that may be.
             data = {name: value for name, value in asdict(row).items() if value is not None}
-        for name in self._fractions & data.keys():
-            data[name] = EXACT.multiply(data[name], _HUNDRED)
-        return data
+        for name in self._fractions:
+            if name in data:
+                data[name] = EXACT.multiply(Decimal(data[name]), _HUNDRED)
+        data["symbol"] = symbol
+        return Numbers(data)
 
 
 V3_PLAIN: Final[Mapping[str, PlainRow]] = {"ticker": PlainRow(V3_FIELDS["ticker"], beside="OC")}

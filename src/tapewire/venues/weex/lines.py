@@ -144,7 +144,7 @@ class Lines:
         name = f"{SPEC.name} {self._name} {self._made}"
 
         def protocol(token: Secret | None) -> ClientProtocol:
-            made: WeexProtocol = SPEC.protocol(self._profile)
+            made: WeexProtocol = SPEC.protocol(self._profile, self._fields["clock"].time_ns)
             self._protocols[name] = made
             return made
 

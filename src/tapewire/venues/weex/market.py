@@ -189,7 +189,6 @@ class WeexMarket(VenueMarket):
             name=f"{channel} of {symbol}",
             subscribe=subscribe,
             decode=rows.decode,
-            on_arrival=self._stamp,
             capacity=SPEC.channels[channel].capacity,
             quiet=QUIET_SECONDS,
             probe=partial(self._has_not_traded, symbol),
@@ -257,7 +256,6 @@ class WeexMarket(VenueMarket):
             subscribe=subscribe,
             decode=rows.decode,
             decode_snapshot=rows.news,
-            on_arrival=self._stamp,
             policy=channel.policy,
             capacity=channel.capacity,
             is_state=True,
@@ -396,10 +394,6 @@ class WeexMarket(VenueMarket):
     def _tick_of(self, symbol: str) -> Decimal | None:
         instrument = self._instruments.get(symbol)
         return None if instrument is None else instrument.price_tick
-
-    def _stamp(self, item: Any) -> None:
-        if not item.received_at_ns:
-            item.received_at_ns = self.clock.time_ns()
 
 
 def _named(order: Order) -> dict[str, str | None]:

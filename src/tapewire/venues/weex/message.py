@@ -66,8 +66,7 @@ class _Unread:
             if name != "data":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             reader, row = self._unread
-            self.data = data = reader.read(row)
-            data.setdefault("symbol", self.symbol)
+            self.data = data = reader.read(row, self.symbol)
             return data
 
 
@@ -106,11 +105,6 @@ def messages_of(
     frame: Frame, profile: Profile, undecodable: Callable[[Exception], None]
 ) -> list[WeexMessage]:
     """The messages of one frame, row by row; `undecodable` is told of each row that is corrupt."""
-    reader = profile.plain.get(frame.channel)
-    if reader is not None and frame.symbol:
-        written = bytes(frame.rows)
-        if reader.is_plain(written):
-            return [_unread_message(frame, reader, written)]
     return [_message(frame, row) for row in rows_of(frame, profile, undecodable)]
 
 
@@ -119,9 +113,7 @@ def rows_of(frame: Frame, profile: Profile, undecodable: Callable[[Exception], N
     channel, written, symbol = frame.channel, bytes(frame.rows), frame.symbol
     reader, quick = profile.plain.get(channel), profile.quick.get(channel)
     if reader is not None and symbol and reader.is_plain(written):
-        plain = reader.read(written)
-        plain["symbol"] = symbol
-        return [plain]
+        return [reader.read(written, symbol)]
     rows = None if quick is None else quick(written)
     if rows is None:
         rows = _mapped_rows(frame, profile.fields.get(channel, {}), undecodable)
@@ -230,13 +222,18 @@ _COMPLETE: Final[Mapping[str, Callable[[dict[str, Any]], None]]] = {
 
 
 class Rows:
-    """One message for each row of a frame."""
+    """One message for each row of a frame; of one row that may wait, it waits."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
 
-    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
-        return messages_of(item, self._profile, spoiled) if item.__class__ is Frame else []
+    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> WeexMessage | list[WeexMessage]:
+        if item.__class__ is not Frame:
+            return []
+        reader = self._profile.plain.get(item.channel)
+        if reader is not None and item.symbol and reader.is_plain(written := bytes(item.rows)):
+            return _unread_message(item, reader, written)
+        return messages_of(item, self._profile, spoiled)
 
 
 class Trades:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -74,14 +74,16 @@ class _Request(msgspec.Struct):
 class WeexProtocol(Unnumbered):
     """A `ClientProtocol` for one of the venue's wires. Its publication is the `Frame`.
 
+    `time_ns`: what says when a read's frames came (`received_at_ns`, which is 0 without it).
     Counters: `unrouted` (frames of no topic of ours), `undecodable`, `refusals`. `operations` is the connection's
     budget, to be looked at by whoever decides how to rebuild a book.
     """
 
     publication: ClassVar[type] = Frame
 
-    def __init__(self, profile: Profile = V3) -> None:
+    def __init__(self, profile: Profile = V3, time_ns: Callable[[], int] = lambda: 0) -> None:
         self.profile = profile
+        self._time_ns = time_ns
         self.operations: Operations = Operations()
         self.refusals: int = 0
         self.unrouted: int = 0
@@ -114,19 +116,20 @@ class WeexProtocol(Unnumbered):
         self._now = now
         self._forget_unanswered(now)
         items: list[Any] = []
-        read, wanted, left = self.profile.read, self._wanted, self._left
+        read, wanted, left, at_ns = self.profile.read, self._wanted, self._left, self._time_ns()
         for payload in payloads:
             try:
-                heard = read(text_of(payload))
+                heard = read(payload if payload.__class__ is bytes else text_of(payload))
             except DECODE_ERRORS as error:
                 items.append(self._broken(payload, error))
                 continue
-            if isinstance(heard, Frame):
+            if heard.__class__ is Frame:
                 if heard.topic in wanted and heard.topic not in left:
+                    heard.received_at_ns = at_ns
                     items.append(heard)
                 else:
                     self.unrouted += 1
-            else:
+            elif not isinstance(heard, Frame):
                 self._control(heard, items)
         return items
 

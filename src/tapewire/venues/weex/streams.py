@@ -17,7 +17,7 @@ from typing import Any, Final, Self, TypeAlias
 from ...arguments import check_function
 from ...clock import Clock
 from ...marks import Gap, Mark, is_mark
-from ...session.buffers import Policy
+from ...session.buffers import EMPTY, Policy
 from ...session.consumer import Consumer, Items, Iteration
 from ...session.subscription import MarkHandler
 from .errors import ERRORS, WEEXInvalidArgument
@@ -30,8 +30,11 @@ logger = logging.getLogger("tapewire.venues.weex")
 Spoiled: TypeAlias = Callable[[Exception], None]
 """Told of each row that is corrupt: a gap says where it was."""
 
-Convert: TypeAlias = Callable[[Any, Spoiled], list[WeexMessage] | Awaitable[list[WeexMessage]]]
-"""From what was buffered (a frame, a book, a mark that holds a snapshot) to messages."""
+Convert: TypeAlias = Callable[[Any, Spoiled], WeexMessage | list[WeexMessage] | Awaitable[list[WeexMessage]]]
+"""From what was buffered (a frame, a book, a mark that holds a snapshot) to messages.
+
+One alone only where nothing is spoiled: what was is told before it.
+"""
 
 POLICIES: Final = ("drop_oldest", "drop_newest", "fail")
 _LOGGED: Final = 10
@@ -62,7 +65,6 @@ class Reader:
         self.unseen_marks: int = 0
         self._convert = convert
         self._tells = on_mark is not None
-        self._now_ns = clock.time_ns
         self.consumer: Consumer[WeexMessage] = Consumer(
             name,
             policy=policy,
@@ -70,7 +72,6 @@ class Reader:
             key=(lambda item: item.topic) if policy == "conflate" else None,
             decode=self._read,
             decode_mark=self._read_mark,
-            on_arrival=self._stamp,
             on_ended=lambda: on_ended(self.consumer),
             clock=clock,
         )
@@ -82,12 +83,10 @@ class Reader:
             self.leave = telling.close
         self._spoiled = self.consumer.spoiled
 
-    def _stamp(self, item: Any) -> None:
-        if not item.received_at_ns:
-            item.received_at_ns = self._now_ns()
-
     def _read(self, item: Any) -> Any:
         made = self._convert(item, self._spoiled)
+        if isinstance(made, WeexMessage):  # nearly always
+            return made
         if not isinstance(made, list):
             return _all_of(made)
         return made[0] if len(made) == 1 and not self.consumer.made else Items(made)
@@ -176,6 +175,14 @@ class _Telling:
 
     def __aiter__(self) -> Self:
         return self
+
+    def at_once(self) -> Any:
+        """As a consumer's: EMPTY also where a mark is told first."""
+        if self._at_work is None and (item := self._consumer.at_once()) is not EMPTY:
+            if not is_mark(item):
+                return item
+            self._at_work = asyncio.ensure_future(self._tell(item))
+        return EMPTY
 
     async def __anext__(self) -> Any:
         while True:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final, cast
+from typing import Annotated, Final, TypeAlias, cast
 
 import msgspec
 
@@ -17,6 +17,12 @@ __all__ = ["culprits", "kline_topic", "pong", "read", "subscribe", "symbol_topic
 
 _PLURALS: Final = {"order": "orders", "position": "positions", "fills": "fill"}
 """Singular names that one independent client's recordings have for the same channels."""
+
+
+_LONGEST: Final = 50
+"""Names of more characters are none of the venue's, and are not remembered."""
+
+_Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=_LONGEST)]
 
 
 class _Worded(msgspec.Struct, gc=False):
@@ -43,8 +49,10 @@ class _Worded(msgspec.Struct, gc=False):
 
 
 class _Envelope(_Worded, gc=False):
-    """The same as it nearly always comes: numbers as numbers."""
+    """The same as it nearly always comes: numbers as numbers, and names as short as the venue's are."""
 
+    e: _Name = ""
+    s: _Name = ""
     E: TimeMs | None = None
     U: int | None = None
     u: int | None = None
@@ -65,12 +73,15 @@ _read_klines = msgspec.json.Decoder(list[_Kline]).decode
 
 def read(text: bytes) -> Heard:
     """One message. Raises one of `DECODE_ERRORS`."""
+    named: Callable[..., _Names] = _named
     try:
         envelope = _read_envelope(text)
     except msgspec.ValidationError:
         envelope = _read_digits(text)
+        if max(len(envelope.e), len(envelope.s)) > _LONGEST:
+            named = _named.__wrapped__
     if envelope.e:
-        return _publication(envelope, text)
+        return _publication(envelope, text, named)
     control = envelope.event or envelope.type
     if control == "ping":
         return Ping(str(envelope.time))
@@ -91,34 +102,38 @@ def _read_digits(text: bytes) -> _Envelope:
     return cast(_Envelope, worded)
 
 
-_LONG: Final = 100
-"""Names of so many characters are none of the venue's, and are not remembered."""
-
-
-def _publication(envelope: _Envelope, text: bytes) -> Frame:
-    named = _named if len(envelope.e) + len(envelope.s) < _LONG else _named.__wrapped__
-    topic, channel, symbol, is_snapshot = named(envelope.e, envelope.s, envelope.l)
-    frame = Frame(topic, channel, symbol, is_snapshot, envelope.E, text, envelope.d, reason=envelope.msgEvent)
+def _publication(envelope: _Envelope, text: bytes, named: Callable[..., _Names]) -> Frame:
+    topic, channel, symbol, is_snapshot, is_plain = named(envelope.e, envelope.s, envelope.l)
+    if is_plain:
+        return Frame(topic, channel, symbol, is_snapshot, envelope.E, text, envelope.d)
     if channel == "depth":
-        frame.first, frame.last = envelope.U, envelope.u
-        frame.bids, frame.asks, frame.rows = envelope.b, envelope.a, NOTHING
-        frame.is_snapshot = frame.is_snapshot or bytes(envelope.d) == b'"SNAPSHOT"'
-    elif channel == "kline":
+        is_snapshot = is_snapshot or envelope.d == _SNAPSHOT
+        sides = NOTHING, envelope.b, envelope.a
+        return Frame(topic, channel, symbol, is_snapshot, envelope.E, text, *sides, envelope.U, envelope.u)
+    frame = Frame(topic, channel, symbol, is_snapshot, envelope.E, text, envelope.d, reason=envelope.msgEvent)
+    if channel == "kline":
         klines = _read_klines(envelope.d)
         frame.topic = kline_topic(symbol, klines[0].i if klines else "", envelope.p)
-    elif (account := _PLURALS.get(channel, channel)) in ACCOUNT_CHANNELS:
-        frame.topic = frame.channel = account
+    else:
         frame.version = None if envelope.v is None else sequence(envelope.v, "v")
     return frame
 
 
+_SNAPSHOT: Final = msgspec.Raw(b'"SNAPSHOT"')
+
+_Names: TypeAlias = tuple[str, str, str, bool, bool]
+
+
 @lru_cache(maxsize=4096)
-def _named(event: str, symbol: str, depth: int | str | None) -> tuple[str, str, str, bool]:
-    """Topic, channel, symbol and whether it is a snapshot."""
+def _named(event: str, symbol: str, depth: int | str | None) -> _Names:
+    """Topic, channel, symbol, whether it is a snapshot, and whether it has rows and nothing beside."""
     channel = event.removesuffix("Snapshot")
     symbol = symbol.upper()
+    account = _PLURALS.get(channel, channel)
+    if account in ACCOUNT_CHANNELS:
+        return account, account, symbol, channel != event, False
     topic = f"{symbol}@depth{depth}" if channel == "depth" else f"{symbol}@{channel}"
-    return topic, channel, symbol, channel != event
+    return topic, channel, symbol, channel != event, channel not in ("depth", "kline")
 
 
 # --- what is sent ---------------------------------------------------------------------------------------------------
