@@ -244,3 +244,14 @@ def test_wrong_options_are_named() -> None:
 
 def test_the_repr_shows_the_state_and_the_touch() -> None:
     assert repr(live()) == "<OrderBook live: (10.0, 1.0) | (11.0, 3.0)>"
+
+
+def test_what_is_told_is_read_of_a_snapshot_of_what_was_held_and_of_changes() -> None:
+    book = OrderBook(float, numbering=CHAINED)
+    book.apply([(2.0, 1.0)], [], 5, 6, ([("2.0", "1")], []))
+    book.replace([(1.0, 1.0)], [(3.0, 1.0)], 5, ([("1.0", "1")], [("3.0", "1")]))
+    book.apply([], [(4.0, 1.0)], 6, 7, ([], [("4.0", "1")]))
+    assert (list(book.bids), list(book.offers)) == (
+        [("2.0", "1"), ("1.0", "1")],
+        [("3.0", "1"), ("4.0", "1")],
+    )

@@ -61,6 +61,15 @@ def test_a_decimal_price_is_one_level_however_it_is_written() -> None:
     assert len(offers) == 0
 
 
+def test_what_is_told_beside_levels_is_what_reading_gives() -> None:
+    offers: BookSide[float] = BookSide(descending=False)
+    offers.replace([(1.5, 2.0), (1.25, 1.0)], [("1.50", "2"), ("1.25", "1")])
+    assert offers.top(2) == [("1.25", "1"), ("1.50", "2")]
+    offers.apply([(1.5, 0.0), (1.25, 3.0), (1.0, 1.0)], [("1.5", "0"), ("1.250", "3"), ("1", "1")])
+    assert list(offers) == [("1", "1"), ("1.250", "3")]
+    assert offers.prices == [1.0, 1.25]
+
+
 def test_the_repr_says_which_side_it_is() -> None:
     assert repr(side(descending=True)) == "<bids: 3 levels, best (9, 3)>"
     assert repr(side(descending=False)) == "<offers: 3 levels, best (3, 2)>"

@@ -1931,18 +1931,14 @@ MUTANTS = (
         "book/side.py",
         (
             "a level without size stays",
-            (
-                "            elif price in known:\n"
-                "                del known[price]\n"
-                "                del prices[bisect_left(prices, price)]\n"
-            ),
+            "                else:\n                    del prices[place], known[place]\n",
             "",
             "book/test_side.py",
         ),
         (
             "a size that changes adds a price",
-            "                if price not in known:\n                    insort",
-            "                if True:\n                    insort",
+            "            if place < len(prices) and prices[place] == price:\n",
+            "            if False:\n",
             "book/test_side.py",
         ),
         (
@@ -1953,8 +1949,8 @@ MUTANTS = (
         ),
         (
             "a snapshot keeps a level without size",
-            "                known.pop(price, None)\n",
-            "                known[price] = level\n",
+            "for price, (size, _) in known.items() if size)",
+            "for price, _ in known.items())",
             "book/test_side.py",
         ),
     ),

@@ -27,6 +27,11 @@ __all__ = ["PRICE_BELOW", "SIZE_BELOW", "BookState", "DepthSnapshot", "OrderBook
 BookState: TypeAlias = Literal["empty", "seeding", "live", "stale"]
 """Nothing came yet; waiting for its snapshot; right; not proven (its levels are what was last known)."""
 
+Told: TypeAlias = tuple[Sequence[Any] | None, Sequence[Any] | None]
+"""The levels of a frame's bids and offers as reading them is to give them; None where that is as they are."""
+
+_AS_THEY_ARE: Final[Told] = (None, None)
+
 PRICE_BELOW: Final = 10**20
 SIZE_BELOW: Final = 10**30
 """What no honest price and no honest size reaches, unless a book is told of a smaller bound."""
@@ -55,6 +60,10 @@ class OrderBook(Generic[Number]):
     `price_below` bounds prices: 1 where they are probabilities. Set `may_cross` only for a venue that does not match
     resting orders with each other. Feed it in the order of arrival and do what each verdict says: on `Resync`, fetch a
     snapshot (call `seed` when you ask for it) and give it to `replace`.
+
+    `told`, in `replace` and `apply`: the same levels of both sides in another form, which is what reading then gives;
+    so doubles may order a book whose levels are read as the venue wrote them. See to it that they tell apart whatever
+    that says: 15 digits are exact.
     """
 
     __slots__ = (
@@ -92,7 +101,7 @@ class OrderBook(Generic[Number]):
         """Why the book is not live; empty while it is."""
         self._bounds: tuple[Number, Number, Number] = (number(0), number(price_below), number(SIZE_BELOW))
         self._may_cross = may_cross
-        self._sequencer: Sequencer[tuple[Any, Any]] = Sequencer(numbering, hold_capacity)
+        self._sequencer: Sequencer[tuple[Any, Any, Any]] = Sequencer(numbering, hold_capacity)
 
     def seed(self) -> None:
         """A snapshot was asked for. Until it comes the book is not tradable, and numbered deltas are held."""
@@ -117,6 +126,7 @@ class OrderBook(Generic[Number]):
         bids: Sequence[tuple[Number, Number]],
         offers: Sequence[tuple[Number, Number]],
         last: int | None = None,
+        told: Told | None = None,
     ) -> Verdict:
         """A snapshot, or a whole book of a versioned stream: these are the levels now, and what was held follows."""
         fault = self.fault_in(bids, offers)
@@ -125,12 +135,13 @@ class OrderBook(Generic[Number]):
         verdict = self._sequencer.snapshot(last)
         if type(verdict) is not Applied:
             return self._refused(verdict)
-        self.bids.replace(bids)
-        self.offers.replace(offers)
+        told_bids, told_offers = told or _AS_THEY_ARE
+        self.bids.replace(bids, told_bids)
+        self.offers.replace(offers, told_offers)
         self.state, self.reason = "live", ""
         fault = self._standing_fault()
-        for held_bids, held_offers in verdict.held:
-            fault = fault or self._change(held_bids, held_offers)
+        for held in verdict.held:
+            fault = fault or self._change(*held)
         return verdict if fault is None else self.quarantine(fault)
 
     def apply(
@@ -139,14 +150,16 @@ class OrderBook(Generic[Number]):
         offers: Sequence[tuple[Number, Number]],
         first: int | None = None,
         last: int | None = None,
+        told: Told | None = None,
     ) -> Verdict:
         """One frame of changes: absolute sizes, 0 removes a level. On a `Resync` fetch a snapshot of this book."""
         fault = self.fault_in(bids, offers)
         if fault is None:
-            verdict = self._sequencer.delta(first, last, (bids, offers))
+            told = told or _AS_THEY_ARE
+            verdict = self._sequencer.delta(first, last, (bids, offers, told))
             if verdict is not APPLIED:
                 return self._refused(verdict)
-            fault = self._change(bids, offers)
+            fault = self._change(bids, offers, told)
             if fault is None:
                 return verdict
         return self.quarantine(fault)
@@ -224,12 +237,12 @@ class OrderBook(Generic[Number]):
     def __repr__(self) -> str:
         return f"<OrderBook {self.state}: {self.best_bid} | {self.best_offer}>"
 
-    def _change(self, bids: Any, offers: Any) -> str | None:
+    def _change(self, bids: Any, offers: Any, told: Told) -> str | None:
         """Apply a frame that was checked; what is wrong with the book afterwards."""
         if bids:
-            self.bids.apply(bids)
+            self.bids.apply(bids, told[0])
         if offers:
-            self.offers.apply(offers)
+            self.offers.apply(offers, told[1])
         return self._standing_fault()
 
     def _standing_fault(self) -> str | None:

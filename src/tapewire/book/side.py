@@ -1,17 +1,17 @@
-"""One side of an order book: sizes by price, and the prices in order.
+"""One side of an order book: prices in order, and what is at each.
 
-The sorted list is touched only when a level appears or vanishes; a size that changes is one store in a dict, of the
-pair as it came. The best
-is the end or the head of the list, so reading it costs nothing. Prices and sizes are int, float or Decimal, one type in
-one book: `book.py` sees to that, and to everything else that a peer might get wrong.
+A change costs a search by halves, and a place in two lists where a level appears or vanishes: a price is compared and
+never hashed, for the hash of a Decimal costs ten comparisons. The best is the end or the head of the lists, so reading
+it costs nothing, and the best `n` are a slice. Prices and sizes are int, float or Decimal, one type in one book:
+`book.py` sees to that, and to everything else that a peer might get wrong.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 __all__ = ["BookSide", "Number"]
 
@@ -19,40 +19,42 @@ Number = TypeVar("Number", int, float, Decimal)
 
 
 class BookSide(Generic[Number]):
-    """The bids (`descending`: the highest is best) or the offers. Iterating gives `(price, size)`, best first."""
+    """The bids (`descending`: the highest is best) or the offers. Iterating gives `(price, size)`, best first.
+
+    `told`, where a change is given it, stands beside each level of it and is what reading gives in its place: the pairs
+    as the venue wrote them, say, where those of the book are only what orders them.
+    """
 
     __slots__ = ("_levels", "descending", "prices")
 
     def __init__(self, *, descending: bool) -> None:
         self.descending: bool = descending
-        self._levels: dict[Number, tuple[Number, Number]] = {}
+        self._levels: list[Any] = []
         self.prices: list[Number] = []
         """Ascending on both sides, for quick reading; only this class changes it."""
 
-    def apply(self, levels: Iterable[tuple[Number, Number]]) -> None:
+    def apply(self, levels: Sequence[tuple[Number, Number]], told: Sequence[Any] | None = None) -> None:
         """Each size replaces the one at its price; size 0 removes the level, if there is one."""
-        known, prices = self._levels, self.prices
-        for level in levels:
-            price, size = level
-            if size:
-                if price not in known:
-                    insort(prices, price)
-                known[price] = level
-            elif price in known:
-                del known[price]
-                del prices[bisect_left(prices, price)]
+        prices, known = self.prices, self._levels
+        for (price, size), level in zip(levels, levels if told is None else told, strict=True):
+            place = bisect_left(prices, price)
+            if place < len(prices) and prices[place] == price:
+                if size:
+                    known[place] = level
+                else:
+                    del prices[place], known[place]
+            elif size:
+                prices.insert(place, price)
+                known.insert(place, level)
 
-    def replace(self, levels: Iterable[tuple[Number, Number]]) -> None:
+    def replace(self, levels: Sequence[tuple[Number, Number]], told: Sequence[Any] | None = None) -> None:
         """Forget everything; these are the levels now. Of two at one price the later counts, as in `apply`."""
-        known: dict[Number, tuple[Number, Number]] = {}
-        for level in levels:
-            price, size = level
-            if size:
-                known[price] = level
-            else:
-                known.pop(price, None)
-        self._levels = known
-        self.prices = sorted(known)
+        known = {
+            price: (size, level)
+            for (price, size), level in zip(levels, levels if told is None else told, strict=True)
+        }
+        self.prices = sorted(price for price, (size, _) in known.items() if size)
+        self._levels = [known[price][1] for price in self.prices]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -69,23 +71,21 @@ class BookSide(Generic[Number]):
     @property
     def best(self) -> tuple[Number, Number] | None:
         """Price and size of the best level, None on an empty side."""
-        prices = self.prices
-        if not prices:
-            return None
-        return self._levels[prices[-1] if self.descending else prices[0]]
+        return next(iter(self.top(1)), None)
 
     def size_at(self, price: Number) -> Number | None:
         """The size at `price`, None where no level is."""
-        level = self._levels.get(price)
-        return None if level is None else level[1]
+        place = bisect_left(self.prices, price)
+        if place == len(self.prices) or self.prices[place] != price:
+            return None
+        size: Number = self._levels[place][1]
+        return size
 
     def top(self, count: int) -> list[tuple[Number, Number]]:
         """The `count` best levels, best first; fewer where there are fewer."""
         if count <= 0:
             return []
-        prices = self.prices
-        nearest = prices[: -count - 1 : -1] if self.descending else prices[:count]
-        return list(map(self._levels.__getitem__, nearest))
+        return self._levels[: -count - 1 : -1] if self.descending else self._levels[:count]
 
     def __iter__(self) -> Iterator[tuple[Number, Number]]:
         return iter(self.top(len(self.prices)))

@@ -115,6 +115,31 @@ async def test_a_hole_is_a_gap_and_only_that_book_begins_anew(clock: VirtualCloc
             await heard.stop()
 
 
+async def test_numbers_that_doubles_do_not_tell_apart_are_a_gap_once_and_exact_from_then_on(
+    clock: VirtualClock,
+) -> None:
+    async with weex_line(clock) as (client, peer):
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
+        await heard.until(1)
+        window, topic = peer.books["BTCUSDT", 15], "BTCUSDT@depth15"
+        shared = {"e": "depth", "E": 1790134568308, "s": "BTCUSDT"}
+        near = ["1.0000000000000001", "1.0000000000000002"]
+        peer.send(topic, shared | window.delta([[price, "5"] for price in near]))
+        await heard.until(4)
+        assert kinds(heard) == ["book", "Gap", "Resynced", "book"]
+        assert "a number of more than 15 digits" in heard[1].detail
+        assert sides(heard[3]) == truth(peer, "BTCUSDT", 15)
+        bids, _ = sides(heard[3])
+        peer.send(
+            topic,
+            shared
+            | window.delta([[str(price), "0"] for price, _ in bids] + [[price, "5"] for price in near]),
+        )
+        await heard.until(5)
+        assert sides(heard[4])[0] == [(Decimal(price), Decimal(5)) for price in reversed(near)]
+        await heard.stop()
+
+
 async def test_deltas_between_the_hole_and_the_snapshot_are_not_lost(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
         peer.network.to_client.delay = 0.2

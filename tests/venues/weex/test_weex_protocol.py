@@ -323,7 +323,7 @@ def test_v2_depth_has_its_numbers_and_its_levels() -> None:
         3644174270,
         True,
     )
-    assert V2.levels(frame) == ([], [(Decimal("103436.1"), Decimal("0.91500"))])
+    assert V2.levels(frame).told == ([], [(Decimal("103436.1"), Decimal("0.91500"))])
 
 
 def test_leaving_goes_in_one_request_and_is_silent_at_once() -> None:
@@ -565,4 +565,4 @@ def test_a_level_is_an_exact_number_in_a_stated_form_on_either_wire(
         with pytest.raises(ValueError, match=r".+"):
             profile.levels(frame)
     else:
-        assert profile.levels(frame) == ([(Decimal(read), Decimal(2))], [])
+        assert profile.levels(frame).widened().told == ([(Decimal(read), Decimal(2))], [])

@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from ...book import CHAINED, Applied, OrderBook, Resync, Verdict
+from ...book import CHAINED, Applied, BookSide, OrderBook, Resync, Verdict
 from ...clock import Clock
 from ...errors import SubscriptionEnded, fresh_copy
 from ...marks import Errored, Gap, Mark, Resynced, Subscribed, Subscribing, Unsubscribed
@@ -30,7 +30,8 @@ from ...session.subscription import Subscription
 from .lines import Lines
 from .message import ROW_ERRORS, WeexMessage
 from .profile import Profile
-from .wire import Frame, Side
+from .unread import Levels
+from .wire import MAX_ORDERED, Depth, Frame, Side
 
 __all__ = [
     "OPERATIONS_RESERVE",
@@ -67,8 +68,8 @@ class BookUpdate(msgspec.Struct, gc=False):
 
     topic: str
     symbol: str
-    bids: list[tuple[Decimal, Decimal]]
-    asks: list[tuple[Decimal, Decimal]]
+    bids: Levels
+    asks: Levels
     last: int | None
     venue_time_ms: int | None
     raw: bytes
@@ -110,7 +111,9 @@ class BookFeed:
         self.topic = topic
         self.symbol = symbol
         self.depth = depth
-        self.book: OrderBook[Decimal] = OrderBook(Decimal, numbering=CHAINED)
+        self.book: OrderBook[Any] = OrderBook(float, numbering=CHAINED)
+        """Doubles order it; what reading it gives is as the venue wrote it: see `levels`."""
+        self._is_wide = False
         self.resyncs = 0
         """How often it was rebuilt after a hole."""
         self.venue_time_ms: int | None = None
@@ -158,6 +161,10 @@ class BookFeed:
             announce=True,
         )
         return True
+
+    def levels(self, side: BookSide[Any], count: int) -> Levels:
+        """The best `count` levels of one of the book's sides, exact."""
+        return Levels(side.top(count))
 
     @property
     def received_at_ns(self) -> int:
@@ -209,19 +216,38 @@ class BookFeed:
 
     def _take(self, frame: Frame) -> None:
         try:
-            levels = self._profile.levels(frame)
+            depth = self._profile.levels(frame)
         except ROW_ERRORS as error:
             self.book.invalidate("levels that cannot be read")
             self._lost(f"levels that cannot be read: {error}"[:200], "undecodable")
             return
         if frame.is_snapshot:
-            if not frame.last and not any(levels):
+            if not frame.last and not depth.bids and not depth.offers:
                 self._dead()
                 return
-            verdict = self.book.replace(*levels, last=frame.last)
+            verdict = self._replaced(depth, frame.last)
         else:
-            verdict = self.book.apply(*levels, first=frame.first, last=frame.last)
+            if depth.is_wide is not self._is_wide:
+                was_proven = self.book.is_tradable
+                depth = self._widen(depth)
+                if was_proven and not self.book.is_tradable:
+                    self._lost(self.book.reason, "sequence")
+                    return
+            verdict = self.book.apply(depth.bids, depth.offers, frame.first, frame.last, depth.told)
         self._judge(verdict, frame.venue_time_ms, frame.raw, frame.received_at_ns)
+
+    def _replaced(self, depth: Depth, last: int | None) -> Verdict:
+        if depth.is_wide is not self._is_wide:
+            depth = self._widen(depth)
+        return self.book.replace(depth.bids, depth.offers, last, depth.told)
+
+    def _widen(self, depth: Depth) -> Depth:
+        """Doubles do not tell all its numbers apart: from the first such level on, Decimals order the book."""
+        if not self._is_wide:
+            self._is_wide = True
+            self.book = OrderBook(Decimal, numbering=CHAINED)
+            self.book.quarantine(f"a number of more than {MAX_ORDERED} digits")
+        return depth.widened()
 
     def _mark(self, mark: Mark) -> None:
         if isinstance(mark, Subscribing | Subscribed | Errored | Unsubscribed):
@@ -290,8 +316,8 @@ class BookFeed:
         return BookUpdate(
             self.topic,
             self.symbol,
-            book.bids.top(level),
-            book.offers.top(level),
+            self.levels(book.bids, level),
+            self.levels(book.offers, level),
             book.last,
             venue_time_ms,
             raw,
@@ -367,7 +393,7 @@ class BookFeed:
             if not last and not bids and not asks:
                 self._dead()
                 return
-            verdict = self.book.replace(bids, asks, last=last)
+            verdict = self._replaced(Depth.of(bids, asks), last)
             if type(verdict) is Applied:
                 self._judge(verdict, None, b"", self._clock.time_ns())
                 return

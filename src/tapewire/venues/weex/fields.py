@@ -9,21 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec.structs import asdict
 
 from ...model.fields import EXACT, MAX_DECIMALS, MAX_DIGITS
 from ..kit.fields import Kind, TimeMs, flag, number, text, time_ms
+from .unread import Numbers
 
 __all__ = ["V2_FIELDS", "V3_FIELDS", "V3_PLAIN", "V3_QUICK", "FieldMap", "PlainRow", "mapped", "per_cent"]
 
 _HUNDRED: Final = Decimal(100)
 
 FieldMap: TypeAlias = Mapping[str, tuple[str, Kind]]
-
-T = TypeVar("T")
 
 
 def per_cent(value: Any, field: str) -> Decimal:
@@ -216,60 +215,6 @@ def _shapes(kept: bytes) -> bytes:
     return bytes(
         ord("0") if byte in b"0123456789" else byte if byte in kept else ord("x") for byte in range(256)
     )
-
-
-def _reading(method: Callable[..., T]) -> Callable[..., T]:
-    """That method of a dict, behind a look at every number."""
-
-    def read_first(row: Numbers, *args: Any) -> T:
-        return method(row.read(), *args)
-
-    return read_first
-
-
-class _Read(dict[str, Any]):
-    """A row of which every number is exact: a dict, and nothing else."""
-
-    __slots__ = ()
-
-
-class Numbers(dict[str, Any]):
-    """A row of numbers, each exact from the moment that somebody asks for it: until then it holds their digits.
-
-    To whoever asks it is a dict of `Decimal`; to what reads a dict behind its back, as a JSON encoder of another
-    language does, one of digits, which it writes as it would write a Decimal. `symbol` is a text.
-    """
-
-    __slots__ = ()
-
-    def __getitem__(self, name: str) -> Any:
-        value = super().__getitem__(name)
-        if value.__class__ is Decimal or name == "symbol":
-            return value
-        number = Decimal(value)
-        super().__setitem__(name, number)
-        return number
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default  # noqa: SIM401 - it is `get`
-
-    def read(self) -> Numbers:
-        """The same, of which every number was asked for."""
-        for name in dict.keys(self):
-            self[name]
-        self.__class__ = _Read  # type: ignore[assignment]
-        return self
-
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return dict, (dict(self),)
-
-    __iter__ = _reading(dict.__iter__)  # also what makes `dict(row)` ask for each of them
-    __eq__, __ne__, __repr__ = _reading(dict.__eq__), _reading(dict.__ne__), _reading(dict.__repr__)
-    __or__, __ror__, __ior__ = _reading(dict.__or__), _reading(dict.__ror__), _reading(dict.__ior__)  # type: ignore[assignment]
-    __setitem__, update = _reading(dict.__setitem__), _reading(dict.update)
-    setdefault = _reading(dict.setdefault)
-    items, values, copy = _reading(dict.items), _reading(dict.values), _reading(dict.copy)
-    pop, popitem = _reading(dict.pop), _reading(dict.popitem)
 
 
 class PlainRow:

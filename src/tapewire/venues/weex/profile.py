@@ -9,7 +9,7 @@ import msgspec
 
 from . import wire_v2, wire_v3
 from .fields import V2_FIELDS, V3_FIELDS, V3_PLAIN, V3_QUICK, FieldMap, PlainRow
-from .wire import Frame, Heard, Ping, Side
+from .wire import Depth, Frame, Heard, Ping
 
 __all__ = ["PROFILES", "V2", "V3", "Profile"]
 
@@ -41,7 +41,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     topic_in: Callable[[bytes], str | None]
     symbol_topic: _SymbolTopic
     kline_topic: Callable[[str, str, str], str]
-    levels: Callable[[Frame], tuple[Side, Side]]
+    levels: Callable[[Frame], Depth]
 
     def __repr__(self) -> str:
         return f"Profile({self.name!r})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from ...book import BookSide
 from ...market.continuity import ContinuityInput
 from ...marks import ContinuityState, Mark, Subscribed
 from ...model import InvalidField, Level
@@ -47,11 +48,11 @@ class BookWatch(Feeding):
 
     def bids(self, depth: int | None = None) -> Sequence[Level]:
         """The best `depth` bids, or all."""
-        return () if self._feed is None else _top(self._feed.book.bids, depth)
+        return () if self._feed is None else _best(self._feed, self._feed.book.bids, depth)
 
     def offers(self, depth: int | None = None) -> Sequence[Level]:
         """The best `depth` offers, or all."""
-        return () if self._feed is None else _top(self._feed.book.offers, depth)
+        return () if self._feed is None else _best(self._feed, self._feed.book.offers, depth)
 
     @property
     def last(self) -> int | None:
@@ -112,9 +113,8 @@ class BookWatch(Feeding):
             self._feed.resync(self)
 
 
-def _top(side: Any, depth: int | None) -> Sequence[Level]:
-    levels: Sequence[Level] = side.top(len(side) if depth is None else depth)
-    return levels
+def _best(feed: BookFeed, side: BookSide[Any], depth: int | None) -> Sequence[Level]:
+    return feed.levels(side, len(side) if depth is None else depth)
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------

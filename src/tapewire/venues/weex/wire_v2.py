@@ -14,7 +14,7 @@ import msgspec
 
 from ..kit.fields import PLAIN_LEVELS, has_plain_numbers, number, sequence, time_ms
 from .symbols import v2_symbol
-from .wire import ACCOUNT_CHANNELS, NOTHING, Answer, Frame, Greeting, Heard, Ping, Side
+from .wire import ACCOUNT_CHANNELS, NOTHING, Answer, Depth, Frame, Greeting, Heard, Ping, Side
 
 __all__ = ["culprits", "kline_topic", "pong", "read", "subscribe", "symbol_topic", "topic_in", "unsubscribe"]
 
@@ -178,9 +178,9 @@ def culprits(text: str, topics: Sequence[str]) -> list[str]:
     return list(topics) if len(topics) == 1 else []
 
 
-def levels(frame: Frame) -> tuple[Side, Side]:
-    """The frame's bids and asks."""
-    return _side(frame.bids), _side(frame.asks)
+def levels(frame: Frame) -> Depth:
+    """The frame's bids and asks. Raises one of `DECODE_ERRORS`."""
+    return Depth.of(_side(frame.bids), _side(frame.asks))
 
 
 def _side(side: msgspec.Raw) -> Side:

@@ -9,9 +9,9 @@ from typing import Annotated, Final, TypeAlias, cast
 
 import msgspec
 
-from ..kit.fields import TimeMs, flag, sequence, time_ms
+from ..kit.fields import PLAIN_LEVELS, TimeMs, flag, sequence, time_ms
 from ..kit.fields import levels as side_of
-from .wire import ACCOUNT_CHANNELS, NOTHING, Answer, Frame, Greeting, Heard, Ping, Side
+from .wire import ACCOUNT_CHANNELS, MAX_ORDERED, NOTHING, Answer, Depth, Frame, Greeting, Heard, Ping
 
 __all__ = ["culprits", "kline_topic", "pong", "read", "subscribe", "symbol_topic", "topic_in", "unsubscribe"]
 
@@ -209,6 +209,23 @@ def culprits(text: str, topics: Sequence[str]) -> list[str]:
     return [topic for topic in topics if is_named(topic)]
 
 
-def levels(frame: Frame) -> tuple[Side, Side]:
-    """The frame's bids and asks."""
-    return side_of(frame.bids), side_of(frame.asks)
+_read_doubles = msgspec.json.Decoder(list[tuple[float, float]], strict=False).decode
+_read_texts = msgspec.json.Decoder(list[tuple[str, str]]).decode
+_SHAPES: Final = bytes(
+    ord("0") if byte in b"0123456789" else byte if byte in PLAIN_LEVELS else ord("x") for byte in range(256)
+)
+_LONG: Final = b"0" * (MAX_ORDERED + 1)
+
+
+def levels(frame: Frame) -> Depth:
+    """The frame's bids and asks; where no number has many digits, at a third of the cost. Raises `DECODE_ERRORS`."""
+    bids, asks = bytes(frame.bids), bytes(frame.asks)
+    shape = (bids + asks).translate(
+        _SHAPES, b"."
+    )  # without points, so that all digits of a number are one run
+    if b"x" not in shape and _LONG not in shape:
+        try:
+            return Depth(_read_doubles(bids), _read_doubles(asks), (_read_texts(bids), _read_texts(asks)))
+        except msgspec.ValidationError:
+            pass
+    return Depth.of(side_of(bids), side_of(asks))
