@@ -43,8 +43,8 @@ LOOPS = ("asyncio", "uvloop", *(["eager"] if hasattr(asyncio, "eager_task_factor
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: hundreds of tests wait for programs and sockets meanwhile."""
-    return (os.cpu_count() or 1) + 1
+    """Two for each processor: a test waits for programs and sockets for half of its time."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,7 +18,7 @@ from tests.installing import DEADLINE, Installed, build, install, offline
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.timeout(300)  # many calls of pip
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]  # many calls of pip
 
 ORIGINALS = {
     "stx-python": ("stx", "STXWebSocket", ("enums", "exceptions", "user")),

@@ -13,7 +13,7 @@ from tests.simulation.mutants import MUTANTS, is_found
 from tests.simulation.venues import WIRES
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 500
+SEEDS = 200
 MARKET_SEEDS = 2
 """Ten minutes each."""
 SECONDS = 120  # a subprocess that hangs; a wire's seeds take some ten

@@ -38,6 +38,9 @@ MET_BY_ALL = {
 }
 """Faults of the line and of joins, which every face plays."""
 
+IMPATIENT = 2.5
+"""Seconds for a venue that is known to be broken."""
+
 each_duty = pytest.mark.parametrize("duty", VENUE_DUTIES, ids=lambda duty: duty.__name__.strip("_"))
 
 
@@ -160,7 +163,7 @@ class Lingers(TemplateSocket):
 
     async def close(self) -> None:
         await super().close()
-        await asyncio.sleep(6)
+        await asyncio.sleep(IMPATIENT + 1)
 
 
 class NeverGivesUp(TemplateSocket):
@@ -249,7 +252,7 @@ class Broken(Template):
 async def test_a_venue_that_breaks_a_duty_is_found(kind: type[TemplateSocket], duty: str, why: str) -> None:
     (broken,) = [each for each in VENUE_DUTIES if each.__name__ == duty]
     with pytest.raises((AssertionError, TimeoutError), match=why):
-        await broken(VenueCheck(Broken(kind), Broken(kind).face))
+        await broken(VenueCheck(Broken(kind), Broken(kind).face, patience=IMPATIENT))
     for task in LeavesATask.left:
         task.cancel()
     await asyncio.gather(*LeavesATask.left, return_exceptions=True)

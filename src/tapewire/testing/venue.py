@@ -269,11 +269,14 @@ class VenueCheck:
     """One venue, held to its duties: what each of `VENUE_DUTIES` is called with.
 
     `met`: the faults that its face has played so far. `topic`: the channel that is listened to, by default the public
-    one.
+    one. `patience`: seconds after which something that must happen counts as broken.
     """
 
-    def __init__(self, venue: VenueUnderTest, face: Face, *, topic: str | None = None) -> None:
+    def __init__(
+        self, venue: VenueUnderTest, face: Face, *, topic: str | None = None, patience: float = PATIENCE
+    ) -> None:
         self.venue = venue
+        self.patience = patience
         self.spec = venue.spec
         self.face = face
         self.topic = venue.topic if topic is None else topic
@@ -347,8 +350,8 @@ async def _failure(awaitable: Awaitable[object]) -> BaseException | None:
     return None
 
 
-async def _opened(client: Any) -> None:
-    async with asyncio.timeout(PATIENCE):
+async def _opened(client: Any, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
         async with client:
             pass
 
@@ -380,7 +383,7 @@ async def _the_words_are_those_of_every_venue(check: VenueCheck) -> None:
         assert not running.done(), "run_forever() ends with a connection"
         await client.close()
         await client.close()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(check.patience):
             assert await running is None, "run_forever() returns something"
             await client.run_forever()
         assert not client.is_connected, "is_connected is true after close()"
@@ -396,7 +399,7 @@ async def _the_arguments_are_those_of_every_venue(check: VenueCheck) -> None:
     refusing = _Connector(refuses=True)
     async with check.face() as sandbox:
         client = check.make(sandbox, connector=refusing, retry=RetryPolicy(2, 0.01, 0.01))
-        error = await _failure(_opened(client))
+        error = await _failure(_opened(client, check.patience))
         check.is_of_the_venue(error, GaveUp)
         assert refusing.asked == 2, f"retry allows two tries, and {refusing.asked} were made"
 
@@ -409,7 +412,7 @@ async def _whoever_waits_is_told_what_it_gave_up_for(check: VenueCheck) -> None:
         await asyncio.sleep(0)
         connector.refuses = True
         line.sandbox.inject("abort")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(check.patience):
             check.is_of_the_venue(await running, GaveUp)
         await _until(lambda: line.is_over, "the end of the iteration")
         check.is_of_the_venue(line.end, GaveUp)
@@ -420,10 +423,10 @@ async def _settings_come_in_one_order(check: VenueCheck) -> None:
     """An argument counts before the environment, which leads there alone; a wrong variable is named."""
     async with check.face() as sandbox:
         with check.environment(sandbox.environment()):
-            await _opened(check.venue.make(retry=_QUICK))
+            await _opened(check.venue.make(retry=_QUICK), check.patience)
         elsewhere = dict.fromkeys(sandbox.environment(), "http://127.0.0.1:9")
         with check.environment(elsewhere):
-            await _opened(check.make(sandbox))
+            await _opened(check.make(sandbox), check.patience)
     for setting in check.spec.settings:
         for variable in setting.variables if setting.address else ():
             with check.environment({variable: "ftp://venue.example"}):
@@ -530,7 +533,7 @@ async def _secrets_are_shown_nowhere(check: VenueCheck) -> None:
             said += _texts(line.end)
         async with check.face() as sandbox:
             client = check.make(sandbox, connector=_Connector(refuses=True), retry=RetryPolicy(1))
-            said += [repr(client), *_texts(await _failure(_opened(client)))]
+            said += [repr(client), *_texts(await _failure(_opened(client, check.patience)))]
     for secret in check.venue.secrets:
         shown = next((text for text in said if secret in text), None)
         assert shown is None, (
@@ -571,12 +574,13 @@ async def _a_lost_line_is_made_anew(check: VenueCheck) -> None:
         line.sandbox.inject("abort")
         line.happen(3)
         await _until(lambda: line.reconnections == 1, "a new line")
+        await _soon(lambda: len(line.servings) > 1)
         await line.goes_on()
         assert not line.is_over, f"the stream ended: {line.end!r}"
         connections = line.reconnections + 1
         granted = len(line.servings)
         assert granted == connections, f"granted {granted} times on {connections} connections"
-        assert line.marks, "nothing says that the line was lost"
+        assert await _soon(lambda: line.marks), "nothing says that the line was lost"
         line.judge()
 
 
@@ -588,18 +592,18 @@ class _Handled:
         self.spec, self.secrets = venue.spec, venue.secrets
         self.topic, self.private_topic = venue.topic, venue.private_topic
         self.make, self.payload, self.handle = venue.make, venue.payload, venue.handle
-        self._is_busy = False
+        self._at_work = 0
         self.were_two_at_work = False
 
     async def subscribe(self, client: Any, topic: Any, **delivery: Any) -> AsyncIterator[Any]:
         told: asyncio.Queue[Any] = asyncio.Queue()
 
         async def tell(item: Any) -> None:
-            self.were_two_at_work |= self._is_busy
-            self._is_busy = True
-            await asyncio.sleep(0.02)
+            self.were_two_at_work |= self._at_work > 0
+            self._at_work += 1
+            await asyncio.sleep(0.25 if is_mark(item) else 0.02)  # a mark so long that the next item is there
             told.put_nowait(item)
-            self._is_busy = False
+            self._at_work -= 1
 
         async def heard() -> AsyncIterator[Any]:
             while True:
@@ -612,7 +616,7 @@ class _Handled:
 async def _a_handler_is_told_of_marks_in_their_places(check: VenueCheck) -> None:
     """Whoever gives a handler is told the marks by `on_mark`, in order with the messages, one call at a time."""
     handled = _Handled(check.venue)
-    await _a_lost_line_is_made_anew(VenueCheck(handled, check.face))
+    await _a_lost_line_is_made_anew(VenueCheck(handled, check.face, patience=check.patience))
     assert not handled.were_two_at_work, "the handler and on_mark were called at one time"
 
 
@@ -625,7 +629,7 @@ async def _each_fault_is_survived_or_said(check: VenueCheck) -> None:
     async def played(name: str, play: Play) -> None:
         async with gate:
             try:
-                async with asyncio.timeout(4 * PATIENCE):
+                async with asyncio.timeout(4 * check.patience):
                     await _played(check, name, play)
             except Exception as error:
                 raise AssertionError(f"{name}: {type(error).__name__}: {error}") from error
@@ -694,7 +698,7 @@ async def _the_accounts_channel_is_held_to_the_same(check: VenueCheck) -> None:
         f"private channels are {private}, and private_topic is {topic}"
     )
     if topic is not None:
-        own = VenueCheck(check.venue, check.face, topic=topic)
+        own = VenueCheck(check.venue, check.face, topic=topic, patience=check.patience)
         await _a_lost_line_is_made_anew(own)
         await _each_fault_is_survived_or_said(own)
         check.met |= own.met
@@ -732,13 +736,13 @@ async def _close_is_bounded(check: VenueCheck) -> None:
     for fault in ("half_open", "slow_close"):
         async with check.line() as line:
             line.sandbox.inject(fault, seconds=60)
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(min(CLOSE_SECONDS, check.patience)):
                 await line.client.close()
     async with check.face() as sandbox:
         client = check.make(sandbox, connector=_Connector(hangs=True))
-        opening = asyncio.ensure_future(_failure(_opened(client)))
+        opening = asyncio.ensure_future(_failure(_opened(client, check.patience)))
         await asyncio.sleep(0.1)
-        async with asyncio.timeout(CLOSE_SECONDS):
+        async with asyncio.timeout(min(CLOSE_SECONDS, check.patience)):
             await client.close()
             await opening
 
