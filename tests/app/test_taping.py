@@ -13,6 +13,7 @@ from tapewire.app.taping import (
     Recording,
     environment_of,
     expected_of,
+    name_of,
     parse_moment,
 )
 from tapewire.app.wanted import Target
@@ -78,7 +79,7 @@ async def recorded(venue: str, folder: Path, seconds: float, fault: str = "") ->
         loop.call_later(seconds, stop.set)
         if fault:
             loop.call_later(seconds / 3, lambda: sandbox.inject(fault, venue=venue))
-        await recording.run(stop, lambda heard, row: rows.append((heard.name, row)))
+        await recording.run(stop, lambda feed, item, row: rows.append((name_of(feed), row)))
     return recording, rows
 
 
@@ -86,7 +87,7 @@ def replayed(paths: list[Path], **options: Any) -> tuple[PlannedReplay, list[Any
     rows: list[Any] = []
     planned = PlannedReplay(paths, **options)
     with planned.replay, led_by(planned.environment, planned.venues):
-        planned.run(lambda heard, row: rows.append((heard.name, row)))
+        planned.run(lambda feed, item, row: rows.append((name_of(feed), row)))
     return planned, rows
 
 
@@ -112,7 +113,7 @@ async def test_what_comes_while_it_is_left_is_no_part_of_what_was_heard(tmp_path
     async with play(["weex"]):
         recording = Recording([Target("weex")], ["trades"], tmp_path)
         stop, begun = asyncio.Event(), asyncio.Event()
-        running = asyncio.create_task(recording.run(stop, lambda heard, row: begun.set()))
+        running = asyncio.create_task(recording.run(stop, lambda feed, item, row: begun.set()))
         async with asyncio.timeout(10):
             await begun.wait()
         (heard,) = recording.heard["weex"]
