@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from tapewire.errors import ConfigurationError, ConnectionLost
 from tapewire.payload import Binary
-from tapewire.recording.format import Kind, Record
+from tapewire.recording.format import Kind, Record, decoded, encoded
 from tapewire.recording.placeholders import may_name_one, said_by_a_venue, said_by_us
 from tapewire.recording.recorder import Recorder
-from tapewire.recording.tap import RecordingConnector, decoded, encoded
+from tapewire.recording.tap import RecordingConnector
 from tapewire.recording.tape import Tape
 from tapewire.secrets import Secret
 from tapewire.testing import VirtualClock

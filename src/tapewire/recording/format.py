@@ -27,6 +27,7 @@ from zlib import crc32
 import msgspec
 
 from ..errors import ForeignTape, MissingExtra, NewerTape, TapeCorrupt
+from ..payload import Binary, Payload
 
 __all__ = [
     "BLOCK_HEAD",
@@ -41,6 +42,8 @@ __all__ = [
     "IndexEntry",
     "Kind",
     "Record",
+    "decoded",
+    "encoded",
     "find_block",
     "footer_offset",
     "index_of",
@@ -282,3 +285,13 @@ def zstd_module() -> Any:
         return importlib.import_module("zstandard")
     except ModuleNotFoundError:
         raise MissingExtra("a tape", "tape", "zstandard") from None
+
+
+def encoded(payloads: Sequence[Payload]) -> list[Any]:
+    """Messages as a record has them: text as text or UTF-8, a binary message as a list of its bytes alone."""
+    return [[bytes(each)] if isinstance(each, Binary) else each for each in payloads]
+
+
+def decoded(payloads: Sequence[Any]) -> list[Payload]:
+    """The other way of `encoded`."""
+    return [Binary(each[0]) if isinstance(each, list) else each for each in payloads]

@@ -27,7 +27,7 @@ import msgspec
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError
 from ..reporting import is_worth_a_line
-from .format import Head, Kind, Record, zstd_module
+from .format import Head, Kind, Record, encoded, zstd_module
 from .placeholders import joined, may_name_one, said_by_a_venue, said_by_us
 from .tape import Fsync, SegmentWriter
 
@@ -42,6 +42,9 @@ RECORD_BYTES: Final = 40
 
 _OURS: Final = frozenset({Kind.DIAL, Kind.REFUSED, Kind.SENT, Kind.ASKED, Kind.UNANSWERED, Kind.NOTE})
 """Kinds of which we are the author."""
+
+_STREAMED: Final = frozenset({Kind.READ, Kind.SENT})
+"""Kinds whose data are messages as the transport has them, until they are written."""
 
 
 class RecorderStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +99,8 @@ class Recorder:
         self._settings = dict(settings or {})
         self._name = secrets.token_hex(8)
         self._clock = clock or SystemClock()
-        self._queue: deque[tuple[int, int, int, Any, int]] = deque()  # bounded by `capacity_bytes`
+        self._now = self._clock.monotonic
+        self._queue: deque[tuple[int, float, int, Any, int]] = deque()  # bounded by `capacity_bytes`
         self._put_bytes = self._taken_bytes = 0  # each is written by one thread alone
         self._lost = self._lost_told = 0
         self._connections = self._calls = 0
@@ -131,7 +135,7 @@ class Recorder:
                 logger.warning("the tape of %s is too slow: %d records are not on it", self.venue, self._lost)
             return
         self._put_bytes += size
-        self._queue.append((kind, int(self._clock.monotonic() * 1e9), connection, data, size))
+        self._queue.append((kind, self._now(), connection, data, size))
 
     def write_note(self, value: Any) -> None:
         """Say something of your own at this place of the tape: text, numbers, lists and mappings of such."""
@@ -182,10 +186,11 @@ class Recorder:
         while True:
             is_last = self._is_closed
             while self._queue and size < BLOCK_BYTES:
-                kind, at_ns, connection, data, bytes_ = self._queue.popleft()
+                kind, at, connection, data, bytes_ = self._queue.popleft()
                 self._taken_bytes += bytes_
                 size += bytes_
-                block.append(Record(kind, at_ns, connection, data))
+                data = encoded(data) if kind in _STREAMED else data
+                block.append(Record(kind, int(at * 1e9), connection, data))
             if block and (size >= BLOCK_BYTES or is_last or monotonic() - began >= self._block_seconds):
                 self._write(block)
                 block, size, began = [], 0, monotonic()

@@ -41,9 +41,8 @@ from ..errors import ConfigurationError, ConnectFailed, ConnectionFailure, Conne
 from ..payload import Payload
 from ..transport.base import Endpoint, Receiver, Transport
 from ..virtual_time import VirtualClock
-from .format import Kind, Record
+from .format import Kind, Record, decoded, encoded
 from .placeholders import said_by_us
-from .tap import decoded, encoded
 from .tape import Tape
 
 __all__ = ["Answers", "Difference", "Replay"]

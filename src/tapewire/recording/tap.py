@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ConnectionFailure, ConnectionLost
-from ..payload import Binary, Payload
+from ..payload import Payload
 from ..transport.base import Connector, Endpoint, Receiver, Transport
 from .format import Kind
 from .recorder import Recorder
 
-__all__ = ["RecordingConnector", "decoded", "encoded", "facts_of"]
+__all__ = ["RecordingConnector", "facts_of"]
 
 
 class RecordingConnector:
@@ -48,24 +48,24 @@ class RecordingConnector:
 class _Heard:
     """What the peer says, on its way to the receiver."""
 
-    __slots__ = ("_number", "_receiver", "_recorder")
+    __slots__ = ("_note", "_number", "_receiver")
 
     def __init__(self, receiver: Receiver, recorder: Recorder, number: int) -> None:
         self._receiver = receiver
-        self._recorder = recorder
+        self._note = recorder.note
         self._number = number
 
     def received(self, payloads: list[Payload]) -> None:
-        # A copy: the list is the receiver's from then on.
-        self._recorder.note(Kind.READ, self._number, encoded(payloads), sum(map(len, payloads)))
+        size = len(payloads[0]) if len(payloads) == 1 else sum(map(len, payloads))
+        self._note(Kind.READ, self._number, payloads.copy(), size)  # the list is the receiver's from then on
         self._receiver.received(payloads)
 
     def ponged(self) -> None:
-        self._recorder.note(Kind.PONG, self._number)
+        self._note(Kind.PONG, self._number)
         self._receiver.ponged()
 
     def lost(self, error: ConnectionLost) -> None:
-        self._recorder.note(Kind.LOST, self._number, facts_of(error))
+        self._note(Kind.LOST, self._number, facts_of(error))
         self._receiver.lost(error)
 
 
@@ -78,7 +78,7 @@ class _Tapped:
         self._number = number
 
     def send(self, payloads: Sequence[Payload]) -> None:
-        self._recorder.note(Kind.SENT, self._number, encoded(payloads), sum(map(len, payloads)))
+        self._recorder.note(Kind.SENT, self._number, list(payloads), sum(map(len, payloads)))
         self._transport.send(payloads)
 
     def ping(self) -> None:
@@ -100,16 +100,6 @@ class _Tapped:
     def abort(self) -> None:
         self._recorder.note(Kind.ABORTED, self._number)
         self._transport.abort()
-
-
-def encoded(payloads: Sequence[Payload]) -> list[Any]:
-    """Messages as a record has them: text as text or UTF-8, a binary message as a list of its bytes alone."""
-    return [[bytes(each)] if isinstance(each, Binary) else each for each in payloads]
-
-
-def decoded(payloads: Sequence[Any]) -> list[Payload]:
-    """The other way of `encoded`."""
-    return [Binary(each[0]) if isinstance(each, list) else each for each in payloads]
 
 
 def facts_of(error: ConnectionFailure) -> dict[str, Any]:
