@@ -1931,13 +1931,13 @@ MUTANTS = (
         "book/side.py",
         (
             "a level without size stays",
-            "                else:\n                    del prices[place], known[place]\n",
-            "",
+            "                    del prices[place], known[place]\n                    depth -= 1\n",
+            "                    pass\n",
             "book/test_side.py",
         ),
         (
             "a size that changes adds a price",
-            "            if place < len(prices) and prices[place] == price:\n",
+            "            if place < depth and prices[place] == price:\n",
             "            if False:\n",
             "book/test_side.py",
         ),

@@ -10,6 +10,7 @@ The venue's room translates each update into a `RestingOrder` with the size that
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
 from typing import Any, Final, Generic
@@ -71,7 +72,7 @@ class RestingOrderBook(Generic[Number]):
             number, price_below=price_below, max_levels=2 * max_orders, may_cross=may_cross
         )
         self._orders: dict[str, RestingOrder[Number]] = {}
-        self._gone: dict[str, int] = {}
+        self._gone: OrderedDict[str, int] = OrderedDict()
         # Size and number of orders at each price: a level goes with its last order, whatever its sum says.
         self._totals: dict[QuoteSide, dict[Number, tuple[Number, int]]] = {"bid": {}, "offer": {}}
 
@@ -193,7 +194,7 @@ class RestingOrderBook(Generic[Number]):
         last = self._gone.pop(order_id, updated_at)
         self._gone[order_id] = max(last, updated_at)
         if len(self._gone) > GONE_CAPACITY:
-            del self._gone[next(iter(self._gone))]
+            self._gone.popitem(last=False)
 
     def _add(self, order: RestingOrder[Number], sign: int) -> None:
         totals = self._totals[order.side]

@@ -36,16 +36,19 @@ class BookSide(Generic[Number]):
     def apply(self, levels: Sequence[tuple[Number, Number]], told: Sequence[Any] | None = None) -> None:
         """Each size replaces the one at its price; size 0 removes the level, if there is one."""
         prices, known = self.prices, self._levels
+        depth = len(prices)
         for (price, size), level in zip(levels, levels if told is None else told, strict=True):
             place = bisect_left(prices, price)
-            if place < len(prices) and prices[place] == price:
+            if place < depth and prices[place] == price:
                 if size:
                     known[place] = level
                 else:
                     del prices[place], known[place]
+                    depth -= 1
             elif size:
                 prices.insert(place, price)
                 known.insert(place, level)
+                depth += 1
 
     def replace(self, levels: Sequence[tuple[Number, Number]], told: Sequence[Any] | None = None) -> None:
         """Forget everything; these are the levels now. Of two at one price the later counts, as in `apply`."""

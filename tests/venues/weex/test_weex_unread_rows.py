@@ -290,7 +290,6 @@ def test_trades_of_the_usual_form_are_read_without_a_look_at_each_field() -> Non
         {"t": ""},
         {"p": None},
         {"q": 1e-7},
-        {"t": "n"},
     ],
 )
 def test_a_trade_that_is_not_written_as_usual_is_left_to_the_slow_way(odd: dict[str, Any]) -> None:

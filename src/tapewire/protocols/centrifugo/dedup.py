@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from ...errors import ConfigurationError
 
 __all__ = ["SeenIds"]
@@ -21,7 +23,8 @@ class SeenIds:
         self.capacity: int = capacity
         self.repeated: int = 0
         """How many ids came again."""
-        self._ids: dict[str, None] = {}
+        # Ordered: the first of a dict is looked for behind all that were forgotten before it.
+        self._ids: OrderedDict[str, None] = OrderedDict()
 
     def add(self, identity: str | None) -> bool:
         """True if it is new, and remembered now. None, no id at all, is always new and never remembered."""
@@ -32,7 +35,7 @@ class SeenIds:
             self.repeated += 1
             return False
         if len(ids) >= self.capacity:
-            del ids[next(iter(ids))]
+            ids.popitem(last=False)
         ids[identity] = None
         return True
 

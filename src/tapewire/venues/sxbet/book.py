@@ -15,6 +15,7 @@ gives Decimal prices and contracts. The venue never matches makers with each oth
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -57,7 +58,7 @@ class MarketBook(MarketLevels):
         self.base_token = base_token
         self._seen = seen
         self._known: dict[str, OrderState] = {}
-        self._gone: dict[str, OrderState] = {}
+        self._gone: OrderedDict[str, OrderState] = OrderedDict()
 
     def order(self, order_hash: str) -> OrderState | None:
         """The order as it was last told, also one that is held with nothing left to take; None once it is gone."""
@@ -163,7 +164,7 @@ class MarketBook(MarketLevels):
             return
         self._gone[order_hash] = state
         if len(self._gone) > GONE_CAPACITY:
-            del self._gone[next(iter(self._gone))]
+            self._gone.popitem(last=False)
 
 
 def _moment(state: OrderState | str) -> int:

@@ -7,6 +7,7 @@ the venue does not say it: an order that is partly filled (`status`), its averag
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -163,15 +164,9 @@ def _message(frame: Frame, data: dict[str, Any]) -> WeexMessage:
     when = data.get("time")
     if when is None:
         when = (frame.received_at_ns / 1e9) if frame.venue_time_ms is None else frame.venue_time_ms / 1000
-    return WeexMessage(
-        channel=frame.channel,
-        symbol=data.get("symbol", ""),
-        data=data,
-        timestamp=when,
-        raw=frame.raw,
-        received_at_ns=frame.received_at_ns,
-        sequence=frame.last if frame.version is None else frame.version,
-    )
+    number = frame.last if frame.version is None else frame.version
+    symbol = data.get("symbol", "")
+    return WeexMessage(frame.channel, symbol, data, when, frame.raw, frame.received_at_ns, number)
 
 
 def order_status(data: Mapping[str, Any]) -> str:
@@ -258,7 +253,7 @@ class NewTrades:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._seen: dict[str, None] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
         self._since: float | None = None
 
     def __call__(self, frame: Frame, spoiled: Callable[[Exception], None]) -> list[dict[str, Any]]:
@@ -290,7 +285,7 @@ class NewTrades:
                 seen[number] = None
         self._since = since
         while len(seen) > SEEN_TRADES:
-            del seen[next(iter(seen))]
+            seen.popitem(last=False)
 
 
 def _oldest_first(rows: list[dict[str, Any]], unsaid: float) -> list[dict[str, Any]]:
