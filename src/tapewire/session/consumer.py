@@ -279,11 +279,13 @@ class Consumer(Generic[Item_co]):
         return taken
 
     def at_once(self) -> Any:
-        """The next item, where it can be had without a wait or a look at the clock; else EMPTY: use `anext`."""
-        if self.made or self._decoding is not None or self.delivered >= self._look_at:
+        """The next item, where it can be had without a wait and it is nobody else's turn; else EMPTY: use `anext`."""
+        if self.made or self._decoding is not None or (self.delivered >= self._look_at and self._is_others_turn()):
             return EMPTY
         item = self.buffer.take()
-        return item if item is EMPTY else self.taken(item)
+        if item is not EMPTY and (item := self.taken(item)) is EMPTY:
+            self._look_at = 0  # as where what was taken came to nothing in a wait
+        return item
 
     def batches(
         self, limit: int = 1_000, *, items: AsyncIterator[Any] | None = None
@@ -426,9 +428,11 @@ class Consumer(Generic[Item_co]):
     def _is_others_turn(self) -> bool:
         """True where an iteration has gone on for its slice without a wait; and when to look again."""
         now = self._clock.monotonic()
+        if now - self._slice_began > SLICE_SECONDS and (self.made or self.buffer):
+            return True
         self._look_at = self.delivered + _QUICK_ITEMS if now - self._looked < SLICE_SECONDS / 10 else 0
         self._looked = now
-        return now - self._slice_began > SLICE_SECONDS and bool(self.made or self.buffer)
+        return False
 
     def _is_slice_over(self) -> bool:
         return self._clock.monotonic() - self._slice_began > SLICE_SECONDS
