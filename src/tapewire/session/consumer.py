@@ -280,7 +280,11 @@ class Consumer(Generic[Item_co]):
 
     def at_once(self) -> Any:
         """The next item, where it can be had without a wait and it is nobody else's turn; else EMPTY: use `anext`."""
-        if self.made or self._decoding is not None or (self.delivered >= self._look_at and self._is_others_turn()):
+        if (
+            self.made
+            or self._decoding is not None
+            or (self.delivered >= self._look_at and self._is_others_turn())
+        ):
             return EMPTY
         item = self.buffer.take()
         if item is not EMPTY and (item := self.taken(item)) is EMPTY:

@@ -1,8 +1,8 @@
 """What a handler or an iteration receives: `StakeMessage`, and the page's plain dict, on either wire.
 
-A payload is checked when it comes and read when it is first asked for: most are passed on, counted or told by their
-channel alone. The check is of the bytes, and says that reading them will raise nothing; what it is not sure of is read
-at once, so that a corrupt one is a gap at its place.
+A payload is decoded when it is taken, so that a corrupt one is a gap at its place: a look at its bytes that would prove
+that it can wait costs as much. Amounts that were written without a fraction are made exact when it is first asked for,
+which raises nothing.
 """
 
 from __future__ import annotations
@@ -67,48 +67,19 @@ def _amount(value: Any) -> Any:
         return value
 
 
-# --- reading later ------------------------------------------------------------------------------------------------
-
-_MAX_UNCOUNTED: Final = 512
-"""Bytes of a payload that is not nested too deep for the decoder, whatever is in it."""
-_MAX_NESTED: Final = 200
-_LONG_RUN: Final = b"0" * 64
-_FAR_EXPONENT: Final = b"0e000"
-_SHAPES: Final = bytes(
-    ord("0") if byte in b"0123456789+-" else ord("e") if byte in b"eE" else ord("x") for byte in range(256)
-)
-"""A table for `translate`: what a number is written with looks alike, and nothing else like it."""
-
-_is_far_exponent = re.compile(rb"[eE][+-]?[0-9]{3,}(?=[\s,\]}]|\Z)").match
-"""True where a number ends so; an id has the shape of that often, and ends otherwise."""
-
-_read_plain = msgspec.json.Decoder(float_hook=Decimal).decode
-
-
-def _is_plain(written: bytes) -> bool:
-    """True if this JSON, whose grammar was checked, surely reads: every number of it is within the bounds."""
-    if not written.isascii():
-        written.decode()  # raises for what no text may hold
-    if len(written) > _MAX_UNCOUNTED and written.count(b"[") + written.count(b"{") > _MAX_NESTED:
-        return False
-    shape = written.translate(_SHAPES)
-    at = shape.find(_FAR_EXPONENT)
-    while at >= 0:
-        if _is_far_exponent(written, at + 1):
-            return False
-        at = shape.find(_FAR_EXPONENT, at + 1)
-    return _LONG_RUN not in shape
+# --- messages -----------------------------------------------------------------------------------------------------
 
 
 class _Payload:
-    """Reads a message's payload when it is first asked for; from then on it is an attribute of the message."""
+    """A message's payload; what stands under an amount's name is looked for when it is first asked for."""
 
     def __get__(self, message: StakeMessage | None, owner: type[StakeMessage] | None = None) -> Any:
         if message is None:
             return self
         kept = message.__dict__
-        written = kept.pop("_unread", None)
-        payload = exact(message.raw) if written is None else _completed(_read_plain(written), written)
+        decoded = kept.pop("_decoded", msgspec.UNSET)
+        written = bytes(message.raw)
+        payload = exact(written) if decoded is msgspec.UNSET else _completed(decoded, written)
         kept["payload"] = payload
         return payload
 
@@ -135,19 +106,16 @@ def message_of(publication: PageFrame | Next) -> StakeMessage:
     """
     if isinstance(publication, PageFrame):
         raw = publication.payload
-        written = bytes(raw)
     else:
-        result = publication.payload
-        raw = result.data
-        written = bytes(raw)
-        if written == b"null":
-            raise msgspec.DecodeError(f"a result without data: {bytes(result.errors)[:200]!r}")
+        raw = publication.payload.data
+        if raw == _NULL:
+            raise msgspec.DecodeError(f"a result without data: {bytes(publication.payload.errors)[:200]!r}")
     message = StakeMessage(publication.topic, raw)
-    if _is_plain(written):
-        message.__dict__["_unread"] = written
-    else:
-        message.__dict__["payload"] = exact(written)
+    message.__dict__["_decoded"] = exact_json(raw)
     return message
+
+
+_NULL: Final = msgspec.Raw(b"null")
 
 
 def data_of(publication: PageFrame | Next) -> dict[str, Any]:
