@@ -27,7 +27,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 @pytest.fixture(scope="module")
 def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """As `pip install tapewire` leaves it: without what only an extra brings."""
-    return install(wheel, tmp_path_factory.mktemp("alone"), without="graphql")
+    return install(wheel, tmp_path_factory.mktemp("alone"), without="graphql|pyarrow")
 
 
 def test_the_wheel_works_where_the_tree_is_not(installed: Installed) -> None:
@@ -96,6 +96,7 @@ def test_the_core_asks_for_five_packages_and_the_extras_for_a_few_more(installed
     assert {requirement.name for requirement in wanted} - core == {
         "graphql-core",
         "h11",
+        "pyarrow",
         "python-socks",
         "zstandard",
     }
@@ -136,8 +137,17 @@ def test_a_command_without_its_extra_says_in_one_line_what_installs_it(
     )
 
 
+def test_an_export_without_its_extra_says_in_one_line_what_installs_it(alone: Installed) -> None:
+    done = alone.start("tapewire", "tape", "export", "--parquet", "any.tape", "-o", "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        'tapewire: an export needs pyarrow, which is not installed: pip install "tapewire[export]"\n'
+    )
+
+
 @pytest.mark.parametrize(
-    "command", ["--help", "--version", "venues", "fault", "sandbox --help", "demo --help"]
+    "command",
+    ["--help", "--version", "venues", "fault", "sandbox --help", "demo --help", "tape export --help"],
 )
 def test_what_needs_no_extra_answers_without_it(command: str, alone: Installed) -> None:
     assert alone.run("tapewire", *command.split())

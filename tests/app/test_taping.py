@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,17 +11,17 @@ from tapewire.app.taping import (
     Recording,
     environment_of,
     expected_of,
-    name_of,
     parse_moment,
 )
 from tapewire.app.wanted import Target
-from tapewire.cli.venue import led_by, play
+from tapewire.cli.venue import play
 from tapewire.errors import ConfigurationError, NotSupported
 from tapewire.marks import Lagged
 from tapewire.recording import Recorder, Tape
 from tapewire.recording.format import Kind, Record
 from tapewire.recording.tape import SegmentWriter
 from tapewire.venues import VENUES
+from tests.app.taped import recorded, replayed
 
 
 def test_a_moment_is_a_time_or_a_while_behind_the_beginning():
@@ -68,27 +66,6 @@ def test_what_is_secret_in_the_environment_is_a_placeholder_of_its_length(monkey
                 assert (value == "x" * len(value)) is setting.secret
                 found += setting.secret
     assert found >= 4
-
-
-async def recorded(venue: str, folder: Path, seconds: float, fault: str = "") -> tuple[Recording, list[Any]]:
-    rows: list[Any] = []
-    async with play([venue]) as sandbox:
-        recording = Recording([Target(venue)], None, folder)
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.call_later(seconds, stop.set)
-        if fault:
-            loop.call_later(seconds / 3, lambda: sandbox.inject(fault, venue=venue))
-        await recording.run(stop, lambda feed, item, row: rows.append((name_of(feed), row)))
-    return recording, rows
-
-
-def replayed(paths: list[Path], **options: Any) -> tuple[PlannedReplay, list[Any]]:
-    rows: list[Any] = []
-    planned = PlannedReplay(paths, **options)
-    with planned.replay, led_by(planned.environment, planned.venues):
-        planned.run(lambda feed, item, row: rows.append((name_of(feed), row)))
-    return planned, rows
 
 
 @pytest.mark.parametrize("venue", VENUES)

@@ -12,21 +12,18 @@ the noun or mark. Numbers that are exact are texts. What the venue sent (`raw`) 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ..market import BookView, Feed, Verb
+from ..market import BookView, Feed
 from ..marks import ContinuityChanged
-from .wanted import KINDS, FeedKind
+from .wanted import KIND_OF
 
 if TYPE_CHECKING:
     from .watching import Listed
 
-__all__ = ["line_of", "listing_of"]
-
-_KIND_OF: Final[Mapping[Verb, FeedKind]] = {verb: kind for kind, verb in KINDS.items()}
+__all__ = ["event_of", "line_of", "listing_of"]
 
 _LEFT_OUT: Final = ("raw", "snapshot", "venue", "instrument_id", "type")
 
@@ -37,8 +34,8 @@ def line_of(feed: Feed[Any], item: Any, at_ns: int, depth: int | None = None) ->
         "at_ns": at_ns,
         "venue": feed.venue,
         "instrument_id": getattr(item, "instrument_id", None) or feed.instrument_id,
-        "kind": _KIND_OF[feed.verb],
-        "event": _event(item),
+        "kind": KIND_OF[feed.verb],
+        "event": event_of(item),
         "state": feed.continuity.state,
         "data": _book(item, depth) if isinstance(item, BookView) else _plain(item),
     }
@@ -76,7 +73,8 @@ def _plain(item: Any) -> dict[str, Any]:
     return {name: getattr(item, name) for name in names}
 
 
-def _event(item: Any) -> str:
+def event_of(item: Any) -> str:
+    """What a thing that is heard is called: the noun, or the mark."""
     if isinstance(item, BookView):
         return "book"
     if isinstance(item, ContinuityChanged):

@@ -38,6 +38,7 @@ __all__ = [
     "Plan",
     "PlannedReplay",
     "Recording",
+    "has_plan",
     "name_of",
     "parse_moment",
     "row_of",
@@ -356,12 +357,11 @@ class PlannedReplay:
         self.heard: dict[str, list[Heard]] = {}
         self._plans: dict[str, tuple[str, Plan]] = {}
         for tape in self.replay.tapes:
-            given = tape.head.settings.get("plan")
-            if given is None:
+            if not has_plan(tape):
                 self.replay.close()
                 allowed = "one that `tapewire record` made: replay others with tapewire.recording.Replay"
                 raise ConfigurationError("tape", str(tape.path), allowed)
-            plan = msgspec.convert(given, Plan)
+            plan = msgspec.convert(tape.head.settings["plan"], Plan)
             self._plans[tape.head.recording] = (tape.head.venue, plan)
 
     @property
@@ -421,6 +421,11 @@ class PlannedReplay:
         await self.replay.ended.wait()
         self.replay.clock.speed = math.inf
         await asyncio.sleep(BEHIND_SECONDS)
+
+
+def has_plan(tape: Tape) -> bool:
+    """Whether `Recording` made it, so that it can be replayed without a word more."""
+    return "plan" in tape.head.settings
 
 
 def expected_of(tapes: Sequence[Tape]) -> dict[str, tuple[int, str]] | None:

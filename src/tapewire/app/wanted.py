@@ -13,7 +13,16 @@ from ..errors import ConfigurationError
 from ..market import Verb
 from ..venues import VENUES
 
-__all__ = ["ACCOUNT_KINDS", "KINDS", "FeedKind", "Target", "parse_duration", "parse_kinds", "parse_target"]
+__all__ = [
+    "ACCOUNT_KINDS",
+    "KINDS",
+    "KIND_OF",
+    "FeedKind",
+    "Target",
+    "parse_duration",
+    "parse_kinds",
+    "parse_target",
+]
 
 FeedKind: TypeAlias = Literal["book", "trades", "ticker", "orders", "fills", "positions", "balance"]
 
@@ -27,6 +36,9 @@ KINDS: Final[Mapping[FeedKind, Verb]] = {
     "balance": "watch_balance",
 }
 """What can be watched, by the word for it, and the verb of a venue that has it."""
+
+KIND_OF: Final[Mapping[Verb, FeedKind]] = {verb: kind for kind, verb in KINDS.items()}
+"""The other way."""
 
 ACCOUNT_KINDS: Final[frozenset[FeedKind]] = frozenset(["orders", "fills", "positions", "balance"])
 """What is our own: it needs credentials, and no instrument has to be named."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..app.wanted import FeedKind, Target
     from ..market import Feed
 
-__all__ = ["RECORD_EXAMPLES", "REPLAY_EXAMPLES", "record", "replay"]
+__all__ = ["RECORD_EXAMPLES", "REPLAY_EXAMPLES", "conclude", "record", "replay"]
 
 RECORD_EXAMPLES = examples(
     "tapewire record {3} -o tapes --for 10s --sandbox",
@@ -216,7 +216,7 @@ def replay(
         end_with(f"{error.filename}: {error.strerror or error}")
     with planned.replay, led_by(planned.environment, planned.venues), _readers_may_leave():
         planned.run(_printer(planned, from_ns or 0, as_json=as_json, quiet=quiet))
-        raise typer.Exit(_conclude(planned, lost, is_whole=to_ns is None))
+        raise typer.Exit(conclude(planned, lost, is_whole=to_ns is None))
 
 
 def _speed(text: str) -> float:
@@ -265,7 +265,8 @@ def _short(number: str) -> str:
     return number.rstrip("0").rstrip(".") if "." in number else number
 
 
-def _conclude(planned: PlannedReplay, lost: list[Any], *, is_whole: bool) -> int:
+def conclude(planned: PlannedReplay, lost: list[Any], *, is_whole: bool) -> int:
+    """Say on stderr feed by feed whether it was as live, and what could not be read; returns the exit code."""
     sys.stdout.flush()
     verdicts = {True: "as live", False: "NOT as live", None: "nothing says what was heard live"}
     for feed in planned.all_heard:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from ..errors import TapeCorrupt
     from ..recording import Tape
 
-__all__ = ["CORRUPT", "AsJson", "Tapes", "app", "opened", "paths_of", "progress", "told"]
+__all__ = ["CORRUPT", "AsJson", "Tapes", "advancing", "app", "opened", "paths_of", "progress", "told"]
 
 CORRUPT = 1
 """The exit code where some of a tape cannot be read."""
 
 app = typer.Typer(
     name="tape",
-    help="Look at tapes, verify them, and cut a part out of one.",
+    help="Look at tapes, verify them, cut a part out of one, and export them.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -190,19 +190,25 @@ def opened(path: Path) -> Iterator[Tape]:
 
 @contextmanager
 def progress(what: str, tape: Tape) -> Iterator[Callable[[int], None]]:
-    """How far it is, by the time of a record, on a terminal's stderr; nothing elsewhere."""
+    """How far it is in a tape, by the time of a record; see `advancing`."""
+    index = tape.footer.index
+    with advancing(what, index[0].first_ns if index else 0, index[-1].last_ns if index else 0) as advance:
+        yield advance
+
+
+@contextmanager
+def advancing(what: str, first_ns: int, last_ns: int) -> Iterator[Callable[[int], None]]:
+    """How far it is between two times, on a terminal's stderr; nothing elsewhere."""
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    index = tape.footer.index
-    if not console.is_terminal or not index:
+    if not console.is_terminal or last_ns <= first_ns:
         yield lambda at_ns: None
         return
-    first, last = index[0].first_ns, index[-1].last_ns
     with Progress(console=console, transient=True) as shown:
-        task = shown.add_task(what, total=max(last - first, 1))
-        yield lambda at_ns: shown.update(task, completed=at_ns - first)
+        task = shown.add_task(what, total=last_ns - first_ns)
+        yield lambda at_ns: shown.update(task, completed=at_ns - first_ns)
 
 
 def told(wall_ns: int | None) -> str:
