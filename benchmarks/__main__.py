@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import imports, memory
+from . import imports, market, memory
 from .certificate import make_certificate
 from .contenders import CONTENDERS, GROUPS, Contender
 from .goals import GOALS
@@ -37,6 +37,13 @@ STORAGE_ROUNDS = TAPE_ROUNDS = 5
 
 OTHERS = (memory.GROUP, imports.GROUP, STORAGE, TAPE)
 """Groups that have no contenders, and rounds of their own."""
+
+HELD = {
+    memory.GROUP: "Memory",
+    imports.GROUP: "Imports",
+    market.GROUP: "One market, without a line",
+}
+"""Groups that are judged by what may be at most, and their titles."""
 
 
 def chosen(only: Sequence[str] = (), wires: Sequence[str] = ()) -> list[Contender]:
@@ -127,6 +134,7 @@ def _others(options: argparse.Namespace, say: Any) -> dict[str, Any]:
     ways: dict[str, Callable[[], Any]] = {
         memory.GROUP: lambda: memory.measure(quick=options.quick, say=say),
         imports.GROUP: lambda: imports.measure(say, rounds),
+        market.GROUP: lambda: market.measure(say),
     }
     if is_whole:
         ways[STORAGE] = lambda: measure(options.rounds or STORAGE_ROUNDS)
@@ -160,14 +168,12 @@ def _told(
         print_tape(console, others[TAPE])
     if verdicts:
         print_verdicts(console, verdicts)
-    for group in (memory.GROUP, imports.GROUP):
+    for group, title in HELD.items():
         if group in others:
-            memory.print_memory(console, others[group], group.capitalize())
+            memory.print_memory(console, others[group], title)
     if options.json:
         results = as_json(contenders, bench, versions)
-        results |= {
-            group: memory.judged(others[group]) for group in (memory.GROUP, imports.GROUP) if group in others
-        }
+        results |= {group: memory.judged(others[group]) for group in HELD if group in others}
         results |= {STORAGE: storage_as_json(others[STORAGE])} if STORAGE in others else {}
         results |= {TAPE: tape_as_json(others[TAPE])} if TAPE in others else {}
         text = json.dumps(results, indent=2)

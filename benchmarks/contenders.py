@@ -11,7 +11,18 @@ from typing import Any
 
 from .wires import WIRES
 
-__all__ = ["BURST", "CONTENDERS", "GROUPS", "NEVER", "RATE", "SCALES", "WIRE_GROUPS", "Contender"]
+__all__ = [
+    "BURST",
+    "CONTENDERS",
+    "GROUPS",
+    "MARKET_FEEDS",
+    "NEVER",
+    "RATE",
+    "SCALES",
+    "WIRE_GROUPS",
+    "Contender",
+    "class_beside",
+]
 
 RATE = 5_000.0
 """Messages a second of the paced group: one in each frame, each frame in a send of its own."""
@@ -21,6 +32,7 @@ AWAITED = 1_000
 """Messages, and messages a second, of the group in which a peer's user is given each one."""
 
 BURST = 10_000
+BURST_PAUSE = 0.25
 SCALES = (1, 50, 500, 5_000)
 
 CHANNELS = 5_000
@@ -57,6 +69,8 @@ class Contender:
     """False: the server only answers."""
     rate: float | None = None
     """Messages a second, each in a send of its own; None: as a blast."""
+    asks: bool = False
+    """It says over HTTP when the messages may come, for it has to look something up before."""
 
     @property
     def is_paced(self) -> bool:
@@ -66,7 +80,12 @@ class Contender:
     @property
     def is_burst(self) -> bool:
         """True where it may take only the newest."""
-        return self.group == "burst" or self.name.endswith("/conflate")
+        return self.group in ("burst", "market") or self.name.endswith("/conflate")
+
+    @property
+    def pause(self) -> float:
+        """Seconds between the joins and the messages: a burst's beginning is to be seen."""
+        return BURST_PAUSE if self.is_burst else 0.0
 
     @property
     def networked(self) -> bool:
@@ -96,6 +115,7 @@ GROUPS = {
     "scale": "One message, with so many subscriptions on one connection",
     "burst": f"A burst of {BURST:,} on one topic, for a consumer of only the newest",
     "channels": f"{CHANNELS:,} SX Bet channels: each subscribed, and resumed after a cut",
+    "market": "One market: feeds beside the documented class, over all that was sent",
 }
 
 _CONSUMERS = {
@@ -124,6 +144,7 @@ NEVER = {
     "cryptofeed": "it speaks none of these wires",
     "WEEX, plain, async and inline handlers, batches": "its documented class is iterated only",
     "SX Bet, inline handlers and batches": "its documented class has neither",
+    "one market, Stake": "it has no feed of public data",
 }
 """What is in no table, and why."""
 
@@ -266,6 +287,59 @@ def _channels() -> Iterator[Contender]:
                             ours=who == "class", quick=phase == "subscribe", sends=False)  # fmt: skip
 
 
+MARKET_FEEDS: Mapping[str, tuple[str, str]] = {
+    "stx-book": ("stx-markets", "watch_order_book"),
+    "stx-ticker": ("stx-markets", "watch_ticker"),
+    "stx-trades": ("stx-markets", "watch_trades"),
+    "sxbet-book": ("sxbet", "watch_order_book"),
+    "sxbet-ticker": ("sxbet-odds", "watch_ticker"),
+    "sxbet-trades": ("sxbet-trades", "watch_trades"),
+    "weex-book": ("weex-depth", "watch_order_book"),
+    "weex-ticker": ("weex-ticker", "watch_ticker"),
+    "weex-trades": ("weex-trade", "watch_trades"),
+}
+"""Each feed of public data that a venue has: the wire, and the verb."""
+
+MARKET_MESSAGES = 80_000
+MARKET_TOPICS: Mapping[str, int] = {"sxbet": 10}
+"""Fewer than the wire has, where each is looked up over HTTP, and the venue's budget is kept."""
+
+
+def class_beside(feed: str, consumer: str) -> str:
+    """The contender that a feed of one market is compared with: the class on the same frames, as near as it has it."""
+    wire, _ = MARKET_FEEDS[feed]
+    return f"market/{wire}/class/{'for' if wire.startswith('weex') else consumer}"
+
+
+def _market() -> Iterator[Contender]:
+    for wire in dict.fromkeys(wire for wire, _ in MARKET_FEEDS.values()):
+        verb, known = CLASSES[wire if wire in CLASSES else wire.partition("-")[0]]
+        for consumer in [each for each in ("plain", "for") if each in known]:
+            title, options = f"{wire}: {verb}, {_CONSUMERS[consumer]}", {"wire": wire, "consumer": consumer}
+            yield _of_market(
+                f"{wire}/class/{consumer}", title, wire, module="ours", call="documented", options=options
+            )
+    for feed, (wire, verb) in MARKET_FEEDS.items():
+        for consumer in ("plain", "for"):
+            title, options = f"{feed}: {verb}, {_CONSUMERS[consumer]}", {"feed": feed, "consumer": consumer}
+            yield _of_market(
+                f"{feed}/feed/{consumer}",
+                title,
+                wire,
+                module="market",
+                call="feeds",
+                options=options,
+                asks=True,
+            )
+
+
+def _of_market(name: str, title: str, wire: str, **fields: Any) -> Contender:
+    topics = min(len(WIRES[wire].topics), MARKET_TOPICS.get(wire, 50))
+    fields["options"] = {**fields["options"], "topics": topics}
+    return Contender(f"market/{name}", "market", title, messages=MARKET_MESSAGES, wire=wire, joins=topics,
+                     topics=topics, ours=True, **fields)  # fmt: skip
+
+
 CONTENDERS: tuple[Contender, ...] = (
     *_transport(),
     *(contender for wire in MEASURED for contender in _wire(wire)),
@@ -275,4 +349,5 @@ CONTENDERS: tuple[Contender, ...] = (
     *_scale(),
     *_burst(),
     *_channels(),
+    *_market(),
 )

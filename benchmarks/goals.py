@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .contenders import CLASSES, CONTENDERS, SCALES
+from .contenders import CLASSES, CONTENDERS, MARKET_FEEDS, SCALES, class_beside
 from .method import Compared, Sample, compared, ratio
 
 __all__ = ["GOALS", "Goal", "Verdict", "judge", "word_of"]
@@ -95,6 +95,13 @@ def _channels() -> Iterator[Goal]:
                        f"channels/{phase}/class", f"channels/{phase}/bare", 3, 4, at_most=True)  # fmt: skip
 
 
+def _market() -> Iterator[Goal]:
+    for feed, (_, verb) in MARKET_FEEDS.items():
+        for consumer, words in (("plain", "handler"), ("for", "async for")):
+            yield Goal(f"{verb} ({feed}), {words}: CPU against the documented class", "cpu",
+                       f"market/{feed}/feed/{consumer}", class_beside(feed, consumer), 1.3, at_most=True)  # fmt: skip
+
+
 _NAMES = {contender.name for contender in CONTENDERS}
 
 GOALS: tuple[Goal, ...] = (
@@ -111,6 +118,7 @@ GOALS: tuple[Goal, ...] = (
     *_paced(),
     *_scale(),
     *_channels(),
+    *_market(),
 )
 
 

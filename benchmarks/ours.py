@@ -45,7 +45,10 @@ def _depth(message: Any) -> object:
 
 LOOKS: dict[str, Look] = {
     "stx": lambda message: message.payload,
+    "stx-markets": lambda message: message.payload,
     "sxbet": lambda context: context.data["version"],
+    "sxbet-odds": lambda context: context.data[0]["percentageOdds"],
+    "sxbet-trades": lambda context: context.data["odds"],
     "stake-page": lambda message: message.payload["bet"]["amount"],
     "stake-graphql": lambda message: message.payload["chatMessages"]["id"],
     "weex-ticker": lambda message: message.data["last"],

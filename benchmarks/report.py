@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from .contenders import GROUPS, NEVER, WIRE_GROUPS, Contender
+from .contenders import GROUPS, NEVER, WIRE_GROUPS, Contender, class_beside
 from .goals import GOALS, Verdict, judge
 from .method import Compared, Figures, compared, figures, state_of, steady
 from .rounds import Bench, Column, Pair, column_of
@@ -39,6 +39,9 @@ def references(contender: Contender) -> tuple[Reference, ...]:
         return (("CPU/awaited", "awaited", f"awaited/{name[1]}/class"),)
     if group == "scale":
         return (("CPU", "cpu", f"scale/{name[1]}/1"),)
+    if group == "market":
+        beside = contender.name if name[2] == "class" else class_beside(name[1], name[3])
+        return (("CPU/sent", "cpu", beside),)
     return (("CPU/sent", "cpu", f"burst/{name[1]}/class"),)
 
 

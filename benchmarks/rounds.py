@@ -25,8 +25,6 @@ from .server import Plan
 __all__ = ["COLUMNS", "Bench", "Column", "Limits", "Pair", "ServerProcess", "column_of", "latencies"]
 
 RUN_SECONDS = 40.0
-BURST_PAUSE = 0.25
-"""Seconds between the joins and a burst, so that its beginning is seen."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,8 @@ class ServerProcess:
             joins=contender.joins,
             count=count if contender.sends else 0,
             rate=contender.rate,
-            pause=BURST_PAUSE if contender.is_burst else 0.0,
+            pause=contender.pause,
+            asked=contender.asks,
             topics=contender.topics,
             deflate=column.deflate,
         )

@@ -20,21 +20,36 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from .frames import frame_of
 from .meter import cuts
-from .wires import WIRES, Talk, topics_of
+from .wires import WIRES, Talk, Wire, encoded, topics_of
 
-__all__ = ["BlastServer", "Plan", "accept_key", "deflated", "handshake", "main", "read_messages"]
+__all__ = [
+    "BEGIN",
+    "BlastServer",
+    "Plan",
+    "Request",
+    "accept_key",
+    "answered",
+    "deflated",
+    "handshake",
+    "main",
+    "read_messages",
+    "read_request",
+]
 
 PATIENCE = 20.0
 """Seconds after which a silent client is given up."""
 
 SPIN = 0.00008
 """Seconds before a paced message is due that are spun away: sleeping is not exact."""
+
+BEGIN = "/begin"
+"""The path of HTTP that is asked for by who has looked up all that it needs."""
 
 CHUNK = 1_000_000
 """Bytes that are sent at once, about."""
@@ -54,7 +69,8 @@ class Plan:
     """What the next connections get: `count` messages of `wire` after `joins` joins, `pause` seconds later.
 
     At `rate` a second, or as a blast. `topics`: how many of the wire's (0: its own). A count of 0 sends nothing:
-    clients may join and leave. `deflate`: with permessage-deflate, where the client offers it.
+    clients may join and leave. `asked`: not before the client asks for BEGIN over HTTP. `deflate`: with
+    permessage-deflate, where the client offers it.
     """
 
     wire: str = "stx"
@@ -63,7 +79,21 @@ class Plan:
     rate: float | None = None
     pause: float = 0.0
     topics: int = 0
+    asked: bool = False
     deflate: bool = False
+
+
+class _Out:
+    """The way out of a connection: what two threads send comes whole, one behind the other."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of it."""
+        with self._lock:
+            self._connection.sendall(data)
 
 
 class BlastServer:
@@ -73,6 +103,7 @@ class BlastServer:
         self.plan = Plan()
         self.sent: list[list[int]] = []
         """When each message of the paced plan went out, in nanoseconds of the monotonic clock; for each connection."""
+        self._asked = threading.Event()
         self._context = context
         self._messages: dict[tuple[str, int, int], list[bytes]] = {}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -116,51 +147,72 @@ class BlastServer:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is not None:
                 connection = stack.enter_context(self._context.wrap_socket(connection, server_side=True))
-            is_deflated = handshake(connection, deflate=plan.deflate)
-            talk = WIRES[plan.wire].talk()
-            _say(connection, talk.greeting())
+            request = read_request(connection)
+            while b"sec-websocket-key" not in request.headers:
+                if request.path == BEGIN:
+                    self._asked.set()
+                connection.sendall(answered(WIRES[plan.wire], request))
+                request = read_request(connection)
+            is_deflated = handshake(connection, request, deflate=plan.deflate)
+            out, talk = _Out(connection), WIRES[plan.wire].talk()
+            _say(out, talk.greeting())
             begun = not plan.count
             for opcode, payload in read_messages(connection):
                 if opcode == _CLOSE:
-                    connection.sendall(bytes((0x88, len(payload[:2]))) + payload[:2])
+                    out.sendall(bytes((0x88, len(payload[:2]))) + payload[:2])
                     return
                 if opcode == _PING:
-                    connection.sendall(bytes((0x8A, len(payload))) + payload)
+                    out.sendall(bytes((0x8A, len(payload))) + payload)
                     continue
                 if opcode <= 2:
                     with contextlib.suppress(ValueError, TypeError):  # only a word to begin
-                        _say(connection, talk.hear(payload))
+                        _say(out, talk.hear(payload))
                 if not begun and len(talk.joined) >= plan.joins:
                     begun = True
-                    time.sleep(plan.pause)
-                    self._send(connection, plan, talk, is_deflated)
+                    if plan.pause or plan.asked:
+                        self._send_later(out, plan, talk, is_deflated)
+                    else:
+                        self._send(out, plan, talk, is_deflated)
 
-    def _send(self, connection: socket.socket, plan: Plan, talk: Talk, is_deflated: bool) -> None:
+    def _send_later(self, out: _Out, plan: Plan, talk: Talk, is_deflated: bool) -> None:
+        """After the pause, and when it is asked for; until then the client is answered what it looks up."""
+
+        def send() -> None:
+            if plan.asked:
+                self._asked.wait(PATIENCE)
+                self._asked.clear()
+            time.sleep(plan.pause)
+            with contextlib.suppress(OSError):
+                self._send(out, plan, talk, is_deflated)
+
+        threading.Thread(target=send, daemon=True).start()
+
+    def _send(self, out: _Out, plan: Plan, talk: Talk, is_deflated: bool) -> None:
         messages = talk.bound(self._messages_of(plan))
         wanted = itertools.islice(itertools.cycle(messages), plan.count)
         if plan.rate is not None:
-            self.sent.append(_send_paced(connection, wanted, plan.count, plan.rate))
+            self.sent.append(_send_paced(out, wanted, plan.count, plan.rate))
             return
         if is_deflated:
             for chunk in _chunks(deflated(wanted)):
-                connection.sendall(chunk)
+                out.sendall(chunk)
             return
         if plan.count <= len(messages):
             for chunk in list(_chunks(frame_of(message) for message in wanted)):
-                connection.sendall(chunk)
+                out.sendall(chunk)
             return
         frames = [frame_of(message) for message in messages]
         whole, rest = divmod(plan.count, len(frames))
         block = b"".join(frames)
         for _ in range(whole):
-            connection.sendall(block)
-        connection.sendall(b"".join(frames[:rest]))
+            out.sendall(block)
+        out.sendall(b"".join(frames[:rest]))
 
 
-def _say(connection: socket.socket, messages: Iterable[bytes]) -> None:
+def _say(out: _Out, messages: Iterable[bytes]) -> None:
     said = b"".join(frame_of(message) for message in messages)
     if said:
-        connection.sendall(said)
+        out.sendall(said)
 
 
 def _chunks(frames: Iterable[bytes]) -> Iterator[bytes]:
@@ -183,7 +235,7 @@ def deflated(messages: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes((0xC1,)) + frame[1:]
 
 
-def _send_paced(connection: socket.socket, messages: Iterable[bytes], count: int, rate: float) -> list[int]:
+def _send_paced(out: _Out, messages: Iterable[bytes], count: int, rate: float) -> list[int]:
     sent, rests = [], set(cuts(count))
     begin = time.monotonic() + 0.05
     for number, message in enumerate(messages):
@@ -195,7 +247,7 @@ def _send_paced(connection: socket.socket, messages: Iterable[bytes], count: int
         while time.monotonic() < due:
             pass
         sent.append(time.monotonic_ns())
-        connection.sendall(frame_of(message))
+        out.sendall(frame_of(message))
     return sent
 
 
@@ -204,19 +256,52 @@ def accept_key(key: bytes) -> bytes:
     return base64.b64encode(hashlib.sha1(key + _MAGIC).digest())
 
 
-def handshake(connection: socket.socket, *, deflate: bool = False) -> bool:
-    """Read the request and upgrade, with the first sub-protocol that is offered. True where messages are deflated.
+@dataclass(frozen=True)
+class Request:
+    """Of HTTP: `headers` by their names in small letters."""
 
-    Raises EOFError where the client went.
-    """
-    request = b""
-    while b"\r\n\r\n" not in request:
+    path: str
+    headers: Mapping[bytes, bytes]
+    body: bytes = b""
+
+
+def read_request(connection: socket.socket) -> Request:
+    """The next request. Raises EOFError where the client went."""
+
+    def more() -> bytes:
         read = connection.recv(65_536)
         if not read:
             raise EOFError
-        request += read
-    lines = [line.split(b":", 1) for line in request.split(b"\r\n")[1:] if b":" in line]
+        return read
+
+    read = b""
+    while b"\r\n\r\n" not in read:
+        read += more()
+    head, _, body = read.partition(b"\r\n\r\n")
+    first, *rest = head.split(b"\r\n")
+    lines = [line.split(b":", 1) for line in rest if b":" in line]
     headers = {name.strip().lower(): value.strip() for name, value in lines}
+    while len(body) < int(headers.get(b"content-length", 0)):
+        body += more()
+    return Request(first.split(b" ")[1].decode(), headers, body)
+
+
+def answered(wire: Wire, request: Request) -> bytes:
+    """The answer to a request that is no upgrade: what the wire has for it as JSON, else 404."""
+    try:
+        status, said = (
+            b"200 OK",
+            encoded({} if request.path == BEGIN else wire.answer(request.path, request.body)),
+        )
+    except LookupError:
+        status, said = b"404 Not Found", b"{}"
+    head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % (status, len(said)) + said
+
+
+def handshake(connection: socket.socket, request: Request, *, deflate: bool = False) -> bool:
+    """Upgrade, with the first sub-protocol that is offered. True where messages are deflated."""
+    headers = request.headers
     answer = (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept_key(headers[b"sec-websocket-key"]) + b"\r\n"

@@ -12,15 +12,29 @@ import random
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from .frames import FRAMES, TOPICS, make_messages, with_join_ref
 
-__all__ = ["OFFSET", "WIRES", "GraphQL", "Page", "Phoenix", "SxBet", "Talk", "Weex", "Wire", "topics_of"]
+__all__ = [
+    "OFFSET",
+    "WIRES",
+    "GraphQL",
+    "Page",
+    "Phoenix",
+    "SxBet",
+    "Talk",
+    "Weex",
+    "Wire",
+    "encoded",
+    "topics_of",
+]
 
 BASE_MS = 1_790_134_567_000
 FIRST = 16_938_207_383
 LEVELS = 15
+USDC = "0x6629Ce1Cf35Cc1329ebB4F63202F3f197b3F050B"
 OFFSET = 1_000
 """Where every channel stands when it is joined."""
 
@@ -68,6 +82,10 @@ class Wire:
     def messages(self, count: int, topics: Sequence[str] | None = None) -> list[bytes]:
         """`count` messages of the topics; of a wire that repeats, FRAMES at most."""
         raise NotImplementedError
+
+    def answer(self, path: str, body: bytes) -> object:
+        """What HTTP answers, as JSON, where a market looks something up. Raises LookupError where it has nothing."""
+        raise LookupError(path)
 
 
 # --- Phoenix ----------------------------------------------------------------------------------------------------------
@@ -145,6 +163,86 @@ class FormerPhoenix(Phoenix):
         return encoded({"topic": f"realtime:{topic}", "event": "broadcast", "payload": inner, "ref": None})
 
 
+class StxMarkets(Wire):
+    """STX's channel of all markets: changed fields of one of fifty, a third of them with its last trades."""
+
+    name = "stx-markets"
+    title = "STX (Phoenix V2): the markets channel"
+    topics = ("markets",)
+    markets = tuple(
+        str(uuid.UUID(int=random.Random(number).getrandbits(128), version=4)) for number in range(50)
+    )
+    repeats = False
+    looks = "its payload"
+
+    def talk(self) -> Talk:
+        return PhoenixTalk()
+
+    def messages(self, count: int, topics: Sequence[str] | None = None) -> list[bytes]:
+        chance = random.Random(415)
+        trades: dict[str, list[dict[str, Any]]] = {market: [] for market in self.markets}
+        return [self._changed(chance, number, trades) for number in range(count)]
+
+    def _changed(self, chance: random.Random, number: int, trades: dict[str, list[dict[str, Any]]]) -> bytes:
+        market, at = chance.choice(self.markets), _stamp(number)
+        bids, offers = _sides(chance)
+        change: dict[str, Any] = {"bids": bids, "market_id": market, "offers": offers} | at
+        if not number % 3:
+            price = bids[0]["price"]
+            trade = {"liquidity_taker": "seller", "price": price, "quantity": chance.randrange(1, 60)}
+            trade |= {"timestamp": at["timestamp"], "timestamp_int": at["unix_timestamp"] * 1000}
+            trades[market] = [trade, *trades[market]][:15]
+            change |= {
+                "last_traded_price": price,
+                "price": price,
+                "recent_trades": trades[market],
+                "volume_24h": number,
+            }
+        return encoded([None, None, "markets", "market_updated", {market: change}])
+
+    def answer(self, path: str, body: bytes) -> object:
+        if json.loads(body)["operationName"] != "marketInfosWithCount":
+            raise LookupError(path)
+        bids, offers = _sides(random.Random(1))
+        row = {
+            "title": "One v Two",
+            "shortTitle": "One v Two",
+            "question": "Will One win?",
+            "symbol": "ONE",
+            "position": "One",
+            "status": "OPEN",
+            "trading": True,
+            "eventStatus": "scheduled",
+            "maxPrice": 99,
+            "lastTradedPrice": None,
+            "volume24h": 0,
+            "timestamp": _stamp(-1)["timestamp"],
+            "timestampInt": BASE_MS * 1000,
+            "bids": bids,
+            "offers": offers,
+            "recentTrades": [],
+        }
+        rows = [row | {"marketId": market} for market in self.markets]
+        return {"data": {"marketInfosWithCount": {"count": len(rows), "marketInfos": rows}}}
+
+
+def _stamp(number: int) -> dict[str, Any]:
+    """A moment of its own for each message, a millisecond apart, behind that of the rows over HTTP."""
+    at_ms = BASE_MS + 1 + number
+    text = f"{datetime.fromtimestamp(at_ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03}000Z"
+    return {"timestamp": text, "unix_timestamp": at_ms}
+
+
+def _sides(chance: random.Random) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
+    """Five levels a side, in cents."""
+    middle = chance.randrange(20, 80)
+    bids, offers = (
+        [{"price": middle + sign * (step + 1), "quantity": chance.randrange(1, 9) * 25} for step in range(5)]
+        for sign in (-1, 1)
+    )
+    return bids, offers
+
+
 # --- Centrifugo -------------------------------------------------------------------------------------------------------
 
 
@@ -207,7 +305,7 @@ class SxBet(Wire):
         def levels(best: int) -> list[dict[str, str]]:
             return [
                 {
-                    "percentageOdds": f"{(best - depth) * 125}0000000000000000",
+                    "percentageOdds": f"{(best - depth) * 125}000000000000000",
                     "size": f"{chance.randrange(10, 900) * 1_000_000}",
                 }
                 for depth in range(4)
@@ -226,6 +324,96 @@ class SxBet(Wire):
         identity = str(uuid.UUID(int=chance.getrandbits(128), version=4))[:-9]
         text = text.replace('"V"', '"%023d"').replace('"O"', "%d").replace('"M"', f'"{identity}%09d"')
         return topic, text.encode()
+
+    def answer(self, path: str, body: bytes) -> object:
+        if path.startswith("/orderbook-v3/snapshot"):
+            market = path.partition("marketHash=")[2]
+            data: object = {"marketHash": market, "version": "0", "outcomeOne": [], "outcomeTwo": []}
+        elif path.startswith("/markets/find"):
+            data = [_sxbet_market(market) for market in path.partition("marketHashes=")[2].split("%2C")]
+        else:
+            raise LookupError(path)
+        return {"status": "success", "data": data}
+
+
+def _sxbet_market(market: str) -> dict[str, Any]:
+    names = {"outcomeOneName": "One", "outcomeTwoName": "Two", "outcomeVoidName": "NO_CONTEST"}
+    return {"status": "ACTIVE", "marketHash": market, "type": 52, "gameTime": BASE_MS // 1000} | names
+
+
+class SxBetOfAll(SxBet):
+    """A channel of all markets in the earlier generation, of which each message speaks of the one that is watched."""
+
+    def messages(self, count: int, topics: Sequence[str] | None = None) -> list[bytes]:
+        chance, (topic,) = random.Random(207), topics or self.topics
+        made = []
+        for number in range(count):
+            publication = {
+                "data": self._data(chance, number),
+                "offset": OFFSET + number + 1,
+                "tags": {"messageId": f"{chance.getrandbits(128):032x}"},
+            }
+            made.append(encoded({"push": {"channel": topic, "pub": publication}}))
+        return made
+
+    def _data(self, chance: random.Random, number: int) -> object:
+        raise NotImplementedError
+
+
+class SxBetOdds(SxBetOfAll):
+    """Both outcomes' best odds in each message."""
+
+    name = "sxbet-odds"
+    title = "SX Bet (Centrifugo): best odds"
+    topics = ("best_odds:global",)
+    looks = "the odds"
+
+    def _data(self, chance: random.Random, number: int) -> object:
+        one = chance.randrange(100, 700)
+        return [
+            {
+                "baseToken": USDC,
+                "isMakerBettingOutcomeOne": is_one,
+                "leagueId": 29,
+                "marketHash": self.markets[0],
+                "percentageOdds": f"{odds * 125}000000000000000",
+                "sportId": 5,
+                "updatedAt": BASE_MS + number,
+            }
+            for is_one, odds in ((True, one), (False, 790 - one))
+        ]
+
+    def answer(self, path: str, body: bytes) -> object:
+        if path.startswith("/orders/odds/best"):
+            return {"status": "success", "data": {"bestOdds": []}}
+        return super().answer(path, body)
+
+
+class SxBetTrades(SxBetOfAll):
+    """The takers' rows of fills."""
+
+    name = "sxbet-trades"
+    title = "SX Bet (Centrifugo): trades"
+    topics = ("recent_trades:global",)
+    looks = "the odds"
+
+    def _data(self, chance: random.Random, number: int) -> object:
+        return {
+            "baseToken": USDC,
+            "betTime": BASE_MS // 1000 + number // 100,
+            "bettingOutcomeOne": chance.random() < 0.5,
+            "bettor": "0x64ed0d2eab3f76b1c85d92973d7014d3a51eebf3",
+            "fillHash": f"0x{chance.getrandbits(256):064x}",
+            "maker": False,
+            "marketHash": self.markets[0],
+            "odds": f"{chance.randrange(100, 700) * 125}000000000000000",
+            "orderHash": f"0x{chance.getrandbits(256):064x}",
+            "settled": False,
+            "sportXeventId": "L7000001",
+            "stake": f"{chance.randrange(1, 900) * 10_000}",
+            "status": "SUCCESS",
+            "tradeStatus": "SUCCESS",
+        }
 
 
 # --- Stake ------------------------------------------------------------------------------------------------------------
@@ -381,6 +569,20 @@ class Weex(Wire):
     def talk(self) -> Talk:
         return WeexTalk()
 
+    def answer(self, path: str, body: bytes) -> object:
+        if not path.endswith("/exchangeInfo"):
+            raise LookupError(path)
+        facts = {
+            "quoteAsset": "USDT",
+            "pricePrecision": "1",
+            "quantityPrecision": "4",
+            "minOrderSize": "0.0001",
+        }
+        symbols = [
+            {"symbol": symbol, "baseAsset": symbol.removesuffix("USDT")} | facts for symbol in self.symbols
+        ]
+        return {"assets": [], "symbols": symbols}
+
     def messages(self, count: int, topics: Sequence[str] | None = None) -> list[bytes]:
         chance = random.Random(210)
         made = []
@@ -530,7 +732,10 @@ _ALL: Iterable[Wire] = (
     Phoenix(),
     PhoenixPushes(),
     FormerPhoenix(),
+    StxMarkets(),
     SxBet(),
+    SxBetOdds(),
+    SxBetTrades(),
     Page(),
     GraphQL(),
     WeexTicker(),

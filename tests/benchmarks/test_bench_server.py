@@ -6,6 +6,8 @@ import asyncio
 import json
 import socket
 from collections.abc import Iterator
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
@@ -15,9 +17,10 @@ from benchmarks.__main__ import main
 from benchmarks.channels import bare, class_
 from benchmarks.frames import SIZE, TOPICS, frame_of, make_messages, with_join_ref
 from benchmarks.line import Line
+from benchmarks.market import Costs, costs, judged_costs
 from benchmarks.memory import measure
 from benchmarks.meter import Meter
-from benchmarks.server import BlastServer, Plan, accept_key
+from benchmarks.server import BEGIN, BlastServer, Plan, accept_key
 from tapewire.protocols.phoenix import PhoenixClient
 
 
@@ -155,6 +158,9 @@ def test_a_client_that_goes_in_the_middle_of_its_handshake_harms_nobody(server: 
         "weex-trade/class/for",
         "weex-depth/class/conflate",
         "sxbet/session/batches",
+        "market/stx-book/feed/plain",
+        "market/sxbet-book/feed/for",
+        "market/weex-trades/feed/for",
     ],
 )
 def test_one_contender_runs_from_end_to_end(
@@ -193,6 +199,33 @@ def test_a_group_that_fails_is_named_and_takes_no_other_figures_with_it(
     printed = capsys.readouterr()
     assert json.loads(printed.out)["contenders"]["stx/decode-json"]["samples"] >= 1
     assert "no disk today" in printed.err
+
+
+def test_what_is_looked_up_is_answered_over_http_and_the_messages_wait_until_they_are_asked_for(
+    server: BlastServer,
+) -> None:
+    server.prepare(Plan(wire="weex-trade", count=10, asked=True))
+    looked_up = urlopen(f"http://127.0.0.1:{server.port}/capi/v3/market/exchangeInfo", timeout=5)
+    assert len(json.load(looked_up)["symbols"]) == 50
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(f"http://127.0.0.1:{server.port}/nothing", timeout=5)
+    with open_line(server) as line:
+        line.recv()
+        line.send("begin")
+        with pytest.raises(TimeoutError):
+            line.recv(0.1)
+        urlopen(f"http://127.0.0.1:{server.port}{BEGIN}", timeout=5).close()
+        assert json.loads(line.recv(5))["e"] == "trade"
+
+
+def test_one_market_without_a_line_is_judged_by_what_it_may_cost_and_a_stalled_feed_holds_up_nobody() -> None:
+    found = asyncio.run(costs(rounds=2))
+    assert found.others == found.sent > 0
+    assert found.continuity_ns > 0
+    assert [held.unit for held in judged_costs(found)] == ["ns", "ns", "%"]
+    assert judged_costs(found)[-1].word == "goal"
+    words = [held.word for held in judged_costs(Costs(101.0, 1_001.0, found.sent - 1, found.sent))]
+    assert words == ["missed", "missed", "missed"]
 
 
 @pytest.mark.parametrize("phase", ["subscribe", "resume"])
