@@ -245,6 +245,21 @@ def test_only_what_was_not_in_the_window_before_is_news_and_the_oldest_comes_fir
     assert window.take(prints(2, 3, 4, 5, 6), NOW)[1]
 
 
+def test_of_a_window_only_what_was_not_in_the_one_before_is_read() -> None:
+    class Row(dict[str, Any]):
+        looked_at = 0
+
+        def get(self, name: str, default: Any = None) -> Any:
+            Row.looked_at += 1
+            return super().get(name, default)
+
+    window = TradesWindow(MARKET)
+    window.begin([Row(row) for row in prints(*range(WINDOW))])
+    whole, Row.looked_at = Row.looked_at, 0
+    assert ids(window.take([Row(row) for row in prints(*range(1, WINDOW + 1))], NOW)) == [WINDOW]
+    assert 0 < Row.looked_at <= 3 * whole / WINDOW
+
+
 def test_a_window_in_the_other_order_says_the_same() -> None:
     window = TradesWindow(MARKET)
     window.begin(prints(1, 2))

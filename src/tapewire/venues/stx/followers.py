@@ -462,7 +462,7 @@ class BookFollower(_MergedFollower):
         change = message.change
         if self._merge.merge(change) and not (change.bids is change.offers is msgspec.UNSET):
             self._merge.received_at_ns = message.now_ns
-            self.port.changed(is_right=True)
+            self.port.changed(is_right=True, is_crossed=self._merge.is_crossed)
 
     def _is_news(self, row: Mapping[str, Any]) -> bool:
         return self._fresh(row).sides != self._merge.sides

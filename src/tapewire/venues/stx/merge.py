@@ -120,6 +120,12 @@ class MarketMerge:
         return [(PRICES[level.price], Decimal(level.quantity)) for level in self.sides["offers"][:depth]]
 
     @property
+    def is_crossed(self) -> bool:
+        """True if the best bid is at or above the best offer."""
+        bids, offers = self.sides["bids"], self.sides["offers"]
+        return bool(bids and offers) and bids[0].price >= offers[0].price
+
+    @property
     def last(self) -> int | None:
         """The venue does not number its states."""
         return None
@@ -296,16 +302,17 @@ class TradesWindow:
     two windows that have nothing in common more happened than one of them holds.
     """
 
-    __slots__ = ("_known", "_numbers", "market_id")
+    __slots__ = ("_keys", "_known", "_numbers", "market_id")
 
     def __init__(self, market_id: str) -> None:
         self.market_id: str = market_id
+        self._keys: dict[tuple[Any, ...], _Key] = {}  # of the window before, by what its rows say
         self._known: list[_Key] = []
         self._numbers: Counter[_Key] = Counter()
 
     def begin(self, rows: Any) -> None:
         """The window as it was before anything is news: that of the HTTP row. Raises InvalidField."""
-        self._known = [key for key, _ in _oldest_first(rows)]
+        self._known = [key for key, _ in self._oldest_first(rows)]
         self._numbers = Counter(self._known)
 
     def take(self, rows: Any, received_at_ns: int) -> tuple[list[Trade], bool]:
@@ -313,7 +320,7 @@ class TradesWindow:
 
         Of a market of which no trade was known before the whole window is new.
         """
-        window = _oldest_first(rows)
+        window = self._oldest_first(rows)
         keys = [key for key, _ in window]
         if self._known and keys and keys[-1][0] < self._known[-1][0]:
             return [], True  # of before what is known: a row that was fetched had overtaken it
@@ -328,12 +335,22 @@ class TradesWindow:
             self._known, self._numbers = keys, numbers
         return news, is_whole
 
+    def _oldest_first(self, rows: Any) -> list[tuple[_Key, Mapping[str, Any]]]:
+        known, self._keys = self._keys, {}
+        window = [(self._key(row, known), row) for row in rows_of(rows, "recent_trades")]
+        if len(window) > 1 and window[0][0][0] >= window[-1][0][0]:
+            window.reverse()  # as the venue has them: the latest first
+        return sorted(window, key=lambda keyed: keyed[0][0])
 
-def _oldest_first(rows: Any) -> list[tuple[_Key, Mapping[str, Any]]]:
-    window = [(trade_key(row), row) for row in rows_of(rows, "recent_trades")]
-    if len(window) > 1 and window[0][0][0] >= window[-1][0][0]:
-        window.reverse()  # as the venue has them: the latest first
-    return sorted(window, key=lambda keyed: keyed[0][0])
+    def _key(self, row: Mapping[str, Any], known: Mapping[tuple[Any, ...], _Key]) -> _Key:
+        """Nearly all of a window was in the one before, and is read once."""
+        said = tuple(row.items())
+        try:
+            key = known.get(said)
+        except TypeError:  # something in it is no plain value
+            return trade_key(row)
+        self._keys[said] = key = key or trade_key(row)
+        return key
 
 
 def _overlap(known: Sequence[_Key], keys: Sequence[_Key]) -> int:

@@ -123,7 +123,8 @@ class LevelBook(MarketLevels):
 
     def _side(self, rows: Sequence[LevelRow], backs_outcome_one: bool) -> list[tuple[int, int]]:
         sums: dict[int, int] = {}
-        for odds, size in (level_of(row, self.decimals) for row in rows[: MAX_LEVELS + 1]):
+        for row in rows[: MAX_LEVELS + 1]:
+            odds, size = level_of(row, self.decimals)
             price = axis_price(odds, backs_outcome_one)
             sums[price] = sums.get(price, 0) + size
         return list(sums.items())

@@ -40,7 +40,6 @@ from ...model import (
     Outcome,
     Ticker,
     Trade,
-    on_axis,
     opposite,
     parse_scaled_odds,
     probability_from_scaled,
@@ -199,6 +198,14 @@ def nominal(amount: int, decimals: int = USDC_DECIMALS) -> Decimal:
 
 def level_of(row: LevelRow, decimals: int = USDC_DECIMALS) -> tuple[int, int]:
     """Odds and size of a level of the later generation's books. Raises InvalidField."""
+    said, size = row.percentage_odds, row.size
+    if (
+        isinstance(said, int)
+        and isinstance(size, int)
+        and 0 < said < ODDS_SCALE
+        and 0 <= size * ODDS_SCALE < MAX_PAYOUT * 10**decimals * said
+    ):  # nearly always; else it is looked for what is wrong
+        return said, size
     odds = parse_scaled_odds(row.percentage_odds, "percentageOdds")
     size = parse_amount(row.size, "size")
     if contract_units(size, odds) >= MAX_PAYOUT * 10**decimals:
@@ -303,7 +310,7 @@ def _trade(
     outcome: OutcomeNumber,
 ) -> Trade:
     taker_side: OrderSide = "buy" if taker_backs_one == (outcome == 1) else "sell"
-    _, price = on_axis(probability_from_scaled(odds), backs=on_outcome_one == (outcome == 1))
+    price = probability_from_scaled(axis_price(odds, on_outcome_one == (outcome == 1)))
     return Trade(
         venue=VENUE,
         instrument_id=_instrument_id(row.market_hash, outcome),

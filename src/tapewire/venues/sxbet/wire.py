@@ -36,6 +36,9 @@ __all__ = [
 Digits: TypeAlias = str | int
 """A whole number, written either way: 10^20 does not fit what a JSON number is to others. In a row it is an int."""
 
+PLAIN_DIGITS: Final = 25
+"""Digits up to which a text of nothing else is a whole number to everybody."""
+
 MAX_ROWS: Final = 50_000
 """Rows of one payload."""
 
@@ -51,7 +54,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     def __post_init__(self) -> None:
         for name in _digits_of(self.__class__):
             value = getattr(self, name)
-            if value.__class__ is str:
+            if value.__class__ is not str:
+                continue
+            if len(value) <= PLAIN_DIGITS and value.isdigit() and value.isascii():  # nearly always
+                msgspec.structs.force_setattr(self, name, int(value))
+            else:
                 with suppress(InvalidField):
                     msgspec.structs.force_setattr(self, name, integer(value, name))
 
