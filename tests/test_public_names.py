@@ -193,6 +193,41 @@ def test_to_import_the_package_loads_no_transport_and_no_http():
     assert slow.isdisjoint(told.stdout.split())
 
 
+def loaded_by(code):
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(told.stdout.split())
+
+
+def test_to_import_the_package_alone_loads_no_event_loop_no_sockets_and_no_tls():
+    assert {"asyncio", "socket", "ssl", "tapewire.session", "tapewire.retry"}.isdisjoint(
+        loaded_by("import tapewire")
+    )
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from tapewire import Session",
+        "import tapewire; tapewire.Session",
+        "import tapewire; tapewire.session",
+        "from tapewire import *",
+    ],
+)
+def test_what_is_not_loaded_yet_is_there_when_it_is_asked_for(code):
+    assert "tapewire.session.session" in loaded_by(code)
+
+
+def test_a_name_that_is_not_there_is_missing_as_from_any_module_and_all_that_are_there_are_listed():
+    with pytest.raises(AttributeError, match=r"module 'tapewire' has no attribute 'Sesion'"):
+        _ = tapewire.Sesion
+    assert set(tapewire.__all__) <= set(dir(tapewire))
+
+
 def test_a_transport_that_is_asked_for_by_a_wrong_name_is_missing_as_from_any_module():
     with pytest.raises(AttributeError, match="NoConnector"):
         _ = import_module("tapewire.transport").NoConnector

@@ -57,25 +57,25 @@ from .marks import (
     Unsubscribed,
     is_mark,
 )
-from .protocols.base import StreamPosition
-from .retry import NEVER_GIVE_UP, NO_RETRY, RetryPolicy
-from .secrets import RedactingFilter, Secret
-from .session import (
-    Credentials,
-    Delivery,
-    Pool,
-    Session,
-    SessionOptions,
-    Statistics,
-    Subscription,
-    SubscriptionStatistics,
-)
-from .streams import merge
-from .transport.base import Connector, Endpoint
 from .venues import connect
 
 if TYPE_CHECKING:
     from . import sync as sync
+    from .protocols.base import StreamPosition
+    from .retry import NEVER_GIVE_UP, NO_RETRY, RetryPolicy
+    from .secrets import RedactingFilter, Secret
+    from .session import (
+        Credentials,
+        Delivery,
+        Pool,
+        Session,
+        SessionOptions,
+        Statistics,
+        Subscription,
+        SubscriptionStatistics,
+    )
+    from .streams import merge
+    from .transport.base import Connector, Endpoint
 
 __version__ = "0.1.0"
 
@@ -149,8 +149,38 @@ __all__ = [
 ]
 
 
+_MODULES = {
+    "protocols.base": ("StreamPosition",),
+    "retry": ("NEVER_GIVE_UP", "NO_RETRY", "RetryPolicy"),
+    "secrets": ("RedactingFilter", "Secret"),
+    "session": (
+        "Credentials",
+        "Delivery",
+        "Pool",
+        "Session",
+        "SessionOptions",
+        "Statistics",
+        "Subscription",
+        "SubscriptionStatistics",
+    ),
+    "streams": ("merge",),
+    "transport.base": ("Connector", "Endpoint"),
+}
+"""What needs asyncio, sockets or TLS: a program that wants an error, a mark or a venue does not wait for them here."""
+
+_LATER = {name: module for module, names in _MODULES.items() for name in names}
+_PACKAGES = frozenset({"protocols", "retry", "secrets", "session", "streams", "sync", "transport"})
+
+
 def __getattr__(name: str) -> Any:
-    """`tapewire.sync` is imported when it is asked for: an asynchronous program does not pay for it."""
-    if name == "sync":
-        return import_module(f"{__name__}.sync")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Names and packages that are imported when they are asked for."""
+    if name in _PACKAGES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from .errors import ConfigurationError
@@ -77,6 +76,8 @@ def check_seconds(name: str, value: Any) -> None:
 
 def near_names(name: str, known: Iterable[str]) -> list[str]:
     """Of what is `known` that which `name` may have meant: likenesses, and what holds it whatever its case."""
+    from difflib import get_close_matches  # of mistakes alone
+
     lowered = {each.lower(): each for each in known}
     near = [lowered[each] for each in get_close_matches(name.lower(), list(lowered), MOST_NEAR)]
     holding = [each for key, each in lowered.items() if name.lower() in key and each not in near]

@@ -46,7 +46,6 @@ What of its fields cannot travel (a lambda, a secret) is its `repr` on the other
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from enum import Enum
@@ -548,6 +547,8 @@ def _fields(error: BaseException) -> Iterator[tuple[str, Any]]:
 
 def _portable(value: Any) -> Any:
     """`value` if it comes back from a pickle; else what can be said of it: an error here would be another's trouble."""
+    import pickle  # seldom needed, and this module always
+
     try:
         pickle.loads(pickle.dumps(value))  # noqa: S301 - our own object, dumped in this very line
     except Exception:

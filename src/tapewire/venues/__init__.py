@@ -18,10 +18,10 @@ import msgspec
 from ..arguments import near_names
 from ..errors import ConfigurationError
 from ..marks import Mark
-from ..session.options import Statistics
 
 if TYPE_CHECKING:
     from ..market.venue import Venue
+    from ..session.options import Statistics
     from .kit.spec import VenueSpec
 
 __all__ = [
