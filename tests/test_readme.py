@@ -57,6 +57,31 @@ def test_the_programs_run_as_written_and_say_where_the_fault_was(tmp_path: Path)
             assert (example.wait(), example.errors) == (0, "")
 
 
+MARKET = README.partition("\n## One market\n")[2].partition("\n## ")[0]
+QUOTE, TWO = re.findall(r"^```\n(import .*?)^```$", MARKET, re.MULTILINE | re.DOTALL)
+
+
+def test_a_newcomer_prices_one_event_on_two_venues_with_what_stands_in_that_section(tmp_path: Path) -> None:
+    (tmp_path / "quote.py").write_text(QUOTE, "utf-8")
+    (tmp_path / "two.py").write_text(TWO, "utf-8")
+    targets = []
+    with played_venue(tmp_path, "stx", "--venue", "sxbet", "--market-life", "3600") as exports:
+        for venue in ("stx", "sxbet"):
+            search = ["-m", "tapewire", "markets", venue, "--search", "anchors"]
+            with Program(search, exports, tmp_path) as found:
+                assert (found.wait(), found.errors) == (0, "")
+                targets += re.findall(rf"{venue}:\S+", found.output)[:1]
+            with Program(["quote.py", venue], exports, tmp_path) as quote:
+                quote.wait_for(r"^\(Decimal\('0\.")
+        with Program(["two.py", *targets], exports, tmp_path) as two:
+            two.wait_for(
+                r"^buy at stx for 0\.\d+, sell at sxbet for 0\.", r"^buy at sxbet for .*, sell at stx for "
+            )
+            with Program(["-m", "tapewire", "fault", "abort"], exports, tmp_path) as fault:
+                assert (fault.wait(), fault.errors) == (0, "")
+            two.wait_for(r"^no price: .*\n(.*\n)*?buy at ")
+
+
 @pytest.mark.parametrize("venue", VENUES)
 def test_the_type_checkers_read_that_program_as_it_stands(venue: str) -> None:
     assert (ROOT / f"tests/typed/readme_{venue}.py").read_text("utf-8") == PROGRAMS[venue]
