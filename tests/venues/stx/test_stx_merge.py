@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import cProfile
 import json
+import pstats
 import random
 from collections import deque
 from decimal import Decimal
@@ -246,18 +248,33 @@ def test_only_what_was_not_in_the_window_before_is_news_and_the_oldest_comes_fir
 
 
 def test_of_a_window_only_what_was_not_in_the_one_before_is_read() -> None:
-    class Row(dict[str, Any]):
-        looked_at = 0
+    def written(*seconds: int) -> msgspec.Raw:
+        return msgspec.Raw(msgspec.json.encode(prints(*seconds)))
 
-        def get(self, name: str, default: Any = None) -> Any:
-            Row.looked_at += 1
-            return super().get(name, default)
+    def calls(first: msgspec.Raw, second: msgspec.Raw) -> int:
+        window, profile = TradesWindow(MARKET), cProfile.Profile()
+        window.take(first, NOW)
+        profile.enable()
+        window.take(second, NOW)
+        profile.disable()
+        rows: Any = pstats.Stats(profile)
+        return sum(count for (_, _, name), (_, count, *_) in rows.stats.items() if name == "trade_key")
 
-    window = TradesWindow(MARKET)
-    window.begin([Row(row) for row in prints(*range(WINDOW))])
-    whole, Row.looked_at = Row.looked_at, 0
-    assert ids(window.take([Row(row) for row in prints(*range(1, WINDOW + 1))], NOW)) == [WINDOW]
-    assert 0 < Row.looked_at <= 3 * whole / WINDOW
+    assert calls(written(*range(WINDOW)), written(*range(2, WINDOW + 2))) == 2 * 2  # each to know and to tell it
+    assert calls(written(*range(WINDOW)), written(*range(WINDOW))) == 0
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_window_as_it_is_written_says_what_it_says_when_it_is_read(order: int) -> None:
+    read, written = TradesWindow(MARKET), TradesWindow(MARKET)
+    for seconds in ([1], [1, 2, 2], [1, 2, 2, 2, 3], [2, 3, 4, 5], [3, 4], range(20, 20 + WINDOW), []):
+        rows = prints(*seconds)[::order]
+        assert written.take(msgspec.Raw(msgspec.json.encode(rows)), NOW) == read.take(rows, NOW)
+    assert written.take(msgspec.Raw(b"null"), NOW) == ([], True)
+    many = b"[" + b",".join([b"{}"] * 10_001) + b"]"
+    for corrupt in (b"{}", b"[1]", b'[{"price":52}]', many):
+        with pytest.raises(InvalidField):
+            written.take(msgspec.Raw(corrupt), NOW)
 
 
 def test_a_window_in_the_other_order_says_the_same() -> None:

@@ -506,8 +506,6 @@ class TradesFollower(Follower):
     def decode(self, told: tuple[Any, int]) -> Items:
         """A window: what is new in it, behind a gap where it does not reach back to the one before."""
         rows, now_ns = told
-        if isinstance(rows, msgspec.Raw):
-            rows = exact_json(rows)
         news, is_whole = self._window.take(rows, now_ns)
         if is_whole:
             return Items(news)

@@ -16,8 +16,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ...model import BookSnapshot, InvalidField, Level, MarketStatus, OrderSide, Ticker, Trade
+from ..kit.fields import exact_json
 from .translate import (
     MAX_CENTS,
+    MAX_ROWS,
     PRICES,
     VENUE,
     cents_of,
@@ -306,7 +308,7 @@ class TradesWindow:
 
     def __init__(self, market_id: str) -> None:
         self.market_id: str = market_id
-        self._keys: dict[tuple[Any, ...], _Key] = {}  # of the window before, by what its rows say
+        self._keys: dict[bytes, _Key] = {}  # of the window before, by its rows as they were written
         self._known: list[_Key] = []
         self._numbers: Counter[_Key] = Counter()
 
@@ -318,7 +320,8 @@ class TradesWindow:
     def take(self, rows: Any, received_at_ns: int) -> tuple[list[Trade], bool]:
         """What is new in a window, the oldest first; and whether nothing is missing before it. Raises InvalidField.
 
-        Of a market of which no trade was known before the whole window is new.
+        `rows` as they are written (`msgspec.Raw`) or read: of what is written only what is new is read. Of a market of
+        which no trade was known before the whole window is new.
         """
         window = self._oldest_first(rows)
         keys = [key for key, _ in window]
@@ -329,28 +332,41 @@ class TradesWindow:
         numbers = Counter({key: self._numbers[key] for key in keys})
         news = []
         for key, row in window[overlap:]:
-            news.append(to_trade(self.market_id, row, numbers[key], received_at_ns))
+            news.append(to_trade(self.market_id, _read_row(row), numbers[key], received_at_ns))
             numbers[key] += 1
         if keys:
             self._known, self._numbers = keys, numbers
         return news, is_whole
 
-    def _oldest_first(self, rows: Any) -> list[tuple[_Key, Mapping[str, Any]]]:
-        known, self._keys = self._keys, {}
-        window = [(self._key(row, known), row) for row in rows_of(rows, "recent_trades")]
+    def _oldest_first(self, rows: Any) -> list[tuple[_Key, Any]]:
+        window = self._keyed(rows)
         if len(window) > 1 and window[0][0][0] >= window[-1][0][0]:
             window.reverse()  # as the venue has them: the latest first
         return sorted(window, key=lambda keyed: keyed[0][0])
 
-    def _key(self, row: Mapping[str, Any], known: Mapping[tuple[Any, ...], _Key]) -> _Key:
-        """Nearly all of a window was in the one before, and is read once."""
-        said = tuple(row.items())
-        try:
-            key = known.get(said)
-        except TypeError:  # something in it is no plain value
-            return trade_key(row)
-        self._keys[said] = key = key or trade_key(row)
-        return key
+    def _keyed(self, rows: Any) -> list[tuple[_Key, Any]]:
+        if isinstance(rows, msgspec.Raw):
+            try:
+                written = list(map(bytes, _written_rows(rows)))
+            except msgspec.ValidationError:  # no list of them
+                rows = exact_json(rows)
+            else:
+                if len(written) > MAX_ROWS:
+                    raise InvalidField("recent_trades", len(written), f"a list of at most {MAX_ROWS} rows")
+                known = self._keys
+                keys = [known.get(row) or trade_key(_read_row(row)) for row in written]
+                self._keys = dict(zip(written, keys, strict=True))
+                return list(zip(keys, written, strict=True))
+        return [(trade_key(row), row) for row in rows_of(rows, "recent_trades")]
+
+
+_written_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def _read_row(row: Any) -> Mapping[str, Any]:
+    """Raises InvalidField."""
+    (read,) = rows_of([exact_json(row) if isinstance(row, bytes) else row], "recent_trades")
+    return read
 
 
 def _overlap(known: Sequence[_Key], keys: Sequence[_Key]) -> int:
