@@ -310,7 +310,7 @@ class TradesWindow:
         self.market_id: str = market_id
         self._keys: dict[bytes, _Key] = {}  # of the window before, by its rows as they were written
         self._known: list[_Key] = []
-        self._numbers: Counter[_Key] = Counter()
+        self._numbers: dict[_Key, int] = {}
 
     def begin(self, rows: Any) -> None:
         """The window as it was before anything is news: that of the HTTP row. Raises InvalidField."""
@@ -329,10 +329,11 @@ class TradesWindow:
             return [], True  # of before what is known: a row that was fetched had overtaken it
         overlap = _overlap(self._known, keys)
         is_whole = bool(overlap) or not keys or (not self._known and len(keys) < WINDOW)
-        numbers = Counter({key: self._numbers[key] for key in keys})
+        before = self._numbers.get
+        numbers = {key: before(key, 0) for key in keys}
         news = []
         for key, row in window[overlap:]:
-            news.append(to_trade(self.market_id, _read_row(row), numbers[key], received_at_ns))
+            news.append(to_trade(self.market_id, _read_row(row), numbers[key], received_at_ns, key))
             numbers[key] += 1
         if keys:
             self._known, self._numbers = keys, numbers
@@ -342,7 +343,8 @@ class TradesWindow:
         window = self._keyed(rows)
         if len(window) > 1 and window[0][0][0] >= window[-1][0][0]:
             window.reverse()  # as the venue has them: the latest first
-        return sorted(window, key=lambda keyed: keyed[0][0])
+        times = [key[0] for key, _ in window]
+        return window if times == sorted(times) else sorted(window, key=lambda keyed: keyed[0][0])
 
     def _keyed(self, rows: Any) -> list[tuple[_Key, Any]]:
         if isinstance(rows, msgspec.Raw):

@@ -340,10 +340,16 @@ def market_status(row: Mapping[str, Any]) -> MarketStatus:
     return status
 
 
-def to_trade(market_id: str, row: Mapping[str, Any], number_of_its_key: int, received_at_ns: int) -> Trade:
-    """A public print. Its id is made of its key, and of its number (from 0) among those of the same key."""
+def to_trade(
+    market_id: str,
+    row: Mapping[str, Any],
+    number_of_its_key: int,
+    received_at_ns: int,
+    key: tuple[int, int, Decimal, OrderSide] | None = None,
+) -> Trade:
+    """A public print. Its id is made of its `key`, and of its number (from 0) among those of the same key."""
     row = _row(row, "recent_trades")
-    at_us, cents, size, taker = trade_key(row)
+    at_us, cents, size, taker = trade_key(row) if key is None else key
     again = f"-{number_of_its_key}" if number_of_its_key else ""
     return Trade(
         venue=VENUE,
