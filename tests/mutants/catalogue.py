@@ -913,7 +913,7 @@ MUTANTS = (
         ),
         (
             "the handler's task stays with the session it moved from",
-            "                self._loop.give_up(handling.task)\n",
+            "                self._loop.give_up(handling.task, self._on_done)\n",
             "",
             "session/test_pool.py",
         ),
@@ -1265,8 +1265,8 @@ MUTANTS = (
         ),
         (
             "a push given up is written",
-            "            if channel.held.pop(ref, None) is not None:\n",
-            "            if ref in channel.held:\n",
+            "                channel.held = {each: push for each, push in channel.held.items() if each != ref}\n",
+            "",
             "protocols/phoenix/test_client_pushes.py",
         ),
         (

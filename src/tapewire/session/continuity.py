@@ -172,13 +172,13 @@ class Continuity:
             if bridge.held:
                 held, lost_ns = tuple(bridge.held), self._stream.proven_ns()
                 fragment = Fragment(held, bridge.began_ns, lost_ns, loss.reason, loss.detail)
-                topic.fragments.append(fragment)
+                topic.fragments = (*topic.fragments, fragment)
         else:
             protocol = self._stream.protocol
             position = None if protocol is None else protocol.position(topic.name)
             topic.position = position or topic.position
         topic.open_gap(self._stream.proven_ns(), loss.reason, loss.detail)
-        for consumer in tuple(topic.consumers):
+        for consumer in topic.consumers:
             if consumer.seeding is not None:
                 self.abandon_seed(consumer, loss.detail or loss.reason)
 
@@ -194,7 +194,7 @@ class Continuity:
             return
         since_ns, first_reason, detail = gap
         until_ns = self._loop.now_ns()
-        fragments, topic.fragments = topic.fragments, []
+        fragments, topic.fragments = topic.fragments, ()
         # Where all is over: nothing is missing behind what it holds.
         unfinished = self._bridges.pop(topic, None)
         if recovered is not None:
@@ -213,14 +213,14 @@ class Continuity:
 
     def _deliver_past(self, topic: Topic, items: Sequence[Any]) -> None:
         """Publications and marks that came before whatever is held for the present attempt."""
-        for consumer in tuple(topic.consumers):
+        for consumer in topic.consumers:
             self.marks_written += sum(map(is_mark, items))
             consumer.deliver_past(items)
 
     def announce(self, topic: Topic, mark: Mark) -> None:
         """What happens to the subscription itself, for the consumers that asked to be told."""
         topic.announced = isinstance(mark, Subscribing)  # until an error: the next try is told again
-        for consumer in tuple(topic.consumers):
+        for consumer in topic.consumers:
             if consumer.delivery.announce:
                 consumer.deliver_mark(mark)
 
@@ -238,7 +238,7 @@ class Continuity:
 
     def write(self, topic: Topic, mark: Mark) -> None:
         """A mark for every consumer of a topic."""
-        for consumer in tuple(topic.consumers):
+        for consumer in topic.consumers:
             self.marks_written += 1
             consumer.deliver_mark(mark)
 
@@ -268,7 +268,7 @@ class Continuity:
         if (bridge := self._bridges.get(topic)) is not None:
             bridge.held.append(mark)  # behind what is held, when that is delivered
             return
-        for consumer in tuple(topic.consumers):
+        for consumer in topic.consumers:
             self.marks_written += 1
             if consumer.seeding is None:
                 consumer.deliver_mark(mark)
@@ -372,7 +372,7 @@ class Continuity:
                 route(item)
 
     def _go_live(self, topic: Topic, *, proven: bool) -> None:
-        for consumer in tuple(topic.consumers):
+        for consumer in topic.consumers:
             if consumer.seeding is None:
                 continue
             if proven and consumer.seeded:

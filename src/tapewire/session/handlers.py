@@ -374,14 +374,13 @@ class HandlerTasks:
         for handling in self._by_topic.get(subscription.topic, ()):
             if handling.subscription is subscription:
                 self._forget(handling)
-                handling.task.remove_done_callback(self._on_done)
-                self._loop.give_up(handling.task)
+                self._loop.give_up(handling.task, self._on_done)
                 return handling
         return None
 
     def adopt(self, handling: _HandlerTask) -> None:
         """Take over what `release` of another session gave up."""
-        self._loop.take_over(handling.task)
+        self._loop.take_over(handling.task, self._on_done)
         self._remember(handling)
 
     def __contains__(self, task: object) -> bool:
@@ -393,7 +392,7 @@ class HandlerTasks:
         context.run(_inside.set, handling)
         runner = handling.subscription.runner
         run = _run_after(before, runner) if before else runner.run()
-        handling.task = self._loop.spawn(run, name, context)
+        handling.task = self._loop.spawn(run, name, context, self._on_done)
         if not handling.task.done():
             self._remember(handling)
 
@@ -401,9 +400,9 @@ class HandlerTasks:
         self._by_task[handling.task] = handling
         topic = handling.subscription.topic
         self._by_topic[topic] = (*self._by_topic.get(topic, ()), handling)
-        handling.task.add_done_callback(self._on_done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
+        self._loop.ended(task)
         if (handling := self._by_task.get(task)) is not None:
             self._forget(handling)
             handling.excuse()

@@ -146,7 +146,7 @@ class Loop:
     ) -> None:
         self.name = name
         self.timers = Timers()
-        self._on_task_done = self._task_done  # one of all tasks
+        self._on_ended = self.ended  # one of all tasks
         self.tasks: set[asyncio.Task[Any]] = set()
         self.in_turn = False
         """True while a turn is under way: `enter` only queues."""
@@ -253,25 +253,37 @@ class Loop:
         (self._home or self._settle_down()).call_soon(partial(self._call_owner, call, *arguments))
 
     def spawn(
-        self, coroutine: Coroutine[Any, Any, Any], name: str, context: Context | None = None
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        name: str,
+        context: Context | None = None,
+        on_done: Callable[[asyncio.Task[Any]], Any] | None = None,
     ) -> asyncio.Task[Any]:
-        """Run `coroutine` in a task of the session's. What it raises is a defect."""
+        """Run `coroutine` in a task of the session's. What it raises is a defect.
+
+        `on_done` is called at its end, and itself calls `ended`: a second callback of a task costs more than a first.
+        """
         home = self._home or self._settle_down()
         task = home.create_task(coroutine, name=f"tapewire {self.name} {name}", context=context)
-        self.take_over(task)
+        self.take_over(task, on_done)
         return task
 
-    def take_over(self, task: asyncio.Task[Any]) -> None:
-        """Answer for a task that another session's loop gave up."""
+    def take_over(
+        self, task: asyncio.Task[Any], on_done: Callable[[asyncio.Task[Any]], Any] | None = None
+    ) -> None:
+        """Answer for a task that another session's loop gave up. `on_done`: as in `spawn`."""
         self.tasks.add(task)
-        task.add_done_callback(self._on_task_done)
+        task.add_done_callback(on_done or self._on_ended)
 
-    def give_up(self, task: asyncio.Task[Any]) -> None:
-        """Answer for it no more."""
+    def give_up(
+        self, task: asyncio.Task[Any], on_done: Callable[[asyncio.Task[Any]], Any] | None = None
+    ) -> None:
+        """Answer for it no more. `on_done`: what it was spawned with."""
         self.tasks.discard(task)
-        task.remove_done_callback(self._on_task_done)
+        task.remove_done_callback(on_done or self._on_ended)
 
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
+    def ended(self, task: asyncio.Task[Any]) -> None:
+        """A task of the session's is done."""
         self.tasks.discard(task)
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self.enter(partial(self._on_defect, error))

@@ -215,7 +215,7 @@ class Topic:
         self.renewals: int = 0
         """Failed renewals of the token since the last that succeeded."""
         self.state: SubscriptionState = SubscriptionState.UNSUBSCRIBED
-        self.consumers: list[Any] = []
+        self.consumers: tuple[Any, ...] = ()
         self.reply: Any = None
         self.confirmed_once: bool = False
         self.confirmed_at: float | None = None
@@ -232,7 +232,7 @@ class Topic:
         """When continuity was last proven, if a gap is open; 0 if none is."""
         self.gap_reason: Any = ""
         self.gap_detail: str = ""
-        self.fragments: list[Fragment] = []
+        self.fragments: tuple[Fragment, ...] = ()
         """What came since the gap was opened, of attempts that were lost before it was known whether it closes."""
 
     def handle(self, received: SubscriptionInput) -> tuple[SubscriptionAction, ...]:

@@ -166,7 +166,7 @@ class Topics:
             return
         topic = self.subscriptions.add(subscription.topic, params, position)
         topic.credentials = topic.credentials or credentials
-        topic.consumers.append(subscription)
+        topic.consumers = (*topic.consumers, subscription)
         topic.spent = None  # who comes is told too
         if subscription.delivery.announce and topic.state is not SubscriptionState.SUBSCRIBED:
             subscription.deliver_mark(Subscribing())
@@ -198,7 +198,7 @@ class Topics:
         topic = self.topic_of(subscription)
         if topic is None:
             return
-        topic.consumers.remove(subscription)
+        topic.consumers = tuple(each for each in topic.consumers if each is not subscription)
         self.continuity.drop_hold(subscription)
         if topic.consumers:
             self.continuity.change_route(topic)
@@ -249,7 +249,7 @@ class Topics:
             consumer.pending = False
             self._waiters.put(consumer, waiters)
             if not consumer.ended:  # else it left while it moved
-                moved.consumers.append(consumer)
+                moved.consumers = (*moved.consumers, consumer)
         if not moved.consumers:
             self.subscriptions.discard(moved)
             return
@@ -342,7 +342,7 @@ class Topics:
 
     def _finish_topic(self, topic: Topic, error: BaseException | None) -> None:
         self.continuity.write_open_gap(topic)
-        for consumer in tuple(topic.consumers):
+        for consumer in topic.consumers:
             self.continuity.abandon_seed(consumer, "the session ended")
             self._part(consumer)
             consumer.finish(error)
@@ -612,7 +612,7 @@ class Topics:
         self.continuity.forget(topic)
         self.continuity.announce(topic, Unsubscribed(code=end.code, reason=end.reason))
         self.subscriptions.discard(topic)
-        for consumer in tuple(topic.consumers):
+        for consumer in topic.consumers:
             waited = self._waiters.any_for(consumer)
             self.continuity.abandon_seed(consumer, end.reason)
             self._part(consumer)
@@ -631,7 +631,7 @@ class Topics:
         not where they would say it `again` of the same connection.
         """
         patient = full and self._loop.now() - topic.asked_at < self._options.subscribe_timeout
-        for consumer in tuple(topic.consumers):
+        for consumer in topic.consumers:
             if patient or topic.confirmed_once or consumer.delivery.announce:
                 continue  # whoever waits, waits for a topic that they have, or was told by `Errored`
             if self._waiters.any_for(consumer):
@@ -645,7 +645,7 @@ class Topics:
         if is_first or is_worth_a_line(topic.refusals, 3):
             text = sanitized(_named(topic.name, error))
             logger.warning("%s; asking again (refusal no. %d)", text, topic.refusals)
-        for consumer in tuple(topic.consumers):
+        for consumer in topic.consumers:
             consumer.runner.tell_soon(error)
 
     def _renew(self, topic: Topic, why: str) -> None:

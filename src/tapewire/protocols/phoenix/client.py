@@ -14,7 +14,8 @@ the server closes each join once; every publication is told as a broadcast of V2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import msgspec
@@ -71,6 +72,9 @@ class Push(Command, frozen=True):
     payload: Any = msgspec.field(default_factory=dict)
 
 
+_NONE_HELD: Mapping[str, Frame] = MappingProxyType({})
+
+
 class _Channel(msgspec.Struct):
     """One live topic. `carried` are refs of held pushes older than the current join, for which they stay valid.
 
@@ -83,8 +87,8 @@ class _Channel(msgspec.Struct):
     confirmed_at: float = 0.0
     follows: bool = False
     withheld: int = 0
-    held: dict[str, Frame] = {}
-    carried: set[str] = set()
+    held: Mapping[str, Frame] = _NONE_HELD  # until a push has to wait
+    carried: frozenset[str] = frozenset()
 
 
 class PhoenixClient(Unnumbered):
@@ -191,7 +195,7 @@ class PhoenixClient(Unnumbered):
         before = self._live.get(topic)
         if before is not None:
             self._former.add(topic, before.join_ref, answered=before.confirmed)
-            channel.held, channel.carried = before.held, set(before.held)
+            channel.held, channel.carried = before.held, frozenset(before.held)
         channel.follows = self._former.owes(topic)
         self._live[topic] = channel
 
@@ -223,7 +227,7 @@ class PhoenixClient(Unnumbered):
             self._outgoing.append(message)
             self._queued.add(ref)
         elif len(channel.held) < self._max_held:
-            channel.held[ref] = frame
+            channel.held = {**channel.held, ref: frame}
         else:
             text = (
                 f"{len(channel.held)} pushes wait for the topic to be joined; await it before you push more"
@@ -244,7 +248,8 @@ class PhoenixClient(Unnumbered):
         You must call it for a push whose deadline has passed or whose caller has gone: else it is written late.
         """
         for channel in self._live.values():
-            if channel.held.pop(ref, None) is not None:
+            if ref in channel.held:
+                channel.held = {each: push for each, push in channel.held.items() if each != ref}
                 self._remember_unsent(ref)
                 return True
         return False
@@ -365,7 +370,7 @@ class PhoenixClient(Unnumbered):
                 )
             append(frame)
             return
-        channel.carried.discard(ref)
+        channel.carried -= {ref}
         append(Replied(ref, ok, answer.response))
         if not ok and frame.join_ref is None and channel.confirmed:
             reason = reason_in(decoded(answer.response), "")
@@ -378,7 +383,7 @@ class PhoenixClient(Unnumbered):
         channel.confirmed, channel.confirmed_at = True, self._now
         if channel.follows:
             self._former.passed_over(channel.topic)
-        held, channel.held = channel.held, {}
+        held, channel.held = channel.held, _NONE_HELD
         for frame in held.values():
             frame.join_ref = channel.join_ref
             self._write(frame)
@@ -397,7 +402,7 @@ class PhoenixClient(Unnumbered):
     def _forget_held(self, channel: _Channel) -> None:
         for ref in channel.held:
             self._remember_unsent(ref)
-        channel.held = {}
+        channel.held = _NONE_HELD
 
     def _remember_unsent(self, ref: str) -> None:
         if len(self._unsent) >= MAX_UNSENT_REFS:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial, update_wrapper
+from types import MethodType
 from typing import Any, Unpack
 
 from ...arguments import check_function
@@ -100,7 +101,8 @@ class STXWebSocket(VenueSocket):
         self._http = AsyncSTX(**settings)
         self._heartbeat_interval = float(heartbeat_interval)
         self._credentials = Credentials(self._token)
-        self._joined: dict[str, list[Subscription]] = {}
+        self._joined: dict[str, tuple[Subscription, ...]] = {}
+        self._hears = self._told  # one of all channels
         self._keepalives: dict[str, Keepalive] = {}
         self._params: dict[str, JoinParams] = {}
         self._settling: set[asyncio.Task[None]] = set()
@@ -210,7 +212,7 @@ class STXWebSocket(VenueSocket):
             self._params.pop(topic, None)
             if params is not None:
                 self._params[topic] = JoinParams(params)
-        self._joined[topic] = [*self._living(topic), subscription]
+        self._joined[topic] = (*self._living(topic), subscription)
         try:
             await subscription.confirmed()
         except (SubscriptionRefused, SubscriptionEnded):
@@ -364,12 +366,13 @@ class STXWebSocket(VenueSocket):
     def _listening(self, topic: str, on_error: Any) -> Any:
         """The owner's `on_error` with an ear of ours in it; what is no function stays, to be refused by its name."""
         if on_error is None:
-            return partial(self._told, topic, None)
-        return (
-            update_wrapper(partial(self._told, topic, on_error), on_error) if callable(on_error) else on_error
-        )
+            return MethodType(
+                self._hears, topic
+            )  # a partial holds four times as much, and each channel has one
+        hears: ErrorHook = partial(self._told, topic, on_error=on_error)
+        return update_wrapper(hears, on_error) if callable(on_error) else on_error
 
-    def _told(self, topic: str, on_error: ErrorHook | None, error: BaseException, item: Any) -> Any:
+    def _told(self, topic: str, error: BaseException, item: Any, on_error: ErrorHook | None = None) -> Any:
         """An error of a channel. A refused join is not asked for again with filters that nobody has accepted."""
         params = self._params.get(topic)
         if isinstance(error, SubscriptionRefused) and params is not None and (names := params.forget_open()):
