@@ -68,8 +68,8 @@ class BookUpdate(msgspec.Struct, gc=False):
 
     topic: str
     symbol: str
-    bids: Levels
-    asks: Levels
+    bids: list[tuple[Decimal, Decimal]]
+    asks: list[tuple[Decimal, Decimal]]
     last: int | None
     venue_time_ms: int | None
     raw: bytes
