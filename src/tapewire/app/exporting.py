@@ -19,9 +19,8 @@ from ..marks import Gap, Lagged, Reconnected, is_mark
 from ..model import Trade
 from ..payload import Binary
 from ..recording import Table, Tape
-from ..recording.format import Kind
+from ..recording.format import Kind, decoded
 from ..recording.parquet import ParquetFile
-from ..recording.tap import decoded
 from .lines import event_of
 from .taping import PlannedReplay
 from .wanted import KIND_OF
