@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
 from tapewire.errors import ConfigurationError
+from tapewire.recording import Recorder, Replay
 from tapewire.sandbox import FAULTS as KNOWN
 from tests.recording.taped import digest_elsewhere, record, replay, with_one_digit_changed
 from tests.venues.under_test import EACH
@@ -58,3 +60,21 @@ async def test_each_fault_is_heard_alike_live_and_from_the_tape_also_in_another_
         return
     assert [heard.items for heard, _ in again] == [live.items] * 2
     assert await asyncio.to_thread(digest_elsewhere, venue, paths) == live.digest
+
+
+def test_what_never_ends_by_itself_is_ended_behind_the_end_of_the_tape(tmp_path):
+    with Recorder(tmp_path, "weex") as recorder:
+        recorder.write_note("something")
+    is_told = []
+
+    async def main(replay: Replay) -> None:
+        replay.begin()
+        try:
+            for seconds in itertools.repeat(1):
+                await asyncio.sleep(seconds)  # as a line does that tries again and again
+        finally:
+            is_told.append(replay.ended.is_set())
+
+    with Replay(*recorder.paths) as replay, pytest.raises(TimeoutError, match="the tape is over"):
+        replay.run(main)
+    assert is_told == [True]

@@ -53,7 +53,8 @@ _Call: TypeAlias = tuple[str, int]
 """A call by its recording and number."""
 
 PATIENCE_SECONDS: Final = 120.0
-"""Of the tape's time: how long the tape waits for a dial or a request that the client does not make."""
+"""Of the tape's time: how long the tape waits for a dial or a request that the client does not make, and how long
+whoever is played to may take behind its end."""
 
 MOST_DIFFERENCES: Final = 1_000
 
@@ -136,15 +137,36 @@ class Replay:
         return dict(self.tapes[0].head.settings)
 
     def run(self, main: Callable[[Replay], Awaitable[T]]) -> T:
-        """Call `main(self)` in the tape's time, and return its result. Raises what it raises, and TapeCorrupt."""
+        """Call `main(self)` in the tape's time, and return its result. Raises what it raises, and TapeCorrupt.
+
+        What never ends by itself should wait for `ended` as well: `PATIENCE_SECONDS` of its time behind the end of the
+        tape it is cancelled, and TimeoutError raised.
+        """
 
         async def whole() -> T:
-            result = await main(self)
+            running = asyncio.ensure_future(main(self))
+            over = asyncio.ensure_future(self._long_over())
+            try:
+                await asyncio.wait((running, over), return_when=asyncio.FIRST_COMPLETED)
+                if not running.done():
+                    raise TimeoutError(
+                        f"the tape is over for {PATIENCE_SECONDS:g} s, and nothing more comes of it"
+                    )
+                result = running.result()
+            finally:
+                running.cancel()
+                over.cancel()
+                await asyncio.gather(running, over, return_exceptions=True)
             if self._failure is not None:
                 raise self._failure
             return result
 
         return self.clock.run(whole())
+
+    async def _long_over(self) -> None:
+        await self.ended.wait()
+        self.clock.speed = math.inf
+        await asyncio.sleep(PATIENCE_SECONDS)
 
     async def noted(self, value: Any) -> None:
         """Wait until the tape comes to what its owner noted there (`Recorder.write_note`), or to its end."""
