@@ -19,8 +19,7 @@ from tapewire.market import BookView
 from tapewire.marks import Gap, is_mark
 from tapewire.model import BookSnapshot, Trade
 from tapewire.recording import Recorder, Tape
-from tapewire.recording.format import Kind
-from tapewire.recording.tap import decoded
+from tapewire.recording.format import Kind, decoded
 from tests.app.taped import recorded
 from tests.cli.played_command import plain_environment, run
 
