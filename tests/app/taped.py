@@ -8,7 +8,7 @@ from typing import Any
 
 from tapewire.app.taping import PlannedReplay, Recording, name_of
 from tapewire.app.wanted import Target
-from tapewire.cli.venue import led_by, play
+from tapewire.cli.venue import play
 
 __all__ = ["recorded", "replayed"]
 
@@ -29,6 +29,6 @@ async def recorded(venue: str, folder: Path, seconds: float, fault: str = "") ->
 def replayed(paths: list[Path], **options: Any) -> tuple[PlannedReplay, list[Any]]:
     rows: list[Any] = []
     planned = PlannedReplay(paths, **options)
-    with planned.replay, led_by(planned.environment, planned.venues):
+    with planned.replay:
         planned.run(lambda feed, item, row: rows.append((name_of(feed), row)))
     return planned, rows

@@ -14,7 +14,6 @@ import pytest
 
 from tapewire.app.exporting import TABLES, Export
 from tapewire.app.taping import PlannedReplay
-from tapewire.cli.venue import led_by
 from tapewire.market import BookView
 from tapewire.marks import Gap, is_mark
 from tapewire.model import BookSnapshot, Trade
@@ -36,7 +35,7 @@ class Exported:
         self.folder = folder
         self.lines = lines
         self.heard: list[tuple[int, Any]] = []
-        with (planned := PlannedReplay([tape])).replay as replay, led_by(planned.environment, planned.venues):
+        with (planned := PlannedReplay([tape])).replay as replay:
             planned.run(lambda feed, item, row: self.heard.append((replay.clock.time_ns(), _kept(item))))
 
     def rows(self, table: str, columns: str = "*") -> list[Any]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 
+import httpx2
 import pytest
 
 from tapewire.errors import ConfigurationError
 from tapewire.recording import Recorder, Replay
+from tapewire.recording.format import Kind
+from tapewire.recording.http import ReplayHttp
 from tapewire.sandbox import FAULTS as KNOWN
 from tests.recording.taped import digest_elsewhere, record, replay, with_one_digit_changed
 from tests.venues.under_test import EACH
@@ -78,3 +81,23 @@ def test_what_never_ends_by_itself_is_ended_behind_the_end_of_the_tape(tmp_path)
     with Replay(*recorder.paths) as replay, pytest.raises(TimeoutError, match="the tape is over"):
         replay.run(main)
     assert is_told == [True]
+
+
+def test_a_request_is_the_same_one_some_milliseconds_later(tmp_path):
+    with Recorder(tmp_path, "v") as recorder:
+        for number, (moment, rows) in enumerate((("1795809429599", b"first"), ("1795809430599", b"second"))):
+            recorder.note(Kind.ASKED, 0, [number, "GET", f"http://v/fills?since={moment}&limit=100", [], b""])
+            recorder.note(Kind.ANSWERED, 0, [number, 200, [], rows])
+
+    async def main(replay: Replay) -> list[bytes]:
+        async with httpx2.AsyncClient(transport=ReplayHttp(replay.answers)) as client:
+            answers = [
+                await client.get(f"http://v/fills?since={ms}&limit=100")
+                for ms in ("1795809429602", "1795809430603")
+            ]
+            with pytest.raises(httpx2.ConnectError, match="stands on no tape"):
+                await client.get("http://v/fills?since=1795809429602&limit=50")
+        return [each.content for each in answers]
+
+    with Replay(*recorder.paths) as replay:
+        assert replay.run(main) == [b"first", b"second"]

@@ -30,6 +30,7 @@ from ..recording import Recorder, Replay, Tape, recorded, replayed
 from ..recording.format import Kind
 from ..recording.placeholders import FILL, said_by_us
 from ..venues import VENUES
+from .leading import led_by
 from .wanted import KINDS, FeedKind, Target, parse_duration
 
 __all__ = [
@@ -115,8 +116,7 @@ def environment_of(venue: str) -> dict[str, str]:
     """What the environment says to the venue's classes, without what is secret."""
     return {
         name: FILL * len(value) if setting.secret else said_by_us(value)
-        for setting in VENUES[venue].settings
-        for name in setting.variables
+        for name, setting in VENUES[venue].variables.items()
         if (value := os.environ.get(name))
     }
 
@@ -365,23 +365,20 @@ class PlannedReplay:
             self._plans[tape.head.recording] = (tape.head.venue, plan)
 
     @property
-    def venues(self) -> list[str]:
-        """Of all tapes."""
-        return list(dict.fromkeys(venue for venue, _ in self._plans.values()))
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What the venues' classes were told by the environment then."""
-        return {name: value for _, plan in self._plans.values() for name, value in plan.environment.items()}
-
-    @property
     def all_heard(self) -> list[Heard]:
         """Feed by feed."""
         return [each for heard in self.heard.values() for each in heard]
 
     def run(self, tell: Tell) -> None:
-        """Play all of it. Raises TapeCorrupt, and what the markets raise."""
-        self.replay.run(self._main_with(tell))
+        """Play all of it. Raises TapeCorrupt, and what the markets raise.
+
+        Meanwhile the environment says of the venues what it said then, and nothing else.
+        """
+        environment = {
+            name: value for _, plan in self._plans.values() for name, value in plan.environment.items()
+        }
+        with led_by(environment, (venue for venue, _ in self._plans.values())):
+            self.replay.run(self._main_with(tell))
 
     def _main_with(self, tell: Tell) -> Callable[[Replay], Awaitable[None]]:
         async def main(replay: Replay) -> None:

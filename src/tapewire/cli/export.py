@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,7 @@ from .endings import end_with
 from .logs import Verbose
 from .record import conclude
 from .tape import CORRUPT, Tapes, advancing, opened, paths_of, progress
-from .venue import FAILED, examples, led_by
+from .venue import FAILED, examples
 
 if TYPE_CHECKING:
     from ..app.exporting import Export
@@ -87,9 +86,6 @@ def _fill(made: Export, paths: list[Path]) -> int:
     if not planned_paths:
         return CORRUPT if lost else 0
     planned = PlannedReplay(planned_paths, on_corrupt=lambda error: None)  # it was told above
-    with ExitStack() as stack:
-        stack.enter_context(planned.replay)
-        stack.enter_context(led_by(planned.environment, planned.venues))
-        advance = stack.enter_context(advancing("feeds", min(spans, default=0), max(spans, default=0)))
+    with planned.replay, advancing("feeds", min(spans, default=0), max(spans, default=0)) as advance:
         made.add_feeds(planned, advance)
     return conclude(planned, lost, is_whole=True)

@@ -10,7 +10,7 @@ import typer
 from .. import __version__
 from ..errors import TapewireError
 from ..secrets import redact
-from . import completion, demo, doctor, export, fault, markets, record, sandbox, tape, watch
+from . import anonymise, completion, demo, doctor, export, fault, markets, record, sandbox, tape, watch
 from .endings import WRONG_USE
 from .logs import Verbose
 
@@ -36,6 +36,7 @@ app.command("book", epilog=markets.BOOK_EXAMPLES)(markets.book)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("record", epilog=record.RECORD_EXAMPLES)(record.record)
 app.command("replay", epilog=record.REPLAY_EXAMPLES)(record.replay)
+tape.app.command("anonymise", epilog=anonymise.EXAMPLES)(anonymise.anonymise)
 tape.app.command("export", epilog=export.EXAMPLES)(export.export)
 app.add_typer(tape.app)
 app.command("completion", epilog=completion.EXAMPLES)(completion.completion)

@@ -18,7 +18,7 @@ import typer
 from .endings import end_with
 from .logs import Verbose
 from .tape import CORRUPT, Tapes, opened, paths_of, told
-from .venue import FAILED, InSandbox, complete_target, examples, led_by, play
+from .venue import FAILED, InSandbox, complete_target, examples, play
 
 if TYPE_CHECKING:
     from ..app.taping import Heard, PlannedReplay, Recording, Tell
@@ -214,7 +214,7 @@ def replay(
         )
     except OSError as error:
         end_with(f"{error.filename}: {error.strerror or error}")
-    with planned.replay, led_by(planned.environment, planned.venues), _readers_may_leave():
+    with planned.replay, _readers_may_leave():
         planned.run(_printer(planned, from_ns or 0, as_json=as_json, quiet=quiet))
         raise typer.Exit(conclude(planned, lost, is_whole=to_ns is None))
 

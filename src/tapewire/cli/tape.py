@@ -20,14 +20,26 @@ if TYPE_CHECKING:
     from ..errors import TapeCorrupt
     from ..recording import Tape
 
-__all__ = ["CORRUPT", "AsJson", "Tapes", "advancing", "app", "opened", "paths_of", "progress", "told"]
+__all__ = [
+    "CORRUPT",
+    "AsJson",
+    "Tapes",
+    "advancing",
+    "app",
+    "lost_in_words",
+    "opened",
+    "paths_of",
+    "progress",
+    "refuse_taken",
+    "told",
+]
 
 CORRUPT = 1
 """The exit code where some of a tape cannot be read."""
 
 app = typer.Typer(
     name="tape",
-    help="Look at tapes, verify them, cut a part out of one, and export them.",
+    help="Look at tapes, verify them, cut a part out of one, anonymise and export them.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -82,7 +94,7 @@ def verify(tapes: Tapes, as_json: AsJson = False, verbose: Verbose = False) -> N
         left = "" if is_closed else "; nobody closed it"
         typer.echo(f"{path}: {records} records, {f'{len(lost)} spans lost' if lost else 'whole'}{left}")
         for error in lost:
-            typer.echo(f"  {_lost_in_words(error)}")
+            typer.echo(f"  {lost_in_words(error)}")
     raise typer.Exit(0 if is_whole else CORRUPT)
 
 
@@ -105,12 +117,9 @@ def cut(
 ) -> None:
     """Copy what lies between two moments of a tape to a new one. It is replayed from the first dial that is in it."""
     from ..app.taping import parse_moment
-    from ..recording.tape import SegmentWriter
+    from ..recording.tape import SegmentWriter, blocks_of
 
-    part = out.with_name(out.name + ".part")
-    for taken in (out, part):
-        if taken.exists():
-            end_with(f"{taken} is there already")
+    refuse_taken(out)
     lost: list[TapeCorrupt] = []
     with opened(tape) as source, progress(tape.name, source) as advance:
         head, offset = source.head, source.head.monotonic_ns - source.head.wall_ns
@@ -122,40 +131,21 @@ def cut(
             writer = SegmentWriter(out, head)
             try:
                 count = 0
-                for block in _blocks(source.read(**span, on_corrupt=lost.append)):
+                for block in blocks_of(source.read(**span, on_corrupt=lost.append)):
                     writer.write(block)
                     count += len(block)
                     advance(block[-1].at_ns)
                 writer.close()
             except BaseException:
                 writer.abandon()
-                part.unlink(missing_ok=True)
+                writer.part.unlink(missing_ok=True)
                 raise
         except OSError as error:
             end_with(f"{out}: {error.strerror or error}")
     typer.echo(f"{out}: {count} records")
     for each in lost:
-        typer.echo(f"  {_lost_in_words(each)}")
+        typer.echo(f"  {lost_in_words(each)}")
     raise typer.Exit(CORRUPT if lost else 0)
-
-
-BLOCK_RECORDS = 2_000
-"""Records of a block that is cut: each block is in memory once."""
-
-
-def _blocks(records: Iterator[Any]) -> Iterator[list[Any]]:
-    from ..recording.format import Kind
-
-    block: list[Any] = []
-    size = 0
-    for record in records:
-        block.append(record)
-        size += sum(map(len, record.data)) if record.kind in (Kind.READ, Kind.SENT) else 100
-        if len(block) >= BLOCK_RECORDS or size >= 256 * 1024:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
 
 
 # --- what the commands share ----------------------------------------------------------------------------------------
@@ -186,6 +176,13 @@ def opened(path: Path) -> Iterator[Tape]:
         end_with(f"{path}: {error.strerror or error}")
     with tape:
         yield tape
+
+
+def refuse_taken(out: Path) -> None:
+    """End the command where a tape of that name, or its `.part`, is there already."""
+    for taken in (out, out.with_name(out.name + ".part")):
+        if taken.exists():
+            end_with(f"{taken} is there already")
 
 
 @contextmanager
@@ -273,5 +270,6 @@ def _span(error: TapeCorrupt) -> dict[str, Any]:
     return {"offset": error.offset, "why": error.why, "since": since, "until": until}
 
 
-def _lost_in_words(error: TapeCorrupt) -> str:
+def lost_in_words(error: TapeCorrupt) -> str:
+    """A line of what could not be read."""
     return f"lost from {told(error.since_ns)} to {told(error.until_ns)}: at byte {error.offset} {error.why}"

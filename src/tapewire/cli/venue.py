@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..app.leading import led_by
 from ..arguments import near_names
 from ..errors import ConfigurationError, MissingExtra, NotSupported, TapewireError
 from ..venues import VENUES
@@ -25,7 +25,6 @@ __all__ = [
     "complete_target",
     "examples",
     "failures",
-    "led_by",
     "play",
 ]
 
@@ -97,11 +96,6 @@ async def play(venues: Sequence[str], *, rate: float = 20.0, seed: int = 1) -> A
             yield sandbox
 
 
-def _variables(venues: Iterable[str]) -> set[str]:
-    """The variables that the venues' classes look at."""
-    return {variable for name in venues for spec in VENUES[name].settings for variable in spec.variables}
-
-
 @contextmanager
 def failures() -> Iterator[None]:
     """Exit code 2 and a sentence for what was asked wrong, as everywhere; but 1 for what the line to the venue says."""
@@ -111,20 +105,3 @@ def failures() -> Iterator[None]:
         raise
     except TapewireError as error:
         end_with(str(error), FAILED)
-
-
-@contextmanager
-def led_by(values: Mapping[str, str], venues: Iterable[str]) -> Iterator[None]:
-    """These variables, and nothing else that the environment says of the venues, are in force until the block ends."""
-    without = _variables(venues)
-    before = dict(os.environ)
-    for name in without:
-        os.environ.pop(name, None)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name in {*values, *without}:
-            os.environ.pop(name, None)
-            if name in before:
-                os.environ[name] = before[name]

@@ -29,13 +29,12 @@ from ..errors import ConfigurationError
 from ..reporting import is_worth_a_line
 from .format import Head, Kind, Record, encoded, zstd_module
 from .placeholders import joined, may_name_one, said_by_a_venue, said_by_us
-from .tape import Fsync, SegmentWriter
+from .tape import BLOCK_BYTES, Fsync, SegmentWriter
 
 __all__ = ["Recorder", "RecorderStatistics"]
 
 logger = logging.getLogger("tapewire.recording")
 
-BLOCK_BYTES: Final = 256 * 1024
 CAPACITY_BYTES: Final = 64 * 1024 * 1024
 RECORD_BYTES: Final = 40
 """What a record takes beside its payloads, about."""

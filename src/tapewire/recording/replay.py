@@ -13,7 +13,8 @@ Rules:
   nothing now, on a clock that passes as fast as `speed` says. So deadlines, heartbeats and back-offs are due when they
   were; a deadline that a busy machine kept late is kept in time.
 * A dial is answered by the next dial on the tape to the same place, an HTTP request by the next one of the same method,
-  URL and body. What the client asks for earlier than it did waits for the tape; for what it asks later the tape waits.
+  URL and body, moments and credentials in them apart. What the client asks for earlier than it did waits for the tape;
+  for what it asks later the tape waits.
 * What the client sends is compared with what it sent then, credentials apart: `differences` says where it differs.
 * A request that is made more often than it was (time on a machine differs: what was one then may be two now) is given
   the answer that it had last; it is a difference. What stands on no tape is refused at once, with an error that says
@@ -27,6 +28,7 @@ import asyncio
 import inspect
 import math
 import os
+import re
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from heapq import merge as merge_sorted
@@ -556,8 +558,14 @@ def _place_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
+_MOMENT_NOW: Final = re.compile(rb"(?<!\d)1[5-9]\d{8}(?:\d{3})?(?!\d)")
+"""Seconds or milliseconds of this epoch: those of a replay are some milliseconds other than live."""
+
+
 def _key_of(method: str, url: str, body: bytes) -> tuple[str, str, bytes]:
-    return method, str(said_by_us(url)), bytes(said_by_us(bytes(body)))
+    """What requests are told apart by: not by credentials, nor by what time it is."""
+    url, body = said_by_us(url), said_by_us(bytes(body))
+    return method, _MOMENT_NOW.sub(b"0", url.encode()).decode(), _MOMENT_NOW.sub(b"0", body)
 
 
 def _bytes_of(payload: Any) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -43,10 +43,14 @@ from .format import (
     unpack_block,
 )
 
-__all__ = ["Fsync", "SegmentWriter", "Tape"]
+__all__ = ["BLOCK_BYTES", "Fsync", "SegmentWriter", "Tape", "blocks_of"]
 
 Fsync: TypeAlias = Literal["none", "interval", "block"]
 """When what was written is forced to the disk: by the system alone, every second, or with each block."""
+
+BLOCK_BYTES: Final = 256 * 1024
+BLOCK_RECORDS: Final = 2_000
+"""Of a block: bytes of payloads, and of one that is copied, records."""
 
 SCAN_WINDOW: Final = 1024 * 1024
 """Bytes that are looked through at a time for the next block behind a corrupt one."""
@@ -293,6 +297,20 @@ class Tape:
                 return start + found
             start += SCAN_WINDOW
         return None
+
+
+def blocks_of(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Records in blocks of a size to be written: each is in memory once."""
+    block: list[Record] = []
+    size = 0
+    for record in records:
+        block.append(record)
+        size += sum(map(len, record.data)) if record.kind in (Kind.READ, Kind.SENT) else 100
+        if len(block) >= BLOCK_RECORDS or size >= BLOCK_BYTES:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def _raised(error: TapeCorrupt) -> None:

@@ -17,7 +17,7 @@ from ...session.subscription import Delivery
 from .errors import ErrorMap
 from .settings import SettingSpec
 
-__all__ = ["ACCOUNT_CAPACITY", "PUBLIC_CAPACITY", "ChannelSpec", "VenueSpec"]
+__all__ = ["ACCOUNT_CAPACITY", "PUBLIC_CAPACITY", "ChannelSpec", "OwnWords", "VenueSpec"]
 
 PUBLIC_CAPACITY = 5_000
 ACCOUNT_CAPACITY = 10_000
@@ -59,13 +59,27 @@ class ChannelSpec(msgspec.Struct, frozen=True, kw_only=True):
         return _pattern(self.topic).fullmatch(topic) is not None
 
 
+class OwnWords(msgspec.Struct, frozen=True, kw_only=True):
+    """How a venue words what is an account's own, so that a tape of it can be anonymised.
+
+    `ids`, `amounts`: names of fields in messages of private channels, and in `calls`: found in the method, URL and body
+    of calls about the account. `owner`: what stands in braces for the account in the topics of private channels.
+    """
+
+    ids: tuple[str, ...]
+    amounts: tuple[str, ...]
+    calls: str
+    owner: str | None = None
+
+
 class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `name` is how it is asked for, `title` what people call it, `wire` how it speaks, in words.
 
     `protocol`: makes the `ClientProtocol` of one connection; its arguments are the venue's own business. `settings`:
-    what its realtime class takes from arguments or the environment. `hosts`: its documented addresses, by what they
-    serve. `channels`: by kind; of two that name a topic the first counts. `errors`: its tree. `answers_joins`: it says
-    of a channel that it serves it; where it does not, one that it passed over is quiet, and nobody can know why.
+    what its realtime class takes from arguments or the environment, `market_settings` what its market takes beside it.
+    `hosts`: its documented addresses, by what they serve. `channels`: by kind; of two that name a topic the first
+    counts. `errors`: its tree. `answers_joins`: it says of a channel that it serves it; where it does not, one that it
+    passed over is quiet, and nobody can know why. `own`: how it words what is an account's own.
     """
 
     name: str
@@ -77,6 +91,22 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     channels: Mapping[str, ChannelSpec]
     errors: ErrorMap
     answers_joins: bool = True
+    market_settings: tuple[SettingSpec, ...] = ()
+    own: OwnWords | None = None
+
+    @property
+    def variables(self) -> dict[str, SettingSpec]:
+        """Every variable of the environment that is looked at, and the setting that it is of."""
+        return {name: each for each in (*self.settings, *self.market_settings) for name in each.variables}
+
+    def owner_of(self, topic: str) -> str | None:
+        """The part of a private topic that names the account, empty where none does; None for a public one."""
+        channel = next((channel for channel in self.channels.values() if channel.names(topic)), None)
+        if channel is None or not channel.private:
+            return None
+        owner = None if self.own is None else self.own.owner
+        before, brace, _ = channel.topic.partition(f"{{{owner}}}")
+        return topic[len(before) :] if brace else ""
 
     def channel_of(self, topic: str) -> ChannelSpec:
         """The kind of channel that a topic of the wire is of. Raises the venue's error for a wrong argument."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..kit.spec import ChannelSpec, VenueSpec
+from ..kit.spec import ChannelSpec, OwnWords, VenueSpec
 from .channels import BALANCES
 from .errors import ERRORS
 from .headers import COOKIES, TOKEN, USER_AGENT
@@ -32,4 +32,9 @@ SPEC: Final = VenueSpec(
     },
     errors=ERRORS,
     answers_joins=False,
+    own=OwnWords(
+        ids=("id", "identifier", "userId", "name", "email", "iid", "betId"),
+        amounts=("amount", "payout", "payoutMultiplier", "balance", "value"),
+        calls=r"\{ *(?:user|me)\b|\"operationName\":\"User",
+    ),
 )

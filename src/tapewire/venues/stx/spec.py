@@ -7,10 +7,11 @@ from typing import Final
 import msgspec
 
 from ...protocols.phoenix import PhoenixClient
-from ..kit.spec import ChannelSpec, VenueSpec
+from ..kit.spec import ChannelSpec, OwnWords, VenueSpec
 from .config import EMAIL, ENV, HOST, PASSWORD, PROFILE, REGION
 from .errors import ERRORS
 from .reconcile import orders_of, portfolio_of
+from .records import camel
 from .symbols import Channels
 from .url import HOSTS
 
@@ -21,6 +22,25 @@ _SNAPSHOTS = {Channels.ORDERS: orders_of, Channels.PORTFOLIO: portfolio_of}
 _HINTS = {
     "unmatched topic": f"the venue knows no such topic; known: Channels.{', '.join(Channels.__members__)}"
 }
+
+_IDS = (
+    "id uid user_id user_uid account_id session_id order_id client_order_id opening_trade_id closing_trade_id"
+)
+_PERSON = "email username first_name last_name"
+_AMOUNTS = (
+    "quantity filled total_value premium remaining gross_pnl realized_pnl fee total_fee position available_position"
+    " open_premium open_risk open_potential_profit order_liability position_premium_liability total_net_pnl total_fees"
+    " account_balance available_balance escrow buy_order_liability sell_order_liability total_deposits"
+    " total_withdrawals unrealized_pnl total_settlement_pnl"
+)
+
+_OWN = OwnWords(
+    owner="uid",
+    ids=tuple({name: None for each in f"{_IDS} {_PERSON}".split() for name in (each, camel(each))}),
+    amounts=tuple({name: None for each in _AMOUNTS.split() for name in (each, camel(each))}),
+    calls=r'"operationName":"(?!market|api)',
+)
+"""Both spellings: sockets have one and GraphQL the other."""
 
 SPEC: Final = VenueSpec(
     name="stx",
@@ -37,4 +57,5 @@ SPEC: Final = VenueSpec(
     }
     | {"other": ChannelSpec.public("{topic}")},
     errors=msgspec.structs.replace(ERRORS, hints=_HINTS),
+    own=_OWN,
 )

@@ -16,7 +16,7 @@ from ...market.capabilities import Capability, Verb
 from ...model import Instrument, InvalidField, Market, Order
 from ...session.options import Statistics
 from ..kit.market import Fed, Port, Source, VenueMarket
-from ..kit.settings import SettingSpec, Sources
+from ..kit.settings import Sources
 from .book import MarketBook
 from .errors import SXBetError, SXBetInvalidParameter
 from .levels import LevelBook
@@ -27,13 +27,13 @@ from .socket import SXBetClient
 from .spec import SPEC
 from .symbols import OutcomeNumber, checked_address, checked_market_hash, parse_outcome_id
 from .translate import to_instruments, to_market, to_order
+from .url import MAKER
 from .wire import MarketRow
 
-__all__ = ["CAPABILITIES", "MAKER", "SXBetMarket", "capabilities_of", "connect"]
+__all__ = ["CAPABILITIES", "SXBetMarket", "capabilities_of", "connect"]
 
 logger = logging.getLogger("tapewire.venues.sxbet")
 
-MAKER: Final = SettingSpec("maker", ("SXBET_MAKER",))
 
 BOOK_QUIET_SECONDS: Final = 120.0
 QUIET_SECONDS: Final = 300.0

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ...protocols.centrifugo import CentrifugoClient
-from ..kit.spec import ChannelSpec, VenueSpec
+from ..kit.spec import ChannelSpec, OwnWords, VenueSpec
 from .errors import ERRORS
 from .profile import PROFILES, V2, ChannelKind, Profile
-from .url import API_KEY, API_URL, HOST, NETWORK, NETWORKS, REALTIME_URL
+from .url import API_KEY, API_URL, HOST, MAKER, NETWORK, NETWORKS, REALTIME_URL
 
 __all__ = ["SPEC"]
 
@@ -41,6 +41,7 @@ SPEC: Final = VenueSpec(
     wire="Centrifugo",
     protocol=CentrifugoClient,
     settings=(NETWORK, HOST, API_URL, REALTIME_URL, API_KEY),
+    market_settings=(MAKER,),
     hosts={
         f"{network.name} {what}": url
         for network in NETWORKS.values()
@@ -48,4 +49,27 @@ SPEC: Final = VenueSpec(
     },
     channels=dict(_channels()),
     errors=ERRORS,
+    own=OwnWords(
+        owner="id",
+        ids=(
+            *(
+                "maker",
+                "bettor",
+                "taker",
+                "address",
+                "account",
+                "salt",
+                "_id",
+                "fillId",
+                "orderId",
+                "clientOrderId",
+            ),
+            *("orderHash", "fillHash", "fillOrderHash", "order_hash", "fill_hash"),
+        ),
+        amounts=(
+            *("totalBetSize", "fillAmount", "pendingFillAmount", "stake", "normalizedStake", "betTimeValue"),
+            *("totalStake", "totalReturn", "totalRefunded", "amount", "size", "filledSize", "remainingSize"),
+        ),
+        calls=r"[?&](?:maker|bettor|account)=",
+    ),
 )

@@ -22,6 +22,7 @@ __all__ = [
     "API_URL",
     "DEFAULT_NETWORK",
     "HOST",
+    "MAKER",
     "NETWORK",
     "NETWORKS",
     "REALTIME_URL",
@@ -39,6 +40,7 @@ HOST: Final = SettingSpec("host", ("SXBET_HOST",), address=True)
 API_URL: Final = SettingSpec("api_url", ("SXBET_API_URL",), address=True)
 REALTIME_URL: Final = SettingSpec("realtime_url", ("SXBET_REALTIME_URL",), address=True)
 API_KEY: Final = SettingSpec("api_key", ("SXBET_API_KEY",), secret=True)
+MAKER: Final = SettingSpec("maker", ("SXBET_MAKER",))
 
 
 class Token(msgspec.Struct, frozen=True):

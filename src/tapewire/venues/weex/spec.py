@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..kit.spec import ChannelSpec, VenueSpec
+from ..kit.spec import ChannelSpec, OwnWords, VenueSpec
 from .config import KEYS, MAX_RETRIES, TIMEOUT, VERSION
 from .errors import ERRORS
 from .protocol import WeexProtocol
@@ -30,4 +30,57 @@ SPEC: Final = VenueSpec(
         "fill": ChannelSpec.account("fill"),
     },
     errors=ERRORS,
+    own=OwnWords(
+        ids=(
+            *(
+                "id",
+                "orderId",
+                "clientOrderId",
+                "origClientOrderId",
+                "newClientOrderId",
+                "tradeId",
+                "uid",
+                "userId",
+            ),
+            *(
+                "accountId",
+                "isolatedPositionId",
+                "separatedOpenOrderId",
+                "orderIdList",
+                "origClientOrderIdList",
+            ),
+        ),
+        amounts=(
+            *("amount", "balance", "availableBalance", "available", "equity", "frozen", "legacyAmount"),
+            *(
+                "pendingDepositAmount",
+                "pendingWithdrawAmount",
+                "pendingTransferInAmount",
+                "pendingTransferOutAmount",
+            ),
+            *("cumDepositAmount", "cumWithdrawAmount", "cumTransferInAmount", "cumTransferOutAmount"),
+            *(
+                "cumPositionFillFeeAmount",
+                "size",
+                "cumFillSize",
+                "cumFillValue",
+                "cumFillFee",
+                "cumRealizePnl",
+            ),
+            *(
+                "fillSize",
+                "fillValue",
+                "fillFee",
+                "liquidateFee",
+                "realizePnl",
+                "openValue",
+                "openFee",
+                "fundingFee",
+            ),
+            *("isolatedMargin", "marginSize", "cumOpenSize", "cumOpenValue", "cumOpenFee", "cumCloseSize"),
+            *("cumCloseValue", "cumCloseFee", "cumFundingFee", "cumLiquidateFee", "unrealizePnl", "origQty"),
+            *("executedQty", "cumQuote", "qty", "quoteQty", "commission", "realizedPnl", "quantity"),
+        ),
+        calls=r"/capi/v3/(?!market/)",
+    ),
 )

@@ -1,0 +1,57 @@
+"""`tapewire tape anonymise`: a tape for somebody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .endings import end_with
+from .logs import Verbose
+from .tape import CORRUPT, lost_in_words, opened, progress, refuse_taken
+from .venue import FAILED, examples
+
+__all__ = ["EXAMPLES", "anonymise"]
+
+EXAMPLES = examples("tapewire tape anonymise FILE -o for-you.tape")
+
+
+def anonymise(
+    tape: Annotated[Path, typer.Argument(metavar="FILE", help="A tape.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="The new tape, which must not be there yet.", show_default=False),
+    ],
+    verbose: Verbose = False,
+) -> None:
+    """Copy a tape without what is yours: account, addresses, emails, order ids, amounts of your own.
+
+    Each is replaced by a placeholder of the same length, alike wherever it stands, by a key that is drawn now and kept
+    nowhere. What is public stays as it is. In the end the new tape is replayed: public feeds have to say the same as
+    live, those of the account as many things.
+
+    Exit code 0 where they do; 1 where one does not, where messages are no text and so were left as they are, or where
+    some of the tape could not be read.
+    """
+    from ..app.anonymising import anonymise as without_what_is_own
+    from ..app.anonymising import compare
+
+    refuse_taken(out)
+    lost: list[Any] = []
+    try:
+        with opened(tape) as source, progress(tape.name, source) as advance:
+            made = without_what_is_own(tape, out, advance=advance, on_corrupt=lost.append)
+    except OSError as error:
+        end_with(f"{error.filename or out}: {error.strerror or error}")
+    typer.echo(f"{out}: {made.records} records")
+    for each in lost:
+        typer.echo(f"  {lost_in_words(each)}")
+    if made.opaque:
+        typer.echo(f"  {made.opaque} messages are no text: they stand there AS THEY WERE")
+    is_alike = True
+    for verdict in compare(tape, out):
+        is_alike = is_alike and verdict.is_alike
+        kind = "as many things" if verdict.is_own else "as live"
+        typer.echo(f"  {verdict.feed}: {'' if verdict.is_alike else 'NOT '}{kind}")
+    raise typer.Exit(max(CORRUPT if lost else 0, 0 if is_alike and not made.opaque else FAILED))
