@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from ...book import CHAINED, Applied, BookSide, OrderBook, Resync, Verdict
+from ...book import CHAINED, Applied, OrderBook, Resync, Verdict
 from ...clock import Clock
 from ...errors import SubscriptionEnded, fresh_copy
 from ...marks import Errored, Gap, Mark, Resynced, Subscribed, Subscribing, Unsubscribed
@@ -112,7 +112,7 @@ class BookFeed:
         self.symbol = symbol
         self.depth = depth
         self.book: OrderBook[Any] = OrderBook(float, numbering=CHAINED)
-        """Doubles order it; what reading it gives is as the venue wrote it: see `levels`."""
+        """Doubles order it; what reading it gives is as the venue wrote it, of which `Levels` makes numbers."""
         self._is_wide = False
         self.resyncs = 0
         """How often it was rebuilt after a hole."""
@@ -161,10 +161,6 @@ class BookFeed:
             announce=True,
         )
         return True
-
-    def levels(self, side: BookSide[Any], count: int) -> Levels:
-        """The best `count` levels of one of the book's sides, exact."""
-        return Levels(side.top(count))
 
     @property
     def received_at_ns(self) -> int:
@@ -316,8 +312,8 @@ class BookFeed:
         return BookUpdate(
             self.topic,
             self.symbol,
-            self.levels(book.bids, level),
-            self.levels(book.offers, level),
+            Levels(book.bids.top(level)),
+            Levels(book.offers.top(level)),
             book.last,
             venue_time_ms,
             raw,

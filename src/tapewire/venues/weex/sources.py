@@ -20,6 +20,7 @@ from .books import BookFeed
 from .message import NewTrades, rows_of
 from .profile import Profile
 from .translate import to_ticker, to_trade
+from .unread import Levels
 from .wire import Frame
 
 __all__ = ["BookWatch", "RowReader", "TickerRows", "TradeRows"]
@@ -48,11 +49,11 @@ class BookWatch(Feeding):
 
     def bids(self, depth: int | None = None) -> Sequence[Level]:
         """The best `depth` bids, or all."""
-        return () if self._feed is None else _best(self._feed, self._feed.book.bids, depth)
+        return () if self._feed is None else _best(self._feed.book.bids, depth)
 
     def offers(self, depth: int | None = None) -> Sequence[Level]:
         """The best `depth` offers, or all."""
-        return () if self._feed is None else _best(self._feed, self._feed.book.offers, depth)
+        return () if self._feed is None else _best(self._feed.book.offers, depth)
 
     @property
     def last(self) -> int | None:
@@ -113,8 +114,8 @@ class BookWatch(Feeding):
             self._feed.resync(self)
 
 
-def _best(feed: BookFeed, side: BookSide[Any], depth: int | None) -> Sequence[Level]:
-    return feed.levels(side, len(side) if depth is None else depth)
+def _best(side: BookSide[Any], depth: int | None) -> Sequence[Level]:
+    return Levels(side.top(len(side) if depth is None else depth))
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------
