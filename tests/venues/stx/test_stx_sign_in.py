@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import pickle
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from tapewire.secrets import Secret
 from tapewire.venues.stx import (
     STX,
     AsyncSTX,
@@ -15,7 +18,28 @@ from tapewire.venues.stx import (
     STXInvalidParameterException,
     User,
 )
+from tapewire.venues.stx.signin import Door, Send, signed_in
 from tests.venues.stx.calling import DEPOSIT, PASSWORD, Venue, called_venue
+
+
+@pytest.mark.parametrize(
+    "given", ["the-one-that-was-refused", "e30.eyJpYXQiOjEsImV4cCI6MS4wMDAwMDAwMDF9.ended"]
+)
+def test_a_venue_that_gives_no_better_token_is_asked_once(given: str) -> None:
+    user = User.new()
+    user.seed("ann@example.com", Secret(PASSWORD), "https://stx.test")
+    now = itertools.count()
+    door = Door(
+        user=user,
+        origin="https://stx.test",
+        now=lambda: datetime.fromtimestamp(next(now), UTC),
+        blocking=False,
+    )
+    course = signed_in(door, stale=Secret("the-one-that-was-refused"))
+    assert isinstance(next(course), Send)
+    with pytest.raises(StopIteration) as over:
+        course.send({"token": given, "refreshToken": "r", "userId": "1", "userUid": "u"})
+    assert over.value.value == Secret(given)
 
 
 def test_one_client_leaves_its_account_to_the_next(make: Any, venue: Venue) -> None:

@@ -95,7 +95,11 @@ def refused_token(
 
 
 def signed_in(door: Door, stale: Secret | None = None) -> Course[Secret]:
-    """A token that is not `stale`, by way of the one flight at a time."""
+    """A token that is not `stale`, by way of the one flight at a time.
+
+    Where the venue gives that one again, or one that has ended already, it is returned all the same: asking on at once
+    would bring nothing else, and never end.
+    """
     while True:
         place = door.user.board(door.origin, door.now(), stale, blocking=door.blocking)
         if isinstance(place, Secret):
@@ -106,11 +110,14 @@ def signed_in(door: Door, stale: Secret | None = None) -> Course[Secret]:
             continue
         try:
             yield from _renewed(door)
+            given = door.user.bearer
         except Exception as error:
             door.user.land(flight, error)
             raise
         finally:
             door.user.land(flight)  # a cancelled flight lets the next one fly
+        if given is not None:
+            return given
 
 
 def signed_in_anew(door: Door) -> Course[Secret]:
