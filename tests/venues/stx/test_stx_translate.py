@@ -16,8 +16,13 @@ from tapewire.model import (
     InvalidField,
     american_odds,
     decimal_odds,
+    liability,
+    opposite,
     probability_from_american,
     probability_from_decimal,
+    probability_from_scaled,
+    probability_from_stakes,
+    scaled_from_probability,
 )
 from tapewire.sandbox.core.exchange import Exchange
 from tapewire.sandbox.faces.stx.words import (
@@ -31,6 +36,7 @@ from tapewire.venues.kit.fields import exact_json
 from tapewire.venues.stx.operations import ORDER_STATUSES
 from tapewire.venues.stx.records import camel_keys, records, snake
 from tapewire.venues.stx.translate import (
+    MAX_CENTS,
     cents_of,
     levels_of,
     no_of,
@@ -85,20 +91,24 @@ PRINT: dict[str, Any] = {
 # Prices.
 
 
-@given(st.integers(1, 99))
-def test_cents_probability_and_odds_are_the_same_price(cents: int) -> None:
-    """cents -> axis -> decimal and American odds -> axis -> cents comes back to where it began, exactly."""
-    order = to_order(ORDER | {"price": cents}, NOW)
-    assert order.price is not None
-    assert Fraction(order.price) == Fraction(cents, 100)
-    for there, back in (
-        (decimal_odds, probability_from_decimal),
-        (american_odds, probability_from_american),
-    ):
-        probability = back(there(order.price))
-        assert probability == order.price
-        assert cents_of(Decimal(probability.numerator) / Decimal(probability.denominator)) == cents
-    assert to_instrument(ROW).allows_price(order.price)
+@given(st.integers(1, 10**12))
+def test_every_price_of_the_grid_is_the_same_in_each_notation(stake: int) -> None:
+    """All 99: cents -> axis -> decimal, American, scaled odds, stakes -> axis -> cents come to where they began."""
+    instrument = to_instrument(ROW)
+    for cents in range(1, MAX_CENTS + 1):
+        order = to_order(ORDER | {"price": cents}, NOW)
+        assert order.price is not None
+        assert Fraction(order.price) == Fraction(cents, 100)
+        for back in (
+            probability_from_decimal(decimal_odds(order.price)),
+            probability_from_american(american_odds(order.price)),
+            probability_from_scaled(scaled_from_probability(order.price)),
+            probability_from_stakes(stake, liability(stake, order.price)),
+        ):
+            assert back == order.price
+            assert cents_of(probability_from_scaled(scaled_from_probability(back))) == cents
+        assert cents_of(opposite(order.price)) == 100 - cents
+        assert instrument.allows_price(order.price)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-2, max_value=2, places=4))
