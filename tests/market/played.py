@@ -32,6 +32,7 @@ from tapewire.sandbox.core.flow import HOUSE
 from tapewire.sandbox.face import ReplayingFace
 from tapewire.sandbox.faces.sxbet.units import PAYOUT
 from tapewire.sandbox.faces.weex.credentials import DEFAULT as WEEX_KEY
+from tapewire.sandbox.faces.weex.words import number_of
 from tapewire.transport.memory import MemoryNetwork
 from tapewire.venues.template.market import connect as connect_template
 from tests.venues.in_memory import Connection, InMemory, answered
@@ -59,6 +60,8 @@ class Publications:
         """Called with the topic of each that somebody was not given as it is."""
         self.on_passed: Callable[[str], Any] = lambda topic: None
         """Called with the topic of each that came as it is."""
+        self.is_spared: Callable[[str], bool] = lambda topic: False
+        """True for a topic that nothing happens to."""
         self._orders: deque[str] = deque()
         self._kept: list[Any] = []
         self._is_mute = False
@@ -95,6 +98,8 @@ class Publications:
 
     def through(self, payloads: Sequence[Any], topic: str, *, is_heard: bool) -> list[Any]:
         """What is sent in their place. `is_heard`: False where the line carries nothing any more."""
+        if self.is_spared(topic):
+            return list(payloads)
         if self._is_mute:
             return []
         sent: list[Any] = []
@@ -170,9 +175,12 @@ class PlayedVenue(InMemory):
             self.face.tick(asyncio.get_running_loop().time(), self.sandbox.clock.time_ns())
 
     async def _answer(self, request: httpx2.Request) -> httpx2.Response:
-        await asyncio.sleep(self.http_delay())
+        seconds = self.http_delay()
+        await asyncio.sleep(seconds / 2)
         fault = self.http_fault(request)
-        return fault if fault is not None else await super()._answer(request)
+        answer = fault if fault is not None else await super()._answer(request)
+        await asyncio.sleep(seconds / 2)  # and is not of the moment any more when it is there
+        return answer
 
     async def _serve(self, connection: Connection) -> None:
         assert isinstance(connection, FaultyConnection)
@@ -195,9 +203,13 @@ class PlayedMarket:
     """The face's."""
     dead_line_seconds: float = 17.0
     """Within which a silent line must be noticed: pings every ten seconds, a deadline of five, a late look."""
+    silences: ClassVar[int] = 1
+    """How often a book may be silent for as long as its class allows before it is asked about."""
 
     answers_joins: ClassVar[bool] = True
     """False where nothing says that a channel is served: it counts as served as soon as it is asked for."""
+    tells_ended_orders: ClassVar[bool] = True
+    """False where nobody can know of an order that never rested, or ended before it was told of."""
     lots: ClassVar[int] = 1
     """What an order of ours is for, in the exchange's own units."""
     tag = ""
@@ -321,6 +333,14 @@ class PlayedMarket:
         """We take of the best offer: a fill, another position, another balance."""
         self._place(self.account, "buy", self._first.book.best_offer, self.lots, tag=self.tag)
 
+    def cancel(self, order_id: str) -> None:
+        """We take an order back, by the exchange's own id."""
+        self.venue.publish(self.exchange.cancel(self.account, order_id, self.now_ns())[1])
+
+    def known_as(self, each: Any) -> str:
+        """What the venue calls an order of the exchange, or a fill."""
+        return str(each.fill_id if hasattr(each, "fill_id") else each.order_id)
+
     @property
     def _first(self) -> Any:
         return next(iter(self.exchange.markets.values()))
@@ -345,6 +365,7 @@ class PlayedMarket:
 
 class PlayedSTX(PlayedMarket):
     name = venue_name = "stx"
+    silences = 2  # once others of its channel may have spoken for it
 
     @classmethod
     def credentials(cls) -> dict[str, Any]:
@@ -366,6 +387,7 @@ class PlayedSTX(PlayedMarket):
 class PlayedSXBet(PlayedMarket):
     name = venue_name = "sxbet"
     settings: ClassVar[dict[str, Any]] = {"call_limits": False, "churn_every": 0}
+    tells_ended_orders = False
     dead_line_seconds = 42.0  # the server pings, every 30 s, and ten more are borne
 
     @classmethod
@@ -436,6 +458,9 @@ class PlayedWEEX(PlayedMarket):
     def account(self) -> str:
         self.exchange.open_account("trader", self.venue.face._deposit)
         return "trader"
+
+    def known_as(self, each: Any) -> str:
+        return str(number_of(super().known_as(each)))
 
     def move(self, instrument_id: str) -> None:
         moved(self, self.venue.face.markets.open[instrument_id])

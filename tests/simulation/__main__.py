@@ -80,8 +80,11 @@ def _jobs(wires: list[str], first: int, count: int) -> Iterator[tuple[str, int, 
     ends = {wire: first + (-(-count // MARKET_SHARE) if wire in MARKETS else count) for wire in wires}
     for start in range(first, first + count, CHUNK):
         for wire in wires:
-            if start < ends[wire]:
-                yield wire, start, min(start + CHUNK, ends[wire])
+            end = min(start + CHUNK, ends[wire])
+            if wire in MARKETS:  # each of which is long
+                yield from ((wire, seed, seed + 1) for seed in range(start, end))
+            elif start < end:
+                yield wire, start, end
 
 
 def _trace(wire: str, seed: int) -> int:

@@ -4,7 +4,8 @@ The exchange moves on its own pace; lines are cut, fall silent, come back slowly
 where the book claims a proof of that. Whenever nothing can run and time is about to pass, each book that is live is
 compared with the exchange's own, level by level. It has to be that; or, for no longer than a message is on its way, the
 one before; or, on a line that has fallen silent and does not say so, one that stood when it did, for no longer than the
-engine may take to notice. In the end, without faults, each book is live and right.
+engine may take to notice. Our own orders and fills are told beside that, each state once, where the venue has them. In
+the end, without faults, each book is live and right, and each order was told to be as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 import httpx2
@@ -21,6 +24,7 @@ import httpx2
 from tapewire.errors import TapewireError
 from tapewire.market import Continuity
 from tapewire.marks import ContinuityChanged, ContinuityState, is_mark
+from tapewire.model import Fill
 from tapewire.transport.memory import MemoryNetwork
 from tests.market.played import VENUES, Book, PlayedMarket, played, shown
 from tests.simulation.world import World
@@ -37,8 +41,9 @@ SECONDS: Final = 600.0
 HEALING_SECONDS: Final = 180.0
 """After the last of them: within it every book must be live."""
 
-PROBE_SECONDS: Final = 25.0
-"""What the proof of a silence may take beside the silence itself: a look each second, and a probe behind another."""
+PROBE_SECONDS: Final = 12.0
+"""What the proof of a silence may take beside the silence itself, a look each second among it, for each feed of the
+venue: one is asked about behind another."""
 
 SUSPENDED_SECONDS: Final = 2.0
 """What of the time in which nothing ran counts: what was due then is judged so much later."""
@@ -66,8 +71,8 @@ class Watched:
         self.world, self.at, self.truth = world, at, truth
         self.instrument_id = instrument_id
         self.state = ContinuityState.SYNCING
-        self.view: Any = None
         self.feed = at.market.watch_order_book(instrument_id, on_continuity=self._changed)
+        self.view = self.feed._port.view  # also before there is anything to take
         self.newest_shown = 0
         self._shown: tuple[tuple[int, int], Book] | None = None
 
@@ -77,7 +82,7 @@ class Watched:
 
     def check(self) -> None:
         """Called whenever time is about to pass."""
-        if self.view is None or not self.continuity.is_live:
+        if not self.continuity.is_live:
             self._shown = None
             return
         state = self.feed._port.arrivals, self.truth.newest(self.instrument_id)
@@ -95,8 +100,6 @@ class Watched:
                         "marks", f"{item.before} > {item.state} stands behind {state} in the stream"
                     )
                 state = item.state
-            elif not is_mark(item):
-                self.view = item
             if self.world.likely(0.02):
                 await asyncio.sleep(self.world.chance.choice([0.0, 0.3, 20.0]))
 
@@ -105,6 +108,111 @@ class Watched:
         if change.before is not self.state:
             self.world.complain("told", f"{change.before} > {change.state} was told behind {self.state}")
         self.state = change.state
+
+
+ENDINGS: Final[Mapping[str, str]] = {
+    "filled": "filled",
+    "cancelled": "canceled",
+    "partly_cancelled": "canceled",
+}
+"""How an order stands at the exchange that is not open any more, in the model's words."""
+
+MOST_OPEN: Final = 5
+"""Orders of ours that rest at a time."""
+
+MOST_FILLS: Final = 30
+"""Fills of ours in one run."""
+
+
+class Own:
+    """Our orders and fills, as their feeds tell them: each state of an order and each fill once, and in the end all."""
+
+    def __init__(self, world: World, at: PlayedMarket) -> None:
+        self.world, self.at = world, at
+        self.account = at.exchange.open_account(at.account)
+        self.orders: dict[str, tuple[str, Decimal]] = {}
+        self.fills: set[str] = set()
+        self.before: dict[str, set[str]] = {}
+        """By verb: what was over when its feed began, or was there then and over before it was live."""
+        self.feeds: dict[str, Any] = {}
+        for verb in ("watch_orders", "watch_fills"):
+            world.spawn(self._taken(verb), f"user of {verb}")
+
+    async def _taken(self, verb: Any) -> None:
+        while True:
+            there = self._named(self.account.fills if verb == "watch_fills" else self.account.orders())
+            self.before[verb] = there
+            self.feeds[verb] = self.at.watch(verb, on_continuity=partial(self._changed, verb))
+            is_first = True
+            try:
+                async for item in self.feeds[verb]:
+                    if not is_mark(item):
+                        self._hear(item)
+                    elif (
+                        is_first
+                        and isinstance(item, ContinuityChanged)
+                        and item.state is ContinuityState.LIVE
+                    ):
+                        is_first = False
+                        if verb == "watch_orders":
+                            self.before[verb] = there & self._named(self.account.closed_orders)
+            except TapewireError as error:  # the venue's no, which ends a feed
+                self.world.note(f"{verb} ended: {error}")
+                (self.fills if verb == "watch_fills" else self.orders).clear()
+                await asyncio.sleep(1.0)
+            else:
+                return
+
+    def _changed(self, verb: str, change: ContinuityChanged) -> None:
+        self.world.note(f"{verb} {change.before} > {change.state}: {change.reason}")
+
+    def _named(self, known: Iterable[Any]) -> set[str]:
+        return {self.at.known_as(each) for each in known}
+
+    def _hear(self, item: Any) -> None:
+        if isinstance(item, Fill):
+            if item.fill_id in self.fills:
+                self.world.complain("twice", f"the fill {item.fill_id} was told before")
+            self.fills.add(item.fill_id)
+            return
+        state = item.status, item.filled_size
+        self.world.note(f"order {item.venue_order_id[:8]} is told to be {item.status}")
+        if self.orders.get(item.venue_order_id) == state:
+            self.world.complain("twice", f"the order {item.venue_order_id} was told before to be {state}")
+        self.orders[item.venue_order_id] = state
+
+    def act(self) -> None:
+        """We place an order, take something, or take an order back."""
+        chosen = self.world.chance.choice(["order", "fill", "cancel"])
+        if chosen == "fill" and len(self.account.fills) < MOST_FILLS:
+            self.at.fill()
+        elif chosen == "order" and len(self.account.open_orders) < MOST_OPEN:
+            self.at.order()
+        elif self.account.open_orders:
+            self.at.cancel(self.world.chance.choice(list(self.account.open_orders)))
+
+    async def check(self) -> None:
+        """All is calm: what was told last of each is how it stands."""
+        for verb, feed in self.feeds.items():
+            try:
+                await feed.wait_live(HEALING_SECONDS)
+            except Exception as error:
+                self.world.complain("never back", f"{verb}: {error!r}")
+        await asyncio.sleep(5.0)
+        self._check_orders()
+        fills = self._named(self.account.fills) - self.before["watch_fills"]
+        if len(self.fills) < len(fills):  # more: what was confirmed since the feed began had been made before
+            self.world.complain("lost", f"{len(self.fills)} fills were told, and {len(fills)} there are")
+
+    def _check_orders(self) -> None:
+        for order in self.account.orders():
+            name = self.at.known_as(order)
+            if name in self.before["watch_orders"] or not (name in self.orders or self.at.tells_ended_orders):
+                continue
+            state, _ = self.orders.get(name, ("nothing", 0))
+            expected = ENDINGS.get(order.status, "partially_filled" if order.filled else "accepted")
+            if state != expected:
+                self.world.complain("lost", f"order {name[:8]} is {expected} and was told to be {state}")
 
 
 class Silence:
@@ -194,16 +302,23 @@ class _Run:
         self.network = MemoryNetwork()
         self.http_trouble = 0.0
         self.http_seconds = 0.02
+        self.exact_seconds = 0.0
+        """What an answer takes now, where that is no matter of chance."""
         self.pace = world.chance.choice([0.2, 1.0, 3.0])
         """Seconds between two things at the exchange."""
         self.noise = world.chance.choice([5.0, 15.0, 40.0])
         """Seconds between two faults."""
         self.watched: dict[str, Watched] = {}
+        self.own: Own | None = None
         self.mute: list[Silence] = []
         self.lost: dict[str, Silence] = {}
         self.old: dict[str, tuple[Any, Silence]] = {}
         """Snapshots that are to be old, by their topic."""
+        self.slow: list[tuple[Any, float, Silence]] = []
+        """Joins that are to take long, and for how long."""
         self.proves_frames = False
+        self.alone = 0.0
+        """Seconds that the last fault is to be left alone."""
 
     async def main(self) -> None:
         world = self.world
@@ -214,7 +329,7 @@ class _Run:
             self.at: PlayedMarket = at
             self.proves_frames = at.market.capabilities["watch_order_book"].proof in PROVES_FRAMES
             at.publications.on_lost, at.publications.on_passed = self._lost, self._passed
-            at.venue.http_delay = lambda: self.http_seconds * world.chance.random()
+            at.venue.http_delay = lambda: self.exact_seconds or self.http_seconds * world.chance.random()
             at.venue.http_fault = self._http_fault
             chosen = world.chance.sample(at.instruments, min(2, len(at.instruments)))
             self.truth = Truth(world, at, chosen)
@@ -222,11 +337,18 @@ class _Run:
             for instrument_id in chosen:
                 self._watch(instrument_id)
             world.watches.append(self._look)
-            moving = world.spawn(self._move(), "exchange")
+            proof = at.market.capabilities["watch_orders"].proof
+            if proof not in PROVES_FRAMES:  # what is lost on a living line nobody could know
+                at.publications.is_spared = lambda topic: at.account in topic
+            if proof != "none":
+                self.own = Own(world, at)
             await asyncio.sleep(2.0)
+            moving = world.spawn(self._move(), "exchange")
             await self._faults()
             await self._calm()
             moving.cancel()
+            if self.own is not None:
+                await self.own.check()
         world.watches.clear()
 
     def _watch(self, instrument_id: str) -> None:
@@ -244,6 +366,10 @@ class _Run:
                 self._watch(watched.instrument_id)
 
     def _look(self) -> None:
+        for order, seconds, silence in self.slow:
+            if order.hits or not order.times_left:
+                self.truth.is_over(silence, seconds)
+        self.slow = [each for each in self.slow if each[0].times_left]
         for watched in self.watched.values():
             watched.check()
 
@@ -251,7 +377,9 @@ class _Run:
         while True:
             await asyncio.sleep(self.world.chance.expovariate(1 / self.pace))
             for _ in range(self.world.chance.choice([1, 1, 3])):
-                if self.world.likely(0.3):
+                if self.own is not None and self.own.feeds and self.world.likely(0.1):
+                    self.own.act()
+                elif self.world.likely(0.3):
                     self.at.move(self.world.chance.choice(list(self.watched)))
                 else:
                     self.at.step()
@@ -267,6 +395,8 @@ class _Run:
             fault = self.world.chance.choice(faults)
             self.world.note(fault.__name__.lstrip("_"))
             fault()
+            await asyncio.sleep(self.alone)
+            self.alone = 0.0
             if self.world.likely(0.3):
                 self.http_trouble = self.world.chance.choice([0.0, 0.0, 0.3, 1.0])
                 self.http_seconds = self.world.chance.choice([0.0, 0.02, 1.0, 8.0])
@@ -284,13 +414,14 @@ class _Run:
             ),
             *(
                 self._mute,
+                self._mute_alone,
                 self._refuse_joins,
                 self._ignore_joins,
                 self._slow_join,
                 self._crash,
                 self._suspend,
             ),
-            *(self._resync, self._reconnect, self._watch_anew, self._garble),
+            *(self._resync, self._resync_again, self._reconnect, self._watch_anew, self._garble),
         ]
         if self.proves_frames:
             faults += [
@@ -317,7 +448,10 @@ class _Run:
 
     def _half_open(self) -> None:
         seconds = self.at.dead_line_seconds
-        self.truth.is_over(self.truth.silence(seconds, is_of_a_line=True), seconds)
+        oldest = seconds + (
+            self._unnoticed if self.mute else 0.0
+        )  # what was not said before is not said now either
+        self.truth.is_over(self.truth.silence(oldest, is_of_a_line=True), seconds)
         for connection in self._chosen():
             connection.link.half_open()
 
@@ -327,10 +461,17 @@ class _Run:
 
     def _mute(self) -> None:
         """No publications for a while, on a line that lives; what follows shows it, or the line is lost with it."""
-        silence = self.truth.silence(self._quiet + PROBE_SECONDS)
+        self._mute_for(self.world.chance.choice([2.0, 30.0, 120.0]))
+
+    def _mute_alone(self) -> None:
+        """For longer than any book may be silent, and nothing else that could have it anew."""
+        self.alone = self._unnoticed + PROBE_SECONDS
+        self._mute_for(self.alone)
+
+    def _mute_for(self, seconds: float) -> None:
+        silence = self.truth.silence(self._unnoticed)
         self.mute.append(silence)
         self.at.publications.mute(True)
-        seconds = self.world.chance.choice([2.0, 30.0, 120.0])
         asyncio.get_running_loop().call_later(seconds, self._speak)
 
     def _speak(self) -> None:
@@ -349,7 +490,7 @@ class _Run:
 
     def _lost(self, topic: str) -> None:
         if topic not in self.lost:
-            self.lost[topic] = self.truth.silence(self._quiet + PROBE_SECONDS)
+            self.lost[topic] = self.truth.silence(self._unnoticed)
 
     def _passed(self, topic: str) -> None:
         silence = self.lost.pop(topic, None)
@@ -359,9 +500,11 @@ class _Run:
             self.truth.is_over(self.old.pop(topic)[1])
 
     @property
-    def _quiet(self) -> float:
-        """Silence that is too long for a book here."""
-        return max(watched.feed._port.source.quiet for watched in self.watched.values())
+    def _unnoticed(self) -> float:
+        """For how long a book here may be silent before that is known."""
+        quiet = max(watched.feed._port.source.quiet for watched in self.watched.values())
+        feeds = len(self.watched) + (0 if self.own is None else len(self.own.feeds))
+        return float(quiet * self.at.silences + PROBE_SECONDS * feeds)
 
     def _unreachable(self) -> None:
         self.network.unreachable(times=self.world.chance.randint(1, 5))
@@ -380,7 +523,10 @@ class _Run:
         self._cut()
 
     def _slow_join(self) -> None:
-        self.at.venue.sandbox.inject("slow_join", seconds=self.world.chance.choice([0.5, 4.0]))
+        """What is said on the same line meanwhile waits behind it."""
+        seconds = self.world.chance.choice([0.5, 4.0])
+        order = self.at.venue.sandbox.inject("slow_join", seconds=seconds)
+        self.slow.append((order, seconds, self.truth.silence(seconds)))
         self._cut()
 
     def _crash(self) -> None:
@@ -400,6 +546,25 @@ class _Run:
     def _resync(self) -> None:
         for watched in self.watched.values():
             watched.feed.resync()
+
+    def _resync_again(self) -> None:
+        """What is asked for anew is asked for again while it is on its way: what happens in between is in the later."""
+        self.http_trouble, self.exact_seconds, self.alone = 0.0, 3.0, 4.0
+        for seconds, call in (
+            (0.0, self._resync),
+            (1.75, self._move_all),  # behind the moment of the first answer, ahead of the second question
+            (2.0, self._resync),
+            (3.5, self._answer_as_before),
+        ):
+            asyncio.get_running_loop().call_later(seconds, call)
+
+    def _move_all(self) -> None:
+        for instrument_id in self.watched:
+            self.at.move(instrument_id)
+        self.truth.note()
+
+    def _answer_as_before(self) -> None:
+        self.exact_seconds = 0.0
 
     def _reconnect(self) -> None:
         self.at.market.reconnect()
@@ -428,7 +593,7 @@ class _Run:
         if topics:
             topic = self.world.chance.choice(topics)
             order = self.at.venue.sandbox.inject("stale_snapshot", topic=topic)
-            self.old[topic] = (order, self.truth.silence(self._quiet + PROBE_SECONDS))
+            self.old[topic] = (order, self.truth.silence(self._unnoticed))
             self._cut()
 
     def _http_fault(self, request: httpx2.Request) -> httpx2.Response | None:
@@ -460,7 +625,6 @@ class _Run:
         for watched in self.watched.values():
             if not watched.continuity.is_live:
                 self.world.complain("not live", f"{watched.continuity}")
-            watched.view = watched.feed._port.view
             watched.check()
 
 

@@ -1,7 +1,7 @@
 """Deliberate faults of the engine, each of which the simulation must find: what cannot fail proves nothing.
 
 A mutant is one text of one file, put in the place of another. `python -m tests.simulation.mutants` tries all of them,
-or those that are named; `make mutants` tries them as tests, and `make test` one of them.
+or those that are named; `make mutants` tries them as tests, and `make test` two of them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ class SimulatedMutant(Mutant, frozen=True, kw_only=True):
     kind: str
     seeds: int = 300
 
+
+WRONG = "wrong|old|back"
+"""Of a book that is live."""
 
 MUTANTS = (
     SimulatedMutant(
@@ -150,6 +153,86 @@ MUTANTS = (
         new="if ref == each.join_ref",
         wire="phoenix-v1",
         kind="ended",
+    ),
+    SimulatedMutant(
+        name="a book that fell mute is live",
+        file="venues/kit/feeds.py",
+        old="        self.handle(ContinuityInput.MUTE, reason)\n",
+        new="",
+        wire="market-weex",
+        kind=WRONG,
+    ),
+    SimulatedMutant(
+        name="a book that is not proven is live",
+        file="venues/kit/feeds.py",
+        old="        if is_right:\n            if state is not",
+        new="        if True:\n            if state is not",
+        wire="market-sxbet",
+        kind=WRONG,
+    ),
+    SimulatedMutant(
+        name="a book whose line is lost is live",
+        file="venues/kit/feeds.py",
+        old='self.handle(ContinuityInput.LOST, mark.reason or "asked for again")',
+        new="pass",
+        wire="market-weex",
+        kind=WRONG,
+    ),
+    SimulatedMutant(
+        name="a book is live as soon as it is served, before there is any",
+        file="venues/kit/feeds.py",
+        old="        if is_first and not self.source.is_state and self.view is None:\n",
+        new="        if is_first:\n",
+        wire="market-sxbet-v3",
+        kind=WRONG,
+    ),
+    SimulatedMutant(
+        name="a book is live while what was missed is still to come",
+        file="venues/kit/feeds.py",
+        old="self.handle(ContinuityInput.REBUILDING, reason)",
+        new="self.handle(ContinuityInput.PROVEN, reason)",
+        wire="market-sxbet-v3",
+        kind=WRONG,
+    ),
+    SimulatedMutant(
+        name="a gap is not told to the feed",
+        file="venues/kit/feeds.py",
+        old="        elif isinstance(mark, Gap):\n            reason =",
+        new="        elif False:\n            reason =",
+        wire="market-sxbet",
+        kind=WRONG,
+    ),
+    SimulatedMutant(
+        name="the row of an older attempt is stood on",
+        file="venues/stx/followers.py",
+        old="return self._held is hold",
+        new="return self._held is not None",
+        wire="market-stx",
+        kind=WRONG,
+    ),
+    SimulatedMutant(
+        name="own orders are reconciled twice",
+        file="market/reconcile.py",
+        old="        if not self.is_news(order):\n            return None\n",
+        new="",
+        wire="market-stx",
+        kind="twice",
+    ),
+    SimulatedMutant(
+        name="own fills are reconciled twice",
+        file="market/reconcile.py",
+        old="        if key in self._told:\n            return None\n        self._told[key] = None\n",
+        new="        self._told[key] = None\n",
+        wire="market-weex",
+        kind="twice",
+    ),
+    SimulatedMutant(
+        name="what a gap hid of own orders is not told",
+        file="venues/kit/feeds.py",
+        old="return _all_behind(mark, made) if isinstance(made, Awaitable) else Items([mark, *made])",
+        new="return mark",
+        wire="market-stx",
+        kind="lost",
     ),
 )
 

@@ -50,7 +50,10 @@ def test_a_seed_is_the_same_schedule_each_time(wire):
     assert first.stdout == second.stdout
 
 
-ALWAYS_TRIED = "the snapshot of an older attempt is taken for the present one"
+ALWAYS_TRIED = (
+    "the snapshot of an older attempt is taken for the present one",
+    "a book is live while what was missed is still to come",
+)
 
 
 @pytest.mark.timeout(SECONDS)
@@ -58,7 +61,7 @@ ALWAYS_TRIED = "the snapshot of an older attempt is taken for the present one"
     "mutant",
     [
         pytest.param(
-            mutant, id=mutant.name, marks=[] if mutant.name == ALWAYS_TRIED else [pytest.mark.mutants]
+            mutant, id=mutant.name, marks=[] if mutant.name in ALWAYS_TRIED else [pytest.mark.mutants]
         )
         for mutant in MUTANTS
     ],

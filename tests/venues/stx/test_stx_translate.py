@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapewire.model import (
@@ -91,6 +91,7 @@ PRINT: dict[str, Any] = {
 # Prices.
 
 
+@settings(max_examples=15)
 @given(st.integers(1, 10**12))
 def test_every_price_of_the_grid_is_the_same_in_each_notation(stake: int) -> None:
     """All 99: cents -> axis -> decimal, American, scaled odds, stakes -> axis -> cents come to where they began."""
