@@ -107,9 +107,9 @@ MUTANTS = (
     SimulatedMutant(
         name="a handler runs twice at once",
         file="session/handlers.py",
-        old="        handling.task = self._loop.spawn(run, name, context)\n",
+        old="        handling.task = self._loop.spawn(run, name, context, self._on_done)\n",
         new="        self._loop.spawn(runner.run(), name, context)\n"
-        "        handling.task = self._loop.spawn(run, name, context)\n",
+        "        handling.task = self._loop.spawn(run, name, context, self._on_done)\n",
         wire="stake",
         kind="twice at once",
     ),
