@@ -182,25 +182,25 @@ class Handlers:
         """True if somebody listens."""
         return name in self._handlers
 
-    def call_one(self, name: str, given: Any) -> Coroutine[Any, Any, None] | None:
+    def publication(self, context: PublicationContext) -> Coroutine[Any, Any, None] | None:
         """As `call`, and at once where one handler is all there is and does not wait; else await what is returned."""
-        handlers = self._handlers.get(name, ())
+        handlers = self._handlers.get("publication", ())
         if len(handlers) != 1:
-            return self.call(name, given)
-        (handler,) = handlers
+            return self.call("publication", context)
+        handler = handlers[0]
         try:
-            result = handler(given)
+            result = handler(context)
             rest = None if result is None else step_coroutine(result)
         except Exception as error:
-            self._failed(name, handler, error)
+            self._failed("publication", handler, error)
             return None
-        return None if rest is None else self._go_on(name, handler, *rest)
+        return None if rest is None else self._go_on(handler, *rest)
 
-    async def _go_on(self, name: str, handler: Callable[..., Any], steps: Any, waits_for: Any) -> None:
+    async def _go_on(self, handler: Callable[..., Any], steps: Any, waits_for: Any) -> None:
         try:
             await untimed_steps(steps, waits_for)
         except Exception as error:
-            self._failed(name, handler, error)
+            self._failed("publication", handler, error)
 
     async def call(self, name: str, given: Any) -> None:
         """Call all handlers of `name`, in order; one that raises is logged and harms nobody else."""
