@@ -145,8 +145,6 @@ UNREACHABLE = _unreachable()
 
 def when_killed(watched: Watched, way: str) -> list[ContinuityInput]:
     """The inputs that the kill is: the line is lost, and with it a snapshot that was awaited."""
-    if way == ANSWERED_BY_ITS_SNAPSHOT:
-        return []  # it is not served, which was told: that it is asked for again, for another reason, is not
     awaits = way not in ("served", "silent for too long", "back without its snapshot")
     is_seeded = (watched.at.name, watched.verb) not in UNSEEDED
     return [On.LOST, On.BROKEN] if awaits and is_seeded else [On.LOST]
@@ -156,8 +154,6 @@ def when_back(watched: Watched, way: str) -> list[ContinuityInput]:
     """The inputs that follow when the venue serves it again: what that is decides how a hole is made good."""
     if way == "asked for and not answered" and watched.at.answers_joins:
         return [On.SERVED, On.PROVEN]  # nothing was told before, in which something could be missing
-    if way == ANSWERED_BY_ITS_SNAPSHOT:
-        return [On.PROVEN]
     if watched.feed.continuity.proof == "recoverable":
         return [On.RECOVERED, On.PROVEN]
     return [On.BROKEN, On.REBUILDING, On.PROVEN] if watched.source.is_state else [On.BROKEN, On.PROVEN]

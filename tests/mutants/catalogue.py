@@ -2672,6 +2672,12 @@ MUTANTS = (
             "",
             "market/test_claims.py",
         ),
+        (
+            "weex: a book that is asked for anew does not hear that its line is lost",
+            "self._lines.watch_loss(self.topic, self._line_lost)",
+            "pass",
+            "market/test_killed.py",
+        ),
     ),
     *_of(
         "venues/weex/own.py",

@@ -160,6 +160,7 @@ class BookFeed:
             on_error=self._failed,
             announce=True,
         )
+        self._lines.watch_loss(self.topic, self._line_lost)
         return True
 
     @property
@@ -206,6 +207,7 @@ class BookFeed:
         if self._subscription is not None:
             self._subscription.unsubscribe()
             self._subscription = None
+        self._lines.watch_loss(self.topic, None)
         self._on_idle(self)
 
     # --- the session's calls, inside the read -------------------------------------------------------------------------
@@ -274,6 +276,12 @@ class BookFeed:
         for viewer in tuple(self._viewers):
             viewer.mark(mark)
 
+    def _line_lost(self) -> None:
+        """Of a topic that is asked for anew the session does not say that it is lost again."""
+        if self._broken:
+            for viewer in tuple(self._viewers):
+                viewer.mark(Subscribing(reason="connection lost"))
+
     def _say(self, mark: Mark, asker: BookViewer | None = None) -> None:
         for reader in tuple(self._readers):
             reader.consumer.put_mark(mark, self.topic)
@@ -285,6 +293,7 @@ class BookFeed:
         """A refusal that may pass ends nothing: the session asks again."""
         if item is None and (self._subscription is None or self._subscription.ended):
             self._subscription = None
+            self._lines.watch_loss(self.topic, None)
             self._end(error)
 
     def _end(self, error: BaseException) -> None:

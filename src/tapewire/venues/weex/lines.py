@@ -51,6 +51,7 @@ class Lines:
         self._profile = profile
         self._fields = dict(fields)
         self._protocols: dict[str, WeexProtocol] = {}
+        self._on_lost: dict[str, Callable[[], Any]] = {}
         self._made = 0
         self._used: set[str] = set()  # since idle sockets were looked for last
         self._max_sessions = max_sessions
@@ -92,12 +93,15 @@ class Lines:
 
     def operations_of(self, topic: str) -> Operations | None:
         """The budget of the connection that serves `topic`; None where there is no connection."""
-        try:
-            name = self._pool.session_of(topic).options.name
-        except ConfigurationError:
-            return None
-        protocol = self._protocols.get(name)
+        protocol = self._protocols.get(self._name_of(topic) or "")
         return None if protocol is None else protocol.operations
+
+    def watch_loss(self, topic: str, on_lost: Callable[[], Any] | None) -> None:
+        """Call `on_lost` whenever the line of `topic` is lost, also while the topic is not served; None: no more."""
+        if on_lost is None:
+            self._on_lost.pop(topic, None)
+        else:
+            self._on_lost[topic] = on_lost
 
     @property
     def is_up(self) -> bool:
@@ -148,7 +152,28 @@ class Lines:
             self._protocols[name] = made
             return made
 
-        return SessionOptions(**(self._fields | {"name": name, "protocol": protocol}))
+        told = self._fields.get("on_state")
+
+        def on_state(state: str) -> None:
+            if state in _LOST:
+                self._tell_lost(name)
+            if told is not None:
+                told(state)
+
+        own = {"name": name, "protocol": protocol, "on_state": on_state}
+        return SessionOptions(**(self._fields | own))
+
+    def _tell_lost(self, name: str) -> None:
+        for topic, on_lost in tuple(self._on_lost.items()):
+            if self._name_of(topic) == name:
+                on_lost()
+
+    def _name_of(self, topic: str) -> str | None:
+        """That of the socket which serves it; None where none does."""
+        try:
+            return self._pool.session_of(topic).options.name
+        except ConfigurationError:
+            return None
 
     def _open_soon(self) -> asyncio.Task[None]:
         if self._opening is None:
@@ -192,3 +217,5 @@ class Lines:
 
 
 _OVER: Final = ("closing", "closed", "failed")
+_LOST: Final = ("waiting", "authorizing")
+"""What follows a line that was up, or was to be."""
