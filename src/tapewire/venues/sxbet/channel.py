@@ -248,7 +248,11 @@ class ChannelSubscription:
         params = SubscribeParams(positioned=self.positioned, recoverable=self.recoverable)
         fields: dict[str, Any] = {"announce": True, "on_error": self._failed, **self._delivery}
         if called:
-            fields |= {"decode": self._decode, "handler": self._handlers.publication, "on_mark": self._handle_mark}
+            fields |= {
+                "decode": self._decode,
+                "handler": self._handlers.publication,
+                "on_mark": self._handle_mark,
+            }
         else:
             buffer = {name: fields.pop(name) for name in ("policy", "capacity", "key") if name in fields}
             self._consumer = fields["into"] = Consumer(
