@@ -19,6 +19,10 @@ __all__ = ["Levels", "Numbers"]
 
 T = TypeVar("T")
 
+# Each `super()` would cost as much as the Decimal.
+_held, _hold = dict.__getitem__, dict.__setitem__
+_held_at, _hold_at = list.__getitem__, list.__setitem__
+
 
 def _reading(method: Callable[..., T]) -> Callable[..., T]:
     """That method of a dict or a list, behind a look at every number."""
@@ -41,11 +45,11 @@ class Numbers(dict[str, Any]):
     __slots__ = ()
 
     def __getitem__(self, name: str) -> Any:
-        value = super().__getitem__(name)
+        value = _held(self, name)
         if value.__class__ is Decimal or name == "symbol":
             return value
         number = Decimal(value)
-        super().__setitem__(name, number)
+        _hold(self, name, number)
         return number
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -84,11 +88,11 @@ class Levels(list[tuple[Decimal, Decimal]]):
     def __getitem__(self, place: Any) -> Any:
         if place.__class__ is slice:
             return Levels(super().__getitem__(place))
-        level: tuple[Any, Any] = super().__getitem__(place)
+        level: tuple[Any, Any] = _held_at(self, place)
         if level.__class__ is not tuple or level[0].__class__ is not str:
             return level
         exact = Decimal(level[0]), Decimal(level[1])
-        super().__setitem__(place, exact)
+        _hold_at(self, place, exact)
         return exact
 
     def read(self) -> Levels:
