@@ -31,7 +31,7 @@ class _Shard:
     def __init__(self, session: Session, capacity: int) -> None:
         self.session = session
         self.capacity = capacity
-        self.topics: dict[str, set[Subscription]] = {}
+        self.topics: dict[str, tuple[Subscription, ...]] = {}
         self.opening: asyncio.Task[None] | None = None
 
     @property
@@ -45,7 +45,7 @@ class _Shard:
         if len(self.topics) <= self.session.topics:
             return ended  # each of them is wanted
         for topic, consumers in list(self.topics.items()):
-            consumers = {consumer for consumer in consumers if consumer.state != "unsubscribed"}
+            consumers = tuple(consumer for consumer in consumers if consumer.state != "unsubscribed")
             self.topics[topic] = consumers
             if not consumers:
                 del self.topics[topic]
@@ -178,7 +178,7 @@ class Pool:
             raise SessionClosed("the pool is closed")
         shard = self._shard_for(topic)
         subscription = shard.session.subscribe(topic, params, position=position, **fields)
-        shard.topics.setdefault(topic, set()).add(subscription)
+        shard.topics[topic] = (*shard.topics.get(topic, ()), subscription)
         self._by_topic[topic] = shard
         if self._opened:
             self._start(shard)
@@ -263,14 +263,14 @@ class Pool:
         """
         if not shard.session.serves_besides(topic):
             return False
-        consumers = shard.topics.pop(topic.name, set())
+        consumers = shard.topics.pop(topic.name, ())
         shard.capacity = min(shard.capacity, len(shard.topics))
         try:
             target = self._shard_for(topic.name, besides=shard)
         except TapewireError:
             shard.topics[topic.name] = consumers
             return False  # nowhere to go: the refusal stands
-        target.topics.setdefault(topic.name, set()).update(consumers)
+        target.topics[topic.name] = (*target.topics.get(topic.name, ()), *consumers)
         self._by_topic[topic.name] = target
         target.session.adopt(shard.session.release(topic), topic)
         self._start(target)

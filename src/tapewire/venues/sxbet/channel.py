@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Literal, Protocol, overload
 
@@ -124,7 +124,7 @@ class ChannelSubscription:
         recoverable: bool,
         since: StreamPosition | None,
         credentials: Credentials | None,
-        delivery: dict[str, Any],
+        delivery: Mapping[str, Any],
     ) -> None:
         if recoverable and not positioned:
             raise SXBetInvalidParameter(

@@ -11,6 +11,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Literal, Self, Unpack, overload
 
 from ...arguments import check_function
@@ -321,7 +323,7 @@ class SXBetClient(Watching):
             recoverable=checked_flag("recoverable", recoverable),
             since=since,
             credentials=None if get_token is None else Credentials(_provider(get_token, channel)),
-            delivery=checked_delivery(self._defaults(channel) | delivery),
+            delivery=checked_delivery({**_defaults(channel), **delivery}) if delivery else _defaults(channel),
         )
         if on_mark is not None:
             subscription.on("mark", on_mark)
@@ -359,14 +361,6 @@ class SXBetClient(Watching):
         return f"<SXBetClient {self.profile.name} {self.state} {self.pool!r}>"
 
     # --- inside -----------------------------------------------------------------------------------------------------
-
-    def _defaults(self, channel: str) -> dict[str, Any]:
-        kind = SPEC.channel_of(channel)
-        # A book that its user keeps is not ours to seed anew.
-        return {
-            "policy": "drop_oldest" if kind.policy == "resync" else kind.policy,
-            "capacity": kind.capacity,
-        }
 
     def _make_line(self) -> None:
         """What was closed or has ended is never opened again: another is made."""
@@ -451,6 +445,18 @@ def _provider(get_token: Callable[..., Any], *given: Any) -> TokenProvider:
         return await awaited_token(get_token, *given)
 
     return provider
+
+
+def _defaults(channel: str) -> Mapping[str, Any]:
+    kind = SPEC.channel_of(channel)
+    # A book that its user keeps is not ours to seed anew.
+    return _buffer_of("drop_oldest" if kind.policy == "resync" else kind.policy, kind.capacity)
+
+
+@lru_cache
+def _buffer_of(policy: str, capacity: int) -> Mapping[str, Any]:
+    """One of all channels of a kind: nobody writes to it."""
+    return MappingProxyType({"policy": policy, "capacity": capacity})
 
 
 def _is_position(since: object) -> bool:
