@@ -25,6 +25,7 @@ from tapewire.errors import TapewireError
 from tapewire.market import Continuity
 from tapewire.marks import ContinuityChanged, ContinuityState, is_mark
 from tapewire.model import Fill
+from tapewire.sandbox.face import ReplayingFace
 from tapewire.transport.memory import MemoryNetwork
 from tests.market.played import VENUES, Book, PlayedMarket, played, shown
 from tests.simulation.world import World
@@ -423,6 +424,8 @@ class _Run:
             ),
             *(self._resync, self._resync_again, self._reconnect, self._watch_anew, self._garble),
         ]
+        if isinstance(self.at.venue.face, ReplayingFace):
+            faults += [self._prune, self._number_anew, self._lose_place]
         if self.proves_frames:
             faults += [
                 self._lose,
@@ -533,6 +536,18 @@ class _Run:
         topics = self.at.venue.face.joined_topics()
         if topics:
             self.at.venue.sandbox.inject("crash_channel", topic=self.world.chance.choice(topics))
+
+    def _prune(self) -> None:
+        """What was missed cannot be replayed, or not all of it."""
+        self.at.venue.face.prune_history(None, self.world.chance.randint(0, 3))
+        self._cut()
+
+    def _number_anew(self) -> None:
+        self.at.venue.face.restart_history(None)
+
+    def _lose_place(self) -> None:
+        topics = self.at.venue.face.joined_topics()
+        self.at.venue.face.lose_place(self.world.chance.choice([None, *topics[:3]]))
 
     def _suspend(self) -> None:
         seconds = self.world.chance.choice([0.5, 5.0, 90.0])

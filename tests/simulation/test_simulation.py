@@ -43,7 +43,7 @@ def test_no_book_is_live_and_wrong_ever(market):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("wire", ["centrifugo", "market-sxbet"])
+@pytest.mark.parametrize("wire", ["centrifugo", "market-sxbet-v3"])
 def test_a_seed_is_the_same_schedule_each_time(wire):
     first, second = (simulate("--wire", wire, "--seed", "7", "--trace") for _ in range(2))
     assert first.stdout.count("\n") > 20

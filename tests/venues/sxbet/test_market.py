@@ -23,7 +23,7 @@ from tests.venues.sxbet.market_played import MAKER, heard, played, shown, way
 from tests.venues.sxbet.rows import MARKET, order_row
 
 PROFILES = ("v2", "v3")
-SEEDS = int(os.environ.get("SXBET_MARKET_SEEDS", "4"))
+SEEDS = int(os.environ.get("SXBET_MARKET_SEEDS", "2"))
 PLACING = ("place_order", "cancel_order", "cancel_all")
 
 
