@@ -132,17 +132,24 @@ class OrderBook(Generic[Number]):
         fault = self.fault_in(bids, offers)
         if fault is not None:
             return self.quarantine(fault)
-        verdict = self._sequencer.snapshot(last)
+        verdict = self.accept(last)
         if type(verdict) is not Applied:
-            return self._refused(verdict)
+            return verdict
         told_bids, told_offers = told or _AS_THEY_ARE
         self.bids.replace(bids, told_bids)
         self.offers.replace(offers, told_offers)
-        self.state, self.reason = "live", ""
         fault = self._standing_fault()
         for held in verdict.held:
             fault = fault or self._change(*held)
         return verdict if fault is None else self.quarantine(fault)
+
+    def accept(self, last: int | None) -> Verdict:
+        """Whether a whole book of that number counts. If `Applied`, its levels, checked already, go into both sides."""
+        verdict = self._sequencer.snapshot(last)
+        if type(verdict) is not Applied:
+            return self._refused(verdict)
+        self.state, self.reason = "live", ""
+        return verdict
 
     def apply(
         self,

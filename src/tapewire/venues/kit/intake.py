@@ -51,16 +51,19 @@ class Intake(Consumer[Any]):
         """A mark has its place behind what was taken."""
         if not self.buffer.ended:
             self.marks += 1
-            self._call(self._take_mark_in, mark)
+            try:
+                self._take_mark_in(mark)
+            except Exception as error:
+                self._failed(error)
 
     def _put(self, publication: Any) -> None:
         if not self.buffer.ended:
             self.delivered += 1
-            self._call(self._take_in, publication)
+            try:
+                self._take_in(publication)
+            except Exception as error:
+                self._failed(error)
 
-    def _call(self, function: Callable[[Any], Any], item: Any) -> None:
-        try:
-            function(item)
-        except Exception as error:
-            logger.exception("%s: what came could not be taken", self.name)
-            self._on_failed(error)
+    def _failed(self, error: Exception) -> None:
+        logger.error("%s: what came could not be taken", self.name, exc_info=error)
+        self._on_failed(error)

@@ -7,20 +7,27 @@ without a version counts as older than any book of the stream. What cannot be ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
-from ...book import VERSIONED, Ignored, OrderBook, Resync, Verdict
+from ...book import VERSIONED, Applied, Ignored, OrderBook, Resync, Verdict
 from ...book.side import BookSide
-from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField, probability_from_scaled
+from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField, parse_scaled_odds, probability_from_scaled
 from ...model.market import Level
 from .symbols import OutcomeNumber, outcome_id
 from .tradability import Tradability
 from .translate import USDC_DECIMALS, VENUE, axis_price, contract_units, level_of, nominal
-from .wire_v3 import BookV3Row, LevelRow
+from .wire_v3 import BookV3Row, LevelRow, PlainBook, PlainLevel
 
 __all__ = ["LevelBook", "MarketLevels", "contract_side"]
 
 _VERSION_DIGITS: Final = 30
+
+MOST_ODDS: Final = 4_096
+"""Texts of odds whose number is remembered: the ladder of odds has less."""
+
+_PLAIN_ODDS: Final = 10**13
+"""Odds from which no size of a `PlainLevel` pays more than a level may, in units of USDC."""
 
 
 class MarketLevels(Tradability):
@@ -88,11 +95,89 @@ class MarketLevels(Tradability):
         return f"<{type(self).__name__} {shown}>"
 
 
+class _LateSide(BookSide[int]):
+    """A side whose levels were checked when they came, and are made when somebody looks at more than the best price."""
+
+    __slots__ = ("_best_price", "_late", "_made", "_prices")
+
+    def __init__(self, *, descending: bool) -> None:
+        self._late: tuple[PlainLevel, ...] | None = None
+        self._best_price = 0
+        super().__init__(descending=descending)
+
+    def become(self, levels: tuple[PlainLevel, ...], best_odds: int) -> None:
+        """These are the levels now, the best of them at those odds."""
+        self._late = levels
+        self._best_price = axis_price(best_odds, self.descending)
+
+    @property
+    def prices(self) -> list[int]:  # type: ignore[override]
+        if self._late is not None:
+            self._make()
+        return self._prices
+
+    @prices.setter
+    def prices(self, prices: list[int]) -> None:
+        self._prices = prices
+
+    @property
+    def _levels(self) -> list[tuple[int, int]]:  # type: ignore[override]
+        if self._late is not None:
+            self._make()
+        return self._made
+
+    @_levels.setter
+    def _levels(self, levels: list[tuple[int, int]]) -> None:
+        self._made = levels
+
+    @property
+    def best_price(self) -> int | None:
+        if self._late is None:
+            return super().best_price
+        return self._best_price if self._late else None
+
+    def replace(self, levels: Sequence[tuple[int, int]], told: Sequence[Any] | None = None) -> None:
+        self._late = None
+        super().replace(levels, told)
+
+    def _make(self) -> None:
+        late, sums = self._late or (), dict[int, int]()
+        for level in late:
+            price = axis_price(_plain_odds(level.percentage_odds), self.descending)
+            sums[price] = sums.get(price, 0) + int(level.size)
+        self.replace(list(sums.items()))
+
+
+@lru_cache(MOST_ODDS)
+def _plain_odds(text: str) -> int:
+    """The number that is written there; 0 where it has to be looked at with its size."""
+    try:
+        odds = parse_scaled_odds(text)
+    except InvalidField:
+        return 0
+    return odds if odds >= _PLAIN_ODDS else 0
+
+
+def _best_plain(levels: tuple[PlainLevel, ...]) -> int | None:
+    """The best odds of a side, 0 where it is empty; None unless each of its levels is sane at a glance."""
+    best, sizes = 0, ""
+    for level in levels:
+        odds, size = _plain_odds(level.percentage_odds), level.size
+        if not odds or size < "1":
+            return None
+        if odds > best:
+            best = odds
+        sizes += size
+    return best if not levels or (sizes.isdigit() and sizes.isascii()) else None
+
+
 class LevelBook(MarketLevels):
     """One market's book as the later generation publishes it: always whole, and newer if its version is greater."""
 
     def __init__(self, market_hash: str, *, decimals: int = USDC_DECIMALS) -> None:
         levels = OrderBook(int, numbering=VERSIONED, price_below=ODDS_SCALE, may_cross=True)
+        self._bids, self._offers = _LateSide(descending=True), _LateSide(descending=False)
+        levels.bids, levels.offers = self._bids, self._offers
         super().__init__(market_hash, levels, decimals)
 
     def seed(self, row: BookV3Row) -> Verdict:
@@ -106,6 +191,25 @@ class LevelBook(MarketLevels):
         if row.market_hash != self.market_hash:
             return Ignored("nothing of this book")
         return self._replace(row)
+
+    def renew(self, told: PlainBook) -> bool:
+        """A book of the stream as it nearly always comes. False where it is to be read row by row: nothing changed."""
+        ones, twos, version = told.outcome_one, told.outcome_two, told.version
+        one, two = _best_plain(ones), _best_plain(twos)
+        if (
+            one is None
+            or two is None
+            or told.market_hash != self.market_hash
+            or self.decimals != USDC_DECIMALS
+            or len(ones) > MAX_LEVELS
+            or len(twos) > MAX_LEVELS
+            or not (version.isdigit() and version.isascii())
+        ):
+            return False
+        if type(self._levels.accept(int(version))) is Applied:
+            self._bids.become(ones, one)
+            self._offers.become(twos, two)
+        return True
 
     def _replace(self, row: BookV3Row) -> Verdict:
         try:

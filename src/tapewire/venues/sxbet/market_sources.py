@@ -202,11 +202,11 @@ class BookFeed(InsideFeed):
             if watched.error is None:
                 self.port.consumer.put(self.port.view)
             self.port.consumer.end(watched.error)
+        elif book.is_tradable:
+            self.port.changed(is_right=True, is_crossed=book.levels.is_crossed)
         elif book.closure:
             self.port.handle(ContinuityInput.LOST, book.closure)
             self.port.consumer.put(self.port.view)
-        elif book.is_tradable:
-            self.port.changed(is_right=True, is_crossed=book.levels.is_crossed)
         else:
             self.port.changed(is_right=False, reason=book.reason)
 

@@ -24,7 +24,7 @@ from .history_overlap import Seed
 from .levels import LevelBook
 from .market_status import closure_of, is_over
 from .wire import MarketRow, OrderRow, Rows, read_rows
-from .wire_v3 import BookV3Row
+from .wire_v3 import BookV3Row, plain_book
 
 __all__ = ["LevelsWatched", "OrdersWatched", "Sought", "Watched", "message_id"]
 
@@ -205,6 +205,13 @@ class LevelsWatched(Watched):
     def __init__(self, market_hash: str, decimals: int, sought: Sought) -> None:
         self.book = LevelBook(market_hash, decimals=decimals)
         self.sought = sought
+
+    def take(self, publication: Publication) -> bool:
+        told = plain_book(publication.data)
+        if told is None or not self.book.renew(told):
+            return super().take(publication)
+        self.book.advance()
+        return True
 
     def is_bare(self, snapshot: BookV3Row) -> bool:
         return not snapshot.outcome_one and not snapshot.outcome_two

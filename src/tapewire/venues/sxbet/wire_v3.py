@@ -6,9 +6,24 @@ they are handed on as they are.
 
 from __future__ import annotations
 
-from .wire import Digits, Row
+from typing import Annotated, Final
 
-__all__ = ["BestOddsV3Row", "BookV3Row", "LevelRow", "TokenReply", "TradeV3Row"]
+import msgspec
+
+from .wire import PLAIN_DIGITS, Digits, Row
+
+__all__ = [
+    "BestOddsV3Row",
+    "BookV3Row",
+    "LevelRow",
+    "PlainBook",
+    "PlainLevel",
+    "TokenReply",
+    "TradeV3Row",
+    "plain_book",
+]
+
+_PLAIN_SIZE_DIGITS: Final = 13
 
 
 class LevelRow(Row, frozen=True, kw_only=True):
@@ -26,6 +41,34 @@ class BookV3Row(Row, frozen=True, kw_only=True):
     version: Digits | None = None
     outcome_one: tuple[LevelRow, ...]
     outcome_two: tuple[LevelRow, ...]
+
+
+class PlainLevel(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """A level as it nearly always comes, as text that nobody has looked at yet."""
+
+    percentage_odds: str
+    size: Annotated[str, msgspec.Meta(min_length=1, max_length=_PLAIN_SIZE_DIGITS)]
+
+
+class PlainBook(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """A whole book as it nearly always comes. What is one is a `BookV3Row` with the same members, too."""
+
+    market_hash: str
+    version: Annotated[str, msgspec.Meta(min_length=1, max_length=PLAIN_DIGITS)]
+    outcome_one: tuple[PlainLevel, ...]
+    outcome_two: tuple[PlainLevel, ...]
+    event_id: str | None = None
+
+
+def plain_book(payload: bytes | msgspec.Raw) -> PlainBook | None:
+    """The book of a payload; None where it is to be read row by row."""
+    try:
+        return _PLAIN_BOOK.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+_PLAIN_BOOK: Final = msgspec.json.Decoder(PlainBook)
 
 
 class BestOddsV3Row(Row, frozen=True, kw_only=True):
