@@ -125,7 +125,11 @@ class Sequencer(Generic[Delta]):
 
     def snapshot(self, last: int | None) -> Verdict:
         """A whole book arrived, numbered `last`. If applied, replace the book and apply `held` behind it."""
-        kind = self.numbering.kind
+        kind, seen = self.numbering.kind, self.last
+        # Nearly always, of whole books; the rest of the table is below.
+        if kind == "versioned" and seen is not None and type(last) is int and last > seen:
+            self.last = last
+            return APPLIED
         if kind == "unnumbered":
             self.is_seeded = True
             return APPLIED

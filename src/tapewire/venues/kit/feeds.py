@@ -189,10 +189,10 @@ class Port:
         """
         self._changes += 1
         assert self.view is not None
-        was_mute = self._revive()
+        was_mute = self._put is not None and self._revive()
         if is_right and (self.view.is_crossed if is_crossed is None else is_crossed):
             is_right, reason = False, "the book is crossed"
-        state = self.continuity.state
+        state = self._machine.continuity.state
         if is_right:
             if state is not ContinuityState.LIVE:
                 self.handle(ContinuityInput.PROVEN)
@@ -203,7 +203,7 @@ class Port:
     def heard(self) -> None:
         """Something came on its line that is not its own, and was passed over: it is not mute."""
         self._changes += 1
-        if self._revive():
+        if self._put is not None and self._revive():
             self.handle(ContinuityInput.HEARD)
 
     def mark(self, mark: Mark) -> None:

@@ -12,7 +12,14 @@ from typing import Any, Final
 
 from ...book import VERSIONED, Applied, Ignored, OrderBook, Resync, Verdict
 from ...book.side import BookSide
-from ...model import MAX_LEVELS, ODDS_SCALE, BookSnapshot, InvalidField, parse_scaled_odds, probability_from_scaled
+from ...model import (
+    MAX_LEVELS,
+    ODDS_SCALE,
+    BookSnapshot,
+    InvalidField,
+    parse_scaled_odds,
+    probability_from_scaled,
+)
 from ...model.market import Level
 from .symbols import OutcomeNumber, outcome_id
 from .tradability import Tradability
@@ -105,13 +112,12 @@ class _LateSide(BookSide[int]):
         self._best_price = 0
         super().__init__(descending=descending)
 
-    def become(self, levels: tuple[PlainLevel, ...], best_odds: int) -> None:
-        """These are the levels now, the best of them at those odds."""
-        self._late = levels
-        self._best_price = axis_price(best_odds, self.descending)
+    def become(self, levels: tuple[PlainLevel, ...], best_price: int) -> None:
+        """These are the levels now, the best of them at that price, which says nothing where there are none."""
+        self._late, self._best_price = levels, best_price
 
     @property
-    def prices(self) -> list[int]:  # type: ignore[override]
+    def prices(self) -> list[int]:
         if self._late is not None:
             self._make()
         return self._prices
@@ -121,7 +127,7 @@ class _LateSide(BookSide[int]):
         self._prices = prices
 
     @property
-    def _levels(self) -> list[tuple[int, int]]:  # type: ignore[override]
+    def _levels(self) -> list[tuple[int, int]]:
         if self._late is not None:
             self._make()
         return self._made
@@ -208,7 +214,7 @@ class LevelBook(MarketLevels):
             return False
         if type(self._levels.accept(int(version))) is Applied:
             self._bids.become(ones, one)
-            self._offers.become(twos, two)
+            self._offers.become(twos, ODDS_SCALE - two)
         return True
 
     def _replace(self, row: BookV3Row) -> Verdict:
