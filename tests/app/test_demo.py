@@ -1,9 +1,12 @@
 import asyncio
+import time
 
 import pytest
 
 from scripts.soak import busy_neighbours
-from tapewire.app.demo import DemoStream, run_demo
+from tapewire.app.audit import Published
+from tapewire.app.demo import run_demo
+from tapewire.app.demo_tape import DemoReplay, DemoStream, key_of
 from tapewire.errors import ConfigurationError
 from tapewire.marks import Gap
 from tapewire.sandbox import Sandbox
@@ -27,19 +30,30 @@ async def test_the_main_job_beside_busy_neighbours_survives_its_faults_and_loses
     assert markets.delivered + markets.missing_in_gaps == markets.published
     assert any("sandbox at http://127.0.0.1" in line for line in lines)
     assert any("FILLED" in line for line in lines)
+    assert report.replay.records > 100
+    assert report.holds, report.replay
 
 
 def joined(sandbox, connection=1):
     """A stream of a topic that the connection is served."""
-    stream = DemoStream("stx", "news", "t", 0)
+    stream = DemoStream("stx", "news", "t", 0, time.time_ns)
     sandbox.carriage.begin("stx", "t", connection)
     return stream
+
+
+def served(sandbox):
+    return sandbox.carriage.servings("t", venue="stx")
+
+
+def collect(sandbox, stream):
+    entries = sandbox.ledger.since("t", stream.published, venue="stx")
+    stream.compare([Published(e.sequence, key_of(e.event, e.digest), e.published_at_ns) for e in entries])
 
 
 def publish(sandbox, stream, *numbers):
     for n in numbers:
         sandbox.ledger.append("stx", "t", "e", {"n": n}, n)
-    stream.collect(sandbox)
+    collect(sandbox, stream)
 
 
 GAP = Gap(reason="connection lost", since_ns=0, until_ns=0)
@@ -48,21 +62,21 @@ GAP = Gap(reason="connection lost", since_ns=0, until_ns=0)
 async def test_the_last_message_is_waited_for_unless_a_fault_and_a_gap_explain_that_it_is_lost():
     async with Sandbox(rate=0, venues=["stx"]) as sandbox:
         stream = joined(sandbox)
-        assert not stream.is_behind(sandbox)
+        assert not stream.is_behind(served(sandbox))
         publish(sandbox, stream, 1)
-        assert stream.is_behind(sandbox)
+        assert stream.is_behind(served(sandbox))
         stream.mark(GAP)
-        stream.collect(sandbox)
-        assert stream.is_behind(sandbox), "a gap alone explains nothing"
+        collect(sandbox, stream)
+        assert stream.is_behind(served(sandbox)), "a gap alone explains nothing"
         sandbox.carriage.cut(sandbox.faults.order("abort", {}, 0), 1)
-        assert not stream.is_behind(sandbox), "it may have been under way when the line was cut"
+        assert not stream.is_behind(served(sandbox)), "it may have been under way when the line was cut"
         sandbox.carriage.begin("stx", "t", 2)
         publish(sandbox, stream, 2)
-        assert stream.is_behind(sandbox), "the next connection was given this one"
+        assert stream.is_behind(served(sandbox)), "the next connection was given this one"
         stream.publication("e", {"n": 2})
-        stream.collect(sandbox)
-        assert not stream.is_behind(sandbox)
-        assert stream.finish(sandbox).honest
+        collect(sandbox, stream)
+        assert not stream.is_behind(served(sandbox))
+        assert stream.finish(served(sandbox)).honest
 
 
 async def test_a_fault_alone_is_no_gap():
@@ -70,21 +84,21 @@ async def test_a_fault_alone_is_no_gap():
         stream = joined(sandbox)
         publish(sandbox, stream, 1)
         sandbox.carriage.cut(sandbox.faults.order("abort", {}, 0), 1)
-        assert stream.is_behind(sandbox)
-        assert stream.finish(sandbox).unexplained == 1
+        assert stream.is_behind(served(sandbox))
+        assert stream.finish(served(sandbox)).unexplained == 1
 
 
 async def test_what_was_collected_is_audited_whatever_the_ledger_forgets_afterwards():
     async with Sandbox(rate=0, venues=["stx"]) as sandbox:
         sandbox.ledger = Ledger(max_bytes=1)
-        stream = DemoStream("stx", "news", "t", 0)
+        stream = DemoStream("stx", "news", "t", 0, time.time_ns)
         for n in range(5):
             sandbox.ledger.append("stx", "t", "e", {"n": n}, n)
-            stream.collect(sandbox)
+            collect(sandbox, stream)
             if n != 3:
                 stream.publication("e", {"n": n})
-        stream.collect(sandbox)
-        result = stream.finish(sandbox)
+        collect(sandbox, stream)
+        result = stream.finish(served(sandbox))
         assert (result.published, result.delivered, result.unexplained) == (5, 4, 1)
 
 
@@ -120,7 +134,7 @@ def mute_for_a_moment(demo, markets):
 
 
 def receive_twice(demo, markets):
-    entry = demo.sandbox.ledger.since(markets.topic, 0, venue="stx")[-1]
+    entry = demo.sandbox.ledger.since(markets.topic, 0, venue="stx")[markets.delivered - 1]
     markets.publication(entry.event, entry.payload)
     markets.publication(entry.event, entry.payload)
 
@@ -145,6 +159,21 @@ async def test_the_audit_fails_on_a_loss_in_silence_on_a_duplicate_and_on_a_gap_
     assert spoiler.done
     assert not report.honest
     assert counted in report.streams[0].findings[0]
+    assert not report.holds
+
+
+async def test_what_handlers_received_beside_the_tape_is_not_the_same_again():
+    report = await run_demo(["stx"], seconds=2, rate=100, faults=False, progress=Spoiler(receive_twice))
+    assert report.replay.differences == 0
+    assert "stx markets: duplicates: 0, live 2" in report.replay.findings
+    assert not report.replay.holds
+
+
+def test_a_replay_that_differs_holds_only_where_it_is_known_why():
+    facts = {"records": 9, "findings": ("other",)}
+    assert not DemoReplay(differences=0, **facts).holds
+    assert DemoReplay(differences=1, **facts).holds
+    assert DemoReplay(differences=0, records=9, findings=()).is_alike
 
 
 async def test_a_run_that_is_stopped_is_compared_as_far_as_it_went():
@@ -164,6 +193,7 @@ async def test_a_run_without_faults_has_no_mark_at_all():
     report = await run_demo(list(VENUES), seconds=2, rate=100, faults=False)
     assert report.honest, report
     assert report.reconnections == 0
+    assert report.replay.is_alike or report.replay.differences, report.replay
     for stream in report.streams:
         assert stream.gaps == 0
         assert stream.delivered == stream.published > 0

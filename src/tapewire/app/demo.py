@@ -12,19 +12,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import quantiles
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
 from ..errors import ConfigurationError
-from ..marks import Mark
 from ..sandbox.core.carriage import Serving
 from ..sandbox.core.faults import FAULTS, Injected
-from ..sandbox.core.ledger import digest_of
 from ..sandbox.net.server import Sandbox
-from ..venues import DemoFault, VenueDemo, demo_settings, make_demo
-from .audit import Audit, AuditWalk, Item, Observed, Published, explained
+from ..venues import DemoFault, VenueDemo, demo_settings
+from .audit import Audit, Published
+from .demo_tape import DemoReplay, DemoStream, DemoTapes, key_of
 
 __all__ = ["DemoReport", "DemoStream", "Narrator", "StreamReport", "run_demo"]
 
@@ -60,7 +61,10 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the demo found. `honest` decides the exit code; `seconds` is how long it streamed."""
+    """What the demo found. `holds` decides the exit code; `seconds` is how long it streamed.
+
+    `replay`: what came of its own tapes, None where it made none.
+    """
 
     honest: bool
     interrupted: bool
@@ -69,62 +73,25 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
     reconnections: int
     streams: tuple[StreamReport, ...]
     problems: tuple[str, ...]
+    replay: DemoReplay | None = None
 
-
-class DemoStream:
-    """What one handler received, in order: an `Observer`. `collect` compares it with the ledger so far."""
-
-    def __init__(self, venue: str, label: str, topic: str, start: int) -> None:
-        self.venue = venue
-        self.label = label
-        self.topic = topic
-        self.published = self.delivered = self.marks = 0
-        self._read_to = start
-        self._items: list[Item] = []
-        self._walk = AuditWalk(start)
-
-    def publication(self, event: str, payload: Any) -> None:
-        self._items.append(Observed(_key(event, digest_of(payload)), time.time_ns()))
-        self.delivered += 1
-
-    def mark(self, mark: Mark) -> None:
-        self._items.append(mark)
-        self.marks += 1
-
-    def collect(self, sandbox: Sandbox) -> None:
-        """Compare what was published and received since the last call; then it need not be kept."""
-        entries = [
-            Published(entry.sequence, _key(entry.event, entry.digest), entry.published_at_ns)
-            for entry in sandbox.ledger.since(self.topic, self._read_to, venue=self.venue)
-        ]
-        if entries:
-            self._read_to = entries[-1].sequence
-            self.published += len(entries)
-            self._walk.publish(entries)
-        items, self._items = self._items, []
-        self._walk.receive(items)
-
-    def is_behind(self, sandbox: Sandbox) -> bool:
-        """True while what was collected last has neither arrived nor been lost by a fault, with a gap that says so."""
-        tail = self._walk.tail
-        return bool(tail.missing) and not explained(tail, self._servings(sandbox))
-
-    def finish(self, sandbox: Sandbox) -> Audit:
-        """The result; call it once, when all was collected."""
-        return self._walk.finish(self._servings(sandbox))
-
-    def _servings(self, sandbox: Sandbox) -> Sequence[Serving]:
-        return sandbox.carriage.servings(self.topic, venue=self.venue)
+    @property
+    def holds(self) -> bool:
+        """The streams were honest, and the tapes say the same."""
+        return self.honest and (self.replay is None or self.replay.holds)
 
 
 class _Demo:
-    def __init__(self, sandbox: Sandbox, venues: Sequence[str], narrate: Narrator) -> None:
+    def __init__(self, sandbox: Sandbox, venues: Sequence[str], narrate: Narrator, tapes: DemoTapes) -> None:
         self.sandbox = sandbox
         self.narrate = narrate
-        self.venues: dict[str, VenueDemo] = {name: make_demo(name, sandbox.url) for name in venues}
+        self.tapes = tapes
+        self.venues: dict[str, VenueDemo] = {name: tapes.make(name) for name in venues}
+        self._read_to: dict[DemoStream, int] = {}
         self.streams: list[DemoStream] = []
         self.orders: list[tuple[str, Injected]] = []
         self.problems: list[str] = []
+        self.audits: list[tuple[DemoStream, Audit]] = []
 
     async def join(self) -> None:
         for name, venue in self.venues.items():
@@ -134,8 +101,11 @@ class _Demo:
             self.narrate(f"{name}: joined {joined}")
 
     def _observe(self, venue: str, label: str, topic: str) -> DemoStream:
-        stream = DemoStream(venue, label, topic, self.sandbox.ledger.last_sequence(topic, venue=venue))
+        start = self.sandbox.ledger.last_sequence(topic, venue=venue)
+        stream = DemoStream(venue, label, topic, start, time.time_ns)
         self.streams.append(stream)
+        self._read_to[stream] = start
+        self.tapes.begin(stream, start)
         return stream
 
     async def stream(
@@ -163,7 +133,24 @@ class _Demo:
 
     def _collect(self) -> None:
         for stream in self.streams:
-            stream.collect(self.sandbox)
+            self.collect(stream)
+
+    def collect(self, stream: DemoStream) -> None:
+        """Compare what was published and received since the last call."""
+        entries = self.sandbox.ledger.since(stream.topic, self._read_to[stream], venue=stream.venue)
+        if entries:
+            self._read_to[stream] = entries[-1].sequence
+            self.tapes.published(stream, entries)
+        stream.compare(
+            [
+                Published(entry.sequence, key_of(entry.event, entry.digest), entry.published_at_ns)
+                for entry in entries
+            ]
+        )
+
+    def servings(self, stream: DemoStream) -> Sequence[Serving]:
+        """How the stream's topic was served, connection by connection."""
+        return self.sandbox.carriage.servings(stream.topic, venue=stream.venue)
 
     def _order(self, venue: str, fault: DemoFault) -> None:
         self.narrate(f"{venue}: fault: {fault.title} ({fault.name})")
@@ -172,6 +159,7 @@ class _Demo:
 
     async def _trade(self, *, first: bool) -> None:
         for name, venue in self.venues.items():
+            self.tapes.step(name, "trade")
             line = await venue.trade()
             if first:
                 self.narrate(f"{name}: {line}")
@@ -210,7 +198,9 @@ class _Demo:
         loop = asyncio.get_running_loop()
         while True:
             self._collect()
-            late = [f"{each.venue} {each.label}" for each in self.streams if each.is_behind(self.sandbox)]
+            late = [
+                f"{each.venue} {each.label}" for each in self.streams if each.is_behind(self.servings(each))
+            ]
             if not late or loop.time() >= deadline:
                 return ", ".join(late)
             await asyncio.sleep(TICK / 2)
@@ -219,13 +209,16 @@ class _Demo:
         """Books and the like against the exchange's own."""
         found: list[str] = []
         for name, venue in self.venues.items():
+            self.tapes.step(name, "compare")
             truth = getattr(self.sandbox.faces[name], "book", lambda market: None)
             found += [f"{name}: {difference}" for difference in await venue.compare(truth)]
         return found
 
     def report(self, seconds: float, *, interrupted: bool) -> DemoReport:
         self._collect()
-        audits = [(stream, stream.finish(self.sandbox)) for stream in self.streams]
+        for name in self.venues:
+            self.tapes.step(name, "leave")
+        audits = self.audits = [(stream, stream.finish(self.servings(stream))) for stream in self.streams]
         for stream, result in audits:
             if not result.published:
                 self.problems.append(f"{stream.venue} {stream.label}: nothing was published")
@@ -259,8 +252,9 @@ async def run_demo(
     progress: Callable[[Any], None] = lambda demo: None,
     stop: asyncio.Event | None = None,
 ) -> DemoReport:
-    """Run the demo and return what it found. `narrate` gets lines for people, `progress` the state ten times a second.
+    """Run the demo, replay its own tapes, and return what was found.
 
+    `narrate` gets lines for people, `progress` the state ten times a second.
     Set `stop` to end it before the time: what ran until then is compared all the same, and the report says so.
     Raises ConfigurationError for a wrong argument, and whatever made the main job impossible.
     """
@@ -269,17 +263,22 @@ async def run_demo(
     settings = {name: demo_settings(name) for name in venues}
     async with Sandbox(port=0, seed=seed, rate=0, venues=venues, settings=settings) as sandbox:
         narrate(f"sandbox at {sandbox.url}, seed {seed}")
-        demo = _Demo(sandbox, venues, narrate)
-        try:
-            await demo.join()
-            sandbox.rate = rate
-            stop = stop or asyncio.Event()
-            streamed = await demo.stream(seconds, faults, progress, stop)
-            sandbox.rate = 0
-            await demo.settle(progress)
-            return demo.report(streamed, interrupted=stop.is_set())
-        finally:
-            await demo.close()
+        with TemporaryDirectory(prefix="tapewire-demo-") as folder:
+            with DemoTapes(venues, Path(folder), sandbox.url, seed) as tapes:
+                demo = _Demo(sandbox, venues, narrate, tapes)
+                try:
+                    await demo.join()
+                    sandbox.rate = rate
+                    stop = stop or asyncio.Event()
+                    streamed = await demo.stream(seconds, faults, progress, stop)
+                    sandbox.rate = 0
+                    await demo.settle(progress)
+                    report = demo.report(streamed, interrupted=stop.is_set())
+                finally:
+                    await demo.close()
+            narrate("the same again, from its own tapes")
+            replay = await asyncio.to_thread(tapes.replay, demo.audits, demo.servings)
+            return msgspec.structs.replace(report, replay=replay)
 
 
 def _stream_report(stream: DemoStream, result: Audit) -> StreamReport:
@@ -298,7 +297,3 @@ def _stream_report(stream: DemoStream, result: Audit) -> StreamReport:
         p99_ms=round(cuts[98], 3),
         findings=result.findings,
     )
-
-
-def _key(event: str, digest: str) -> str:
-    return f"{event} {digest}"

@@ -43,6 +43,7 @@ __all__ = [
     "name_of",
     "parse_moment",
     "row_of",
+    "together",
     "watch",
 ]
 
@@ -241,7 +242,7 @@ async def _cancelled(tasks: Sequence[asyncio.Future[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
     """All of it; the first error ends the others, and is raised as it is."""
     tasks = [asyncio.create_task(each) for each in work]
     try:
@@ -316,7 +317,7 @@ class Recording:
                 recorder = Recorder(self._folder, venue, settings={"plan": msgspec.to_builtins(plan)})
                 self.recorders[venue] = recorder
                 stack.push_async_callback(asyncio.to_thread, recorder.close)
-            await _together([self._one(venue, stop, tell) for venue in self._plans])
+            await together([self._one(venue, stop, tell) for venue in self._plans])
 
     async def _one(self, venue: str, stop: asyncio.Event, tell: Tell) -> None:
         recorder, plan, heard = self.recorders[venue], self._plans[venue], self.heard[venue]
@@ -382,7 +383,7 @@ class PlannedReplay:
 
     def _main_with(self, tell: Tell) -> Callable[[Replay], Awaitable[None]]:
         async def main(replay: Replay) -> None:
-            await _together([self._one(recording, tell) for recording in self._plans])
+            await together([self._one(recording, tell) for recording in self._plans])
 
         return main
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..app.demo import DemoReport, StreamReport
+from ..app.demo_tape import DemoReplay
 
 __all__ = ["DemoScreen", "print_report"]
 
@@ -99,6 +100,25 @@ def print_report(console: Console, report: DemoReport) -> None:
         console.print(Text(f"- {finding}", style="red"))
     verdict = "nothing was lost in silence" if report.honest else "the streams were not honest: see above"
     console.print(Text(verdict, style="bold green" if report.honest else "bold red"))
+    if report.replay is not None:
+        _print_replay(console, report.replay)
+
+
+def _print_replay(console: Console, replay: DemoReplay) -> None:
+    """What came of the demo's own tapes."""
+    if replay.is_alike:
+        text = f"replayed from its own tapes ({replay.records:,} records): the same audit, the same table"
+        console.print(Text(text, style="bold green"))
+        return
+    for finding in replay.findings:
+        console.print(Text(f"- replayed: {finding}", style="yellow" if replay.holds else "red"))
+    why = (
+        f"the replay asked {replay.differences} times for something else than was asked live, as docs/tape.md says "
+        "that it may (What it cannot do): that it differs proves nothing"
+        if replay.holds
+        else "the replay from its own tapes is NOT the same: see above"
+    )
+    console.print(Text(why, style="yellow" if replay.holds else "bold red"))
 
 
 def _table() -> Table:

@@ -84,7 +84,8 @@ class Replay:
 
     `speed`: 1 as it was, 10 ten times as fast, `math.inf` (default) as fast as it can be read. `from_ns`, `to_ns`: wall
     clock; what stood before is replayed too, as fast as it can be, for there is no state without it. `on_corrupt`: told
-    of what cannot be read, which is then passed over; without it, it is raised.
+    of what cannot be read, which is then passed over; without it, it is raised. `on_note`: told of each note when the
+    tape comes to it.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Replay:
         from_ns: int | None = None,
         to_ns: int | None = None,
         on_corrupt: Callable[[TapeCorrupt], None] | None = None,
+        on_note: Callable[[Any], None] | None = None,
     ) -> None:
         if not paths:
             raise ConfigurationError("paths", paths, "one tape at least")
@@ -119,6 +121,7 @@ class Replay:
         )
         self._until = math.inf if to_ns is None else first.monotonic_ns + to_ns - first.wall_ns
         self._on_corrupt = on_corrupt
+        self._on_note = on_note
         self.differences: list[Difference] = []
         self.ended: asyncio.Event = asyncio.Event()
         self.connector: _ReplayConnector = _ReplayConnector(self)
@@ -262,6 +265,8 @@ class Replay:
             self.ended.set()
 
     async def _tell(self, value: Any) -> None:
+        if self._on_note is not None:
+            self._on_note(value)
         for waited, waiter in tuple(self._noted):
             if waited == value and not waiter.done():
                 self._noted.remove((waited, waiter))

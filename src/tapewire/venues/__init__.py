@@ -173,10 +173,14 @@ def demo_settings(name: str) -> Mapping[str, Any]:
     return settings
 
 
-def make_demo(name: str, url: str) -> VenueDemo:
-    """The demo of a venue against the local sandbox at `url`. Raises ConfigurationError for an unknown name."""
+def make_demo(name: str, url: str, way: Mapping[str, Any], fraction: Callable[[], float]) -> VenueDemo:
+    """The demo of a venue against the local sandbox at `url`. Raises ConfigurationError for an unknown name.
+
+    `way`: `connector`, `http_transport` and `clock` of its classes, those that are to be others than usual. `fraction`:
+    the chance in its back-off.
+    """
     load(name)
-    demo: VenueDemo = importlib.import_module(f"{__name__}.{name}.demo").Demo(url)
+    demo: VenueDemo = importlib.import_module(f"{__name__}.{name}.demo").Demo(url, way, fraction)
     return demo
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -31,13 +31,20 @@ class Demo:
         DemoFault(0.72, "crash_channel", {"topic": "game:crash"}, "the crash channel breaks down"),
     )
 
-    def __init__(self, url: str) -> None:
-        self._client = StakeAPI(access_token="demo-token", base_url=url)
+    def __init__(self, url: str, way: Mapping[str, Any], fraction: Callable[[], float]) -> None:
+        http = {name: value for name, value in way.items() if name != "connector"}
+        self._client = StakeAPI(access_token="demo-token", base_url=url, **http)
         self._socket = StakeWebSocket(
             access_token="demo-token",
             base_url=url,
+            **way,
             retry=RetryPolicy(max_attempts=None, initial_backoff=0.2, max_backoff=1.0),
-            session_options={"ping_interval": 1.0, "ping_timeout": 0.5, "stable_after": 1.0},
+            session_options={
+                "ping_interval": 1.0,
+                "ping_timeout": 0.5,
+                "stable_after": 1.0,
+                "fraction": fraction,
+            },
         )
         self._account = ""
         self._last_balance: dict[str, Any] | None = None

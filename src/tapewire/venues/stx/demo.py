@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...retry import RetryPolicy
@@ -32,7 +32,7 @@ class Demo:
         DemoFault(0.80, "crash_channel", {"topic": "markets"}, "the markets channel crashes"),
     )
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, way: Mapping[str, Any], fraction: Callable[[], float]) -> None:
         self._user = User.new()
         account: dict[str, Any] = {
             "host": url,
@@ -40,13 +40,21 @@ class Demo:
             "password": "demo",
             "user": self._user,
         }
-        self._client = AsyncSTX(**account)
+        http = {name: value for name, value in way.items() if name != "connector"}
+        self._client = AsyncSTX(**account, **http)
         self._socket = STXWebSocket(
             **account,
+            **way,
             retry=RetryPolicy(max_attempts=None, initial_backoff=0.2, max_backoff=1.0),
             heartbeat_interval=2.0,
-            session_options={"ping_interval": 1.0, "ping_timeout": 0.5, "stable_after": 1.0},
+            session_options={
+                "ping_interval": 1.0,
+                "ping_timeout": 0.5,
+                "stable_after": 1.0,
+                "fraction": fraction,
+            },
         )
+        self._orders = 0
 
     async def sign_in(self) -> str:
         await self._client.login()
@@ -68,8 +76,13 @@ class Demo:
     async def trade(self) -> str:
         # Markets are resulted while we trade, the oldest first: the newest is still open when the order comes.
         market = (await self._client.markets(status="OPEN", limit=50))[-1]
+        self._orders += 1
         placed = await self._client.place_order(
-            market_id=market["market_id"], order_type="MARKET", action="BUY", quantity=5
+            market_id=market["market_id"],
+            order_type="MARKET",
+            action="BUY",
+            quantity=5,
+            client_order_id=f"own-{self._orders}",
         )
         if placed["errors"]:
             raise STXException(f"the order was refused: {placed['errors']}")

@@ -42,13 +42,14 @@ class Demo:
         DemoFault(0.70, "close", {"code": 3008, "reason": "slow"}, "the server finds us too slow and closes"),
     )
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, way: Mapping[str, Any], fraction: Callable[[], float]) -> None:
         self._client = SXBetClient(
             host=url,
             api_key="demo",
+            **way,
             retry=RetryPolicy(max_attempts=None, initial_backoff=0.2, max_backoff=1.0),
             max_ping_delay=1.5,
-            session_options={"stable_after": 1.0},
+            session_options={"stable_after": 1.0, "fraction": fraction},
         )
         self._markets: list[str] = []
         self._books: dict[str, MarketBook | LevelBook] = {}

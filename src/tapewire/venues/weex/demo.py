@@ -48,7 +48,7 @@ class Demo:
         DemoFault(0.65, "half_open", {}, "the lines go dead without a word"),
     )
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, way: Mapping[str, Any], fraction: Callable[[], float]) -> None:
         config = WeexConfig(
             host=url,
             api_key="sandbox-weex-key",
@@ -57,8 +57,14 @@ class Demo:
         )
         self._client = WeexWebSocketClient(
             config,
+            **way,
             retry=RetryPolicy(max_attempts=None, initial_backoff=0.2, max_backoff=1.0),
-            session_options={"ping_interval": 1.0, "ping_timeout": 0.5, "stable_after": 1.0},
+            session_options={
+                "ping_interval": 1.0,
+                "ping_timeout": 0.5,
+                "stable_after": 1.0,
+                "fraction": fraction,
+            },
         )
         self._readers: list[asyncio.Task[None]] = []
         self._book: WeexMessage | None = None
@@ -107,7 +113,8 @@ class Demo:
     async def trade(self) -> str:
         side = "sell" if self._orders % 2 else "buy"
         self._orders += 1
-        placed = await self._client.http.place_order(SYMBOL, side, SIZE)
+        own = f"own-{self._orders}"
+        placed = await self._client.http.place_order(SYMBOL, side, SIZE, client_order_id=own)
         order = await self._client.http.get_order(client_order_id=placed["client_order_id"])
         return f"order {placed['order_id']}: {side} {SIZE} {SYMBOL} is {order['status']}"
 
