@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -295,6 +296,23 @@ def test_a_handler_may_block_and_call_the_venue_while_others_go_on(template: Tem
         assert heard == []
         release.set()
         eventually(lambda: heard == [(1, True, 1), (2, True, 1)])
+
+
+def test_a_handler_may_close_its_venue_and_waits_for_nothing(template: Template) -> None:
+    heard: list[float] = []
+    with template.venue() as venue:
+
+        def handler(trade: Trade) -> None:
+            began = time.monotonic()
+            venue.close()
+            heard.append(time.monotonic() - began)
+
+        venue.watch_trades(template.market, handler=handler).wait_live(5)
+        template.trades(1, 2)
+        eventually(lambda: bool(heard))
+        assert not venue.is_connected
+    assert len(heard) == 1
+    assert heard[0] < 3, "it was waited for"
 
 
 def test_marks_errors_and_changes_reach_their_functions(template: Template) -> None:

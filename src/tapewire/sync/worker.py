@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 from typing import Any, Final, NamedTuple
 
 from ..errors import OwnerCancelled
@@ -22,6 +23,7 @@ class _Call(NamedTuple):
     arguments: tuple[Any, ...]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    context: Context  # in which it says who calls, should it close its own venue
 
 
 class Worker:
@@ -39,7 +41,7 @@ class Worker:
         async def called(*arguments: Any) -> Any:
             loop = asyncio.get_running_loop()
             future = loop.create_future()
-            self._add(_Call(function, arguments, loop, future))
+            self._add(_Call(function, arguments, loop, future, copy_context()))
             return await future
 
         return called
@@ -67,7 +69,7 @@ def _make(call: _Call) -> None:
     result: Any = None
     error: Exception | None = None
     try:
-        result = call.function(*call.arguments)
+        result = call.context.run(call.function, *call.arguments)
     except Exception as raised:
         error = raised
     except BaseException as raised:  # SystemExit and its like end no thread of ours

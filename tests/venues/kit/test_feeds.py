@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tapewire.errors import ConfigurationError, NotSupported, SessionClosed, UnknownInstrument
+from tapewire.errors import ConfigurationError, NotSupported, OwnerCancelled, SessionClosed, UnknownInstrument
 from tapewire.market import BookView
 from tapewire.market.continuity import ContinuityInput
 from tapewire.marks import (
@@ -582,6 +582,99 @@ def test_a_handler_gets_the_items_and_on_mark_the_marks_and_what_it_raises_stops
         assert [(str(error), item) for error, item in errors] == [("mine", 1)]
 
     play(scene)
+
+
+def test_a_handler_that_awaits_what_was_cancelled_is_told_so_and_goes_on():
+    got: list[Any] = []
+    errors: list[Any] = []
+
+    async def handler(item: int) -> None:
+        got.append(item)
+        if item == 1:
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
+
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_trades("BTCUSDT", handler=handler, on_error=lambda *told: errors.append(told))
+        hand = await served(market, feed)
+        hand.put(1)
+        await asyncio.sleep(1)
+        hand.put(2)
+        await asyncio.sleep(1)
+        assert got == [1, 2]
+        assert [(type(error), item) for error, item in errors] == [(OwnerCancelled, 1)]
+        assert feed.continuity.is_live
+
+    play(scene)
+
+
+def test_a_handler_that_raises_with_each_item_is_logged_with_its_count_and_not_each_time(caplog):
+    def handler(item: int) -> None:
+        raise ValueError("mine")
+
+    async def scene(market: HandFed) -> None:
+        hand = await served(market, market.watch_trades("BTCUSDT", handler=handler))
+        hand.put(*range(1_000))
+        await asyncio.sleep(1)
+
+    with caplog.at_level(logging.WARNING):
+        play(scene, capacity=1_000)
+    lines = [record.getMessage() for record in caplog.records]
+    assert 1 < len(lines) < 20
+    assert "512 times" in lines[-1]
+    assert caplog.records[0].exc_info is not None
+
+
+@pytest.mark.parametrize("is_in_a_task", [False, True])
+def test_a_handler_that_closes_its_venue_is_not_waited_for_and_called_no_more(is_in_a_task):
+    got: list[Any] = []
+
+    async def scene(market: HandFed) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        async def handler(item: int) -> None:
+            await asyncio.sleep(1)  # all come to close it at once
+            got.append(item)
+            await (asyncio.create_task(market.close()) if is_in_a_task else market.close())
+            got.append("closed")
+
+        for _ in range(2):
+            hand = await served(market, market.watch_trades("BTCUSDT", handler=handler))
+            hand.put(1, 2, 3)
+        await asyncio.sleep(1.5)
+        assert got == [1, 1, "closed", "closed"]
+        assert market.closed
+        await market.close()
+        assert loop.time() - began < 2
+
+    play(scene)
+
+
+def test_a_handler_that_never_ends_holds_up_the_close_for_a_while_and_no_more(caplog):
+    async def handler(item: int) -> None:
+        while True:
+            try:
+                await asyncio.sleep(1_000)
+            except asyncio.CancelledError:
+                if loops[0].time() > 100:
+                    raise
+
+    loops: list[Any] = []
+
+    async def scene(market: HandFed) -> None:
+        loops.append(asyncio.get_running_loop())
+        hand = await served(market, market.watch_trades("BTCUSDT", handler=handler))
+        hand.put(1)
+        await turn()
+        await asyncio.wait_for(market.close(), 10)
+        assert market.closed
+        await asyncio.sleep(100)
+
+    with caplog.at_level(logging.WARNING):
+        play(scene)
+    assert "did not return in time" in caplog.text
 
 
 def test_a_handler_is_called_though_nobody_holds_its_feed():

@@ -18,7 +18,7 @@ import logging
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -43,6 +43,8 @@ from ...marks import (
 from ...session.buffers import Policy
 from ...session.consumer import Consumer, Items, Iteration
 from ...session.consumer import Feed as Feeding
+from ...session.handlers import HandlerErrorLog
+from ...session.loop import run_owned
 
 __all__ = ["Fed", "MarketFeed", "Port", "Source"]
 
@@ -412,20 +414,26 @@ class MarketFeed(Iteration[Any], Feed[Any]):
 
     async def run(self, options: WatchOptions) -> None:
         """Give each item to the handler and each mark to `on_mark`, until it ends; `on_error` is told of errors."""
-        handler, on_mark = options.get("handler"), options.get("on_mark")
-        on_error = options.get("on_error")
-        item: Any = None
+        name, on_error = self._port.consumer.name, options.get("on_error")
+        complaints = HandlerErrorLog(name)
         try:
             async for item in self:
-                function = on_mark if is_mark(item) else handler
+                role: Literal["handler", "on_mark"] = "on_mark" if is_mark(item) else "handler"
+                function = options.get(role)
                 if function is None:
                     continue
                 try:
-                    await _called(function, item)
+                    await run_owned(role, function, item)
                 except Exception as error:
-                    await _told(on_error, error, item, self._port.consumer.name)
+                    if on_error is None:
+                        complaints.raised(role, function, error)
+                    else:
+                        await _told(on_error, error, item, complaints)
         except TapewireError as error:
-            await _told(on_error, error, None, self._port.consumer.name)
+            if on_error is None:
+                logger.error("%s: ended", name, exc_info=error)
+            else:
+                await _told(on_error, error, None, complaints)
 
     def __repr__(self) -> str:
         now = self._port.continuity
@@ -440,20 +448,13 @@ def _nobody() -> None:
     """Of a port whose feed was not made yet."""
 
 
-async def _called(function: Callable[..., Any], *arguments: Any) -> None:
-    result = function(*arguments)
-    if inspect.isawaitable(result):
-        await result
-
-
-async def _told(on_error: Callable[..., Any] | None, error: BaseException, item: Any, name: str) -> None:
-    if on_error is None:
-        logger.error("%s: %s", name, "the handler raised" if item is not None else "ended", exc_info=error)
-        return
+async def _told(
+    on_error: Callable[..., Any], error: BaseException, item: Any, complaints: HandlerErrorLog
+) -> None:
     try:
-        await _called(on_error, error, item)
-    except Exception:
-        logger.exception("%s: on_error raised", name)
+        await run_owned("on_error", on_error, error, item)
+    except Exception as failure:
+        complaints.raised("on_error", on_error, failure)
 
 
 def _call_hook(hook: ContinuityHook, change: ContinuityChanged, name: str) -> None:

@@ -24,6 +24,7 @@ from ...market.venue import Venue
 from ...model import Instrument
 from ...session.consumer import Items
 from .feeds import Fed, MarketFeed, Port, Source
+from .handling import Handlings
 from .silence import Silence
 from .spec import VenueSpec
 
@@ -44,7 +45,7 @@ class VenueMarket(Venue):
         self._spec = spec
         self._is_open = False
         self._silence: Silence | None = None
-        self._handlers: set[asyncio.Task[None]] = set()
+        self._handlings = Handlings()
         self._beginning: dict[Port, asyncio.Task[None]] = {}
         self._instruments: dict[str, Instrument] = {}
         self._listed_at = -INSTRUMENTS_SECONDS
@@ -84,12 +85,7 @@ class VenueMarket(Venue):
         if self._silence is not None:
             await self._silence.close()
             self._silence = None
-        tasks = tuple(self._handlers)
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._handlings.close()
         await self._close()
 
     # --- instruments ------------------------------------------------------------------------------------------------
@@ -142,11 +138,7 @@ class VenueMarket(Venue):
         )
         feed = MarketFeed(port, lambda: self._begin(port), self._spec.errors.mapped)
         if options.get("handler") is not None:
-            task = asyncio.get_running_loop().create_task(
-                feed.run(options), name=f"tapewire handler of {port.consumer.name}"
-            )
-            self._handlers.add(task)
-            task.add_done_callback(self._handlers.discard)
+            self._handlings.start(port, feed.run(options))
         return feed
 
     def _begin(self, port: Port) -> None:
@@ -162,10 +154,6 @@ class VenueMarket(Venue):
         task = self._beginning.pop(port, None)
         if task is not None and task is not asyncio.current_task():
             task.cancel()
-
-
-CLOSE_SECONDS: Final = 5.0
-"""How long handlers may take with what is buffered, when the venue is closed."""
 
 
 def _check(options: WatchOptions) -> None:
