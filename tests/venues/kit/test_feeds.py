@@ -277,6 +277,19 @@ def test_a_consumer_that_is_too_slow_is_told_what_it_lost():
     play(scene)
 
 
+def test_a_hole_in_events_that_is_found_while_the_line_is_lost_does_not_make_them_live():
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_trades("BTCUSDT")
+        hand = await served(market, feed)
+        hand.mark(LOST)
+        assert hand.port.hole(HOLE, "a row cannot be read") == [HOLE]
+        assert feed.continuity.state == "stale"
+        hand.mark(BACK)
+        assert feed.continuity.is_live
+
+    play(scene)
+
+
 # --- states -----------------------------------------------------------------------------------------------------------
 
 
@@ -297,6 +310,35 @@ def test_what_is_our_own_is_live_only_when_its_state_was_rebuilt_and_brings_the_
         assert way(second) == ["Resynced", "filled meanwhile", "resyncing > live"]
 
     play(scene)
+
+
+@pytest.mark.parametrize(
+    ("put", "told"),
+    [((1, 13, 2), [1, "Gap", 2, "live > gap"]), ((1, 2, 3, 4), ["Lagged", 2, 3, 4, "live > gap"])],
+)
+def test_a_hole_in_what_is_our_own_that_is_found_while_the_line_is_lost_is_rebuilt_when_it_is_back(put, told):
+    def decode(item: int) -> int:
+        if item == 13:
+            raise InvalidField("price", item, "above zero")
+        return item
+
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_orders()
+        hand = await served(market, feed)
+        hand.mark(Resynced(at_ns=1, snapshot=[]))
+        await taken(feed)
+        hand.put(*put)
+        hand.mark(LOST)
+        assert feed.continuity.state == "stale"
+        assert way(await taken(feed)) == told
+        before = hand.resyncs
+        hand.mark(Subscribed(), BACK)
+        assert not feed.continuity.is_live
+        assert hand.resyncs == before + 1
+        hand.mark(Resynced(at_ns=2, snapshot=[]))
+        assert feed.continuity.is_live
+
+    play(scene, decode=decode)
 
 
 def test_what_is_news_of_a_snapshot_may_have_to_be_asked_for():

@@ -214,14 +214,21 @@ class Port:
 
     def hole(self, mark: Mark, reason: str, missed: int | None = None) -> list[Any]:
         """A hole that shows only when what was put is taken: what to yield in its place, ahead of what follows it."""
-        after = ContinuityInput.REBUILDING if self.source.is_state else ContinuityInput.PROVEN
         told: list[Any] = [mark]
-        for received in (ContinuityInput.BROKEN, after):
-            change = self._move(received, self._clock.time_ns(), reason, missed)
-            if change is not None:
-                told.append(change)
-                self._tell(change)
-        if self.source.is_state and self.fed is not None:
+        is_state, state = self.source.is_state, self.continuity.state
+        if state is ContinuityState.LIVE:
+            after = ContinuityInput.REBUILDING if is_state else ContinuityInput.PROVEN
+            for received in (ContinuityInput.BROKEN, after):
+                change = self._move(received, self._clock.time_ns(), reason, missed)
+                if change is not None:
+                    told.append(change)
+                    self._tell(change)
+        elif state is ContinuityState.STALE and is_state:
+            # Behind the loss, which was known before. No replay makes good for it: see `_replayed`.
+            self.handle(ContinuityInput.BROKEN, reason, missed)
+        else:
+            return told  # what speaks against it already is made good for by a state that has this in it
+        if is_state and self.fed is not None:
             self.fed.resync()
         return told
 
@@ -312,15 +319,22 @@ class Port:
             self._served()
         elif self.view is not None and isinstance(mark, Reconnected | Resynced):
             return  # whoever feeds the book says by `changed` when what was missed is in it
-        elif isinstance(
-            mark, Reconnected
-        ):  # events are whole with what is replayed, whatever spoke against them
-            self.handle(ContinuityInput.RECOVERED if self.source.is_state else ContinuityInput.PROVEN)
+        elif isinstance(mark, Reconnected):
+            self._replayed()
         elif isinstance(mark, Resynced) and self.source.is_state:
             self.handle(ContinuityInput.PROVEN)
         elif isinstance(mark, Gap):
             reason = f"{mark.reason}: {mark.detail}" if mark.detail else mark.reason
             self._broken(reason, mark.missed, is_rebuilt=mark.reason != "reseed failed")
+
+    def _replayed(self) -> None:
+        """Events are whole with what is replayed, whatever spoke against them; a state is only if nothing else did."""
+        if not self.source.is_state:
+            self.handle(ContinuityInput.PROVEN)
+            return
+        self.handle(ContinuityInput.RECOVERED)
+        if not self.continuity.is_live and self.fed is not None:
+            self.fed.resync()
 
     def _served(self) -> None:
         self._is_served = True
@@ -347,10 +361,9 @@ class Port:
             made = self.source.decode_snapshot(mark.snapshot)
             return _all_behind(mark, made) if isinstance(made, Awaitable) else Items([mark, *made])
         is_ours = self.consumer.undecodable != self._undecodable
-        if not (is_ours or isinstance(mark, Lagged)) or not self.continuity.is_live:
-            self._undecodable = self.consumer.undecodable
-            return mark
         self._undecodable = self.consumer.undecodable
+        if not (is_ours or isinstance(mark, Lagged)):
+            return mark
         reason = "a publication cannot be read" if is_ours else "the consumer was too slow"
         missed = mark.dropped if isinstance(mark, Lagged) else 1
         return Items(self.hole(mark, reason, missed))
