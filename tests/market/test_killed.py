@@ -144,8 +144,10 @@ UNREACHABLE = _unreachable()
 
 
 def when_killed(watched: Watched, way: str) -> list[ContinuityInput]:
-    """The inputs that the kill is: the line is lost, and with it a snapshot that was awaited."""
-    awaits = way not in ("served", "silent for too long", "back without its snapshot")
+    """The inputs that the kill is: the line is lost, and with it a snapshot that was awaited, if anything was told."""
+    awaits = way not in (
+        *("asked for and not answered", "served", "silent for too long", "back without its snapshot"),
+    )
     is_seeded = (watched.at.name, watched.verb) not in UNSEEDED
     return [On.LOST, On.BROKEN] if awaits and is_seeded else [On.LOST]
 
