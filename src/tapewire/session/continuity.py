@@ -466,8 +466,8 @@ class Continuity:
         if hold is None:
             return
         self._cancel_fetch(hold)
-        is_told = subscription.marks and (subscription.seeded or seeding.failures)  # else they are announcements
-        if not hold.held and not subscription.delivered and not is_told:
+        marks = subscription.marks if subscription.seeded or seeding.failures else 0  # else they announce it
+        if not hold.held and not subscription.delivered and not marks:
             subscription.release(seeding.skip())  # nothing was delivered yet that this could break
             return
         subscription.release(
