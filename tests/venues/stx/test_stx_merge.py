@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapewire.clock import SystemClock
-from tapewire.model import InvalidField
+from tapewire.model import InvalidField, Ticker
 from tapewire.sandbox import Sandbox
 from tapewire.sandbox.core.times import iso
 from tapewire.sandbox.faces.stx.words import market_fields
@@ -54,6 +54,10 @@ def level(price: int, size: int) -> tuple[Decimal, Decimal]:
     return Decimal(price) / 100, Decimal(size)
 
 
+def ticker_of(market: MarketMerge) -> Ticker:
+    return market.line.ticker(MARKET, market.venue_time_ns, NOW, None)
+
+
 # One market.
 
 
@@ -63,8 +67,8 @@ def test_a_message_replaces_the_sides_it_has_and_leaves_the_other() -> None:
     assert (market.bids(), market.offers()) == ([level(48, 5)], [level(50, 39), level(55, 1)])
     assert market.merge(change(BEGAN_US + 2, offers=[], last_traded_price=48))
     assert (market.bids(), market.offers()) == ([level(48, 5)], [])
-    assert market.state.ticker(NOW).last == Decimal("0.48")
-    assert market.state.venue_time_ns == (BEGAN_US + 2) * 1000
+    assert ticker_of(market).last == Decimal("0.48")
+    assert market.venue_time_ns == (BEGAN_US + 2) * 1000
 
 
 def test_a_side_that_is_null_is_empty() -> None:
@@ -77,7 +81,7 @@ def test_what_the_row_holds_already_is_not_merged_again() -> None:
     market = merged()
     for at_us in (BEGAN_US - 1, BEGAN_US):
         assert not market.merge(change(at_us, bids=[], status="CLOSED", last_traded_price=1))
-    assert (market.bids(), market.status, market.state.ticker(NOW).last) == (
+    assert (market.bids(), market.status, ticker_of(market).last) == (
         merged().bids(),
         "open",
         Decimal("0.5"),
@@ -87,7 +91,7 @@ def test_what_the_row_holds_already_is_not_merged_again() -> None:
 def test_fields_that_did_not_change_are_still_known() -> None:
     market = merged()
     market.merge(change(BEGAN_US + 1, volume_24h=121))
-    ticker = market.state.ticker(NOW)
+    ticker = ticker_of(market)
     assert (ticker.last, ticker.volume, ticker.bid, ticker.offer) == (
         Decimal("0.5"), 121, Decimal("0.49"), Decimal("0.5"),
     )  # fmt: skip
@@ -125,14 +129,14 @@ def test_the_status_is_that_of_the_last_messages(changes: list[dict[str, Any]], 
 )
 def test_a_message_with_something_that_cannot_be_changes_nothing(wrong: dict[str, Any]) -> None:
     market = merged()
-    before = (market.snapshot(NOW), market.state.ticker(NOW), market.status)
+    before = (market.snapshot(NOW), ticker_of(market), market.status)
     with pytest.raises(InvalidField):
         market.merge(Change.of(message(BEGAN_US + 1, bids=[], offers=[]) | wrong))
     with pytest.raises(InvalidField):
         market.merge(change(BEGAN_US + 1, **({"bids": [], "offers": []} | wrong)))
     with pytest.raises(InvalidField):
         market.replace({**ROW, "bids": [], **wrong})
-    assert (market.snapshot(NOW), market.state.ticker(NOW), market.status) == before
+    assert (market.snapshot(NOW), ticker_of(market), market.status) == before
 
 
 @pytest.mark.parametrize("missing", ["market_id", "bids", "offers", "status"])
@@ -275,6 +279,25 @@ def test_a_window_as_it_is_written_says_what_it_says_when_it_is_read(order: int)
     for corrupt in (b"{}", b"[1]", b'[{"price":52}]', many):
         with pytest.raises(InvalidField):
             written.take(msgspec.Raw(corrupt), NOW)
+
+
+_SECONDS = st.lists(st.integers(0, 4), max_size=WINDOW + 2)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["same", "on", "on", "any"]), _SECONDS, st.integers(50, 51)), max_size=12
+    )
+)
+def test_whatever_the_windows_are_they_say_the_same_written_and_read(steps: list[Any]) -> None:
+    read, written, rows, latest = TradesWindow(MARKET), TradesWindow(MARKET), list[dict[str, Any]](), 0
+    for step, seconds, price in steps:
+        if step == "any":
+            rows = prints(*seconds, price=price)
+        elif step == "on":
+            rows = [*prints(*(latest + second for second in sorted(seconds)), price=price), *rows][:WINDOW]
+        latest = max((row["timestamp_int"] - BEGAN_US for row in rows), default=0) // 10**6
+        assert written.take(msgspec.Raw(msgspec.json.encode(rows)), NOW) == read.take(rows, NOW)
 
 
 def test_a_window_in_the_other_order_says_the_same() -> None:

@@ -35,8 +35,8 @@ from ...session.subscription import Subscription
 from ..kit.feeds import Port
 from ..kit.fields import exact_json
 from ..kit.intake import Intake
-from .merge import Change, MarketMerge, MarketState, TradesWindow, is_later, object_of
-from .translate import field_of, published_ns, rows_of, trade_key
+from .merge import Change, Line, MarketMerge, TradesWindow, WrittenTrades, is_later, object_of
+from .translate import field_of, published_ns, rows_of, stamp_ns, trade_key
 
 __all__ = ["BookFollower", "Follower", "MarketsChannel", "Rows", "TickerFollower", "TradesFollower"]
 
@@ -59,6 +59,7 @@ _WHOLE, _CHANGED = "market_created", "market_updated"
 
 _by_market = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _read_change = msgspec.json.Decoder(Change).decode
+_read_trades = msgspec.json.Decoder(WrittenTrades).decode
 
 
 class MarketsChannel:
@@ -257,13 +258,17 @@ class Message:
 
     @property
     def trades(self) -> tuple[Any, int | None]:
-        """The last trades, as they are written or read, None where it has none; and when it was published.
+        """The last trades, as they are written or read, None where it has none; and when those were published.
 
         Raises ValueError (InvalidField is one).
         """
-        decoded = self._at_once()
-        if decoded is not None:
-            return decoded.recent_trades or None, decoded.published_ns
+        try:
+            decoded = _read_trades(self._written)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
+        else:
+            rows = decoded.recent_trades
+            return (rows, stamp_ns(decoded.timestamp)) if rows else (None, None)
         fields = object_of(self.fields)  # its trades may be right, whatever else is wrong
         return field_of(fields, "recent_trades"), published_ns(fields)
 
@@ -471,26 +476,26 @@ class BookFollower(_MergedFollower):
 class TickerFollower(_MergedFollower):
     """The line that a market is in short."""
 
-    @staticmethod
-    def decode(told: tuple[MarketState, int, Any]) -> Ticker:
+    _line: Line | None = None  # that was told last
+
+    def decode(self, told: tuple[Line, int | None, int, Any]) -> Ticker:
         """What was put is what was known then."""
-        state, now_ns, raw = told
-        return state.ticker(now_ns, raw.fields if isinstance(raw, Message) else raw)
+        line, published, now_ns, raw = told
+        fields = raw.fields if isinstance(raw, Message) else raw
+        return line.ticker(self.market_id, published, now_ns, fields)
 
     def _tell(self, row: Any, now_ns: int) -> None:
-        self.port.consumer.put((self._merge.state, now_ns, row))
+        self._line = self._merge.line
+        self.port.consumer.put((self._line, self._merge.venue_time_ns, now_ns, row))
 
     def _change(self, message: Message) -> None:
-        before = _in_line(self._merge)
-        if self._merge.merge(message.change) and _in_line(self._merge) != before:
-            self.port.consumer.put((self._merge.state, message.now_ns, message))
+        merge = self._merge
+        if merge.merge(message.change) and (line := merge.line) != self._line:
+            self._line = line
+            self.port.consumer.put((line, merge.venue_time_ns, message.now_ns, message))
 
     def _is_news(self, row: Mapping[str, Any]) -> bool:
-        return _in_line(self._fresh(row)) != _in_line(self._merge)
-
-
-def _in_line(market: MarketMerge) -> tuple[Any, ...]:
-    return market.sides["bids"][:1], market.sides["offers"][:1], market.last_price, market.volume
+        return self._fresh(row).line != self._merge.line
 
 
 class TradesFollower(Follower):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -36,7 +36,16 @@ from .translate import (
     trade_key,
 )
 
-__all__ = ["WINDOW", "Change", "MarketMerge", "MarketState", "TradesWindow", "is_later", "object_of"]
+__all__ = [
+    "WINDOW",
+    "Change",
+    "Line",
+    "MarketMerge",
+    "TradesWindow",
+    "WrittenTrades",
+    "is_later",
+    "object_of",
+]
 
 WINDOW: Final = 15
 """Trades that the venue's window has (its schema)."""
@@ -48,25 +57,23 @@ _Cents: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=MAX_CENTS)]
 _Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
 
 
-class MarketState(msgspec.Struct, frozen=True, gc=False):
-    """What is known of one market, in a line. Prices are on the axis."""
+class Line(NamedTuple):
+    """What is known of one market, in short: of each side the best level as it is written, if there is one."""
 
-    market_id: str
-    bid: Level | None
-    offer: Level | None
-    last: Decimal | None
+    bids: list[WireLevel]
+    offers: list[WireLevel]
+    last_price: Decimal | None
     volume: Decimal | None
-    venue_time_ns: int | None
 
-    def ticker(self, received_at_ns: int, raw: Any = None) -> Ticker:
+    def ticker(self, market_id: str, venue_time_ns: int | None, received_at_ns: int, raw: Any) -> Ticker:
         """As the model has it."""
         return ticker_of(
-            self.market_id,
-            last=self.last,
+            market_id,
+            last=self.last_price,
             volume=self.volume,
-            bids=() if self.bid is None else (self.bid,),
-            offers=() if self.offer is None else (self.offer,),
-            venue_time_ns=self.venue_time_ns,
+            bids=_read(self.bids),
+            offers=_read(self.offers),
+            venue_time_ns=venue_time_ns,
             received_at_ns=received_at_ns,
             raw=raw,
         )
@@ -101,25 +108,17 @@ class MarketMerge:
         self._replaced_at_ns: int | None = None
 
     @property
-    def state(self) -> MarketState:
-        """In a line, as a value that stays so."""
-        bids, offers = self.bids(1), self.offers(1)
-        return MarketState(
-            self.market_id,
-            bids[0] if bids else None,
-            offers[0] if offers else None,
-            self.last_price,
-            self.volume,
-            self.venue_time_ns,
-        )
+    def line(self) -> Line:
+        """In short, as a value that stays so."""
+        return Line(self.sides["bids"][:1], self.sides["offers"][:1], self.last_price, self.volume)
 
     def bids(self, depth: int | None = None) -> list[Level]:
         """The best `depth` bids, or all: prices on the axis, and contracts."""
-        return [(PRICES[level.price], Decimal(level.quantity)) for level in self.sides["bids"][:depth]]
+        return _read(self.sides["bids"][:depth])
 
     def offers(self, depth: int | None = None) -> list[Level]:
         """The best `depth` offers, or all."""
-        return [(PRICES[level.price], Decimal(level.quantity)) for level in self.sides["offers"][:depth]]
+        return _read(self.sides["offers"][:depth])
 
     @property
     def is_crossed(self) -> bool:
@@ -201,6 +200,11 @@ class WireLevel(msgspec.Struct, gc=False):
     quantity: _Whole
 
 
+def _read(side: list[WireLevel]) -> list[Level]:
+    """As the model has them."""
+    return [(PRICES[level.price], Decimal(level.quantity)) for level in side]
+
+
 class Change(msgspec.Struct, gc=False):
     """The fields of one message that are kept; unset, or None, are those that it does not have. Levels are best first.
 
@@ -254,6 +258,13 @@ class Change(msgspec.Struct, gc=False):
         return self
 
 
+class WrittenTrades(msgspec.Struct, gc=False):
+    """What of a `Change` says of its trades."""
+
+    timestamp: str
+    recent_trades: msgspec.Raw = msgspec.Raw()
+
+
 def _best_first(side: list[WireLevel], field: str) -> list[WireLevel]:
     """Raises InvalidField for a price that is there twice."""
     is_falling = field == "bids"
@@ -304,18 +315,19 @@ class TradesWindow:
     two windows that have nothing in common more happened than one of them holds.
     """
 
-    __slots__ = ("_keys", "_known", "_numbers", "market_id")
+    __slots__ = ("_known", "_numbers", "_written", "market_id")
 
     def __init__(self, market_id: str) -> None:
         self.market_id: str = market_id
-        self._keys: dict[bytes, _Key] = {}  # of the window before, by its rows as they were written
         self._known: list[_Key] = []
+        self._written: list[bytes] = []  # its rows, the latest first; none where they came read
         self._numbers: dict[_Key, int] = {}
 
     def begin(self, rows: Any) -> None:
         """The window as it was before anything is news: that of the HTTP row. Raises InvalidField."""
         self._known = [key for key, _ in self._oldest_first(rows)]
         self._numbers = Counter(self._known)
+        self._written = []
 
     def take(self, rows: Any, received_at_ns: int) -> tuple[list[Trade], bool]:
         """What is new in a window, the oldest first; and whether nothing is missing before it. Raises InvalidField.
@@ -323,6 +335,8 @@ class TradesWindow:
         `rows` as they are written (`msgspec.Raw`) or read: of what is written only what is new is read. Of a market of
         which no trade was known before the whole window is new.
         """
+        if isinstance(rows, msgspec.Raw) and (news := self._moved_on(rows, received_at_ns)) is not None:
+            return news, True
         window = self._oldest_first(rows)
         keys = [key for key, _ in window]
         if self._known and keys and keys[-1][0] < self._known[-1][0]:
@@ -337,7 +351,39 @@ class TradesWindow:
             numbers[key] += 1
         if keys:
             self._known, self._numbers = keys, numbers
+            self._written = [row for _, row in reversed(window) if isinstance(row, bytes)]
         return news, is_whole
+
+    def _moved_on(self, rows: msgspec.Raw, received_at_ns: int) -> list[Trade] | None:
+        """What is new where that alone is, behind the rows of before, as nearly always; None for whoever compares."""
+        try:
+            written = list(map(bytes, _written_rows(rows)))
+            added = written.index(self._written[0]) if len(written) <= WINDOW else 0
+        except (msgspec.DecodeError, ValueError, IndexError):
+            return None
+        kept = len(written) - added
+        if written[added:] != self._written[:kept]:
+            return None
+        news, keys, latest = list[Trade](), list[_Key](), self._known[-1][0] + 1
+        for each in reversed(written[:added]):
+            row = _read_row(each)
+            key = trade_key(row)
+            if key[0] < latest:  # perhaps it is one of those that are known
+                return None
+            latest = key[0]
+            news.append(to_trade(self.market_id, row, keys.count(key), received_at_ns, key))
+            keys.append(key)
+        self._move_on(kept, keys, written)
+        return news
+
+    def _move_on(self, kept: int, keys: list[_Key], written: list[bytes]) -> None:
+        known = self._known[-kept:]
+        for key in self._known[:-kept]:
+            if key not in known:
+                self._numbers.pop(key, None)
+        for key in keys:
+            self._numbers[key] = self._numbers.get(key, 0) + 1
+        self._known, self._written = known + keys, written
 
     def _oldest_first(self, rows: Any) -> list[tuple[_Key, Any]]:
         window = self._keyed(rows)
@@ -355,9 +401,8 @@ class TradesWindow:
             else:
                 if len(written) > MAX_ROWS:
                     raise InvalidField("recent_trades", len(written), f"a list of at most {MAX_ROWS} rows")
-                known = self._keys
+                known = dict(zip(self._written, reversed(self._known), strict=False))
                 keys = [known.get(row) or trade_key(_read_row(row)) for row in written]
-                self._keys = dict(zip(written, keys, strict=True))
                 return list(zip(keys, written, strict=True))
         return [(trade_key(row), row) for row in rows_of(rows, "recent_trades")]
 
@@ -367,8 +412,8 @@ _written_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 def _read_row(row: Any) -> Mapping[str, Any]:
     """Raises InvalidField."""
-    (read,) = rows_of([exact_json(row) if isinstance(row, bytes) else row], "recent_trades")
-    return read
+    read = exact_json(row) if isinstance(row, bytes) else row
+    return read if read.__class__ is dict else rows_of([read], "recent_trades")[0]
 
 
 def _overlap(known: Sequence[_Key], keys: Sequence[_Key]) -> int:
