@@ -19,8 +19,9 @@ from tapewire.sandbox import Sandbox, digest_of
 from tapewire.session.options import Statistics
 from tapewire.venues.stake import StakeAPI
 from tapewire.venues.stx import AsyncSTX, User
+from tests.faults.failures import UNDER_TEST, fraction, on_tape
 from tests.faults.played import ACCOUNT, QUICK
-from tests.venues.under_test import EACH, UnderTest, WeexTickers
+from tests.venues.under_test import UnderTest
 from tests.waiting import until
 
 CALLS = RetryPolicy(4, 0.02, 0.1)
@@ -172,7 +173,6 @@ class WeexLine(Line):
 
 
 LINES: dict[str, type[Line]] = {"stx": StxLine, "sxbet": SxBetLine, "stake": StakeLine, "weex": WeexLine}
-UNDER_TEST = {str(venue): venue for venue in (*EACH, WeexTickers())}
 
 
 @asynccontextmanager
@@ -185,7 +185,10 @@ async def line_of(
     async with (
         Sandbox(rate=0, venues=[venue], settings={venue: known.settings | (settings or {})}) as sandbox,
         known.make(
-            **{place: sandbox.url}, retry=QUICK, session_options=known.options | (options or {})
+            **{place: sandbox.url},
+            retry=QUICK,
+            session_options={**known.options, **(options or {}), "fraction": fraction()},
+            **on_tape(venue, sandbox.url, options or {}),
         ) as client,
         AsyncExitStack() as stack,
     ):

@@ -15,6 +15,7 @@ from tapewire.retry import RetryPolicy
 from tapewire.sandbox import Sandbox, digest_of
 from tapewire.session.subscription import Subscription
 from tapewire.venues.stx import AsyncSTX, ChannelMessage, Channels, STXWebSocket, User
+from tests.faults.failures import on_tape
 from tests.waiting import until
 
 QUICK = RetryPolicy(None, 0.05, 0.2)
@@ -31,7 +32,8 @@ TOPIC = "markets"
 
 def make_socket(sandbox: Sandbox, options: dict[str, Any] | None = None, **fields: Any) -> STXWebSocket:
     defaults = {"host": sandbox.url, "user": User.new(), "retry": QUICK, **ACCOUNT}
-    return STXWebSocket(**(defaults | fields), session_options=OPTIONS | (options or {}))
+    way = {} if "connector" in fields else on_tape("stx", sandbox.url, OPTIONS | (options or {}))
+    return STXWebSocket(**(defaults | way | fields), session_options=OPTIONS | (options or {}))
 
 
 def make_client(sandbox: Sandbox, **fields: Any) -> AsyncSTX:
