@@ -356,7 +356,7 @@ async def run_owned(role: str, function: Callable[..., Any], *arguments: Any) ->
     """
     try:
         result = function(*arguments)
-        return await result if inspect.isawaitable(result) else result
+        return await result if result is not None and inspect.isawaitable(result) else result
     except asyncio.CancelledError as error:
         if is_cancelled():
             raise

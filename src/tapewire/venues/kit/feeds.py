@@ -29,6 +29,7 @@ from ...market.continuity import Continuity, ContinuityInput, ContinuityMachine
 from ...market.feed import ContinuityHook, Feed, WatchOptions
 from ...market.view import BookView, Levels
 from ...marks import (
+    MARK_KINDS,
     ContinuityChanged,
     ContinuityState,
     Gap,
@@ -38,7 +39,6 @@ from ...marks import (
     Resynced,
     Subscribed,
     Subscribing,
-    is_mark,
 )
 from ...session.buffers import Policy
 from ...session.consumer import Consumer, Items, Iteration
@@ -431,7 +431,7 @@ class MarketFeed(Iteration[Any], Feed[Any]):
         complaints = HandlerErrorLog(name)
         try:
             async for item in self:
-                role: Literal["handler", "on_mark"] = "on_mark" if is_mark(item) else "handler"
+                role: Literal["handler", "on_mark"] = "on_mark" if item.__class__ in MARK_KINDS else "handler"
                 function = options.get(role)
                 if function is None:
                     continue

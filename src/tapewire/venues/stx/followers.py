@@ -508,12 +508,12 @@ class TradesFollower(Follower):
         self._rows: Any = None  # the window that was heard last
         self._is_first = True
 
-    def decode(self, told: tuple[Any, int]) -> Items:
+    def decode(self, told: tuple[Any, int]) -> Any:
         """A window: what is new in it, behind a gap where it does not reach back to the one before."""
         rows, now_ns = told
         news, is_whole = self._window.take(rows, now_ns)
         if is_whole:
-            return Items(news)
+            return news[0] if len(news) == 1 else Items(news)  # which cost a queue
         detail = "more trades than the venue's window holds"
         at_ns = self._channel.clock.time_ns()
         gap = Gap(reason="sequence", since_ns=at_ns, until_ns=at_ns, detail=detail)

@@ -230,7 +230,7 @@ class RowFeed(InsideFeed):
     def is_ours(self, publication: Publication) -> bool:
         """True unless it surely says nothing of ours: what is escaped cannot be found, and is looked at."""
         written = bytes(publication.data)
-        return self._needle in written.lower() or b"\\" in written
+        return self._needle in written or b"\\" in written or self._needle in written.lower()
 
     async def has_last_trade(self) -> bool:
         """True if the venue has no trade later than the last of this channel (the earlier generation's)."""
@@ -265,8 +265,8 @@ class Reader:
 
     port: Port | None = None
 
-    def items(self, rows: Rows[Any], make: Callable[[Any], Any], clock: Clock) -> Items:
-        """What `make` makes of each row, without what it makes None of."""
+    def items(self, rows: Rows[Any], make: Callable[[Any], Any], clock: Clock) -> Any:
+        """What `make` makes of each row, without what it makes None of: the one that it is, or `Items`."""
         made, faults = Items(), [rows.fault] * rows.unreadable
         for row in rows.rows:
             try:
@@ -277,7 +277,7 @@ class Reader:
                 if item is not None:
                     made.append(item)
         if not faults:
-            return made
+            return made[0] if len(made) == 1 else made  # which costs a queue
         assert self.port is not None
         now_ns = clock.time_ns()
         gap = Gap(
@@ -310,7 +310,7 @@ class Prints(Reader):
         """True if the venue has no later trade, of any market, than was heard of."""
         return self._feed is None or await self._feed.has_last_trade()
 
-    def decode(self, publication: Publication, received_at_ns: int) -> Items:
+    def decode(self, publication: Publication, received_at_ns: int) -> Any:
         """The prints of a publication that were not told yet."""
         rows: Rows[Any]
         if self._is_later:
@@ -383,19 +383,18 @@ class BestOdds:
             None if one is None else one.percentage_odds or None for one in self._quotes
         ]
 
-    def hear(self, publication: Publication) -> tuple[list[_Best], Rows[Any]]:
-        """What is known of the market behind each row of it, and all rows of the publication."""
+    def hear(self, publication: Publication) -> tuple[_Best | None, Rows[Any]]:
+        """What is known of the market behind the last row of it, and all rows of the publication."""
         rows: Rows[Any] = read_rows(publication.data, BestOddsV3Row if self._is_later else BestOddsRow)
-        known: list[_Best] = []
+        known: _Best | None = None
         for row in rows.rows:
             if row.market_hash != self._market_hash:
                 continue
             if isinstance(row, BestOddsV3Row):
-                self._levels = row
-                known.append(row)
+                self._levels = known = row
             elif self._is_newer(row):
                 self._quotes[0 if row.is_maker_betting_outcome_one else 1] = row
-                known.append((self._quotes[0], self._quotes[1], row))
+                known = (self._quotes[0], self._quotes[1], row)
         return known, rows
 
     def decode(self, known: _Best, received_at_ns: int) -> Ticker:
@@ -436,10 +435,10 @@ class BestOddsFeed(RowFeed):
         if not self.is_ours(publication):
             self.port.heard()
             return
-        known, rows = self._odds.hear(publication)
+        best, rows = self._odds.hear(publication)
         if rows.unreadable:
             self.spoil(rows.fault)
-        for best in known:
+        if best is not None:
             self.port.consumer.put(best)
 
     def take_mark(self, mark: Mark) -> None:

@@ -71,7 +71,7 @@ class OwnOrders(Reader):
         self._subscription = self._client.feed(channel, port.consumer, **fields)
         return self._subscription
 
-    def decode(self, publication: Publication, received_at_ns: int) -> Items:
+    def decode(self, publication: Publication, received_at_ns: int) -> Any:
         """The orders of a publication, as far as they are news."""
         if not self._seen.add(message_id(publication)):
             return Items()
@@ -201,7 +201,7 @@ class OwnFills(Reader):
         """True if the venue has no later trade, of anybody, than was heard of."""
         return self._feed is None or await self._feed.has_last_trade()
 
-    def decode(self, publication: Publication, received_at_ns: int) -> Items:
+    def decode(self, publication: Publication, received_at_ns: int) -> Any:
         """The fills of a publication that were not told yet; one that is settled is of long ago."""
         rows = read_rows(publication.data, TradeRow)
         return self.items(

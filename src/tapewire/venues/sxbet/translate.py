@@ -21,6 +21,7 @@ Which orders count (the venue's order life cycle; `status` and `pendingFillAmoun
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -40,7 +41,6 @@ from ...model import (
     Outcome,
     Ticker,
     Trade,
-    opposite,
     parse_scaled_odds,
     probability_from_scaled,
 )
@@ -297,6 +297,10 @@ def to_trade_v3(
     )
 
 
+_probability: Final = lru_cache(maxsize=4_096)(probability_from_scaled)
+"""Of odds of the ladder, which has less of them."""
+
+
 def _trade(
     row: TradeRow | TradeV3Row,
     trade_id: str,
@@ -310,7 +314,7 @@ def _trade(
     outcome: OutcomeNumber,
 ) -> Trade:
     taker_side: OrderSide = "buy" if taker_backs_one == (outcome == 1) else "sell"
-    price = probability_from_scaled(axis_price(odds, on_outcome_one == (outcome == 1)))
+    price = _probability(axis_price(odds, on_outcome_one == (outcome == 1)))
     return Trade(
         venue=VENUE,
         instrument_id=_instrument_id(row.market_hash, outcome),
@@ -429,9 +433,9 @@ def _ticker(
     return Ticker(
         venue=VENUE,
         instrument_id=_instrument_id(market_hash, outcome),
-        bid=None if backs is None else probability_from_scaled(backs),
+        bid=None if backs is None else _probability(backs),
         bid_size=bid_size,
-        offer=None if lays is None else opposite(probability_from_scaled(lays)),
+        offer=None if lays is None else _probability(taker_odds(lays)),
         offer_size=offer_size,
         venue_time_ns=venue_time_ns,
         received_at_ns=received_at_ns,

@@ -231,7 +231,7 @@ def read_rows(payload: bytes | str | msgspec.Raw, kind: type[T], inside: str = "
     head = whole.lstrip()[:1]
     if not inside:
         try:  # nearly always: all are as they should be
-            found = _decoder(list[kind]).decode(whole) if head == b"[" else [_decoder(kind).decode(whole)]  # type: ignore[valid-type]
+            found = _many(kind).decode(whole) if head == b"[" else [_decoder(kind).decode(whole)]  # type: ignore[arg-type]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         else:
@@ -281,6 +281,12 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     if decoder is None:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     return decoder
+
+
+@cache
+def _many(kind: Any) -> msgspec.json.Decoder[Any]:
+    """Of a list of that kind, whose name costs more to make than to look up."""
+    return _decoder(list[kind])
 
 
 _decoders: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
