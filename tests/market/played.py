@@ -365,6 +365,7 @@ class PlayedMarket:
 
 class PlayedSTX(PlayedMarket):
     name = venue_name = "stx"
+    settings: ClassVar[dict[str, Any]] = {"churn_every": 0}
     silences = 2  # once others of its channel may have spoken for it
 
     @classmethod

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 import tapewire
-from tapewire.errors import ConfigurationError, GaveUp, SubscriptionEnded, UnknownInstrument
+from tapewire.errors import ConfigurationError, GaveUp, SessionClosed, SubscriptionEnded, UnknownInstrument
 from tapewire.market import VERBS, BookView
 from tapewire.marks import ContinuityChanged, Resynced, is_mark
 from tapewire.model import Fill, InvalidField, Order, Position, Trade
@@ -607,15 +607,50 @@ def test_resync_has_the_book_anew() -> None:
     play(scene)
 
 
-def test_a_market_that_has_ended_has_an_empty_book_and_a_new_one_is_whole_from_its_first_message() -> None:
+WATCHED = ("watch_order_book", "watch_trades", "watch_ticker")
+
+
+def test_a_market_that_ends_ends_its_feeds_behind_their_last_and_says_how_it_ended() -> None:
     async def scene(at: Played) -> None:
-        [market_id, *_] = at.ids
-        feed = at.market.watch_order_book(market_id)
-        await feed.wait_live(5)
+        [market_id, other, *_] = at.ids
+        feeds = [getattr(at.market, verb)(market_id) for verb in WATCHED]
+        lasting = at.market.watch_order_book(other)
+        for feed in (*feeds, lasting):
+            await feed.wait_live(5)
         at.venue.publish(at.exchange.close_market(market_id, at.now_ns(), outcome=1))
-        items = await heard(feed, 0.5)
-        assert shown(items[-1]) == ([], [])
-        assert feed.continuity.is_live
+        for feed in feeds:
+            items = [item async for item in feed]
+            assert (feed.continuity.state, feed.continuity.reason) == ("ended", "the market has ended: no")
+            if feed.verb == "watch_order_book":
+                assert shown(items[-1]) == ([], [])
+        assert lasting.continuity.is_live
+
+    play(scene)
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize("verb", WATCHED)
+def test_a_market_that_is_over_when_it_is_asked_for_or_ends_in_a_cut_says_so_and_is_not_live(
+    verb: str, is_cut: bool
+) -> None:
+    async def scene(at: Played) -> None:
+        market_id = at.ids[0]
+        told: list[ContinuityChanged] = []
+        feed = getattr(at.market, verb)(market_id, on_continuity=told.append) if is_cut else None
+        if feed is not None:
+            await feed.wait_live(5)
+            at.venue.network.unreachable(times=1)
+            at.venue.drop()
+            await asyncio.sleep(0)
+            told.clear()
+        at.venue.publish(at.exchange.close_market(market_id, at.now_ns(), outcome=1))
+        if feed is None:
+            feed = getattr(at.market, verb)(market_id, on_continuity=told.append)
+            with pytest.raises(SessionClosed, match="the market has ended"):
+                await feed.wait_live(30)
+        _ = [item async for item in feed]
+        assert [change.state for change in told if change.state == "live"] == []
+        assert feed.continuity.reason.startswith("the market has ended")
 
     play(scene)
 

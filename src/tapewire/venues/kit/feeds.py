@@ -128,6 +128,7 @@ class Port:
         self._undecodable = 0
         self._put: Callable[[Any], None] | None = None  # while it is mute: the way past us
         self._is_served = False
+        self._finish = "left"  # why it is over, where that is no error
         self._changes = 0
         self.view: BookView | None = None
         if source.book is not None:
@@ -288,7 +289,9 @@ class Port:
                 while not self.continuity.is_live:
                     if self.consumer.buffer.ended:
                         error = self.consumer.buffer.error
-                        raise fresh_copy(error) if error is not None else SessionClosed(self.consumer.name)
+                        if error is not None:
+                            raise fresh_copy(error)
+                        raise SessionClosed(f"{self.consumer.name}: {self.continuity.reason}")
                     waiter = asyncio.get_running_loop().create_future()
                     self._waiters.append(waiter)
                     try:
@@ -299,6 +302,12 @@ class Port:
         except TimeoutError:
             now = self.continuity
             raise TimeoutError(f"{self.consumer.name} is {now.state}: {now.reason}") from None
+
+    def finish(self, reason: str) -> None:
+        """It is over, which is no error: what there is of it has an end, as a market that is settled has."""
+        if not self.consumer.buffer.ended:
+            self._finish = reason
+            self.consumer.end()
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -371,7 +380,7 @@ class Port:
     def _ended(self) -> None:
         error = self.consumer.buffer.error
         change = self._move(
-            ContinuityInput.END, self._clock.time_ns(), "left" if error is None else str(error)
+            ContinuityInput.END, self._clock.time_ns(), self._finish if error is None else str(error)
         )
         if change is not None:
             self._tell(change)

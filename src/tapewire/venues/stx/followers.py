@@ -8,7 +8,7 @@ and gives each follower what is of its market, inside the read. Rules:
 * After a lost line the session holds what comes until the rows of all followers are there, had in one call. Who comes
   later, or has to begin anew, is given a row of its own, and what comes meanwhile is held for it.
 * A change that cannot be read is a gap of that follower alone; it begins anew. Where that goes on it waits longer.
-* A market of which the venue has no row is the end of its followers.
+* A market that is settled or voided, and one of which the venue has no row, is the end of its followers.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import asyncio
 import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Self
 
@@ -36,7 +37,7 @@ from ..kit.feeds import Port
 from ..kit.fields import exact_json
 from ..kit.intake import Intake
 from .merge import Change, Line, MarketMerge, TradesWindow, WrittenTrades, is_later, object_of
-from .translate import field_of, published_ns, rows_of, stamp_ns, trade_key
+from .translate import ending_of, field_of, published_ns, rows_of, stamp_ns, trade_key
 
 __all__ = ["BookFollower", "Follower", "MarketsChannel", "Rows", "TickerFollower", "TradesFollower"]
 
@@ -232,7 +233,7 @@ class MarketsChannel:
 class Message:
     """What one message has of one market: read when it is asked for, once for all who ask."""
 
-    __slots__ = ("_change", "_decoded", "_written", "is_whole", "now_ns")
+    __slots__ = ("_change", "_decoded", "_ending", "_written", "is_whole", "now_ns")
 
     def __init__(self, written: msgspec.Raw, now_ns: int, *, is_whole: bool) -> None:
         self.now_ns: int = now_ns
@@ -242,6 +243,7 @@ class Message:
         self._written = written
         self._decoded: Change | None = None
         self._change: Change | None = None
+        self._ending: str | None = None
 
     @property
     def fields(self) -> Any:
@@ -271,6 +273,16 @@ class Message:
             return (rows, stamp_ns(decoded.timestamp)) if rows else (None, None)
         fields = object_of(self.fields)  # its trades may be right, whatever else is wrong
         return field_of(fields, "recent_trades"), published_ns(fields)
+
+    @property
+    def ending(self) -> str:
+        """How the market has ended; empty while it has not. What cannot be read says nothing."""
+        if self._ending is None:
+            self._ending = ""
+            if b'"status"' in bytes(self._written):  # few have it, and a search costs a hundredth of reading
+                with suppress(ValueError):
+                    self._ending = ending_of(self.fields)
+        return self._ending
 
     def _at_once(self) -> Change | None:
         """All of it as it nearly always is; None where it has to be read field by field."""
@@ -358,6 +370,8 @@ class Follower(Feed):
                     self._tell(row, message.now_ns)
                 else:
                     self._change(message)
+                if message.ending:
+                    self.port.finish(message.ending)
             except Exception as error:  # something is corrupt in it: its market is not what it was
                 self.corrupt(error)
 
@@ -370,6 +384,10 @@ class Follower(Feed):
             self._replace(row)
         except Exception as error:
             self.corrupt(error)
+            return
+        if ending := ending_of(row):  # it was over before it was asked for, or while the line was down
+            self._begun.set()
+            self.port.finish(ending)
             return
         self._stands, self._stood_at = True, self._channel.clock.monotonic()
         self.port.mark(Resynced(at_ns=now_ns, snapshot=row))

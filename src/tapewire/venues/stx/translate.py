@@ -39,6 +39,7 @@ from ...model import (
     Ticker,
     Trade,
 )
+from ...secrets import sanitized
 from ..kit.fields import flag, identifier, integer, number, text, time_iso, time_ms, time_us
 from .records import camel
 
@@ -51,6 +52,7 @@ __all__ = [
     "VENUE",
     "cents_of",
     "day_volume",
+    "ending_of",
     "field_of",
     "happened_ns",
     "last_price",
@@ -329,6 +331,16 @@ def day_volume(row: Mapping[str, Any]) -> Decimal | None:
     said = row.get("volume_24h")
     said = row.get("volume24h") if said is None else said
     return None if said is None else _size(said, "volume_24h")
+
+
+def ending_of(row: Any) -> str:
+    """How the market of a row, or of some of its fields, has ended; empty where it has not, or they do not say."""
+    said = field_of(row, "status") if isinstance(row, Mapping) else None
+    status = _MARKET_STATUSES.get(said.lower()) if isinstance(said, str) else None
+    if status == "settled":
+        result = field_of(row, "result")
+        return f"the market has ended: {sanitized(result)[:40] if isinstance(result, str) else 'settled'}"
+    return "the market has ended: voided" if status == "voided" else ""
 
 
 def market_status(row: Mapping[str, Any]) -> MarketStatus:

@@ -199,9 +199,11 @@ class BookFeed(InsideFeed):
         """How the book stands now."""
         watched, book = self._watched, self._watched.book
         if watched.error is not None or watched.is_over:
-            if watched.error is None:
+            if watched.error is not None:
+                self.port.consumer.end(watched.error)
+            else:
                 self.port.consumer.put(self.port.view)
-            self.port.consumer.end(watched.error)
+                self.port.finish(book.closure or "the market has ended")
         elif book.is_tradable:
             self.port.changed(is_right=True, is_crossed=book.levels.is_crossed)
         elif book.closure:
