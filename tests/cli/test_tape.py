@@ -118,6 +118,11 @@ def test_what_is_recorded_is_replayed_as_live_in_another_process(tmp_path):
     assert [each["at_ns"] for each in heard] == sorted(each["at_ns"] for each in heard)
     middle = heard[len(heard) // 2]["at_ns"] // 1_000 * 1_000
     begin = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=middle // 1_000)
+    stepped = run("replay", str(tmp_path), "--json", "--step", env=plain_environment(), input="\nany\nq\n\n")
+    assert stepped.returncode == 0, stepped.stderr
+    assert stepped.stdout.splitlines() == result.stdout.splitlines()[:3]
+    ended = run("replay", str(tmp_path), "--json", "--step", env=plain_environment(), input="\n")
+    assert ended.stdout.splitlines() == result.stdout.splitlines()[:2]
     span = ["--from", begin.isoformat(), "--speed", "20"]
     again = run("replay", str(tmp_path), "--json", *span, env=plain_environment())
     later = [each["data"] for each in heard if each["at_ns"] >= middle]

@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -35,6 +35,7 @@ REPLAY_EXAMPLES = examples(
     "tapewire replay tapes",
     "tapewire replay tapes --json --from 5m --to 6m",
     "tapewire replay tapes --speed 1",
+    "tapewire replay tapes --from 5m --step",
 )
 
 SHOWN_SECONDS = 0.25
@@ -188,6 +189,13 @@ def replay(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print how it went alone, and not what is heard.")
     ] = False,
+    step: Annotated[
+        bool,
+        typer.Option(
+            "--step",
+            help="Wait behind each thing that is printed for a key (a line where stdin is no terminal); `q` ends it.",
+        ),
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Run the feeds that were recorded again, on the tapes: no venue is asked, and nothing leaves this machine.
@@ -214,8 +222,8 @@ def replay(
         )
     except OSError as error:
         end_with(f"{error.filename}: {error.strerror or error}")
-    with planned.replay, _readers_may_leave():
-        planned.run(_printer(planned, from_ns or 0, as_json=as_json, quiet=quiet))
+    with planned.replay, _readers_may_leave(), _keys(wanted=step) as next_key:
+        planned.run(_printer(planned, from_ns or 0, as_json=as_json, quiet=quiet, next_key=next_key))
         raise typer.Exit(conclude(planned, lost, is_whole=to_ns is None))
 
 
@@ -229,7 +237,10 @@ def _speed(text: str) -> float:
     raise ConfigurationError("speed", text, "a number above 0, or max")
 
 
-def _printer(planned: PlannedReplay, from_ns: int, *, as_json: bool, quiet: bool) -> Tell:
+def _printer(
+    planned: PlannedReplay, from_ns: int, *, as_json: bool, quiet: bool, next_key: Callable[[], str] | None
+) -> Tell:
+    """`next_key`: waited for behind each line."""
     from ..app.lines import line_of
     from ..app.taping import LEVELS, name_of
 
@@ -243,8 +254,31 @@ def _printer(planned: PlannedReplay, from_ns: int, *, as_json: bool, quiet: bool
             sys.stdout.write(line_of(feed, item, at_ns, LEVELS).decode())
         else:
             sys.stdout.write(f"{told(at_ns)} {name_of(feed)} {feed.continuity.state}: {_in_words(row)}\n")
+        if next_key is not None:
+            sys.stdout.flush()
+            if next_key() in ("q", ""):  # it is read within the tape's time, which does not pass meanwhile
+                raise SystemExit(0)
 
     return tell
+
+
+@contextmanager
+def _keys(*, wanted: bool) -> Iterator[Callable[[], str] | None]:
+    """What waits for a key, or a line where stdin is no terminal, and returns it; nothing behind the end of stdin."""
+    if not wanted:
+        yield None
+    elif not sys.stdin.isatty():
+        yield lambda: line.strip() or "\n" if (line := sys.stdin.readline()) else ""
+    else:
+        import termios
+        import tty
+
+        before = termios.tcgetattr(sys.stdin)
+        try:
+            tty.setcbreak(sys.stdin)
+            yield lambda: sys.stdin.read(1)
+        finally:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
 def _in_words(row: dict[str, Any]) -> str:
