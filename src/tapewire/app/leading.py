@@ -5,10 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from ..venues import VENUES
 
-__all__ = ["led_by"]
+__all__ = ["exports_of", "led_by"]
+
+
+def exports_of(venue: str, settings: Mapping[str, Any], url: str) -> dict[str, str]:
+    """The variables that lead a venue's classes to `url`, where a tape with those settings is served.
+
+    Besides, what the environment said then, secrets as the placeholders that they are on the tape.
+    """
+    then: Mapping[str, str] = settings.get("plan", {}).get("environment", {})
+    addresses = [name for name, each in VENUES[venue].variables.items() if each.address]
+    wanted = [name for name in addresses if name in then] or addresses[:1]
+    here = {name: f"{'ws' if then.get(name, '').startswith('ws') else 'http'}{url[4:]}" for name in wanted}
+    return {**then, **here}
 
 
 @contextmanager

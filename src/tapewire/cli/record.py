@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ REPLAY_EXAMPLES = examples(
     "tapewire replay tapes --json --from 5m --to 6m",
     "tapewire replay tapes --speed 1",
     "tapewire replay tapes --from 5m --step",
+    "tapewire replay tapes --serve --speed 10",
 )
 
 SHOWN_SECONDS = 0.25
@@ -166,36 +168,51 @@ def _feed_line(feed: Heard) -> str:
 # --- replay ---------------------------------------------------------------------------------------------------------
 
 
+_Begin = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        help="Print from when on: `2026-01-31T10:00:00` (UTC), or how long behind the beginning: `5m`. What stands "
+        "before is replayed silently, for there is no state without it.",
+    ),
+]
+_JsonLines = Annotated[
+    bool,
+    typer.Option("--json", help="A JSON line for each thing that is heard, as `tapewire watch` has them."),
+]
+_Step = Annotated[
+    bool,
+    typer.Option(
+        "--step",
+        help="Wait behind each thing that is printed for a key (a line where stdin is no terminal); `q` ends it.",
+    ),
+]
+_Serve = Annotated[
+    bool,
+    typer.Option(
+        "--serve",
+        help="Be the venue instead, on a port of this machine, for any client: what was answered then is answered "
+        "now. At `--speed 1` where none is given.",
+    ),
+]
+
+
 def replay(
     tapes: Tapes,
     speed: Annotated[
         str, typer.Option(help="`1` as it was, `10` ten times as fast, `max` as fast as it can be read.")
     ] = "max",
-    begin: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            help="Print from when on: `2026-01-31T10:00:00` (UTC), or how long behind the beginning: `5m`. What stands "
-            "before is replayed silently, for there is no state without it.",
-        ),
-    ] = None,
+    begin: _Begin = None,
     end: Annotated[str | None, typer.Option("--to", help="Until when, likewise.")] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json", help="A JSON line for each thing that is heard, as `tapewire watch` has them."
-        ),
-    ] = False,
+    as_json: _JsonLines = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print how it went alone, and not what is heard.")
     ] = False,
-    step: Annotated[
-        bool,
-        typer.Option(
-            "--step",
-            help="Wait behind each thing that is printed for a key (a line where stdin is no terminal); `q` ends it.",
-        ),
-    ] = False,
+    step: _Step = False,
+    serve: _Serve = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="With `--serve`: the port. Default: a free one.")
+    ] = 0,
     verbose: Verbose = False,
 ) -> None:
     """Run the feeds that were recorded again, on the tapes: no venue is asked, and nothing leaves this machine.
@@ -207,6 +224,8 @@ def replay(
     be read.
     """
     paths = paths_of(tapes)
+    if serve:
+        raise typer.Exit(_serve(paths, _speed("1" if speed == "max" else speed), port))
     from ..app.taping import PlannedReplay, parse_moment
 
     with opened(paths[0]) as first:
@@ -225,6 +244,36 @@ def replay(
     with planned.replay, _readers_may_leave(), _keys(wanted=step) as next_key:
         planned.run(_printer(planned, from_ns or 0, as_json=as_json, quiet=quiet, next_key=next_key))
         raise typer.Exit(conclude(planned, lost, is_whole=to_ns is None))
+
+
+def _serve(paths: list[Path], speed: float, port: int) -> int:
+    """Until the tape is over, or Ctrl-C. Says on stdout where it is, as lines for a shell."""
+    from ..app.leading import exports_of
+    from ..recording import Replay
+    from ..recording.serving import TapeServer
+
+    lost: list[Any] = []
+
+    async def main(replay: Replay) -> int:
+        async with TapeServer(replay, port) as server:
+            typer.echo(f"# {replay.venue} from the tape at {server.url}; it begins with the first client")
+            for name, value in exports_of(replay.venue, replay.settings, server.url).items():
+                typer.echo(f"export {name}={shlex.quote(value)}")
+            sys.stdout.flush()
+            await server.wait()
+            return server.refused
+
+    try:
+        with (
+            Replay(*paths, speed=speed, on_corrupt=lost.append, waits_for_sent=True) as replay,
+            suppress(KeyboardInterrupt),
+        ):
+            refused = replay.run(main)
+            if refused:
+                typer.echo(f"{refused} times something was asked for that stands on no tape", err=True)
+    except OSError as error:
+        end_with(f"{error.filename or f'port {port}'}: {error.strerror or error}")
+    return CORRUPT if lost else 0
 
 
 def _speed(text: str) -> float:

@@ -58,6 +58,9 @@ PATIENCE_SECONDS: Final = 120.0
 """Of the tape's time: how long the tape waits for a dial or a request that the client does not make, and how long
 whoever is played to may take behind its end."""
 
+SENT_SECONDS: Final = 5.0
+"""How long it waits for a message of a client whose time is not its own."""
+
 MOST_DIFFERENCES: Final = 1_000
 
 _MOMENT: Final = 1e-6
@@ -85,7 +88,8 @@ class Replay:
     `speed`: 1 as it was, 10 ten times as fast, `math.inf` (default) as fast as it can be read. `from_ns`, `to_ns`: wall
     clock; what stood before is replayed too, as fast as it can be, for there is no state without it. `on_corrupt`: told
     of what cannot be read, which is then passed over; without it, it is raised. `on_note`: told of each note when the
-    tape comes to it.
+    tape comes to it. `waits_for_sent`: before the tape goes on, as much has to be sent as was sent then: for a client
+    whose time is not the tape's.
     """
 
     def __init__(
@@ -96,6 +100,7 @@ class Replay:
         to_ns: int | None = None,
         on_corrupt: Callable[[TapeCorrupt], None] | None = None,
         on_note: Callable[[Any], None] | None = None,
+        waits_for_sent: bool = False,
     ) -> None:
         if not paths:
             raise ConfigurationError("paths", paths, "one tape at least")
@@ -122,6 +127,7 @@ class Replay:
         self._until = math.inf if to_ns is None else first.monotonic_ns + to_ns - first.wall_ns
         self._on_corrupt = on_corrupt
         self._on_note = on_note
+        self.waits_for_sent: bool = waits_for_sent
         self.differences: list[Difference] = []
         self.ended: asyncio.Event = asyncio.Event()
         self.connector: _ReplayConnector = _ReplayConnector(self)
@@ -384,6 +390,8 @@ class _Line:
         self._sent: deque[Any] = deque()  # on the tape, and not sent now
         self._ahead: deque[Any] = deque()  # sent now, and not on the tape yet
         self._is_lost = False
+        self._is_patient = replay.waits_for_sent
+        self._said = asyncio.Event()
         self._closed: asyncio.Event = asyncio.Event()
         self._answered = replay.pings_of(key)  # of each of our pings, in order: when its pong came
 
@@ -409,8 +417,20 @@ class _Line:
             self._outcome.set_exception(_error_of(data))
         elif kind == Kind.SENT:
             self._compare(data)
+            if self._is_patient:
+                await self._hear_out()
         elif self._receiver is not None and not self._is_lost:
             self._hear(kind, data)
+
+    async def _hear_out(self) -> None:
+        """Until as much was sent now as then. Who does not send so much is not waited for again."""
+        try:
+            async with asyncio.timeout(SENT_SECONDS * max(1.0, min(self._replay.clock.speed, 1_000.0))):
+                while self._sent and not self._is_lost:
+                    self._said.clear()
+                    await self._said.wait()
+        except TimeoutError:
+            self._is_patient = False
 
     def _hear(self, kind: int, data: Any) -> None:
         assert self._receiver is not None
@@ -435,6 +455,7 @@ class _Line:
     def _lose(self, error: ConnectionLost) -> None:
         if not self._is_lost and self._receiver is not None:
             self._is_lost = True
+            self._said.set()
             self._receiver.lost(error)
         self._closed.set()
 
@@ -457,6 +478,7 @@ class _Line:
                 self._judge(self._sent.popleft(), each)
             else:
                 self._ahead.append(each)
+        self._said.set()
 
     def ping(self) -> None:
         """Answered as late as it was then, if it was: the next deadline counts from there. One too many at once."""
