@@ -2656,6 +2656,36 @@ MUTANTS = (
         ),
     ),
     *_of(
+        "venues/sxbet/levels.py",
+        (
+            "sxbet: a level of no size is one at a glance",
+            'if not odds or size < "1":',
+            "if not odds:",
+            "venues/sxbet/test_sxbet_levels.py",
+        ),
+        (
+            "sxbet: a size that is no number is one at a glance",
+            "return best if not levels or (sizes.isdigit() and sizes.isascii()) else None",
+            "return best",
+            "venues/sxbet/test_sxbet_levels.py",
+        ),
+        (
+            "sxbet: levels that nobody looked at outlive the next book",
+            "        self._late = None\n        super().replace(levels, told)\n",
+            "        super().replace(levels, told)\n",
+            "venues/sxbet/test_sxbet_levels.py",
+        ),
+    ),
+    *_of(
+        "venues/stx/merge.py",
+        (
+            "stx: a trade of a known moment is new without being compared",
+            "            if key[0] < latest:",
+            "            if False:",
+            "venues/stx/test_stx_merge.py",
+        ),
+    ),
+    *_of(
         "venues/stx/followers.py",
         (
             "stx: a gap of the channel is told to no market",
