@@ -2599,8 +2599,8 @@ MUTANTS = (
         ),
         (
             "kit: events are no better for a replay than a state",
-            "ContinuityInput.RECOVERED if self.source.is_state else ContinuityInput.PROVEN",
-            "ContinuityInput.RECOVERED",
+            "        if not self.source.is_state:\n            self.handle(ContinuityInput.PROVEN)\n            return\n",
+            "",
             "market/test_killed.py",
         ),
         (
