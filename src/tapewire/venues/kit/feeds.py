@@ -254,11 +254,15 @@ class Port:
             self.consumer.put_mark(change)
             self._tell(change)
 
-    def resync(self) -> None:
+    def resync(self, reason: str = "asked for anew") -> None:
         """Ask for the state anew."""
         if self.fed is not None and not self.consumer.buffer.ended:
-            self.handle(ContinuityInput.REBUILDING, "asked for anew")
+            self.handle(ContinuityInput.REBUILDING, reason)
             self.fed.resync()
+
+    def resync_soon(self) -> None:
+        """The same for a probe that found news, once what was silent has been called stale."""
+        asyncio.get_running_loop().call_soon(self.resync, "it was silent, and the venue has news")
 
     # --- silence ----------------------------------------------------------------------------------------------------
 

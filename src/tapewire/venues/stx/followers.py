@@ -351,7 +351,7 @@ class Follower(Feed):
             return True  # it spoke meanwhile, or says already that it is not current
         if isinstance(row, Mapping) and not self._is_news(row):
             return True
-        asyncio.get_running_loop().call_soon(self.port.resync)  # when it was called stale
+        self.port.resync_soon()
         return False
 
     # --- what the channel tells -------------------------------------------------------------------------------------

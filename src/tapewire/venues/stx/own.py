@@ -13,7 +13,6 @@ join begins with (`all_orders` and the like) is left to the look-up, which is la
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from itertools import count
@@ -106,7 +105,7 @@ class OwnFeed:
         arrivals = port.arrivals
         if not self.is_news(await self.look_up()) or port.arrivals != arrivals:
             return True
-        asyncio.get_running_loop().call_soon(port.resync)  # when it was called stale
+        port.resync_soon()
         return False
 
     def decode(self, frame: Any, arrived_at_ns: int) -> Items:

@@ -12,7 +12,6 @@ Each feed remembers what it told (`market/reconcile.py`), so that a topic and a 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
@@ -124,7 +123,7 @@ class OwnRows(RowReader):
             return True  # what arrived is still to be taken, or it says already that it is not current
         if not self._is_news(await self.snapshot()):
             return True
-        asyncio.get_running_loop().call_soon(self._port.resync)  # when it was called stale
+        self._port.resync_soon()
         return False
 
     def _period(self) -> tuple[int, int]:
