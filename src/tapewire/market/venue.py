@@ -16,10 +16,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Final, Self, Unpack
 
 from ..arguments import near_names
-from ..errors import ConfigurationError, UnknownInstrument
+from ..errors import ConfigurationError, TapewireError, UnknownInstrument
 from ..model import (
     Balance,
     Fill,
@@ -40,7 +40,6 @@ from .feed import Feed, WatchOptions
 from .view import BookView
 
 __all__ = ["Venue"]
-
 
 class Venue(ABC):
     """One venue, connected inside `async with`. Its makers say what it can; everything else is the same for all."""
@@ -92,6 +91,7 @@ class Venue(ABC):
     def markets(self, *, open: bool = True, search: str = "") -> AsyncIterator[Market]:  # noqa: A002
         """The venue's markets. `open`: only those that take orders now. `search`: a part of a name or an id."""
         self._capability("markets")  # here, and not when it is first waited for
+        _check_search(search)
         return self._found_markets(search, open=open)
 
     async def _found_markets(self, search: str, *, open: bool) -> AsyncIterator[Market]:  # noqa: A002
@@ -104,6 +104,7 @@ class Venue(ABC):
     def instruments(self, *, market_id: str | None = None, search: str = "") -> AsyncIterator[Instrument]:
         """What can be traded, with its grid. `market_id`: of one market. `search`: a part of a name or an id."""
         self._capability("instruments")
+        _check_search(search)
         return self._found_instruments(market_id, search)
 
     async def _found_instruments(self, market_id: str | None, search: str) -> AsyncIterator[Instrument]:
@@ -114,6 +115,7 @@ class Venue(ABC):
     async def instrument(self, instrument_id: str) -> Instrument:
         """One instrument by its id. Raises UnknownInstrument, which lists near ones."""
         self._capability("instruments")
+        self._check_id(instrument_id)
         known: list[str] = []
         async for instrument in self._list_instruments(None):
             if instrument.instrument_id == instrument_id:
@@ -212,14 +214,23 @@ class Venue(ABC):
         return await self._cancel(order)
 
     async def cancel_all(self, instrument_id: str | None = None) -> list[Order]:
-        """Cancel all open orders, or those of one instrument; returns them. Raises NotSupported, what is refused."""
+        """Cancel all open orders, or those of one instrument; returns them.
+
+        Raises NotSupported; ConfigurationError for what is no id, which never stands for all; UnknownInstrument where
+        there are none of an instrument that there is not; what is refused.
+        """
         self._capability("cancel_all")
-        return await self._cancel_all(instrument_id)
+        self._check_id(instrument_id, is_all=instrument_id is None)
+        return await self._cancel_all(instrument_id) or await self._none_of(instrument_id)
 
     async def open_orders(self, instrument_id: str | None = None) -> list[Order]:
-        """The orders that are open now, asked for over HTTP. Raises NotSupported."""
+        """The orders that are open now, asked for over HTTP.
+
+        Raises NotSupported; UnknownInstrument where there are none of an instrument that there is not.
+        """
         self._capability("open_orders")
-        return await self._open_orders(instrument_id)
+        self._check_id(instrument_id, is_all=instrument_id is None)
+        return await self._open_orders(instrument_id) or await self._none_of(instrument_id)
 
     # --- what a venue brings ----------------------------------------------------------------------------------------
 
@@ -256,12 +267,35 @@ class Venue(ABC):
         self, verb: Verb, instrument_id: str | None, depth: int | None, options: WatchOptions
     ) -> Feed[Any]:
         self._capability(verb)
-        given: object = instrument_id
-        if given is not None and (not isinstance(given, str) or not given):
+        self._check_id(instrument_id, is_all=instrument_id is None and verb not in _OF_ONE)
+        return self._watch(verb, instrument_id, depth, options)
+
+
+    def _check_id(self, instrument_id: object, *, is_all: bool = False) -> None:
+        if not is_all and (not isinstance(instrument_id, str) or not instrument_id):
             raise ConfigurationError(
                 "instrument_id", instrument_id, f"the id of an instrument of {self.name}"
             )
-        return self._watch(verb, instrument_id, depth, options)
+
+    async def _none_of(self, instrument_id: str | None) -> list[Order]:
+        """No order, of an instrument that there is: a name that is mistyped has none either."""
+        if instrument_id is not None:
+            try:
+                await self.instrument(instrument_id)
+            except UnknownInstrument:
+                raise
+            except TapewireError:
+                return []  # the list cannot be had: that there are no orders is known all the same
+        return []
+
+
+_OF_ONE: Final[frozenset[Verb]] = frozenset({"watch_order_book", "watch_trades", "watch_ticker"})
+"""Verbs that nobody asks of all instruments at once."""
+
+
+def _check_search(search: object) -> None:
+    if not isinstance(search, str):
+        raise ConfigurationError("search", search, "a part of a name or an id")
 
 
 def _matches(search: str, *texts: str) -> bool:

@@ -13,7 +13,7 @@ from tapewire.clock import Clock
 from tapewire.errors import UnknownInstrument
 from tapewire.market import Capability, Verb
 from tapewire.marks import Mark
-from tapewire.model import Instrument, Level, Trade
+from tapewire.model import Instrument, Level, Order, Trade
 from tapewire.session.consumer import Consumer
 from tapewire.venues import VENUES
 from tapewire.venues.kit.feeds import Port, Source
@@ -128,6 +128,7 @@ class HandFed(VenueMarket):
         "watch_orders": Capability(proof="snapshot", private=True),
         "watch_ticker": Capability(supported=False, instead="watch_order_book", note="it has none"),
         "place_order": Capability(private=True),
+        "open_orders": Capability(private=True),
     }
 
     @property
@@ -140,6 +141,9 @@ class HandFed(VenueMarket):
 
     async def _close(self) -> None:
         self.closed += 1
+
+    async def _open_orders(self, instrument_id: str | None) -> list[Order]:
+        return []
 
     async def list_instruments(self) -> list[Instrument]:
         self.listed += 1

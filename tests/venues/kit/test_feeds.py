@@ -847,6 +847,9 @@ def test_what_a_venue_has_not_is_refused_at_the_call_with_what_comes_nearest():
     [
         ("instrument_id", lambda market: market.watch_trades("")),
         ("instrument_id", lambda market: market.watch_trades(7)),
+        ("instrument_id", lambda market: market.watch_trades(None)),
+        ("instrument_id", lambda market: market.watch_order_book(None)),
+        ("search", lambda market: market.instruments(search=None)),
         ("depth", lambda market: market.watch_order_book("BTCUSDT", depth=0)),
         ("handler", lambda market: market.watch_trades("BTCUSDT", handler=7)),
         ("on_mark", lambda market: market.watch_trades("BTCUSDT", on_mark=print)),
@@ -868,6 +871,20 @@ def test_a_market_that_is_not_connected_says_so():
         await market.close()
         with pytest.raises(SessionClosed, match="async with"):
             market.watch_trades("BTCUSDT")
+
+    play(scene)
+
+
+@pytest.mark.parametrize("given", ["", 7])
+def test_what_is_no_id_never_stands_for_all_and_a_mistyped_one_is_not_said_to_have_no_orders(given):
+    async def scene(market: HandFed) -> None:
+        for verb in (market.open_orders, market.instrument):
+            with pytest.raises(ConfigurationError, match="the id of an instrument"):
+                await verb(given)
+        assert await market.open_orders() == await market.open_orders("BTCUSDT") == []
+        with pytest.raises(UnknownInstrument) as caught:
+            await market.open_orders("BTCUSD")
+        assert "BTCUSDT" in caught.value.near
 
     play(scene)
 

@@ -595,6 +595,11 @@ async def test_all_orders_are_canceled_or_those_of_one_contract(clock: VirtualCl
             for number in range(2):
                 low = House(peer, symbol).low
                 await market.place_order(symbol, "buy", size, low, client_order_id=f"{symbol}-{number}")
+        with pytest.raises(ConfigurationError, match="instrument_id=''"):
+            await market.cancel_all("")  # an id that was left empty does not mean all
+        with pytest.raises(UnknownInstrument, match=f"perhaps {BTC}"):
+            await market.cancel_all(BTC[:-1])
+        assert len(await market.open_orders()) == 4
         canceled = await market.cancel_all(BTC)
         assert {(each.client_order_id, each.status) for each in canceled} == {
             (f"{BTC}-0", "canceled"),

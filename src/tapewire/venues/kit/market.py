@@ -93,6 +93,7 @@ class VenueMarket(Venue):
     async def instrument(self, instrument_id: str) -> Instrument:
         """One instrument by its id, from a list that is kept for a while. Raises UnknownInstrument with near ones."""
         self._capability("instruments")
+        self._check_id(instrument_id)
         known = await self._known(fresh=False)
         if instrument_id not in known:
             known = await self._known(fresh=True)

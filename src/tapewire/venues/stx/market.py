@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from ...clock import Clock
-from ...errors import ConfigurationError, TapewireError, UnknownInstrument
+from ...errors import TapewireError, UnknownInstrument
 from ...market import Capability, Verb
 from ...model import Instrument, InvalidField, Market, Order, OrderRequest
 from ...secrets import sanitized
@@ -160,8 +160,7 @@ class STXMarket(VenueMarket):
                 self._own_orders.add(own)
                 return own.source(name, partial(self._own_orders.discard, own))
             return own.source(name)
-        if instrument_id is None:
-            raise ConfigurationError("instrument_id", None, "the id of a market of stx")
+        assert instrument_id is not None  # only what is ours may be asked for as a whole
         if verb == "watch_order_book":
             book = BookFollower(self._channel, instrument_id)
             return self._public(book, f"book of {instrument_id}", is_state=True, book=book.levels)

@@ -155,6 +155,7 @@ class SXBetMarket(VenueMarket):
 
     async def instrument(self, instrument_id: str) -> Instrument:
         """One outcome by its id, also of a market that has ended. Raises UnknownInstrument with near ones."""
+        self._check_id(instrument_id)
         market_hash, outcome = _parsed(instrument_id)
         row = await self.client.market_status.row_of(market_hash)
         found = () if row is None else self._outcomes(row)
