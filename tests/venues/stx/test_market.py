@@ -1213,6 +1213,27 @@ def test_what_the_venue_refuses_an_order_for_is_raised() -> None:
     play(scene)
 
 
+def test_the_orders_of_a_market_are_cancelled_though_of_another_it_is_not_known_whether_it_is_there() -> None:
+    async def scene(at: Played) -> None:
+        [market_id, *_] = at.ids
+        placed = await at.market.place_order(market_id, "buy", Decimal(5), Decimal("0.01"))
+
+        async def lose(request: Any) -> Any:
+            at.answer()
+            return answered(b"<html>bad gateway</html>", 502)
+
+        at.answer(lose)
+        lost = await at.market.place_order(market_id, "buy", Decimal(5), Decimal("0.02"))
+        assert lost.status == "unknown"
+        canceled = await at.market.cancel_all(market_id)
+        assert [(each.venue_order_id, each.status) for each in canceled] == [
+            (placed.venue_order_id, "canceled")
+        ]
+        assert await at.market.cancel_all(market_id) == []
+
+    play(scene)
+
+
 @pytest.mark.parametrize("is_mute", [True, False])
 def test_an_order_whose_answer_was_lost_is_unknown_until_it_is_known(is_mute: bool) -> None:
     async def scene(at: Played) -> None:

@@ -255,7 +255,8 @@ class STXMarket(VenueMarket):
         if instrument_id is None:
             answers = await self.http.cancel_all_orders()
         else:
-            ids = [order.venue_order_id or "" for order in await self._open_orders(instrument_id)]
+            orders = await self._open_orders(instrument_id)  # one whose answer was lost may have no id yet
+            ids = [order.venue_order_id for order in orders if order.venue_order_id is not None]
             answers = await self.http.cancel_orders(ids) if ids else []
         rows = await orders_by_id(self.http, [answer["order_id"] for answer in answers])
         return self._orders_of(rows)
