@@ -41,6 +41,7 @@ from .view import BookView
 
 __all__ = ["Venue"]
 
+
 class Venue(ABC):
     """One venue, connected inside `async with`. Its makers say what it can; everything else is the same for all."""
 
@@ -269,7 +270,6 @@ class Venue(ABC):
         self._capability(verb)
         self._check_id(instrument_id, is_all=instrument_id is None and verb not in _OF_ONE)
         return self._watch(verb, instrument_id, depth, options)
-
 
     def _check_id(self, instrument_id: object, *, is_all: bool = False) -> None:
         if not is_all and (not isinstance(instrument_id, str) or not instrument_id):
