@@ -21,7 +21,7 @@ from tapewire.recording import Recorder, Tape
 from tapewire.recording.format import Kind, Record
 from tapewire.recording.tape import SegmentWriter
 from tapewire.venues import VENUES
-from tests.app.taped import recorded, replayed
+from tests.app.taped import first_difference, recorded, replayed
 
 
 def test_a_moment_is_a_time_or_a_while_behind_the_beginning():
@@ -74,16 +74,26 @@ async def test_the_feeds_of_a_market_say_the_same_from_the_tape(venue, tmp_path)
     paths = recording.recorders[venue].paths
     assert rows
     assert any(heard.marks > 1 for heard in recording.heard[venue])
-    alike = []
-    for _ in range(2):
-        planned, again = await asyncio.to_thread(replayed, paths)
-        alike.append([heard.digest for heard in planned.all_heard])
-        assert [heard.state for heard in planned.all_heard] == [h.state for h in recording.heard[venue]]
-        if planned.replay.differences:
-            continue  # rows were asked for together otherwise than on the busy machine that recorded: docs/tape.md
-        assert [heard.is_as_live for heard in planned.all_heard] == [True] * len(recording.heard[venue])
-        assert [name for name, _ in again[: len(rows)]] == [name for name, _ in rows]
-    assert alike[0] == alike[1]
+    both = [await asyncio.to_thread(replayed, paths) for _ in range(2)]
+    for planned, again in both:
+        said = [str(each) for each in planned.replay.differences]
+        assert first_difference(rows, again) == "", said
+        assert [heard.state for heard in planned.all_heard] == [h.state for h in recording.heard[venue]], said
+        assert [heard.is_as_live for heard in planned.all_heard] == [True] * len(recording.heard[venue]), said
+    first, second = ([heard.digest for heard in planned.all_heard] for planned, _ in both)
+    assert first == second
+
+
+def test_the_first_row_that_is_heard_otherwise_is_told_with_its_feed_and_place():
+    live = [("a", {"price": 1, "at_ns": 1}), ("b", {"price": 5}), ("a", {"price": 2, "at_ns": 2})]
+    other_times = [("b", {"price": 5}), ("a", {"price": 1, "at_ns": 7}), ("a", {"price": 2, "at_ns": 8})]
+    assert first_difference(live, [*other_times, ("a", {"price": 9})]) == ""
+    assert first_difference(live, [*other_times[:2], ("a", {"price": 3, "at_ns": 2})]) == (
+        'a, row 1 of 2\nlive:     {"price":2}\nreplayed: {"price":3}'
+    )
+    assert first_difference(live, other_times[1:]) == (
+        'b, row 0 of 1\nlive:     {"price":5}\nreplayed: nothing'
+    )
 
 
 async def test_what_comes_while_it_is_left_is_no_part_of_what_was_heard(tmp_path):
