@@ -1,6 +1,6 @@
 """A user of a venue's documented class, live and from the tape: what the tests of replays share.
 
-`python -m tests.recording.taped VENUE TAPE...` replays in a process of its own, and prints the digest.
+`python -m tests.recording.taped VENUE TOPIC TAPE...` replays in a process of its own, and prints the digest.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from tapewire.errors import TapewireError
 from tapewire.marks import is_mark
 from tapewire.recording.format import Kind, Record
 from tapewire.recording.http import RecordingHttp, ReplayHttp
+from tapewire.recording.placeholders import said_by_a_venue
 from tapewire.recording.recorder import Recorder
 from tapewire.recording.replay import Replay
 from tapewire.recording.tap import RecordingConnector
 from tapewire.recording.tape import SegmentWriter, Tape
-from tapewire.sandbox import FAULTS, Sandbox
+from tapewire.sandbox import FAULTS, Injected, Sandbox
+from tapewire.testing.venue_faults import PLAYS
 from tapewire.transport import default_connector
 from tests.venues.under_test import EACH
 
-__all__ = ["digest_elsewhere", "record", "replay", "with_one_digit_changed"]
+__all__ = ["digest_elsewhere", "other_python", "record", "replay", "with_one_digit_changed"]
 
 ROOT = Path(__file__).parents[2]
 STEPS = 24
 SEED = 7
-ON_THE_LINE = {"malformed", "duplicate", "reorder", "skip", "ignore_pongs"}
-"""Standing faults that are met by what is published or pinged, and not on the way back."""
 
 
 class Heard:
@@ -46,6 +46,8 @@ class Heard:
     def __init__(self) -> None:
         self.items: list[Any] = []
         self.left_at_ns = 0
+        self.has_met_it = False
+        """Whether the fault took effect; known live alone."""
 
     async def read(self, venue: Any, stream: Any) -> None:
         try:
@@ -54,7 +56,7 @@ class Heard:
                     facts = {n: v for n, v in msgspec.structs.asdict(item).items() if not n.endswith("_ns")}
                     self.items.append([type(item).__name__, facts])
                 else:
-                    self.items.append(venue.payload(item))
+                    self.items.append(with_placeholders(venue.payload(item)))
         except TapewireError as error:
             self.items.append(["ended", type(error).__name__])
 
@@ -70,15 +72,23 @@ class Heard:
         return hashlib.sha256(msgspec.json.encode(self.items, enc_hook=repr)).hexdigest()
 
 
-async def listen(venue: Any, way: Mapping[str, Any], script: Any) -> Heard:
+def with_placeholders(payload: Any) -> Any:
+    """As the tape has it: whoever replays is given no signature of an order."""
+    return msgspec.json.decode(said_by_a_venue(msgspec.json.encode(payload, enc_hook=repr)))
+
+
+async def listen(venue: Any, topic: str, way: Mapping[str, Any], script: Any) -> Heard:
     """What the user does, live and from the tape alike: `script` alone knows which it is."""
     heard = Heard()
-    # Heartbeats as documented: what a busy machine answers late must not be too late for whoever asks a little earlier.
+    # Heartbeats as documented, and pings with time for a pong: what a busy machine answers late must not be too late
+    # for whoever asks a little earlier.
     options = {name: value for name, value in venue.options.items() if name != "protocol"}
+    if "ping_timeout" in options:
+        options |= {"ping_interval": 1.0, "ping_timeout": 0.8}
     options["fraction"] = random.Random(SEED).random
     client = venue.make(**{**way, "session_options": options})
     async with client:
-        stream = await venue.subscribe(client, venue.topic)
+        stream = await venue.subscribe(client, topic)
         reading = asyncio.create_task(heard.read(venue, stream))
         try:
             await script(heard)
@@ -94,20 +104,31 @@ async def record(
     fault: str,
     monkeypatch: pytest.MonkeyPatch,
     *,
+    topic: str | None = None,
     steps: int = STEPS,
     pause: float = 0.01,
 ) -> tuple[Heard, list[Path]]:
+    """What was heard of the topic, by default the public one, while the fault was met; and its tape."""
+    topic = venue.topic if topic is None else topic
     async with venue.face() as played:
         for name, value in played.environment().items():
             monkeypatch.setenv(name, value)
 
         async def script(heard: Heard) -> None:
+            face = played.faces[venue.spec.name]
+            (key,) = face.joined_topics()  # of an account, by that account's name
+            accounts = face.listening_accounts()
+            ordered: Injected | None = None
             for step in range(steps):
-                if step == steps // 3:
-                    order(played, venue, fault)
+                if step == STEPS // 3:
+                    ordered = order(played, venue, fault, key)
                 played.step()
+                for account in accounts:
+                    played.act(venue.spec.name, account)
                 await asyncio.sleep(pause)
             recorder.write_note("leave")
+            assert ordered is not None
+            heard.has_met_it = bool(ordered.hits or ordered.reached)
 
         with Recorder(folder, venue.spec.name) as recorder:
             way = {
@@ -116,28 +137,35 @@ async def record(
             }
             if venue.spec.name in ("template", "stake"):
                 del way["http_transport"]
-            heard = await listen(venue, way, script)
+            heard = await listen(venue, topic, way, script)
         assert recorder.statistics().lost == 0
         return heard, recorder.paths
 
 
-def order(played: Sandbox, venue: Any, fault: str) -> None:
-    """Order it; what stands until it is met is met on the way back of a line that is cut."""
+def order(played: Sandbox, venue: Any, fault: str, topic: str) -> Injected:
+    """Order it; what is met on the way back only is met there, of a line that is cut."""
     known = FAULTS[fault]
     params: dict[str, Any] = {}
     if "venue" in known.parameters:
         params["venue"] = venue.spec.name
     if fault in ("crash_channel", "close_channel"):
-        params["topic"] = venue.topic
+        params["topic"] = topic
     for name in ("retry_after", "seconds"):
         if known.standing and name in known.parameters:
             params[name] = 0.2
-    played.inject(fault, **params)
-    if known.standing and fault not in ON_THE_LINE:
+    if fault == "ignore_pongs":
+        params["seconds"] = 2.0  # the venue has to ping meanwhile
+    cut = PLAYS[fault].cut if fault in PLAYS else ""
+    if cut == "before":
         played.inject("abort", venue=venue.spec.name)
+        played.step()
+    ordered = played.inject(fault, **params)
+    if cut == "after":
+        played.inject("abort", venue=venue.spec.name)
+    return ordered
 
 
-def replay(venue: Any, paths: list[Path]) -> tuple[Heard, Replay]:
+def replay(venue: Any, paths: list[Path], topic: str | None = None) -> tuple[Heard, Replay]:
     with Replay(*paths) as tape:
 
         async def main(tape: Replay) -> Heard:
@@ -148,7 +176,7 @@ def replay(venue: Any, paths: list[Path]) -> tuple[Heard, Replay]:
             way: dict[str, Any] = {"connector": tape.connector, "clock": tape.clock}
             if venue.spec.name not in ("template", "stake"):
                 way["http_transport"] = ReplayHttp(tape.answers)
-            return await listen(venue, way, script)
+            return await listen(venue, venue.topic if topic is None else topic, way, script)
 
         return tape.run(main), tape
 
@@ -185,9 +213,24 @@ def numbers_in(item: Any) -> list[str]:
     return re.findall(r"\d{8,}", msgspec.json.encode(item, enc_hook=repr).decode())
 
 
-def digest_elsewhere(venue: Any, paths: list[Path]) -> str:
+def other_python() -> Path | None:
+    """One of another version, with the project: of those that `make test-versions` and `make install` have made."""
+    made = [*sorted(ROOT.glob(".cache/python3.*/bin/python"), reverse=True), ROOT / ".venv/bin/python"]
+    code = "import sys, tapewire; print(sys.version_info[:2])"
+    for python in made:
+        if python.exists():
+            said = subprocess.run([python, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+            if not said.returncode and said.stdout.strip() != str(sys.version_info[:2]):
+                return python
+    return None
+
+
+def digest_elsewhere(
+    venue: Any, paths: list[Path], topic: str | None = None, python: str | Path = sys.executable
+) -> str:
     """Of a replay in another process, with this one's environment."""
-    command = [sys.executable, "-m", "tests.recording.taped", venue.spec.name, *map(str, paths)]
+    said = [venue.spec.name, venue.topic if topic is None else topic, *map(str, paths)]
+    command = [python, "-m", "tests.recording.taped", *said]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=50, check=False
     )
@@ -197,5 +240,5 @@ def digest_elsewhere(venue: Any, paths: list[Path]) -> str:
 
 if __name__ == "__main__":
     chosen = next(each for each in EACH if each.spec.name == sys.argv[1])
-    heard_again, _ = replay(chosen, [Path(path) for path in sys.argv[2:]])
+    heard_again, _ = replay(chosen, [Path(path) for path in sys.argv[3:]], sys.argv[2])
     print(heard_again.digest)

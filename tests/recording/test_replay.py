@@ -8,12 +8,19 @@ import itertools
 import httpx2
 import pytest
 
-from tapewire.errors import ConfigurationError
 from tapewire.recording import Recorder, Replay
 from tapewire.recording.format import Kind
 from tapewire.recording.http import ReplayHttp
 from tapewire.sandbox import FAULTS as KNOWN
-from tests.recording.taped import digest_elsewhere, record, replay, with_one_digit_changed
+from tapewire.testing.venue_faults import PLAYS
+from tapewire.transport.base import Endpoint
+from tests.recording.taped import (
+    digest_elsewhere,
+    other_python,
+    record,
+    replay,
+    with_one_digit_changed,
+)
 from tests.venues.under_test import EACH
 
 FAULTS = ["abort", "close", "malformed", "socket_429"]
@@ -22,7 +29,16 @@ LEFT_BY_A_DEADLINE = {"dead_uplink"}
 """Messages come until our own deadline ends the line. Live it is kept some milliseconds late, and what came within
 those is heard; in a replay it is kept in time. So the marks are the same, and each replay is like the others."""
 
+FOUND_LATE = {"half_open", "dead_uplink", "dead_downlink", "drip", "ignore_join", "ignore_pongs"}
+"""A deadline passes first, ours or the venue's: up to two seconds."""
+
 venues = pytest.mark.parametrize("venue", EACH, ids=str)
+streams = pytest.mark.parametrize("stream", ["topic", "private_topic"], ids=["public", "private"])
+
+
+def differences(heard, replay):
+    """Before the user left: what came meanwhile was answered before or behind that, as it happened."""
+    return [each for each in replay.differences if each.at_ns < heard.left_at_ns]
 
 
 @venues
@@ -34,8 +50,7 @@ async def test_what_was_heard_live_is_heard_from_the_tape(venue, fault, tmp_path
         again, tape = await asyncio.to_thread(replay, venue, paths)
         assert again.items == live.items
         assert again.digest == live.digest
-        # What came while the user left was answered before or behind that, as it happened.
-        assert [each for each in tape.differences if each.at_ns < again.left_at_ns] == []
+        assert differences(again, tape) == []
 
 
 @venues
@@ -46,23 +61,87 @@ async def test_one_digit_of_one_recorded_frame_changes_what_is_heard(venue, tmp_
     assert again.digest != live.digest
 
 
-@venues
 @pytest.mark.taped
-@pytest.mark.parametrize("fault", [name for name in KNOWN if name not in FAULTS])
+@venues
+@streams
+@pytest.mark.parametrize("fault", KNOWN)
 async def test_each_fault_is_heard_alike_live_and_from_the_tape_also_in_another_process(
-    venue, fault, tmp_path, monkeypatch
+    venue, stream, fault, tmp_path, monkeypatch
 ):
-    try:
-        live, paths = await record(venue, tmp_path, fault, monkeypatch, steps=40, pause=0.03)
-    except ConfigurationError as error:
-        pytest.skip(f"it cannot be: {error}")
-    again = [await asyncio.to_thread(replay, venue, paths) for _ in range(2)]
+    topic = getattr(venue, stream)
+    steps = 100 if fault in FOUND_LATE else 40
+    live, paths = await record(venue, tmp_path, fault, monkeypatch, topic=topic, steps=steps, pause=0.03)
+    assert live.items
+    if live.has_met_it and fault in PLAYS and PLAYS[fault].breaks:
+        assert live.marks, "the line was to be left, and was kept"
+    again = [await asyncio.to_thread(replay, venue, paths, topic) for _ in range(2)]
+    elsewhere = await asyncio.to_thread(digest_elsewhere, venue, paths, topic)
+    assert [differences(heard, tape) for heard, tape in again] == [[], []]
     if fault in LEFT_BY_A_DEADLINE:
         assert [heard.marks for heard, _ in again] == [live.marks] * 2
-        assert await asyncio.to_thread(digest_elsewhere, venue, paths) == again[0][0].digest
+        assert elsewhere == again[0][0].digest
         return
     assert [heard.items for heard, _ in again] == [live.items] * 2
-    assert await asyncio.to_thread(digest_elsewhere, venue, paths) == live.digest
+    assert elsewhere == live.digest
+
+
+@pytest.mark.taped
+@venues
+@streams
+async def test_another_python_hears_the_same_from_the_tape(venue, stream, tmp_path, monkeypatch):
+    python = other_python()
+    if python is None:
+        pytest.skip("no Python of another version has the project: `make test-versions` installs it there")
+    topic = getattr(venue, stream)
+    live, paths = await record(venue, tmp_path, "abort", monkeypatch, topic=topic)
+    assert await asyncio.to_thread(digest_elsewhere, venue, paths, topic, python) == live.digest
+
+
+class Deaf:
+    """Of a line on which nothing is said to us."""
+
+    def received(self, payloads):
+        raise AssertionError(payloads)
+
+    def ponged(self):
+        raise AssertionError("a pong")
+
+    def lost(self, error):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("sent", "different"),
+    [
+        (["join", "leave"], []),
+        (["join"], [("leave", "nothing")]),
+        (["leave"], [("join", "leave"), ("leave", "nothing")]),
+        (["join", "leave", "again"], [("nothing", "again")]),
+    ],
+    ids=["as then", "too little", "another", "too much"],
+)
+@pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "open to the end of the tape"])
+def test_what_is_sent_otherwise_than_it_was_is_a_difference(sent, different, is_lost, tmp_path):
+    with Recorder(tmp_path, "v") as recorder:
+        recorder.note(Kind.DIAL, 1, {"url": "ws://v/", "headers": {}, "subprotocols": []})
+        recorder.note(Kind.OPENED, 1)
+        recorder.note(Kind.SENT, 1, ["join"])
+        recorder.note(Kind.SENT, 1, ["leave"])
+        if is_lost:
+            recorder.note(Kind.LOST, 1, {"error": "ConnectionLost", "facts": {}})
+
+    async def main(replay: Replay) -> int:
+        transport = await replay.connector.connect(Endpoint(url="ws://v/"), Deaf())
+        transport.send(sent)
+        sent_ns = replay.clock.time_ns()
+        await replay.ended.wait()
+        return sent_ns
+
+    with Replay(*recorder.paths) as replay:
+        sent_ns = replay.run(main)
+        found = replay.differences
+    assert [(each.recorded, each.replayed) for each in found] == different
+    assert all(each.at_ns == sent_ns for each in found if each.recorded == "nothing")
 
 
 def test_what_never_ends_by_itself_is_ended_behind_the_end_of_the_tape(tmp_path):

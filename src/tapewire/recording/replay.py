@@ -216,10 +216,10 @@ class Replay:
         for tape in self.tapes:
             tape.close()
 
-    def differs(self, what: str, recorded: Any, replayed: Any) -> None:
-        """Note it, up to `MOST_DIFFERENCES`."""
+    def differs(self, what: str, recorded: Any, replayed: Any, at_ns: int | None = None) -> None:
+        """Note it, up to `MOST_DIFFERENCES`. `at_ns`: wall clock; by default it is now."""
         if len(self.differences) < MOST_DIFFERENCES:
-            at_ns = self.clock.time_ns()
+            at_ns = self.clock.time_ns() if at_ns is None else at_ns
             self.differences.append(Difference(at_ns, what, str(recorded)[:500], str(replayed)[:500]))
 
     def __enter__(self) -> Self:
@@ -268,6 +268,7 @@ class Replay:
         except TapeCorrupt as error:
             self._failure = error
         finally:
+            self.connector.settle()
             self.ended.set()
 
     async def _tell(self, value: Any) -> None:
@@ -375,7 +376,12 @@ class _ReplayConnector:
         if known is not None:
             await known.play(record)
             if record.kind == Kind.LOST:
-                del self._lines[key]
+                self._lines.pop(key).settle()
+
+    def settle(self) -> None:
+        """The tape is over: nothing that was sent has a counterpart any more."""
+        for line in self._lines.values():
+            line.settle()
 
 
 class _Line:
@@ -387,8 +393,8 @@ class _Line:
         self._receiver: Receiver | None = None
         self._is_bound = asyncio.Event()
         self._outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sent: deque[Any] = deque()  # on the tape, and not sent now
-        self._ahead: deque[Any] = deque()  # sent now, and not on the tape yet
+        self._sent: deque[tuple[int, Any]] = deque()  # on the tape, and not sent now; each with its time
+        self._ahead: deque[tuple[int, Any]] = deque()  # sent now, and not on the tape yet
         self._is_lost = False
         self._is_patient = replay.waits_for_sent
         self._said = asyncio.Event()
@@ -462,22 +468,29 @@ class _Line:
     def _compare(self, recorded: Sequence[Any]) -> None:
         for each in recorded:
             if self._ahead:
-                self._judge(each, self._ahead.popleft())
+                self._judge(each, self._ahead.popleft()[1])
             else:
-                self._sent.append(each)
+                self._sent.append((self._replay.clock.time_ns(), each))
 
     def _judge(self, recorded: Any, replayed: Any) -> None:
         if _bytes_of(recorded) != _bytes_of(replayed):
             self._replay.differs(f"sent on connection {self._number}", recorded, replayed)
+
+    def settle(self) -> None:
+        """The line is over: what has no counterpart is a difference, at the time at which it was sent."""
+        for at_ns, each in self._sent:
+            self._replay.differs(f"sent on connection {self._number}", each, "nothing", at_ns)
+        for at_ns, each in self._ahead:
+            self._replay.differs(f"sent on connection {self._number}", "nothing", each, at_ns)
 
     # --- it is the transport ----------------------------------------------------------------------------------------
 
     def send(self, payloads: Sequence[Payload]) -> None:
         for each in said_by_us(encoded(payloads)):
             if self._sent:
-                self._judge(self._sent.popleft(), each)
+                self._judge(self._sent.popleft()[1], each)
             else:
-                self._ahead.append(each)
+                self._ahead.append((self._replay.clock.time_ns(), each))
         self._said.set()
 
     def ping(self) -> None:
