@@ -32,6 +32,9 @@ those is heard; in a replay it is kept in time. So the marks are the same, and e
 FOUND_LATE = {"half_open", "dead_uplink", "dead_downlink", "drip", "ignore_join", "ignore_pongs"}
 """A deadline passes first, ours or the venue's: up to two seconds."""
 
+LEFT_LATER = {("sxbet", "ignore_join"), ("weex", "ignore_pongs")}
+"""Not within those seconds: the client waits for a join as long as documented, the venue for several pongs."""
+
 venues = pytest.mark.parametrize("venue", EACH, ids=str)
 streams = pytest.mark.parametrize("stream", ["topic", "private_topic"], ids=["public", "private"])
 
@@ -72,7 +75,8 @@ async def test_each_fault_is_heard_alike_live_and_from_the_tape_also_in_another_
     steps = 100 if fault in FOUND_LATE else 40
     live, paths = await record(venue, tmp_path, fault, monkeypatch, topic=topic, steps=steps, pause=0.03)
     assert live.items
-    if live.has_met_it and fault in PLAYS and PLAYS[fault].breaks:
+    breaks = fault in PLAYS and PLAYS[fault].breaks and (venue.spec.name, fault) not in LEFT_LATER
+    if live.has_met_it and breaks:
         assert live.marks, "the line was to be left, and was kept"
     again = [await asyncio.to_thread(replay, venue, paths, topic) for _ in range(2)]
     elsewhere = await asyncio.to_thread(digest_elsewhere, venue, paths, topic)
@@ -128,7 +132,7 @@ def test_what_is_sent_otherwise_than_it_was_is_a_difference(sent, different, is_
         recorder.note(Kind.SENT, 1, ["join"])
         recorder.note(Kind.SENT, 1, ["leave"])
         if is_lost:
-            recorder.note(Kind.LOST, 1, {"error": "ConnectionLost", "facts": {}})
+            recorder.note(Kind.LOST, 1, {"error": "ConnectionLost", "facts": {"reason": "reset"}})
 
     async def main(replay: Replay) -> int:
         transport = await replay.connector.connect(Endpoint(url="ws://v/"), Deaf())
