@@ -341,6 +341,20 @@ def test_a_hole_in_what_is_our_own_that_is_found_while_the_line_is_lost_is_rebui
     play(scene, decode=decode)
 
 
+def test_a_state_of_which_the_newest_waits_is_not_asked_for_anew_because_older_ones_gave_way():
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_orders()
+        hand = await served(market, feed)
+        hand.mark(Resynced(at_ns=1, snapshot=[]))
+        await taken(feed)
+        hand.mark(Lagged(dropped=1, policy="conflate"))
+        assert way(await taken(feed)) == ["Lagged"]
+        assert feed.continuity.is_live
+        assert hand.resyncs == 0
+
+    play(scene)
+
+
 def test_what_is_news_of_a_snapshot_may_have_to_be_asked_for():
     async def news(snapshot: list[str]) -> list[str]:
         await asyncio.sleep(0.001)

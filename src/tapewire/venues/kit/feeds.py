@@ -375,7 +375,10 @@ class Port:
             return _all_behind(mark, made) if isinstance(made, Awaitable) else Items([mark, *made])
         is_ours = self.consumer.undecodable != self._undecodable
         self._undecodable = self.consumer.undecodable
-        if not (is_ours or isinstance(mark, Lagged)):
+        is_lag = isinstance(mark, Lagged) and not (self.source.is_state and mark.policy == "conflate")
+        if not (
+            is_ours or is_lag
+        ):  # of a state the newest is whole: asked for anew it would give way again, for ever
             return mark
         reason = "a publication cannot be read" if is_ours else "the consumer was too slow"
         missed = mark.dropped if isinstance(mark, Lagged) else 1
