@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from typing import Any
 
 import httpx2
 import pytest
 
 from tapewire.recording import Recorder, Replay
-from tapewire.recording.format import Kind
+from tapewire.recording.format import Head, Kind, Record
 from tapewire.recording.http import ReplayHttp
+from tapewire.recording.tape import SegmentWriter
 from tapewire.sandbox import FAULTS as KNOWN
 from tapewire.testing.venue_faults import PLAYS
 from tapewire.transport.base import Endpoint
@@ -184,3 +186,53 @@ def test_a_request_is_the_same_one_some_milliseconds_later(tmp_path):
 
     with Replay(*recorder.paths) as replay:
         assert replay.run(main) == [b"first", b"second"]
+
+
+@pytest.mark.parametrize(
+    ("then", "answered_after"),
+    [
+        ([(Kind.PONG, 0.02)], 0.02),
+        ([(Kind.PONG, 0.9)], 0.1),  # a busy machine heard it late, and bore that
+        (
+            [(Kind.LOST, 0.5), (Kind.ABORTED, 0.5)],
+            0.0,
+        ),  # nobody had waited for it long enough to give the line up
+        ([(Kind.ABORTED, 0.5), (Kind.LOST, 0.5)], None),
+    ],
+)
+def test_a_ping_is_given_up_in_a_replay_only_where_it_was_then(then, answered_after, tmp_path):
+    lost = {"error": "ConnectionLost", "facts": {"reason": "gone", "code": 1006, "ours": False}}
+    records = [
+        Record(Kind.DIAL, 0, 1, {"url": "ws://venue.test/", "headers": {}, "subprotocols": []}),
+        Record(Kind.OPENED, 0, 1, None),
+        Record(Kind.PING, 10**9, 1, None),
+        *(
+            Record(kind, int((1 + seconds) * 1e9), 1, lost if kind == Kind.LOST else None)
+            for kind, seconds in then
+        ),
+        Record(Kind.NOTE, 3 * 10**9, 0, "end"),
+    ]
+    writer = SegmentWriter(
+        tmp_path / "pinged.tape", Head(venue="weex", wall_ns=0, monotonic_ns=0, software="test")
+    )
+    writer.write(records)
+    writer.close()
+    ponged: list[float] = []
+
+    class Listener:
+        def received(self, payloads: list[Any]) -> None: ...
+
+        def lost(self, error: Any) -> None: ...
+
+        def ponged(self) -> None:
+            ponged.append(asyncio.get_running_loop().time())
+
+    async def main(replay: Replay) -> None:
+        transport = await replay.connector.connect(Endpoint(url="ws://venue.test/"), Listener())
+        await asyncio.sleep(1.0 - asyncio.get_running_loop().time())
+        transport.ping()
+        await replay.ended.wait()
+
+    with Replay(writer.path) as replay:
+        replay.run(main)
+    assert ponged == ([] if answered_after is None else [pytest.approx(1.0 + answered_after, abs=0.001)])

@@ -61,6 +61,8 @@ whoever is played to may take behind its end."""
 SENT_SECONDS: Final = 5.0
 """How long it waits for a message of a client whose time is not its own."""
 
+MOST_PONG_SECONDS: Final = 0.1
+
 MOST_DIFFERENCES: Final = 1_000
 
 _MOMENT: Final = 1e-6
@@ -194,11 +196,15 @@ class Replay:
             self._player = asyncio.get_running_loop().create_task(self._play(), name="tapewire replay")
 
     def pings_of(self, connection: _Call) -> Iterator[float | None]:
-        """Of each ping on a connection, in order, after how many seconds its pong came; None where none did.
+        """Of each ping on a connection, in order, after how many seconds its pong came; None where none is to come.
 
-        The first call reads all.
+        That is so only where we gave the connection up: another one was never waited for in vain, though its end came
+        before the pong. The first call reads all.
         """
-        return iter(self._surveyed().pings.get(connection, ()))
+        survey = self._surveyed()
+        is_given_up = connection in survey.given_up
+        pings = survey.pings.get(connection, ())
+        return iter(pings if is_given_up else [0.0 if each is None else each for each in pings])
 
     def requests_of(self, key: Any) -> int:
         """How many requests of that kind stand on the tape. The first call reads all."""
@@ -304,6 +310,9 @@ class _Survey:
     def __init__(self) -> None:
         self.pings: dict[_Call, list[float | None]] = {}
         self._pinged_ns: dict[_Call, int] = {}
+        self.given_up: set[_Call] = set()
+        """Connections that we aborted before they were lost."""
+        self._lost: set[_Call] = set()
         self.requests: Counter[Any] = Counter()
 
     def look_at(self, recording: str, record: Record) -> None:
@@ -315,6 +324,10 @@ class _Survey:
             pings = self.pings.get((recording, record.connection))
             if pings:
                 pings[-1] = (record.at_ns - self._pinged_ns[recording, record.connection]) / 1e9
+        elif record.kind == Kind.LOST:
+            self._lost.add((recording, record.connection))
+        elif record.kind == Kind.ABORTED and (recording, record.connection) not in self._lost:
+            self.given_up.add((recording, record.connection))
         elif record.kind == Kind.ASKED:
             _, method, url, _, body = record.data
             self.requests[_key_of(method, url, body)] += 1
@@ -494,10 +507,14 @@ class _Line:
         self._said.set()
 
     def ping(self) -> None:
-        """Answered as late as it was then, if it was: the next deadline counts from there. One too many at once."""
+        """Answered as late as it was then, if it was: the next deadline counts from there. One too many at once.
+
+        But never later than `MOST_PONG_SECONDS`: a busy machine hears an answer late, and bears that; here, where it is
+        never busy, the same answer would be too late.
+        """
         seconds = next(self._answered, 0.0)
         if seconds is not None and self._receiver is not None and not self._is_lost:
-            asyncio.get_running_loop().call_later(seconds, self._pong)
+            asyncio.get_running_loop().call_later(min(seconds, MOST_PONG_SECONDS), self._pong)
 
     def _pong(self) -> None:
         if self._receiver is not None and not self._is_lost:
