@@ -189,8 +189,8 @@ MUTANTS = (
     SimulatedMutant(
         name="a book is live while what was missed is still to come",
         file="venues/kit/feeds.py",
-        old="self.handle(ContinuityInput.REBUILDING, reason)",
-        new="self.handle(ContinuityInput.PROVEN, reason)",
+        old="                self.handle(ContinuityInput.REBUILDING, reason)",
+        new="                self.handle(ContinuityInput.PROVEN, reason)",
         wire="market-sxbet-v3",
         kind=WRONG,
     ),
