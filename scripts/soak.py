@@ -95,7 +95,7 @@ async def soak(
         report = await run_demo(venues, seconds=seconds, seed=seed + number)
         number += 1
         wrong = _findings(report)
-        # Until its next turn the loop holds the round's last tasks, a thread its last call, and they all that was played.
+        # Until its next turn the loop holds the last tasks of a round, a thread its last call, and they all of it.
         await asyncio.sleep(0.1)
         footprint = Footprint.now()
         if number == WARM_ROUNDS:
