@@ -13,9 +13,9 @@ from tests.simulation.mutants import MUTANTS, is_found
 from tests.simulation.venues import WIRES
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 200
-MARKET_SEEDS = 2
-"""Ten minutes each."""
+SEEDS = 100
+MARKET_SEEDS = 1
+"""Ten minutes each. `make simulate` runs many more of both, and CI some of them."""
 SECONDS = 120  # a subprocess that hangs; a wire's seeds take some ten
 
 
