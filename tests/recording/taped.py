@@ -126,6 +126,8 @@ async def record(
                 for account in accounts:
                     played.act(venue.spec.name, account)
                 await asyncio.sleep(pause)
+            # Nothing is under way when the user leaves: what is then heard a moment later need not be heard again.
+            await asyncio.sleep(20 * pause)
             recorder.write_note("leave")
             assert ordered is not None
             heard.has_met_it = bool(ordered.hits or ordered.reached)
