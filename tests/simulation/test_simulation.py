@@ -15,7 +15,7 @@ from tests.simulation.venues import WIRES
 ROOT = Path(__file__).parents[2]
 SEEDS = 100
 MARKET_SEEDS = 1
-"""Ten minutes each. `make simulate` runs many more of both, and CI some of them."""
+"""Ten minutes each. `make simulate` runs many more of both."""
 SECONDS = 120  # a subprocess that hangs; a wire's seeds take some ten
 
 
