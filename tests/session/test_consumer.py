@@ -586,14 +586,6 @@ async def test_what_is_spoiled_is_said_before_the_rest_of_its_publication(clock)
     assert await taken(consumer, 2) == ["mark ValueError: half of it", 1]
 
 
-async def test_each_publication_is_seen_where_it_arrives(clock):
-    seen = []
-    consumer = Consumer("seen", on_arrival=seen.append, clock=clock)
-    consumer.put(1)
-    assert seen == [1]
-    assert await anext(consumer) == 1
-
-
 async def test_a_mark_is_told_when_it_has_its_place():
     seen, gap = [], Gap(reason="sequence", since_ns=1)
     consumer = Consumer("seen", on_mark=lambda mark: seen.append((mark, len(consumer.buffer))))

@@ -103,7 +103,7 @@ class Consumer(Generic[Item_co]):
     `name`: for errors and the log. `policy`, `capacity`, `key`: the buffer, as in `Delivery`; it is one for all topics.
     `decode`: from what was put to what is yielded; `decode_mark` the same for marks, which else are yielded as they
     are. Either may return `Items`, or be a coroutine function that does. What `decode` raises is a `Gap`.
-    `on_arrival`: called with each publication inside the read; `on_mark` with each mark, when it has its place.
+    `on_mark`: called with each mark inside the read, when it has its place.
     `on_ended`: called once, as soon as nothing more comes.
     `names_topics`: a gap says in its detail which topics it is of. Raises ConfigurationError.
     """
@@ -118,7 +118,6 @@ class Consumer(Generic[Item_co]):
         "_look_at",
         "_looked",
         "_numbered",
-        "_on_arrival",
         "_on_ended",
         "_on_mark",
         "_slice_began",
@@ -144,7 +143,6 @@ class Consumer(Generic[Item_co]):
         key: Callable[[Any], Hashable] | None = None,
         decode: Callable[[Any], Any] | None = None,
         decode_mark: Callable[[Mark], Any] | None = None,
-        on_arrival: Callable[[Any], Any] | None = None,
         on_mark: Callable[[Mark], Any] | None = None,
         on_ended: Callable[[], Any] | None = None,
         names_topics: bool = True,
@@ -155,7 +153,7 @@ class Consumer(Generic[Item_co]):
         self.names_topics: bool = names_topics
         asking = {"on_full": self._full, "on_relief": self._relieved} if policy in ASKING else {}
         self.buffer: Buffer = make_buffer(policy, capacity, key=key, **asking)
-        self.put: Callable[[Any], None] = self.buffer.put if on_arrival is None else self._arrive
+        self.put: Callable[[Any], None] = self.buffer.put
         """Where whoever feeds it puts a publication, inside the read."""
         self.feeds: tuple[Feed, ...] | dict[Feed, None] = ()  # a dict once there are two
         self.delivered: int = 0
@@ -167,7 +165,6 @@ class Consumer(Generic[Item_co]):
         self._numbered = True  # until a publication shows that it is not
         self._decode = decode
         self._decode_mark = decode_mark
-        self._on_arrival = on_arrival
         self._on_ended = on_ended
         self._on_mark = on_mark
         self._clock = clock or SystemClock()
@@ -360,11 +357,6 @@ class Consumer(Generic[Item_co]):
         return item
 
     # --- inside -----------------------------------------------------------------------------------------------------
-
-    def _arrive(self, item: Any) -> None:
-        assert self._on_arrival is not None
-        self._on_arrival(item)
-        self.buffer.put(item)
 
     def _take(self) -> Any:
         """The next item that can be had now, or EMPTY: also where what was taken comes to nothing."""

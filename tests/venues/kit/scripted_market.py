@@ -117,7 +117,6 @@ class HandFed(VenueMarket):
         self.decode: Any = None
         self.decode_at: Any = None
         self.decode_snapshot: Any = lambda snapshot: snapshot
-        self.on_arrival: Any = None
         self.on_ended: Any = None
         self.begins_itself = False
 
@@ -156,7 +155,6 @@ class HandFed(VenueMarket):
             decode=self.decode,
             decode_at=self.decode_at,
             decode_snapshot=self.decode_snapshot if verb == "watch_orders" else None,
-            on_arrival=self.on_arrival,
             on_ended=self.on_ended,
             is_state=verb in ("watch_orders", "watch_order_book"),
             book=self.book if verb == "watch_order_book" else None,

@@ -374,17 +374,16 @@ def test_what_is_news_of_a_snapshot_may_have_to_be_asked_for():
     play(scene)
 
 
-def test_a_source_is_told_what_arrives_inside_the_read_and_once_that_nothing_more_comes():
+def test_a_source_is_told_once_that_nothing_more_comes():
     async def scene(market: HandFed) -> None:
         told: list[Any] = []
-        market.on_arrival, market.on_ended = told.append, lambda: told.append("ended")
+        market.on_ended = lambda: told.append("ended")
         feed = market.watch_trades("BTCUSDT")
-        hand = await served(market, feed)
-        hand.put(1)
-        assert told == [1]
+        await served(market, feed)
+        assert told == []
         await feed.aclose()
         await feed.aclose()
-        assert told == [1, "ended"]
+        assert told == ["ended"]
 
     play(scene)
 

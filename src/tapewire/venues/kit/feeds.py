@@ -66,9 +66,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     a `Subscription` made with `into=port.consumer, announce=True`, or whoever feeds a book and calls `port.changed()`.
     It may be a coroutine function that first looks up what it needs (the instrument, who is signed in); what it raises
     ends the feed. `decode`: from what was put to an item, or to `Items`; or `decode_at`: the same, given also when that
-    arrived (wall clock, ns), for a wire whose publications do not keep it; where they do, `on_arrival`, called inside
-    the read, puts it there. `decode_snapshot`: from the `snapshot` of a `Resynced` to the items that are news of it.
-    All of these but `on_arrival` may be coroutine functions. `on_ended`: called once, as soon as nothing more comes.
+    arrived (wall clock, ns), for a wire whose publications do not keep it. `decode_snapshot`: from the `snapshot` of a
+    `Resynced` to the items that are news of it. These may be coroutine functions. `on_ended`: called once, as soon as
+    nothing more comes.
     `policy`, `capacity`, `key`: the buffer. `is_state`: it stands for a state that a snapshot rebuilds (a book, what is
     our own), and not for events. `begins_itself`: what follows a gap in these events is whole only once what feeds them
     says so, by `port.handle(PROVEN)`; else as soon as the gap is told. `book`: the levels, for a feed of a book; then
@@ -81,7 +81,6 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     decode: Callable[[Any], Any] | None = None
     decode_at: Callable[[Any, int], Any] | None = None
     decode_snapshot: Callable[[Any], Iterable[Any] | Awaitable[Iterable[Any]]] | None = None
-    on_arrival: Callable[[Any], Any] | None = None
     on_ended: Callable[[], Any] | None = None
     policy: Policy = "drop_oldest"
     capacity: int = 5_000
@@ -142,7 +141,6 @@ class Port:
             key=(lambda item: None) if self.view is not None else source.key,
             decode=source.decode if source.decode_at is None else self._decode_stamped,
             decode_mark=self._taken_mark,
-            on_arrival=source.on_arrival,
             on_mark=self._arrived_mark,
             on_ended=self._ended,
             names_topics=False,
@@ -375,10 +373,9 @@ class Port:
             return _all_behind(mark, made) if isinstance(made, Awaitable) else Items([mark, *made])
         is_ours = self.consumer.undecodable != self._undecodable
         self._undecodable = self.consumer.undecodable
+        # Of a state the newest is whole: asked for anew it would give way again, for ever.
         is_lag = isinstance(mark, Lagged) and not (self.source.is_state and mark.policy == "conflate")
-        if not (
-            is_ours or is_lag
-        ):  # of a state the newest is whole: asked for anew it would give way again, for ever
+        if not (is_ours or is_lag):
             return mark
         reason = "a publication cannot be read" if is_ours else "the consumer was too slow"
         missed = mark.dropped if isinstance(mark, Lagged) else 1
