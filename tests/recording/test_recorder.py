@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,17 +17,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tapewire.clock import SystemClock
 from tapewire.errors import ConfigurationError, ConnectionLost
 from tapewire.payload import Binary
 from tapewire.recording.format import Kind, Record, decoded, encoded
 from tapewire.recording.placeholders import may_name_one, said_by_a_venue, said_by_us
 from tapewire.recording.recorder import Recorder
-from tapewire.recording.tap import RecordingConnector
+from tapewire.recording.tap import RecordingConnector, _Tapped
 from tapewire.recording.tape import Tape
 from tapewire.secrets import Secret
 from tapewire.testing import VirtualClock
 from tapewire.transport.base import Endpoint
 from tapewire.transport.memory import MemoryNetwork
+from tests.waiting import until
 
 
 def records_of(*paths: Path) -> list[Record]:
@@ -77,8 +81,6 @@ def test_what_enters_and_leaves_a_line_is_on_the_tape_and_reaches_the_receiver(t
         return listener, recorder
 
     async def clock_turn() -> None:
-        import asyncio
-
         await asyncio.sleep(0.01)
 
     listener, recorder = clock.run(main())
@@ -250,6 +252,40 @@ def test_of_what_a_venue_says_credentials_go_and_data_stays(said, kept):
     json.loads(kept)
 
 
+@pytest.mark.parametrize("spelt", [str, str.upper, str.title])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "token",
+            "accessToken",
+            "refresh_token",
+            "jwt",
+            "apiKey",
+            "api-key",
+            "password",
+            "passwd",
+            "passphrase",
+        ),
+        *(
+            "secret",
+            "apiSecret",
+            "secret_key",
+            "signature",
+            "authorization",
+            "cookie",
+            "access-key",
+            "access-sign",
+        ),
+    ],
+)
+def test_no_name_of_a_credential_is_overlooked_among_what_is_none(name, spelt):
+    said = json.dumps({"price": "1.5", spelt(name): "abc"})
+    among = b"\n".join([b'{"bids":[["0.57","235.00"]],"market_id":"373178950"}'] * 50 + [said.encode()])
+    assert may_name_one(among)
+    assert said_by_a_venue(said) == said.replace("abc", "xxx")
+
+
 def test_headers_that_carry_credentials_are_masked_and_the_others_stay():
     said = [["Authorization", "Basic YTpi"], ["ACCESS-SIGN", "abc="], ["Content-Type", "application/json"]]
     assert said_by_us(said) == [
@@ -287,3 +323,87 @@ def test_nothing_is_written_after_the_end(tmp_path):
     recorder.close()
     assert [record.data for record in records_of(*recorder.paths)] == ["hello"]
     assert textwrap.shorten(repr(recorder), 40).startswith("<Recorder of stx")
+
+
+class SlowDisk(SystemClock):
+    """A clock at which the thread that writes stands still until `goes_on` is set: so it is as slow as a test wants."""
+
+    def __init__(self) -> None:
+        self.stands = threading.Event()
+        self.goes_on = threading.Event()
+
+    def monotonic(self) -> float:  # type: ignore[override]
+        if threading.current_thread().name.startswith("tapewire tape"):
+            self.stands.set()
+            self.goes_on.wait(20)
+        return time.monotonic()
+
+
+async def recorded_slowly(folder: Path, *, brake: bool) -> tuple[Recorder, Listener, int]:
+    """A hundred messages of 1,000 bytes for a tape that has room for 40; and how many came while the disk stood."""
+    disk, network, listener = SlowDisk(), MemoryNetwork(), Listener()
+    with Recorder(
+        folder, "stx", clock=disk, brake=brake, capacity_bytes=40_000, block_seconds=0.01
+    ) as recorder:
+        transport = await RecordingConnector(network, recorder).connect(
+            Endpoint(url="ws://venue.test/"), listener
+        )
+        peer = await network.accept()
+        try:
+            for number in range(100):
+                peer.send(f"{number:01000}")
+                await asyncio.sleep(0)
+                if not number:
+                    await until(disk.stands.is_set, "a disk that stands")
+            await asyncio.sleep(0.05)
+            before = len(listener.told)
+        finally:
+            disk.goes_on.set()
+        await until(lambda: len(listener.told) == 100, "all messages")
+        await transport.close()
+    return recorder, listener, before
+
+
+async def test_a_brake_holds_the_line_until_the_tape_has_room_and_loses_nothing(tmp_path):
+    recorder, listener, before = await recorded_slowly(tmp_path, brake=True)
+    assert before < 40
+    assert recorder.statistics().lost == 0
+    assert recorder.statistics().brakes > 0
+    records = records_of(*recorder.paths)
+    said = [each for record in records if record.kind == Kind.READ for each in record.data]
+    assert said == [each for told in listener.told[:100] for each in told]
+    kinds = [record.kind for record in records]
+    assert kinds.count(Kind.PAUSED) == kinds.count(Kind.RESUMED) == recorder.statistics().brakes
+
+
+async def test_without_a_brake_the_line_is_never_held_and_the_tape_says_what_it_lost(tmp_path):
+    recorder, _, before = await recorded_slowly(tmp_path, brake=False)
+    assert before == 100
+    assert recorder.statistics().brakes == 0
+    assert recorder.statistics().lost > 50
+    records = records_of(*recorder.paths)
+    assert sum(record.data for record in records if record.kind == Kind.LAGGED) == recorder.statistics().lost
+    assert Kind.PAUSED not in {record.kind for record in records}
+
+
+async def test_a_brake_and_an_owner_that_pauses_reading_do_not_undo_each_other(tmp_path):
+    network, listener = MemoryNetwork(), Listener()
+    with Recorder(tmp_path, "stx", brake=True) as recorder:
+        transport = await RecordingConnector(network, recorder).connect(
+            Endpoint(url="ws://venue.test/"), listener
+        )
+        peer = await network.accept()
+        assert isinstance(transport, _Tapped)
+        transport.hold(held=True)
+        transport.pause_reading()
+        transport.hold(held=False)
+        peer.send("while its owner pauses")
+        await asyncio.sleep(0.02)
+        assert listener.told == []
+        transport.hold(held=True)
+        transport.resume_reading()
+        await asyncio.sleep(0.02)
+        assert listener.told == []
+        transport.hold(held=False)
+        await until(lambda: listener.told, "what was held")
+        await transport.close()

@@ -299,10 +299,21 @@ async def _read(feed: Feed[Any], heard: Heard, tell: Tell) -> None:
 
 
 class Recording:
-    """Watches, and keeps what enters and leaves the lines on a tape for each venue in `folder`."""
+    """Watches, and keeps what enters and leaves the lines on a tape for each venue in `folder`.
 
-    def __init__(self, targets: Sequence[Target], kinds: Sequence[FeedKind] | None, folder: Path) -> None:
+    `brake`: see `Recorder`.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        kinds: Sequence[FeedKind] | None,
+        folder: Path,
+        *,
+        brake: bool = False,
+    ) -> None:
         self._plans = plans_of(targets, kinds)
+        self._brake = brake
         self._folder = folder
         self.recorders: dict[str, Recorder] = {}
         self.heard: dict[str, list[Heard]] = {venue: [] for venue in self._plans}
@@ -314,7 +325,8 @@ class Recording:
         """
         async with AsyncExitStack() as stack:
             for venue, plan in self._plans.items():
-                recorder = Recorder(self._folder, venue, settings={"plan": msgspec.to_builtins(plan)})
+                settings = {"plan": msgspec.to_builtins(plan)}
+                recorder = Recorder(self._folder, venue, settings=settings, brake=self._brake)
                 self.recorders[venue] = recorder
                 stack.push_async_callback(asyncio.to_thread, recorder.close)
             await together([self._one(venue, stop, tell) for venue in self._plans])

@@ -69,14 +69,22 @@ def record(
     seconds: Annotated[
         str | None, typer.Option("--for", help="How long: `90`, `5m`, `1h`. Default: until Ctrl-C.")
     ] = None,
+    brake: Annotated[
+        bool,
+        typer.Option(
+            "--brake",
+            help="Where the machine or its disk is too slow, read from the venue more slowly too, rather than lose "
+            "records. A venue that is not read from for long closes the line.",
+        ),
+    ] = False,
     sandbox: InSandbox = False,
     verbose: Verbose = False,
 ) -> None:
     """Watch markets, and keep all that enters and leaves the lines on tapes, without credentials.
 
     What is watched, and what was heard in the end, stands there too, so that `tapewire replay` does the same again.
-    Ctrl-C ends it, and closes the tapes whole. A machine or a disk that is too slow costs records and never the line;
-    the tape says how many, and so does the last line here.
+    Ctrl-C ends it, and closes the tapes whole. A machine or a disk that is too slow costs records and never the line,
+    unless `--brake` asks for that; the tape says how many, and so does the last line here.
 
     Exit code 0 at Ctrl-C and behind `--for`; 1 where nothing was left to watch.
     """
@@ -86,7 +94,7 @@ def record(
     kinds = parse_kinds(kind)
     limit = None if seconds is None else parse_duration(seconds)
     try:
-        is_stopped = asyncio.run(_record(targets, kinds, out, limit, in_sandbox=sandbox))
+        is_stopped = asyncio.run(_record(targets, kinds, out, limit, in_sandbox=sandbox, brake=brake))
     except OSError as error:
         end_with(f"{error.filename or out}: {error.strerror or error}")
     raise typer.Exit(0 if is_stopped else FAILED)
@@ -99,13 +107,14 @@ async def _record(
     limit: float | None,
     *,
     in_sandbox: bool,
+    brake: bool,
 ) -> bool:
     from ..app.taping import Recording
 
     async with AsyncExitStack() as stack:
         if in_sandbox:
             _ = await stack.enter_async_context(play([target.venue for target in targets]))
-        recording = Recording(targets, kinds, folder)
+        recording = Recording(targets, kinds, folder, brake=brake)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

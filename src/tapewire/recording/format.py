@@ -71,7 +71,7 @@ _CRC: Final = struct.Struct(">I")
 _FOOTER: Final = struct.Struct(">4sII")
 _TAIL: Final = struct.Struct(">Q4s")
 _BLOCK_MAGIC: Final = b"TBLK"
-_LEVEL: Final = 3
+_LEVEL: Final = 1
 
 BLOCK_HEAD: Final = _BLOCK.size + _CRC.size
 TAIL: Final = _TAIL.size

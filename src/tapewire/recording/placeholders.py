@@ -33,21 +33,21 @@ _NAMED: Final = re.compile(
     r"|(?P<jwt>eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*)"
 )
 _NAMED_BYTES: Final = re.compile(rf"(?i){_QUOTE}(?:{_NAMES}){_QUOTE}\s*:|eyJ".encode())
-_WORDS: Final = (
-    *(
-        b"token",
-        b"jwt",
-        b"key",
-        b"passw",
-        b"passphrase",
-        b"secret",
-        b"signature",
-        b"authorization",
-        b"cookie",
-    ),
-    *(b"access-sign", b"eyj"),
-)
-"""What is part of every name above, in small letters: looked for first, for that takes a twentieth of the time."""
+_NEAR: Final = {
+    letter: re.compile(pattern).search
+    for letter, pattern in {
+        b"j": rb"j(?:wt|(?<=eyj))",
+        b"w": rb"w(?<=passw)",
+        b"h": rb"h(?<=passph)rase",
+        b"z": rb"z(?<=authoriz)ation",
+        b"g": rb"g(?<=sig)nature",
+        b"-": rb"-sign(?<=access-sign)",
+        b"k": rb"k(?:(?<=tok)en|ey|(?<=cook)ie)",
+        b"c": rb"secret",
+    }.items()
+}
+"""What is part of every name above, in small letters, by the rarest letter of it: that one is looked for first, at the
+speed of memory."""
 
 _HEADERS: Final = re.compile(r"(?i)auth|cookie|token|key|sign|secret|passphrase")
 
@@ -65,7 +65,7 @@ def said_by_a_venue(value: Any) -> Any:
 def may_name_one(all_of_it: bytes) -> bool:
     """False where what venues said, joined, surely holds no credential: then it need not be looked at closely."""
     small = all_of_it.lower()
-    is_near = any(word in small for word in _WORDS)
+    is_near = any(letter in small and search(small) for letter, search in _NEAR.items())
     return (is_near and _NAMED_BYTES.search(all_of_it) is not None) or any(
         written.encode() in all_of_it for written in _written_secrets()
     )
@@ -73,8 +73,11 @@ def may_name_one(all_of_it: bytes) -> bool:
 
 def joined(payloads: Iterable[Any]) -> bytes:
     """Messages behind each other, to be searched at one go."""
-    plain = (each[0] if isinstance(each, list) else each for each in payloads)
-    return b"\n".join(each.encode() if isinstance(each, str) else each for each in plain)
+    plain = [each[0] if type(each) is list else each for each in payloads]
+    try:
+        return b"\n".join(plain)
+    except TypeError:  # there is text among them
+        return b"\n".join([each.encode() if isinstance(each, str) else each for each in plain])
 
 
 def _masked(value: Any, spans: Spans) -> Any:

@@ -4,7 +4,8 @@ Rules:
 
 * Whoever records only appends to a queue; credentials are masked, blocks packed and written in the thread.
 * The queue is bounded in bytes. What does not fit is not written, counted, and said on the tape where it is missing
-  (`Kind.LAGGED`). It never slows the venue's line.
+  (`Kind.LAGGED`). It never slows the venue's line, unless that was asked for (`brake`): then reading pauses, from half
+  of what may wait down to a quarter of it.
 * A disk that refuses loses the block that it refused, says so in the log and, when there is room again, on the tape.
 * A block is written when it is full or `block_seconds` old, so that whoever kills the process loses no more than that.
 """
@@ -16,6 +17,7 @@ import os
 import secrets
 import threading
 from collections import deque
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from time import gmtime, monotonic, strftime
@@ -26,7 +28,9 @@ import msgspec
 
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError
+from ..payload import Payload
 from ..reporting import is_worth_a_line
+from .brake import Brake
 from .format import Head, Kind, Record, encoded, zstd_module
 from .placeholders import joined, may_name_one, said_by_a_venue, said_by_us
 from .tape import BLOCK_BYTES, Fsync, SegmentWriter
@@ -47,7 +51,9 @@ _STREAMED: Final = frozenset({Kind.READ, Kind.SENT})
 
 
 class RecorderStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """Frozen figures. `lost`: records that are not on the tape, each said there. `waiting_bytes`: not written yet."""
+    """Frozen figures. `lost`: records that are not on the tape, each said there. `waiting_bytes`: not written yet.
+    `brakes`: how often reading was paused for the tape.
+    """
 
     records: int
     blocks: int
@@ -56,6 +62,7 @@ class RecorderStatistics(msgspec.Struct, frozen=True, kw_only=True):
     lost: int
     disk_errors: int
     waiting_bytes: int
+    brakes: int = 0
 
 
 class Recorder:
@@ -63,7 +70,8 @@ class Recorder:
 
     Files are `<venue>-<UTC time>-<segment>.tape`; a new one is begun after `segment_bytes` or `segment_seconds`.
     `fsync`: see `tape.Fsync`. `capacity_bytes`: what may wait for the disk. `block_seconds`: what a kill may lose.
-    `settings`: what a replay has to know, kept in the tape's head. `clock`: the one of the recorded classes.
+    `settings`: what a replay has to know, kept in the tape's head. `clock`: the one of the recorded classes. `brake`:
+    hold the lines rather than lose what the disk is too slow for; one that is held longer than its peer bears is lost.
     Raises ConfigurationError, MissingExtra, OSError where the first file cannot be made.
     """
 
@@ -79,6 +87,7 @@ class Recorder:
         block_seconds: float = 1.0,
         settings: dict[str, Any] | None = None,
         clock: Clock | None = None,
+        brake: bool = False,
     ) -> None:
         for name, value in {"segment_bytes": segment_bytes, "capacity_bytes": capacity_bytes}.items():
             if type(value) is not int or value < 1:
@@ -101,6 +110,9 @@ class Recorder:
         self._now = self._clock.monotonic
         self._queue: deque[tuple[int, float, int, Any, int]] = deque()  # bounded by `capacity_bytes`
         self._put_bytes = self._taken_bytes = 0  # each is written by one thread alone
+        self._alarm = capacity_bytes // 2 if brake else capacity_bytes
+        self._full_at = self._alarm  # of `_put_bytes`: beyond it is looked closely
+        self.brake: Brake | None = Brake() if brake else None
         self._lost = self._lost_told = 0
         self._connections = self._calls = 0
         self._records = self._blocks = self._bytes = self._segments = self._disk_errors = 0
@@ -128,13 +140,37 @@ class Recorder:
     def note(self, kind: int, connection: int = 0, data: Any = None, size: int = 0) -> None:
         """Something happened now. `size`: bytes of its payloads. Never waits and never raises."""
         size += RECORD_BYTES
-        if self._put_bytes - self._taken_bytes + size > self._capacity or self._is_closed:
-            self._lost += 1
-            if is_worth_a_line(self._lost, 10):
-                logger.warning("the tape of %s is too slow: %d records are not on it", self.venue, self._lost)
-            return
-        self._put_bytes += size
-        self._queue.append((kind, self._now(), connection, data, size))
+        if self._put_bytes + size <= self._full_at or self._has_room(size):
+            self._put_bytes += size
+            self._queue.append((kind, self._now(), connection, data, size))
+
+    def tap(
+        self, connection: int, deliver: Callable[[list[Payload]], Any]
+    ) -> Callable[[list[Payload]], None]:
+        """What notes each read of a connection, and delivers it: one function, for it is the price of each read."""
+        now, append = self._now, self._queue.append
+
+        def received(payloads: list[Payload]) -> None:
+            # No list is kept, for it is the receiver's; of one message none is made, which a collector would visit.
+            data: Any = payloads[0] if len(payloads) == 1 else tuple(payloads)
+            size = RECORD_BYTES + (len(data) if len(payloads) == 1 else sum(map(len, data)))
+            if self._put_bytes + size <= self._full_at or self._has_room(size):
+                self._put_bytes += size
+                append((Kind.READ, now(), connection, data, size))
+            deliver(payloads)
+
+        return received
+
+    def _has_room(self, size: int) -> bool:
+        """Whether so much may still be put there; what may not is counted. The brake may put something itself."""
+        if self._put_bytes + size - self._taken_bytes <= self._capacity and not self._is_closed:
+            if self.brake is not None:
+                self.brake.hold()
+            return True
+        self._lost += 1
+        if is_worth_a_line(self._lost, 10):
+            logger.warning("the tape of %s is too slow: %d records are not on it", self.venue, self._lost)
+        return False
 
     def write_note(self, value: Any) -> None:
         """Say something of your own at this place of the tape: text, numbers, lists and mappings of such."""
@@ -155,6 +191,7 @@ class Recorder:
             lost=self._lost + self._disk_lost,
             disk_errors=self._disk_errors,
             waiting_bytes=self._put_bytes - self._taken_bytes,
+            brakes=0 if self.brake is None else self.brake.count,
         )
 
     def close(self) -> None:
@@ -184,20 +221,35 @@ class Recorder:
         size, began = 0, monotonic()
         while True:
             is_last = self._is_closed
-            while self._queue and size < BLOCK_BYTES:
-                kind, at, connection, data, bytes_ = self._queue.popleft()
-                self._taken_bytes += bytes_
-                size += bytes_
-                data = encoded(data) if kind in _STREAMED else data
-                block.append(Record(kind, int(at * 1e9), connection, data))
+            size += self._take(block, BLOCK_BYTES - size)
             if block and (size >= BLOCK_BYTES or is_last or monotonic() - began >= self._block_seconds):
                 self._write(block)
                 block, size, began = [], 0, monotonic()
             elif is_last and not self._queue:
+                self._full_at = -1
                 return
             elif not self._queue:
                 began = began if block else monotonic()
                 self._event.wait(self._block_seconds / 10)
+
+    def _take(self, block: list[Record], most: int) -> int:
+        """Records from the queue into the block, of `most` bytes about; returns of how many."""
+        taken, queue = 0, self._queue
+        take, put = queue.popleft, block.append
+        while queue and taken < most:
+            kind, at, connection, data, size = take()
+            taken += size
+            if kind in _STREAMED:
+                if type(data) is bytes or type(data) is str:
+                    data = [data]
+                else:
+                    data = encoded(data if isinstance(data, (list, tuple)) else (data,))
+            put(Record(kind, int(at * 1e9), connection, data))
+        self._taken_bytes += taken
+        self._full_at = self._taken_bytes + self._alarm
+        if self.brake is not None and self._put_bytes - self._taken_bytes <= self._capacity // 4:
+            self.brake.let_go()
+        return taken
 
     def _write(self, block: list[Record]) -> None:
         try:
@@ -255,14 +307,11 @@ def _masked(block: list[Record]) -> list[Record]:
     """The block without credentials. What was streamed is looked at closely only where something of it names one."""
     reads = joined(each for record in block if record.kind == Kind.READ for each in record.data)
     is_suspect = may_name_one(reads)
-    return [_masked_record(record, is_suspect=is_suspect) for record in block]
+    theirs = {Kind.ANSWERED, Kind.READ} if is_suspect else {Kind.ANSWERED}
+    looked_at = theirs | _OURS
+    return [record if record.kind not in looked_at else _masked_record(record) for record in block]
 
 
-def _masked_record(record: Record, *, is_suspect: bool) -> Record:
-    if record.kind in _OURS:
-        data = said_by_us(record.data)
-    elif record.kind == Kind.ANSWERED or (is_suspect and record.kind == Kind.READ):
-        data = said_by_a_venue(record.data)
-    else:
-        return record
-    return Record(record.kind, record.at_ns, record.connection, data)
+def _masked_record(record: Record) -> Record:
+    author = said_by_us if record.kind in _OURS else said_by_a_venue
+    return Record(record.kind, record.at_ns, record.connection, author(record.data))

@@ -36,29 +36,28 @@ class RecordingConnector:
             "subprotocols": list(endpoint.subprotocols),
         }
         recorder.note(Kind.DIAL, number, dial, len(endpoint.url))
+        tapped = _Tapped(recorder, number)
         try:
-            transport = await self._inner.connect(endpoint, _Heard(receiver, recorder, number))
+            transport = await self._inner.connect(endpoint, _Heard(receiver, recorder, number, tapped))
         except ConnectionFailure as error:
             recorder.note(Kind.REFUSED, number, facts_of(error))
             raise
         recorder.note(Kind.OPENED, number)
-        return _Tapped(transport, recorder, number)
+        tapped.open(transport)
+        return tapped
 
 
 class _Heard:
-    """What the peer says, on its way to the receiver."""
+    """What the peer says, on its way to the receiver. `received` is called for each read: it is one function."""
 
-    __slots__ = ("_note", "_number", "_receiver")
+    __slots__ = ("_note", "_number", "_receiver", "_tapped", "received")
 
-    def __init__(self, receiver: Receiver, recorder: Recorder, number: int) -> None:
+    def __init__(self, receiver: Receiver, recorder: Recorder, number: int, tapped: _Tapped) -> None:
         self._receiver = receiver
+        self._tapped = tapped
         self._note = recorder.note
         self._number = number
-
-    def received(self, payloads: list[Payload]) -> None:
-        size = len(payloads[0]) if len(payloads) == 1 else sum(map(len, payloads))
-        self._note(Kind.READ, self._number, payloads.copy(), size)  # the list is the receiver's from then on
-        self._receiver.received(payloads)
+        self.received = recorder.tap(number, receiver.received)
 
     def ponged(self) -> None:
         self._note(Kind.PONG, self._number)
@@ -66,16 +65,45 @@ class _Heard:
 
     def lost(self, error: ConnectionLost) -> None:
         self._note(Kind.LOST, self._number, facts_of(error))
+        self._tapped.over()
         self._receiver.lost(error)
 
 
 class _Tapped:
-    """What is said to the peer."""
+    """What is said to the peer. Reading pauses while its owner wants that, or the recorder's brake does (`hold`)."""
 
-    def __init__(self, transport: Transport, recorder: Recorder, number: int) -> None:
-        self._transport = transport
+    _transport: Transport
+
+    def __init__(self, recorder: Recorder, number: int) -> None:
         self._recorder = recorder
+        self._brake = recorder.brake
         self._number = number
+        self._is_over = self._is_held = self._is_paused = False
+
+    def open(self, transport: Transport) -> None:
+        """It is open from now on."""
+        self._transport = transport
+        if self._brake is not None and not self._is_over:  # it may be lost before whoever dialled goes on
+            self._brake.enter(self)
+
+    def over(self) -> None:
+        """It is lost."""
+        self._is_over = True
+        if self._brake is not None:
+            self._brake.leave(self)
+
+    def hold(self, *, held: bool) -> None:
+        """The brake."""
+        self._wanted(held or self._is_paused, self._is_held or self._is_paused)
+        self._is_held = held
+
+    def _wanted(self, paused: bool, before: bool) -> None:
+        if paused and not before:
+            self._recorder.note(Kind.PAUSED, self._number)
+            self._transport.pause_reading()
+        elif before and not paused:
+            self._recorder.note(Kind.RESUMED, self._number)
+            self._transport.resume_reading()
 
     def send(self, payloads: Sequence[Payload]) -> None:
         self._recorder.note(Kind.SENT, self._number, list(payloads), sum(map(len, payloads)))
@@ -86,12 +114,12 @@ class _Tapped:
         self._transport.ping()
 
     def pause_reading(self) -> None:
-        self._recorder.note(Kind.PAUSED, self._number)
-        self._transport.pause_reading()
+        self._wanted(True, self._is_held or self._is_paused)
+        self._is_paused = True
 
     def resume_reading(self) -> None:
-        self._recorder.note(Kind.RESUMED, self._number)
-        self._transport.resume_reading()
+        self._wanted(self._is_held, self._is_held or self._is_paused)
+        self._is_paused = False
 
     async def close(self, code: int = 1000, reason: str = "", *, timeout: float = 2.0) -> None:
         self._recorder.note(Kind.CLOSING, self._number, [code, reason])

@@ -90,7 +90,7 @@ class SegmentWriter:
         head = read_block_head(block)
         assert head is not None
         self._index.append((offset, head))
-        self._counts.update(record.kind for record in records)
+        self._counts.update([record.kind for record in records])
         if self._fsync == "block":
             self.sync()
 
