@@ -52,6 +52,16 @@ def test_a_frame_is_applied_whole_before_anyone_reads_the_touch() -> None:
     assert (book.best_bid, book.best_offer) == ((10.0, 1.0), (10.5, 1.0))
 
 
+def test_levels_that_were_checked_are_applied_by_the_same_rules() -> None:
+    book = live(numbering=CHAINED)
+    assert book.apply_checked([(10.0, 5.0)], [(11.0, 0.0)], 100, 101) == Applied()
+    assert (book.best_bid, book.best_offer, book.last) == ((10.0, 5.0), (12.0, 4.0), 101)
+    assert isinstance(book.apply_checked([(10.0, 6.0)], [], 102, 103), Resync)
+    assert not book.is_tradable
+    crossed = live()
+    assert crossed.apply_checked([(11.0, 1.0)], []) == Resync("the book is crossed")
+
+
 def test_only_a_live_book_is_tradable() -> None:
     book = OrderBook(float)
     assert (book.state, book.is_tradable) == ("empty", False)

@@ -138,7 +138,7 @@ class OrderBook(Generic[Number]):
         told_bids, told_offers = told or _AS_THEY_ARE
         self.bids.replace(bids, told_bids)
         self.offers.replace(offers, told_offers)
-        fault = self._standing_fault()
+        fault = self._change()
         for held in verdict.held:
             fault = fault or self._change(*held)
         return verdict if fault is None else self.quarantine(fault)
@@ -161,15 +161,25 @@ class OrderBook(Generic[Number]):
     ) -> Verdict:
         """One frame of changes: absolute sizes, 0 removes a level. On a `Resync` fetch a snapshot of this book."""
         fault = self.fault_in(bids, offers)
-        if fault is None:
-            told = told or _AS_THEY_ARE
-            verdict = self._sequencer.delta(first, last, (bids, offers, told))
-            if verdict is not APPLIED:
-                return self._refused(verdict)
-            fault = self._change(bids, offers, told)
-            if fault is None:
-                return verdict
-        return self.quarantine(fault)
+        return (
+            self.apply_checked(bids, offers, first, last, told) if fault is None else self.quarantine(fault)
+        )
+
+    def apply_checked(
+        self,
+        bids: Sequence[tuple[Number, Number]],
+        offers: Sequence[tuple[Number, Number]],
+        first: int | None = None,
+        last: int | None = None,
+        told: Told | None = None,
+    ) -> Verdict:
+        """The same for whoever has seen to it already that `fault_in` finds nothing, as decoding them may."""
+        told = told or _AS_THEY_ARE
+        verdict = self._sequencer.delta(first, last, (bids, offers, told))
+        if verdict is not APPLIED:
+            return self._refused(verdict)
+        fault = self._change(bids, offers, told)
+        return verdict if fault is None else self.quarantine(fault)
 
     def fault_in(self, bids: Any, offers: Any) -> str | None:
         """What is insane about these levels of a frame, or None. Changes nothing."""
@@ -244,16 +254,12 @@ class OrderBook(Generic[Number]):
     def __repr__(self) -> str:
         return f"<OrderBook {self.state}: {self.best_bid} | {self.best_offer}>"
 
-    def _change(self, bids: Any, offers: Any, told: Told) -> str | None:
-        """Apply a frame that was checked; what is wrong with the book afterwards."""
+    def _change(self, bids: Any = (), offers: Any = (), told: Told = _AS_THEY_ARE) -> str | None:
+        """Apply a frame that was checked; what is wrong with the book as it stands then."""
         if bids:
             self.bids.apply(bids, told[0])
         if offers:
             self.offers.apply(offers, told[1])
-        return self._standing_fault()
-
-    def _standing_fault(self) -> str | None:
-        """What is wrong with the book as it stands."""
         bids, offers = self.bids.prices, self.offers.prices
         if len(bids) > self.max_levels or len(offers) > self.max_levels:
             return f"more than {self.max_levels} levels"

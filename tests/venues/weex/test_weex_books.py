@@ -87,6 +87,27 @@ async def test_a_second_reader_shares_the_book_and_begins_with_its_state(clock: 
         await second.stop()
 
 
+async def test_each_reader_of_a_book_is_given_as_many_levels_as_it_asked_for(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        levels = (5, 15, 2)
+        readers = [Heard(client.stream_order_book("BTCUSDT", level=level)) for level in levels]
+        for heard in readers:
+            await heard.until(1)
+        peer.move("BTCUSDT")
+        for heard, level in zip(readers, levels, strict=True):
+            await heard.until(2)
+            assert sides(heard[1]) == truth(peer, "BTCUSDT", level)
+        readers[1][1].data["bids"].clear()  # what one does with its levels is nothing to the others
+        assert sides(readers[0][1]) == truth(peer, "BTCUSDT", 5)
+        await readers[1].stop()
+        peer.move("BTCUSDT")
+        await readers[0].until(3)
+        assert sides(readers[0][2]) == truth(peer, "BTCUSDT", 5)
+        for heard in readers:
+            await heard.stop()
+        assert client._feeds == {}
+
+
 async def test_a_hole_is_a_gap_and_only_that_book_begins_anew(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
         broken = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)

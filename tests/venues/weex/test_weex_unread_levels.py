@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tapewire.book import OrderBook
+from tapewire.model import MAX_LEVELS
 from tapewire.venues.kit.fields import levels as exact_side
 from tapewire.venues.weex import V3
 from tapewire.venues.weex.unread import Levels
-from tapewire.venues.weex.wire import Depth, Frame
+from tapewire.venues.weex.wire import Depth, Frame, _each
 
 WRITTEN = [("86645.20", "0.0150"), ("86645.1", "3"), ("86644", "12.5")]
 READ = [(Decimal(price), Decimal(size)) for price, size in WRITTEN]
@@ -103,12 +105,18 @@ texts = st.one_of(
     st.from_regex(r"[0-9]{1,20}(\.[0-9]{1,20})?", fullmatch=True),
     st.sampled_from(["", ".5", "5.", "1.2.3", "1e5", "nan", "00.1", "1_0", " 1", "-1", "0.1", "0.10"]),
 )
+
+
+def as_the_venue_writes(side: list[Any]) -> bytes:
+    return json.dumps(side, separators=(",", ":")).encode()
+
+
 sides = st.lists(st.tuples(texts | st.integers(0, 10**20), texts), max_size=6)
 
 
 @given(sides)
 def test_levels_are_those_that_the_slow_way_reads(side: list[Any]) -> None:
-    written = json.dumps(side).encode()
+    written = as_the_venue_writes(side)
     try:
         exact = exact_side(written)
     except ValueError:
@@ -123,7 +131,7 @@ def test_levels_are_those_that_the_slow_way_reads(side: list[Any]) -> None:
 
 @given(st.lists(st.tuples(texts, texts), max_size=6))
 def test_what_orders_levels_orders_them_as_exact_numbers_do(side: list[Any]) -> None:
-    written = json.dumps(side).encode()
+    written = as_the_venue_writes(side)
     try:
         depth, exact = depth_of(written), exact_side(written)
     except ValueError:
@@ -132,6 +140,23 @@ def test_what_orders_levels_orders_them_as_exact_numbers_do(side: list[Any]) -> 
         assert bool(its_size) is bool(exact_size)
         for (other, _), (exact_other, _) in zip(depth.bids, exact, strict=True):
             assert (one < other, one == other) == (exact_one < exact_other, exact_one == exact_other)
+
+
+@given(sides)
+def test_levels_that_count_as_checked_are_such_as_a_book_takes(side: list[Any]) -> None:
+    written = as_the_venue_writes(side)
+    try:
+        depth = depth_of(written, written)
+    except ValueError:
+        return
+    fault = OrderBook(float).fault_in(_each(float, depth.bids), _each(float, depth.offers))
+    assert fault is None or not depth.is_checked
+
+
+def test_a_frame_of_more_levels_than_a_book_has_counts_as_unchecked() -> None:
+    levels = [[f"{price}.5", "0.25"] for price in range(MAX_LEVELS)]
+    assert depth_of(msgspec.json.encode(levels)).is_checked
+    assert not depth_of(msgspec.json.encode([*levels, ["1", "0"]])).is_checked
 
 
 @pytest.mark.parametrize(

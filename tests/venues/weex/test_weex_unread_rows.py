@@ -278,7 +278,9 @@ TRADE = {"t": "9f", "p": "86645.2", "q": "0.015", "v": "1299.678", "m": True, "T
 
 def test_trades_of_the_usual_form_are_read_without_a_look_at_each_field() -> None:
     rows = [TRADE | {"t": "77"}, TRADE | {"t": 78, "m": False}]
-    assert plain_trades(msgspec.json.encode(rows)) == [mapped(row, TRADE_FIELDS) for row in rows]
+    assert plain_trades(msgspec.json.encode(rows), "X") == [
+        mapped(row, TRADE_FIELDS) | {"symbol": "X"} for row in rows
+    ]
 
 
 @pytest.mark.parametrize(
@@ -293,7 +295,7 @@ def test_trades_of_the_usual_form_are_read_without_a_look_at_each_field() -> Non
     ],
 )
 def test_a_trade_that_is_not_written_as_usual_is_left_to_the_slow_way(odd: dict[str, Any]) -> None:
-    assert plain_trades(msgspec.json.encode([TRADE | odd])) is None
+    assert plain_trades(msgspec.json.encode([TRADE | odd]), "X") is None
 
 
 trades = st.fixed_dictionaries(
@@ -308,11 +310,14 @@ trades = st.fixed_dictionaries(
 )
 def test_what_is_read_quickly_is_what_the_slow_way_reads(rows: list[dict[str, Any]]) -> None:
     written = msgspec.json.encode(rows)
-    if (read := plain_trades(written)) is not None:
-        assert read == [mapped(row, TRADE_FIELDS) for row in read_rows(msgspec.Raw(written))]
+    if (read := plain_trades(written, "X")) is not None:
+        slowly = [mapped(row, TRADE_FIELDS) for row in read_rows(msgspec.Raw(written))]
+        assert read == [row | {"symbol": "X"} for row in slowly]
 
 
 def test_trades_whose_ids_have_letters_are_read_as_one_by_one_and_quickly() -> None:
     rows = [TRADE | {"t": "deadbeef-0000-4000-8000-0123456789ab"}, TRADE]
-    assert plain_trades(msgspec.json.encode(rows)) == [mapped(row, TRADE_FIELDS) for row in rows]
-    assert plain_trades(msgspec.json.encode([rows[0] | {"p": "1e5"}])) is None
+    assert plain_trades(msgspec.json.encode(rows), "X") == [
+        mapped(row, TRADE_FIELDS) | {"symbol": "X"} for row in rows
+    ]
+    assert plain_trades(msgspec.json.encode([rows[0] | {"p": "1e5"}]), "X") is None

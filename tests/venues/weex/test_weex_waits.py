@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ from tapewire.clock import SystemClock
 from tapewire.errors import SubscriptionRefused
 from tapewire.marks import Gap
 from tapewire.protocols.base import Refused
+from tapewire.session.consumer import Items
 from tapewire.streams import filtered
 from tapewire.testing import VirtualClock
 from tapewire.venues.weex import WEEXError, WeexMessage
@@ -83,12 +84,12 @@ async def test_what_was_taken_when_a_wait_is_cancelled_is_the_next_ones(
 ) -> None:
     converted = []
 
-    async def convert(item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
+    async def convert(item: Any, spoiled: Callable[[Exception], None]) -> Items:
         converted.append(item.number)
         if item.number == 1:
             spoiled(ValueError("a corrupt row"))
         await asyncio.sleep(0.05)  # as a price that is asked for over HTTP
-        return [message(item.number), message(item.number + 100)]
+        return Items([message(item.number), message(item.number + 100)])
 
     taken: list[Any] = []
     reader = reader_of(convert, on_mark=lambda mark: taken.append(mark.reason))
@@ -116,7 +117,7 @@ async def test_a_wait_that_is_cancelled_while_a_mark_is_told_tells_it_once_and_i
         await asyncio.sleep(0.05)
         told.append(type(mark))
 
-    reader = reader_of(lambda item, spoiled: [message(item.number)], on_mark=on_mark)
+    reader = reader_of(lambda item, spoiled: message(item.number), on_mark=on_mark)
     stream = Stream(reader, lambda consumer: None)
     reader.consumer.put(Item(1))
     reader.consumer.put_mark(Gap(reason="sequence", since_ns=1))
@@ -135,7 +136,7 @@ async def test_a_stream_that_is_left_while_a_mark_is_told_ends_and_leaves_no_tas
     async def on_mark(mark: Any) -> None:
         await asyncio.sleep(3600)
 
-    reader = reader_of(lambda item, spoiled: [message(item.number)], on_mark=on_mark)
+    reader = reader_of(lambda item, spoiled: message(item.number), on_mark=on_mark)
     stream = Stream(reader, lambda consumer: None)
     before = asyncio.all_tasks()
     waiting = asyncio.ensure_future(anext(stream))
@@ -152,9 +153,9 @@ async def test_a_stream_that_is_left_while_a_mark_is_told_ends_and_leaves_no_tas
 async def test_a_conversion_that_is_under_way_when_the_stream_is_left_leaves_no_task(
     clock: VirtualClock,
 ) -> None:
-    async def convert(item: Any, spoiled: Callable[[Exception], None]) -> Iterable[WeexMessage]:
+    async def convert(item: Any, spoiled: Callable[[Exception], None]) -> Items:
         await asyncio.sleep(3600)
-        return []
+        return Items()
 
     reader = reader_of(convert)
     stream = Stream(reader, lambda consumer: None)

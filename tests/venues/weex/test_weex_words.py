@@ -21,7 +21,7 @@ from tapewire.venues.weex import V2, V3, WeexConfig, WEEXInvalidArgument
 from tapewire.venues.weex.account import unrealized_pnl
 from tapewire.venues.weex.errors import ERRORS
 from tapewire.venues.weex.fields import mapped
-from tapewire.venues.weex.message import messages_of, order_status
+from tapewire.venues.weex.message import SEEN_TRADES, NewTrades, messages_of, order_status
 from tapewire.venues.weex.signing import VenueTime, signed_headers
 from tapewire.venues.weex.symbols import checked_symbol, depth_for
 from tapewire.venues.weex.wire import Frame
@@ -307,3 +307,22 @@ async def test_the_state_is_a_value_and_may_be_called() -> None:
     with pytest.raises(AttributeError):
         client.is_connected = True  # type: ignore[assignment]
     await client.disconnect()
+
+
+def test_the_last_two_thousand_trades_are_known_again_and_no_memory_is_without_end() -> None:
+    new = NewTrades(V3)
+
+    def fresh(*numbers: int) -> list[str]:
+        rows = [
+            {"t": str(n), "p": "1", "q": "1", "v": "1", "m": True, "T": 1_790_134_568_308} for n in numbers
+        ]
+        raw = msgspec.Raw(msgspec.json.encode(rows))
+        told = new(Frame("", "trade", "BTCUSDT", False, 1_790_134_568_308, b"", raw), pytest.fail)
+        return [row["id"] for row in told]
+
+    for number in range(9_999):
+        assert fresh(number) == [str(number)]
+        assert len(new._seen) + len(new._seen_before) < 2 * SEEN_TRADES
+    for number in range(9_999 - SEEN_TRADES, 9_999):
+        assert fresh(number) == []
+    assert fresh(9_998, 9_999) == ["9999"]

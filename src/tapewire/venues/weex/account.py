@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ...marks import Resynced
+from ...session.consumer import Items
 from ...session.subscription import Subscription
 from .errors import WEEXError
 from .lines import Lines
@@ -41,11 +42,11 @@ class Balances:
         self._profile = profile
         self._fetch = fetch
 
-    async def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
+    async def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Items:
         if isinstance(item, Resynced):
-            return [_of_state("account", row, item.at_ns) for row in item.snapshot]
+            return Items(_of_state("account", row, item.at_ns) for row in item.snapshot)
         if not isinstance(item, Frame):
-            return []
+            return Items()
         messages = messages_of(item, self._profile, spoiled)
         if any("available" not in message.data for message in messages):
             await self._complete(messages)
@@ -81,13 +82,13 @@ class Positions:
         self._tickers: dict[str, Subscription] = {}
         self._closed = False
 
-    async def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
+    async def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Items:
         if isinstance(item, Resynced):
-            messages = [_of_state("positions", row, item.at_ns) for row in item.snapshot]
+            messages = Items(_of_state("positions", row, item.at_ns) for row in item.snapshot)
         elif isinstance(item, Frame):
             messages = messages_of(item, self._profile, spoiled)
         else:
-            return []
+            return Items()
         for message in messages:
             self._follow(message.symbol, bool(message.data.get("size")))
             if "unrealized_pnl" not in message.data:

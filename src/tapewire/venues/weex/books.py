@@ -25,7 +25,7 @@ from ...clock import Clock
 from ...errors import SubscriptionEnded, fresh_copy
 from ...marks import Errored, Gap, Mark, Resynced, Subscribed, Subscribing, Unsubscribed
 from ...retry import RandomFraction, RetryPolicy
-from ...session.consumer import Consumer, Feed
+from ...session.consumer import Consumer, Feed, Items
 from ...session.subscription import Subscription
 from .lines import Lines
 from .message import ROW_ERRORS, WeexMessage
@@ -36,11 +36,11 @@ from .wire import MAX_ORDERED, Depth, Frame, Side
 __all__ = [
     "OPERATIONS_RESERVE",
     "BookFeed",
+    "BookMessages",
     "BookReader",
     "BookUpdate",
     "BookViewer",
     "FetchDepth",
-    "book_messages",
 ]
 
 logger = logging.getLogger("tapewire.venues.weex")
@@ -64,12 +64,16 @@ _REBUILD: Final = RetryPolicy(max_attempts=None, initial_backoff=0.5, max_backof
 
 
 class BookUpdate(msgspec.Struct, gc=False):
-    """The best levels of a book after one frame; what a stream's buffer holds."""
+    """A book after one frame, for all who read it; what the buffers of their streams hold.
+
+    `depth`: how many of the best levels of each side are here. Nobody changes them.
+    """
 
     topic: str
     symbol: str
-    bids: list[tuple[Decimal, Decimal]]
-    asks: list[tuple[Decimal, Decimal]]
+    depth: int
+    bids: list[tuple[Any, Any]]
+    asks: list[tuple[Any, Any]]
     last: int | None
     venue_time_ms: int | None
     raw: bytes
@@ -119,13 +123,15 @@ class BookFeed:
         self.venue_time_ms: int | None = None
         """The venue's clock at the last change, None where it said none."""
         self._lines = lines
-        self._profile = profile
+        self._levels = profile.levels
         self._fetch = fetch
         self._clock = clock
         self._fraction = fraction
         self._on_idle = on_idle
-        self._readers: dict[BookReader, None] = {}
-        self._viewers: dict[BookViewer, None] = {}
+        # Anew with whoever comes and goes, so that one who goes when he is told changes nothing for the others.
+        self._readers: tuple[BookReader, ...] = ()
+        self._viewers: tuple[BookViewer, ...] = ()
+        self._most = 0  # levels that a reader wants
         self._subscription: Subscription | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rest: asyncio.Task[None] | None = None
@@ -137,13 +143,14 @@ class BookFeed:
 
     def join(self, reader: BookReader) -> None:
         """It reads from now on; it begins with the present state, if there is one."""
-        self._readers[reader] = None
+        self._readers = (*self._readers, reader)
+        self._most = max(self._most, reader.level)
         if not self._ask_first() and self.book.is_tradable:
-            reader.consumer.put(self._update(reader.level, None, b"", self._clock.time_ns()))
+            reader.consumer.put(self._update(None, b"", self._clock.time_ns()))
 
     def watch(self, viewer: BookViewer) -> None:
         """It is told from now on; at once, where there is a proven book already."""
-        self._viewers[viewer] = None
+        self._viewers = (*self._viewers, viewer)
         if not self._ask_first() and self.book.is_tradable:
             viewer.changed()
 
@@ -175,13 +182,18 @@ class BookFeed:
 
     def leave(self, reader: BookReader) -> None:
         """It reads no more; the last one takes the topic with it."""
-        if self._readers.pop(reader, reader) is None and not self._is_read:
-            self._stop()
+        if reader in self._readers:
+            self._readers = tuple(each for each in self._readers if each is not reader)
+            self._most = max((each.level for each in self._readers), default=0)
+            if not self._is_read:
+                self._stop()
 
     def unwatch(self, viewer: BookViewer) -> None:
         """It is told no more; the last one takes the topic with it."""
-        if self._viewers.pop(viewer, viewer) is None and not self._is_read:
-            self._stop()
+        if viewer in self._viewers:
+            self._viewers = tuple(each for each in self._viewers if each is not viewer)
+            if not self._is_read:
+                self._stop()
 
     def resync(self, asker: BookViewer) -> None:
         """Build it anew, though nothing speaks against it: a gap says so to everybody but whoever asks."""
@@ -214,7 +226,7 @@ class BookFeed:
 
     def _take(self, frame: Frame) -> None:
         try:
-            depth = self._profile.levels(frame)
+            depth = self._levels(frame)
         except ROW_ERRORS as error:
             self.book.invalidate("levels that cannot be read")
             self._lost(f"levels that cannot be read: {error}"[:200], "undecodable")
@@ -231,7 +243,8 @@ class BookFeed:
                 if was_proven and not self.book.is_tradable:
                     self._lost(self.book.reason, "sequence")
                     return
-            verdict = self.book.apply(depth.bids, depth.offers, frame.first, frame.last, depth.told)
+            apply = self.book.apply_checked if depth.is_checked else self.book.apply
+            verdict = apply(depth.bids, depth.offers, frame.first, frame.last, depth.told)
         self._judge(verdict, frame.venue_time_ms, frame.raw, frame.received_at_ns)
 
     def _replaced(self, depth: Depth, last: int | None) -> Verdict:
@@ -268,24 +281,24 @@ class BookFeed:
         """Told at once, where `Gap` waits for the line to be back: nobody begins with a book of before the loss."""
         if isinstance(mark, Subscribing) and mark.reason.startswith("connection lost"):
             self.book.invalidate("connection lost")
-        for reader in tuple(self._readers):
+        for reader in self._readers:
             if reader.announces:
                 reader.consumer.put_mark(mark, self.topic)
         if self._broken and isinstance(mark, Subscribing) and not mark.reason.startswith("connection lost"):
             return  # our own renewal
-        for viewer in tuple(self._viewers):
+        for viewer in self._viewers:
             viewer.mark(mark)
 
     def _line_lost(self) -> None:
         """Of a topic that is asked for anew the session does not say that it is lost again."""
         if self._broken:
-            for viewer in tuple(self._viewers):
+            for viewer in self._viewers:
                 viewer.mark(Subscribing(reason="connection lost"))
 
     def _say(self, mark: Mark, asker: BookViewer | None = None) -> None:
-        for reader in tuple(self._readers):
+        for reader in self._readers:
             reader.consumer.put_mark(mark, self.topic)
-        for viewer in tuple(self._viewers):
+        for viewer in self._viewers:
             if viewer is not asker:
                 viewer.mark(mark)
 
@@ -297,9 +310,9 @@ class BookFeed:
             self._end(error)
 
     def _end(self, error: BaseException) -> None:
-        for reader in tuple(self._readers):
+        for reader in self._readers:
             reader.consumer.end(fresh_copy(error))
-        for viewer in tuple(self._viewers):
+        for viewer in self._viewers:
             viewer.end(fresh_copy(error))
 
     def _judge(self, verdict: Verdict, venue_time_ms: int | None, raw: bytes, now_ns: int) -> None:
@@ -308,26 +321,19 @@ class BookFeed:
             self.venue_time_ms = venue_time_ms
             if self._broken or not self._live_since_ns:
                 self._live(now_ns)
-            for reader in tuple(self._readers):
-                reader.consumer.put(self._update(reader.level, venue_time_ms, raw, now_ns))
-            if self._viewers:
-                for viewer in tuple(self._viewers):
-                    viewer.changed()
+            if self._readers:
+                update = self._update(venue_time_ms, raw, now_ns)
+                for reader in self._readers:
+                    reader.consumer.put(update)
+            for viewer in self._viewers:
+                viewer.changed()
         elif type(verdict) is Resync:
             self._lost(verdict.reason, "sequence")
 
-    def _update(self, level: int, venue_time_ms: int | None, raw: bytes, now_ns: int) -> BookUpdate:
-        book = self.book
-        return BookUpdate(
-            self.topic,
-            self.symbol,
-            Levels(book.bids.top(level)),
-            Levels(book.offers.top(level)),
-            book.last,
-            venue_time_ms,
-            raw,
-            now_ns,
-        )
+    def _update(self, venue_time_ms: int | None, raw: bytes, now_ns: int) -> BookUpdate:
+        book, most = self.book, self._most
+        bids, asks = book.bids.top(most), book.offers.top(most)
+        return BookUpdate(self.topic, self.symbol, most, bids, asks, book.last, venue_time_ms, raw, now_ns)
 
     # --- broken and rebuilt -------------------------------------------------------------------------------------------
 
@@ -456,10 +462,18 @@ class BookReader(Feed):
         self.consumer.part(self)
 
 
-def book_messages(item: Any, spoiled: Callable[[Exception], None]) -> WeexMessage | list[WeexMessage]:
-    """One state of a book as a message."""
-    if item.__class__ is not BookUpdate:
-        return []
-    when = item.received_at_ns / 1e9 if item.venue_time_ms is None else item.venue_time_ms / 1000
-    data = {"symbol": item.symbol, "bids": item.bids, "asks": item.asks, "sequence": item.last}
-    return WeexMessage("depth", item.symbol, data, when, item.raw, item.received_at_ns, item.last)
+class BookMessages:
+    """What `WeexWebSocketClient.stream_order_book` gives: each state of a book, its best `level` levels."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+
+    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> WeexMessage | Items:
+        if item.__class__ is not BookUpdate:
+            return Items()
+        bids, asks, level = item.bids, item.asks, self._level
+        if level < item.depth:  # another reader wants more
+            bids, asks = bids[:level], asks[:level]
+        when = item.received_at_ns / 1e9 if item.venue_time_ms is None else item.venue_time_ms / 1000
+        data = {"symbol": item.symbol, "bids": Levels(bids), "asks": Levels(asks), "sequence": item.last}
+        return WeexMessage("depth", item.symbol, data, when, item.raw, item.received_at_ns, item.last)

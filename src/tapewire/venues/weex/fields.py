@@ -18,7 +18,17 @@ from ...model.fields import EXACT, MAX_DECIMALS, MAX_DIGITS
 from ..kit.fields import Kind, TimeMs, flag, number, text, time_ms
 from .unread import Numbers
 
-__all__ = ["V2_FIELDS", "V3_FIELDS", "V3_PLAIN", "V3_QUICK", "FieldMap", "PlainRow", "mapped", "per_cent"]
+__all__ = [
+    "V2_FIELDS",
+    "V3_FIELDS",
+    "V3_PLAIN",
+    "V3_QUICK",
+    "FieldMap",
+    "PlainRow",
+    "Quick",
+    "mapped",
+    "per_cent",
+]
 
 _HUNDRED: Final = Decimal(100)
 
@@ -298,8 +308,12 @@ _read_trades = msgspec.json.Decoder(list[_Trade]).decode
 _are_plain: Final = re.compile(r"\d+(?:\.\d+)? \d+(?:\.\d+)? \d+(?:\.\d+)?", re.ASCII).fullmatch
 
 
-def plain_trades(rows: bytes) -> list[dict[str, Any]] | None:
-    """What `mapped` makes of these trades; None where they may be none, or are not written in the usual way."""
+Quick: TypeAlias = Callable[[bytes | msgspec.Raw, str], list[dict[str, Any]] | None]
+"""What reads rows of the usual form, or gives None: the rows, and whose they are."""
+
+
+def plain_trades(rows: bytes | msgspec.Raw, symbol: str) -> list[dict[str, Any]] | None:
+    """What `mapped` makes of these trades, and `symbol`; None where they may be none, or are not written as usual."""
     try:
         trades = _read_trades(rows)
     except msgspec.MsgspecError:
@@ -317,9 +331,10 @@ def plain_trades(rows: bytes) -> list[dict[str, Any]] | None:
                 "value": Decimal(value),
                 "side": "sell" if trade.m else "buy",
                 "time": trade.T / 1000,
+                "symbol": symbol,
             }
         )
     return made
 
 
-V3_QUICK: Final[Mapping[str, Callable[[bytes], list[dict[str, Any]] | None]]] = {"trade": plain_trades}
+V3_QUICK: Final[Mapping[str, Quick]] = {"trade": plain_trades}

@@ -7,7 +7,6 @@ the venue does not say it: an order that is partly filled (`status`), its averag
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ...errors import TapewireError
+from ...session.consumer import Items
 from .fields import FieldMap, PlainRow, mapped
 from .profile import Profile
 from .wire import DECODE_ERRORS, Frame
@@ -38,7 +38,8 @@ ROW_ERRORS: Final = (*DECODE_ERRORS, TapewireError, KeyError, ArithmeticError)
 """What a corrupt row raises."""
 
 SEEN_TRADES: Final = 2_000
-"""Trades remembered by their id, so that a snapshot after a reconnection repeats none."""
+"""Trades remembered by their id, so that a snapshot after a reconnection repeats none: at least so many, and less than
+twice."""
 
 ORDER_STATUSES: Final[Mapping[str, str]] = {
     "PENDING": "new",
@@ -102,22 +103,23 @@ def read_rows(raw: msgspec.Raw) -> list[dict[str, Any]]:
     return [_read_row(text)] if text[:1] == b"{" else _read_rows(text)
 
 
-def messages_of(
-    frame: Frame, profile: Profile, undecodable: Callable[[Exception], None]
-) -> list[WeexMessage]:
+def messages_of(frame: Frame, profile: Profile, undecodable: Callable[[Exception], None]) -> Items:
     """The messages of one frame, row by row; `undecodable` is told of each row that is corrupt."""
-    return [_message(frame, row) for row in rows_of(frame, profile, undecodable)]
+    return Items(_message(frame, row) for row in rows_of(frame, profile, undecodable))
 
 
 def rows_of(frame: Frame, profile: Profile, undecodable: Callable[[Exception], None]) -> list[dict[str, Any]]:
     """What the messages of one frame have as `data`, read; `undecodable` is told of each row that is corrupt."""
-    channel, written, symbol = frame.channel, bytes(frame.rows), frame.symbol
-    reader, quick = profile.plain.get(channel), profile.quick.get(channel)
-    if reader is not None and symbol and reader.is_plain(written):
-        return [reader.read(written, symbol)]
-    rows = None if quick is None else quick(written)
-    if rows is None:
-        rows = _mapped_rows(frame, profile.fields.get(channel, {}), undecodable)
+    channel, symbol = frame.channel, frame.symbol
+    if symbol:
+        if (quick := profile.quick.get(channel)) is not None and (
+            rows := quick(frame.rows, symbol)
+        ) is not None:
+            return rows
+        reader = profile.plain.get(channel)
+        if reader is not None and reader.is_plain(written := bytes(frame.rows)):
+            return [reader.read(written, symbol)]
+    rows = _mapped_rows(frame, profile.fields.get(channel, {}), undecodable)
     if symbol:
         for row in rows:
             row.setdefault("symbol", symbol)
@@ -222,9 +224,9 @@ class Rows:
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
 
-    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> WeexMessage | list[WeexMessage]:
+    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> WeexMessage | Items:
         if item.__class__ is not Frame:
-            return []
+            return Items()
         reader = self._profile.plain.get(item.channel)
         if reader is not None and item.symbol and reader.is_plain(written := bytes(item.rows)):
             return _unread_message(item, reader, written)
@@ -237,10 +239,12 @@ class Trades:
     def __init__(self, profile: Profile) -> None:
         self._new = NewTrades(profile)
 
-    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> list[WeexMessage]:
-        if item.__class__ is not Frame:
-            return []
-        return [_message(item, row) for row in self._new(item, spoiled)]
+    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Items:
+        messages = Items()
+        if item.__class__ is Frame:
+            for row in self._new(item, spoiled):
+                messages.append(_message(item, row))
+        return messages
 
 
 class NewTrades:
@@ -253,16 +257,19 @@ class NewTrades:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: set[str] = set()
+        self._seen_before: set[str] = set()  # the same, of before that was full
         self._since: float | None = None
 
     def __call__(self, frame: Frame, spoiled: Callable[[Exception], None]) -> list[dict[str, Any]]:
-        rows, seen = rows_of(frame, self._profile, spoiled), self._seen
+        rows, seen, before = rows_of(frame, self._profile, spoiled), self._seen, self._seen_before
         unsaid = (frame.venue_time_ms or 0) / 1000
         if not frame.is_snapshot:
             fresh = rows
-            if len(rows) != 1 or rows[0].get("id") in seen:  # hardly ever
-                fresh = [row for row in rows if row.get("id") not in seen]
+            if len(rows) != 1 or (number := rows[0].get("id")) in seen or number in before:  # hardly ever
+                fresh = [
+                    row for row in rows if (number := row.get("id")) not in seen and number not in before
+                ]
             self._remember(rows, unsaid)
             return fresh
         since, ordered = self._since, _oldest_first(rows, unsaid)
@@ -273,6 +280,7 @@ class NewTrades:
             and row.get("time", unsaid) >= since
             and (number := row.get("id")) is not None
             and number not in seen
+            and number not in before
         ]
         self._remember(ordered, unsaid)
         return fresh
@@ -284,10 +292,10 @@ class NewTrades:
             if (when := row.get("time", unsaid)) > since:
                 since = when
             if (number := row.get("id")) is not None:
-                seen[number] = None
+                seen.add(number)
         self._since = since
-        while len(seen) > SEEN_TRADES:
-            seen.popitem(last=False)
+        if len(seen) >= SEEN_TRADES:
+            self._seen, self._seen_before = set(), seen
 
 
 def _oldest_first(rows: list[dict[str, Any]], unsaid: float) -> list[dict[str, Any]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from . import wire_v2, wire_v3
-from .fields import V2_FIELDS, V3_FIELDS, V3_PLAIN, V3_QUICK, FieldMap, PlainRow
+from .fields import V2_FIELDS, V3_FIELDS, V3_PLAIN, V3_QUICK, FieldMap, PlainRow, Quick
 from .wire import Depth, Frame, Heard, Ping
 
 __all__ = ["PROFILES", "V2", "V3", "Profile"]
@@ -32,7 +32,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     unanswered: int
     fields: Mapping[str, FieldMap]
     plain: Mapping[str, PlainRow]
-    quick: Mapping[str, Callable[[bytes], list[dict[str, Any]] | None]]
+    quick: Mapping[str, Quick]
     read: Callable[[bytes], Heard]
     subscribe: Callable[[Sequence[str], int], bytes]
     unsubscribe: Callable[[Sequence[str], int], bytes]

@@ -32,7 +32,7 @@ from ..kit.settings import clock_of
 from ..kit.spec import ChannelSpec
 from .account import Balances, Positions
 from .api import WeexAsyncClient
-from .books import BookFeed, BookReader, book_messages
+from .books import BookFeed, BookMessages, BookReader
 from .config import WeexConfig
 from .errors import ERRORS, WEEXInvalidArgument
 from .limits import connections_of
@@ -278,7 +278,7 @@ class WeexWebSocketClient:
             announces = options.get("announce", False)
             BookReader(self._feed(topic, name, depth), consumer, level, announces=announces)
 
-        return self._stream(topic, SPEC.channels["depth"], begin, book_messages, options, replaces=True)
+        return self._stream(topic, SPEC.channels["depth"], begin, BookMessages(level), options, replaces=True)
 
     def stream_klines(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import Any, Final, Self, TypeAlias
 
@@ -30,10 +30,10 @@ logger = logging.getLogger("tapewire.venues.weex")
 Spoiled: TypeAlias = Callable[[Exception], None]
 """Told of each row that is corrupt: a gap says where it was."""
 
-Convert: TypeAlias = Callable[[Any, Spoiled], WeexMessage | list[WeexMessage] | Awaitable[list[WeexMessage]]]
+Convert: TypeAlias = Callable[[Any, Spoiled], WeexMessage | Items | Coroutine[Any, Any, Items]]
 """From what was buffered (a frame, a book, a mark that holds a snapshot) to messages.
 
-One alone only where nothing is spoiled: what was is told before it.
+One alone only where nothing was spoiled: what was is told before the others.
 """
 
 POLICIES: Final = ("drop_oldest", "drop_newest", "fail")
@@ -84,12 +84,10 @@ class Reader:
         self._spoiled = self.consumer.spoiled
 
     def _read(self, item: Any) -> Any:
-        made = self._convert(item, self._spoiled)
-        if isinstance(made, WeexMessage):  # nearly always
-            return made
-        if not isinstance(made, list):
-            return _all_of(made)
-        return made[0] if len(made) == 1 and not self.consumer.made else Items(made)
+        made: Any = self._convert(item, self._spoiled)
+        if made.__class__ is Items and len(made) == 1 and not self.consumer.made:
+            return made[0]
+        return made
 
     def _read_mark(self, mark: Mark) -> Any:
         if getattr(mark, "snapshot", None) is None:
@@ -208,10 +206,6 @@ class _Telling:
                 await told
         except Exception:
             logger.exception("%s: on_mark raised", self._consumer.name)
-
-
-async def _all_of(made: Awaitable[list[WeexMessage]]) -> Items:
-    return Items(await made)
 
 
 def _line(mark: Mark, name: str) -> str:

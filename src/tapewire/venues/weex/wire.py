@@ -45,13 +45,15 @@ class Depth(msgspec.Struct, gc=False):
     """The levels of both sides of a frame: `told` as they are read, the others what orders them.
 
     Those are doubles, which are searched and compared in a third of the time; where a number has more than
-    `MAX_ORDERED` digits (`is_wide`), they are what is told.
+    `MAX_ORDERED` digits (`is_wide`), they are what is told. `is_checked`: decoding them has seen to it that they are
+    positive, and no more than a book holds.
     """
 
     bids: list[tuple[Any, Any]]
     offers: list[tuple[Any, Any]]
     told: tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]
     is_wide: bool = False
+    is_checked: bool = False
 
     @classmethod
     def of(cls, bids: Side, offers: Side) -> Depth:

@@ -9,6 +9,7 @@ from typing import Annotated, Final, TypeAlias, cast
 
 import msgspec
 
+from ...model import MAX_LEVELS
 from ..kit.fields import PLAIN_LEVELS, TimeMs, flag, sequence, time_ms
 from ..kit.fields import levels as side_of
 from .wire import ACCOUNT_CHANNELS, MAX_ORDERED, NOTHING, Answer, Depth, Frame, Greeting, Heard, Ping
@@ -209,23 +210,22 @@ def culprits(text: str, topics: Sequence[str]) -> list[str]:
     return [topic for topic in topics if is_named(topic)]
 
 
-_read_doubles = msgspec.json.Decoder(list[tuple[float, float]], strict=False).decode
-_read_texts = msgspec.json.Decoder(list[tuple[str, str]]).decode
-_SHAPES: Final = bytes(
-    ord("0") if byte in b"0123456789" else byte if byte in PLAIN_LEVELS else ord("x") for byte in range(256)
-)
-_LONG: Final = b"0" * (MAX_ORDERED + 1)
+_Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_ORDERED)]
+_Price: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
+_Size: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
+_Doubles: TypeAlias = Annotated[list[tuple[_Price, _Size]], msgspec.Meta(max_length=MAX_LEVELS)]
+
+_read_texts = msgspec.json.Decoder(tuple[list[tuple[_Text, _Text]], list[tuple[_Text, _Text]]]).decode
+_read_doubles = msgspec.json.Decoder(tuple[_Doubles, _Doubles], strict=False).decode
 
 
 def levels(frame: Frame) -> Depth:
     """The frame's bids and asks; where no number has many digits, at a third of the cost. Raises `DECODE_ERRORS`."""
-    bids, asks = bytes(frame.bids), bytes(frame.asks)
-    shape = (bids + asks).translate(
-        _SHAPES, b"."
-    )  # without points, so that all digits of a number are one run
-    if b"x" not in shape and _LONG not in shape:
+    written = b"".join((b"[", frame.bids, b",", frame.asks, b"]"))
+    if not written.translate(None, PLAIN_LEVELS):
         try:
-            return Depth(_read_doubles(bids), _read_doubles(asks), (_read_texts(bids), _read_texts(asks)))
+            bids, offers = _read_doubles(written)
+            return Depth(bids, offers, _read_texts(written), is_checked=True)
         except msgspec.ValidationError:
             pass
-    return Depth.of(side_of(bids), side_of(asks))
+    return Depth.of(side_of(frame.bids), side_of(frame.asks))
