@@ -39,7 +39,7 @@ STAGES = {
     "take": ("session/buffers.py take", "session/buffers.py wait", "session/buffers.py tell", "session/consumer.py",
              "weex/streams.py"),
     "buffer": ("session/buffers.py",),
-    "handler": ("session/handlers.py", "benchmarks/"),
+    "handler": ("session/handler", "benchmarks/"),
     "route": ("session/",),
     "decode": ("venues/", "book/", "model/", "payload.py"),
 }  # fmt: skip

@@ -181,6 +181,22 @@ class Buffer:
             self._give_back_room(item)
         return item
 
+    def take_or_tell(self, waiter: Waiter) -> Any:
+        """As `take`; where that is EMPTY and it has not ended, `waiter` is told as by `tell`."""
+        if self._room == self.capacity and not self._head_lost and not self._head:
+            if self._items:
+                return self._items.popleft()
+            if self._waiter is None:
+                self._items, self._waiter = _NONE, waiter
+                return EMPTY
+        return self._take_or_tell(waiter)
+
+    def _take_or_tell(self, waiter: Waiter) -> Any:
+        item = self.take()
+        if item is EMPTY and not self.ended:
+            self.tell(waiter)
+        return item
+
     async def wait(self) -> bool:
         """Wait until something can be taken: True; or until the end: False.
 
@@ -200,7 +216,7 @@ class Buffer:
 
     def tell(self, waiter: Waiter) -> None:
         """Nothing can be taken: tell `waiter`, once, when something can, or nothing more comes. Raises as `wait`."""
-        if self.is_awaited:
+        if self._waiter is not None and not self._waiter.done():
             raise ConfigurationError("consumer", "a second task", "one task at a time for each subscription")
         self._items = _NONE
         self._waiter = waiter
@@ -280,6 +296,7 @@ class _DropNewest(Buffer):
     __slots__ = ("_tail_lost",)
 
     policy: ClassVar[Policy] = "drop_newest"
+    take_or_tell = Buffer._take_or_tell
 
     def __init__(self, capacity: int, on_full: Callable[[], None], on_relief: Callable[[], None]) -> None:
         super().__init__(capacity, on_full, on_relief)
@@ -323,6 +340,7 @@ class _Conflate(Buffer):
     __slots__ = ("_key", "_slots", "conflated")
 
     policy: ClassVar[Policy] = "conflate"
+    take_or_tell = Buffer._take_or_tell
 
     def __init__(self, capacity: int, on_full: Any, on_relief: Any, key: Callable[[Any], Hashable]) -> None:
         super().__init__(capacity, on_full, on_relief)
@@ -373,6 +391,7 @@ class _Resync(Buffer):
     __slots__ = ("_overflown",)
 
     policy: ClassVar[Policy] = "resync"
+    take_or_tell = Buffer._take_or_tell
 
     def __init__(self, capacity: int, on_full: Callable[[], None], on_relief: Callable[[], None]) -> None:
         super().__init__(capacity, on_full, on_relief)
@@ -413,6 +432,7 @@ class _Block(Buffer):
     __slots__ = ("blocked",)
 
     policy: ClassVar[Policy] = "block"
+    take_or_tell = Buffer._take_or_tell
 
     def __init__(self, capacity: int, on_full: Callable[[], None], on_relief: Callable[[], None]) -> None:
         super().__init__(capacity, on_full, on_relief)

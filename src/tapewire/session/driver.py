@@ -41,7 +41,7 @@ from ..secrets import Secret, sanitized
 from ..transport.base import Transport
 from .connection import Backpressure, Connection
 from .credentials import Credentials, is_final, renewal_after
-from .handlers import HandlerTasks
+from .handler_tasks import HandlerTasks
 from .loop import Loop, run_owned
 from .machine import Action, ConnectionMachine, Input
 from .options import SessionOptions
@@ -210,7 +210,7 @@ class Driver:
         self.loop.stop()
 
     def subscribe(self, subscription: Subscription, *asked: Any) -> None:
-        """Subscribe, and start the handler's task. `asked`: parameters, position, credentials (`Topics.subscribe`)."""
+        """Subscribe, and have its handler called. `asked`: parameters, position, credentials (`Topics.subscribe`)."""
         self.loop.check()
         self.topics.subscribe(subscription, *asked)
         if subscription.delivery.handler is not None and not subscription.delivery.inline:

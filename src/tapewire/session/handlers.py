@@ -1,17 +1,15 @@
-"""Runs the owner's functions for subscriptions: handler and `on_mark` with each item, `on_error` with failures.
+"""What calls the owner's functions of a subscription: handler and `on_mark` with each item, `on_error` with failures.
 
 Rules:
 
-* All of it happens in the consumer's own task, but for what opted in with `inline=True`. No exception of a function
-  ends anything (unless `strict`); each is counted, told to `on_error` and blamed on the function that raised it.
-* A handler that never awaits gives the event loop its turn all the same, every `SLICE_SECONDS`. Most coroutines of
-  handlers are done after their first step, which therefore costs no task and no generator. A handler that is cancelled
-  by something it waited for is told from the task that runs it being cancelled.
-* One topic's handler is never called twice at once: where it is wanted again after it was left, the new task begins
-  when the old one's call has returned, and what the old one had not come to is dropped (its position says so).
-* What a handler had no time for is dropped, counted and said. Only a close cancels a call that runs; leaving a topic
-  never does, for the call may be the one that leaves. A handler that closes its own session is not waited for, through
-  however many tasks it does so.
+* All of it happens off the reader, in a context of the subscription's own, but for what opted in with `inline=True`.
+  No exception of a function ends anything (unless `strict`); each is counted, told to `on_error` and blamed on the
+  function that raised it.
+* A handler is called in slices (`HandlerRunner.run_slice`): with all that is there, until everybody else is to have a
+  turn. Most coroutines of handlers are done after their first step, which therefore costs no task and no generator.
+  What waits for something goes on in the task in which it took that step, which is then its subscription's own:
+  `go_on`. Who calls for the slices, and in which task, is said in `handler_tasks.py`.
+* A handler that is cancelled by something it waited for is told from the task that runs it being cancelled.
 """
 
 from __future__ import annotations
@@ -19,26 +17,27 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import math
 import types
 from collections.abc import Awaitable, Callable, Generator
-from contextvars import ContextVar, copy_context
+from contextvars import Context
 from functools import partial
-from typing import Any
+from typing import Any, Final, Protocol
 
 from ..errors import OwnerCancelled
 from ..marks import MARK_KINDS, Gap, Mark, Resynced, is_mark
 from ..reporting import is_worth_a_line, name_of
 from ..secrets import sanitized
-from ..streams.source import SLICE_SECONDS
+from ..streams.source import SLICE_SECONDS, Waiter
 from .buffers import EMPTY
-from .loop import BLOCKED_SECONDS, Loop, is_cancelled
-from .subscription import Runner, Subscription
+from .loop import BLOCKED_SECONDS, is_cancelled
+from .subscription import Subscription
 
 __all__ = [
+    "OVER",
+    "SLICE_OVER",
     "HandlerErrorLog",
     "HandlerRunner",
-    "HandlerTasks",
+    "Home",
     "step_coroutine",
     "timed_steps",
     "untimed_steps",
@@ -46,8 +45,11 @@ __all__ = [
 
 logger = logging.getLogger("tapewire.session")
 
-LINGER_SECONDS = 1.0
-"""How long a cancelled call may take to end before the close goes on without it."""
+SLICE_OVER: Final[Any] = object()
+"""What `run_slice` returns where there is more, and everybody else is to have a turn first."""
+
+OVER: Final[Any] = object()
+"""What `run_slice` returns where nothing more comes, and its end was told."""
 
 _BLOCKINGS_TOLD = 3
 """How many times a function that blocks is reported each time, before the powers of two."""
@@ -97,26 +99,64 @@ class HandlerErrorLog:
             )
 
 
+class Home(Protocol):
+    """Who calls for a runner's slices."""
+
+    def wake(self, runner: HandlerRunner) -> None:
+        """Something can be taken: it is to have a slice. Called inside the read."""
+        ...
+
+    def take_back(self, runner: HandlerRunner) -> None:
+        """The task of its own has nothing to wait for any more: a slice is called for when it is woken next."""
+        ...
+
+    def over(self, runner: HandlerRunner) -> None:
+        """Nothing more comes to it."""
+        ...
+
+
 class HandlerRunner:
-    """Of one subscription."""
+    """Of one subscription. It is the `Waiter` of its buffer while it waits for something to come."""
 
     __slots__ = (
         "_complaints",
+        "_consumer",
         "_delivery",
         "_end_told",
         "_handler",
         "_now",
-        "_subscription",
+        "context",
         "errors",
+        "home",
+        "is_excused",
+        "is_over",
+        "subscription",
+        "successors",
+        "task",
         "unseen_marks",
+        "waits_for",
     )
 
     def __init__(self, subscription: Subscription, now: Callable[[], float]) -> None:
-        self.errors = 0
+        self.subscription: Subscription = subscription
+        self.errors: int = 0
         """Exceptions of the handler, `on_mark` and `on_snapshot`."""
-        self.unseen_marks = 0
+        self.unseen_marks: int = 0
         """Marks that went to the log, for want of an `on_mark`."""
-        self._subscription = subscription
+        self.home: Home | None = None
+        """Who calls for its slices; None while nobody does."""
+        self.context: Context
+        """What the functions are called in."""
+        self.task: asyncio.Task[None] | None = None
+        """The one in which a call waits for something: its own until it waits no more."""
+        self.is_excused: bool = False
+        """True where nobody waits for it."""
+        self.is_over: bool = False
+        self.waits_for: int = 0
+        """How many others, that were left, have a call under way of what it is to call."""
+        self.successors: tuple[HandlerRunner, ...] = ()
+        """Those that wait for it."""
+        self._consumer = subscription.consumer
         self._delivery = subscription.delivery
         handler = subscription.delivery.handler  # a callable that may be false, as an empty container is
         self._handler = _nobody if handler is None else handler
@@ -124,61 +164,108 @@ class HandlerRunner:
         self._complaints: HandlerErrorLog | None = None  # of most there are none
         self._end_told = False
 
-    async def run(self) -> None:
-        """Call the handler with each item until the end; runs in a task of the session's."""
-        subscription, now, handler = self._subscription, self._now, self._handler
-        consumer, buffer = subscription.consumer, subscription.consumer.buffer
-        subscription.owner.wait_to_open(f"the handler of {subscription.topic}")
-        started = now()  # of the slice: what is handled without a wait; one look at the clock an item
+    # --- slices -----------------------------------------------------------------------------------------------------
+
+    def done(self) -> bool:
+        """False: it waits until it is told."""
+        return False
+
+    def set_result(self, result: None, /) -> None:
+        """There is something to take."""
+        assert self.home is not None
+        self.home.wake(self)
+
+    def run_slice(self, waiter: Waiter, began: float) -> Any:
+        """Call the handler with what is there, in a slice that began then; one look at the clock an item.
+
+        Returns None where there is no more, and then `waiter` is told when there is; SLICE_OVER; OVER; or what is to be
+        awaited in this task before the next slice.
+        """
+        now, handler = self._now, self._handler
+        consumer = self._consumer
+        take, before = consumer.buffer.take_or_tell, None
         while True:
             if consumer.made:
                 item = consumer.given()
-            elif (item := buffer.take()) is not EMPTY:
+            elif (item := take(waiter)) is not EMPTY:
                 before = consumer.last
                 if (item := consumer.taken(item)) is EMPTY:
                     continue
             else:
-                result = rest = None  # what was handled is not kept through the wait
-                if not await buffer.wait():
-                    break
-                started = now()
-                continue
+                return self._ending() if consumer.buffer.ended else None
             try:
                 result = self._call_with_mark(item) if item.__class__ in MARK_KINDS else handler(item)
                 if result is not None and (rest := step_coroutine(result)) is not None:
-                    self._report_blocking(item, now() - started)
-                    started = math.inf  # the rest reports its own steps
-                    await timed_steps(*rest, now, partial(self._report_blocking, item))
-            except Exception as error:
-                await self._failed(error, item, now() - started)
-                started = now()
-            except asyncio.CancelledError as error:
-                if is_cancelled():
-                    consumer.last = before  # it was not taken
-                    raise
-                # What the handler waited for was cancelled, not the handler.
-                await self._failed(error, item, now() - started)
-                started = now()
-            ended = now()
-            if ended - started > SLICE_SECONDS:
-                self._report_blocking(item, ended - started)
+                    self._report_blocking(item, now() - began)
+                    return self._finish_call(item, before, *rest)
+            # What the first step waited for was cancelled: a task is cancelled where it waits.
+            except (Exception, asyncio.CancelledError) as error:
+                return self._failed(error, item, now() - began)
+            if (seconds := now() - began) > SLICE_SECONDS:
+                self._report_blocking(item, seconds)
+                return SLICE_OVER
+
+    async def go_on(self, rest: Any) -> None:
+        """Slices in the task in which one ended with `rest`, for as long as calls wait for something."""
+        waiter: asyncio.Future[None] | None = None  # None where nothing waited since the last that came
+        while rest is not OVER:
+            if rest is SLICE_OVER:
                 await asyncio.sleep(0)
-                started = now()
-            elif ended < started:
-                started = ended  # the rest waited: a slice begins
-        await self.tell_end()
+            elif rest is not None:
+                await _in_context(self.context, rest)
+                waiter = asyncio.get_running_loop().create_future()
+            elif waiter is None:
+                break
+            else:
+                await waiter
+                waiter = None
+            rest = self.context.run(self.run_slice, waiter or self, self._now())
+        assert self.home is not None
+        (self.home.over if rest is OVER else self.home.take_back)(self)
+
+    async def _finish_call(self, item: Any, before: Any, steps: Any, waits_for: Any) -> None:
+        """What is left of the call with `item` once it waits; `before` it, another was taken last."""
+        try:
+            await timed_steps(steps, waits_for, self._now, partial(self._report_blocking, item))
+        except (Exception, asyncio.CancelledError) as error:
+            # Else what the handler waited for was cancelled, not the handler.
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                self._consumer.last = before  # it was not taken
+                raise
+            telling = self._failed(error, item, 0.0)
+            if telling is not SLICE_OVER:
+                await telling
+
+    def _failed(self, error: BaseException, item: Any, seconds: float) -> Any:
+        """What a slice ends with where its function failed."""
+        self._report_blocking(item, seconds)
+        self._count_failure(error, item)
+        if self.subscription.strict:
+            self.subscription.owner.fail(self.subscription, _as_failure(error))
+        return SLICE_OVER if self._delivery.on_error is None else self._tell_failure(error, item)
+
+    async def _tell_failure(self, error: BaseException, item: Any) -> None:
+        await self.tell(error, item)
+        await asyncio.sleep(0)  # what failed and was told may have taken the slice several times over
+
+    def _ending(self) -> Any:
+        """What a slice ends with where nothing more comes."""
+        is_told = self._end_told or self.subscription.error is None or self._delivery.on_error is None
+        return OVER if is_told else self.tell_end()
+
+    # --- inside the read, and beside it -------------------------------------------------------------------------------
 
     def call_inline(self, item: Any) -> None:
         """Inside the read, as its owner wants it."""
-        consumer = self._subscription.consumer
-        if not self._subscription.ended:
+        consumer = self.subscription.consumer
+        if not self.subscription.ended:
             if (item := consumer.taken(item)) is not EMPTY:
                 self._call_inline(item)
-            while consumer.made and not self._subscription.ended:
+            while consumer.made and not self.subscription.ended:
                 self._call_inline(consumer.given())
 
     def _call_inline(self, item: Any) -> None:
-        subscription = self._subscription
+        subscription = self.subscription
         try:
             if item.__class__ in MARK_KINDS:
                 self._call_with_mark(item)
@@ -198,21 +285,21 @@ class HandlerRunner:
                 result = on_error(error, item)
                 if inspect.iscoroutine(result):
                     telling = self._await_told(result)
-                    self._subscription.owner.spawn(telling, f"on_error {self._subscription.topic}")
+                    self.subscription.owner.spawn(telling, f"on_error {self.subscription.topic}")
             except (Exception, asyncio.CancelledError) as failure:
                 self._log.raised("on_error", on_error, failure)
 
     def tell_soon(self, error: BaseException) -> None:
         """`on_error`, of something that ends nothing: inside the read where it is `inline`, else in its own task."""
-        error = self._subscription.as_told(error)
+        error = self.subscription.as_told(error)
         if self._delivery.inline:
             self.tell_inline(error, None)
         elif self._delivery.on_error is not None:
-            self._subscription.owner.spawn(self.tell(error, None), f"on_error {self._subscription.topic}")
+            self.subscription.owner.spawn(self.tell(error, None), f"on_error {self.subscription.topic}")
 
     async def tell_end(self) -> None:
         """Tell `on_error`, once, what ended it: behind the last item, or when the consumer takes too long for that."""
-        error = self._subscription.error
+        error = self.subscription.error
         if error is not None and not self._end_told:
             self._end_told = True
             await self.tell(error, None)
@@ -247,13 +334,13 @@ class HandlerRunner:
     @property
     def _log(self) -> HandlerErrorLog:
         if self._complaints is None:
-            self._complaints = HandlerErrorLog(self._subscription.topic)
+            self._complaints = HandlerErrorLog(self.subscription.topic)
         return self._complaints
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _call_with_mark(self, mark: Mark) -> Any:
-        delivery, topic = self._delivery, self._subscription.topic
+        delivery, topic = self._delivery, self.subscription.topic
         if delivery.on_mark is not None:
             return delivery.on_mark(mark)
         if isinstance(mark, Resynced) and delivery.on_snapshot is not None:
@@ -262,14 +349,6 @@ class HandlerRunner:
         name = name_of(delivery.handler)
         logger.warning("%s: %s (handler %s takes no marks)", topic, sanitized(_mark_line(mark)), name)
         return None
-
-    async def _failed(self, error: BaseException, item: Any, seconds: float) -> None:
-        self._report_blocking(item, seconds)
-        self._count_failure(error, item)
-        if self._subscription.strict:
-            self._subscription.owner.fail(self._subscription, _as_failure(error))
-        await self.tell(error, item)
-        await asyncio.sleep(0)  # what failed and was told may have taken the slice several times over
 
     def _count_failure(self, error: BaseException, item: Any) -> None:
         self.errors += 1
@@ -286,139 +365,6 @@ class HandlerRunner:
     def _report_blocking(self, item: Any, seconds: float) -> None:
         if seconds > BLOCKED_SECONDS:
             self._log.blocked(*self._called_with(item), seconds)
-
-
-class _HandlerTask:
-    """One task, and who is handled in it."""
-
-    __slots__ = ("_waiter", "is_excused", "subscription", "task")
-
-    def __init__(self, subscription: Subscription) -> None:
-        self.subscription = subscription
-        self.is_excused = False
-        """True where nobody waits for it."""
-        self.task: asyncio.Task[None]
-        self._waiter: asyncio.Future[None] | None = None
-
-    def excused(self, future: Callable[[], asyncio.Future[None]]) -> asyncio.Future[None]:
-        """Done when nobody waits for it any more; of one that is not excused yet."""
-        if self._waiter is None:
-            self._waiter = future()
-        return self._waiter
-
-    def excuse(self) -> None:
-        """Nobody waits for it. Idempotent."""
-        self.is_excused = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-
-_inside: ContextVar[_HandlerTask | None] = ContextVar("tapewire_handler", default=None)
-
-
-class HandlerTasks:
-    """Those of one session."""
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self._by_task: dict[asyncio.Task[None], _HandlerTask] = {}
-        self._by_topic: dict[str, tuple[_HandlerTask, ...]] = {}
-        self._on_done = self._done  # one of all tasks
-
-    def start(self, subscription: Subscription) -> None:
-        """Call the handler of `subscription`, which is not inline, in a task."""
-        delivery = subscription.delivery
-        earlier = [
-            handling for handling in self._by_topic.get(subscription.topic, ()) if handling.subscription.ended
-        ]
-        for handling in earlier:
-            if handling.subscription.was_left:
-                handling.subscription.drop_backlog()
-        before = [
-            handling.task
-            for handling in earlier
-            if handling.subscription.delivery.handler == delivery.handler
-        ]
-        self._take(_HandlerTask(subscription), before)
-
-    def excuse_caller(self) -> None:
-        """The handler that calls this, in whatever task, closes its own session: it is called no more."""
-        handling = _inside.get()
-        if handling is not None and handling.task in self._by_task and not handling.is_excused:
-            handling.subscription.drop_backlog()
-            handling.excuse()
-
-    async def drain(self, seconds: float) -> None:
-        """Let the handlers come to the end of what is buffered; cancel those that are not there in time."""
-        excused = {
-            handling.excused(self._loop.future): handling
-            for handling in self._by_task.values()
-            if not handling.is_excused
-        }
-        if not excused:
-            return
-        _, waiting = await asyncio.wait(excused, timeout=seconds)
-        late = [handling for future, handling in excused.items() if future in waiting]
-        for handling in late:
-            topic = handling.subscription.topic
-            logger.warning("%s: handler of %s did not return in time; cancelled", self._loop.name, topic)
-            handling.subscription.drop_backlog()
-            handling.task.cancel()
-        if late:
-            _, left = await asyncio.wait([handling.task for handling in late], timeout=LINGER_SECONDS)
-            for task in left:
-                logger.warning("%s: %s goes on although it was cancelled", self._loop.name, task.get_name())
-
-    def release(self, subscription: Subscription) -> _HandlerTask | None:
-        """Give up the task that handles `subscription`, for `adopt` of another session."""
-        for handling in self._by_topic.get(subscription.topic, ()):
-            if handling.subscription is subscription:
-                self._forget(handling)
-                self._loop.give_up(handling.task, self._on_done)
-                return handling
-        return None
-
-    def adopt(self, handling: _HandlerTask) -> None:
-        """Take over what `release` of another session gave up."""
-        self._loop.take_over(handling.task, self._on_done)
-        self._remember(handling)
-
-    def __contains__(self, task: object) -> bool:
-        return task in self._by_task
-
-    def _take(self, handling: _HandlerTask, before: list[asyncio.Task[None]]) -> None:
-        name = f"handler {handling.subscription.topic}"
-        context = copy_context()
-        context.run(_inside.set, handling)
-        runner = handling.subscription.runner
-        run = _run_after(before, runner) if before else runner.run()
-        handling.task = self._loop.spawn(run, name, context, self._on_done)
-        if not handling.task.done():
-            self._remember(handling)
-
-    def _remember(self, handling: _HandlerTask) -> None:
-        self._by_task[handling.task] = handling
-        topic = handling.subscription.topic
-        self._by_topic[topic] = (*self._by_topic.get(topic, ()), handling)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._loop.ended(task)
-        if (handling := self._by_task.get(task)) is not None:
-            self._forget(handling)
-            handling.excuse()
-
-    def _forget(self, handling: _HandlerTask) -> None:
-        del self._by_task[handling.task]
-        others = tuple(each for each in self._by_topic[handling.subscription.topic] if each is not handling)
-        if others:
-            self._by_topic[handling.subscription.topic] = others
-        else:
-            del self._by_topic[handling.subscription.topic]
-
-
-async def _run_after(before: list[asyncio.Task[None]], runner: Runner) -> None:
-    await asyncio.wait(before)
-    await runner.run()
 
 
 def step_coroutine(result: Any) -> tuple[Any, Any] | None:
@@ -454,6 +400,23 @@ def timed_steps(
         finally:
             if now() - started > BLOCKED_SECONDS:
                 report(now() - started)
+
+
+@types.coroutine
+def _in_context(context: Context, coroutine: Any) -> Generator[Any, Any, Any]:
+    """Each step of `coroutine` in that context, whatever that of the task is."""
+    step, argument = coroutine.send, None
+    while True:
+        try:
+            waits_for = context.run(step, argument)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            argument = yield waits_for
+            step = coroutine.send
+        except BaseException as error:
+            argument = error
+            step = coroutine.throw
 
 
 def untimed_steps(steps: Any, waits_for: Any) -> Awaitable[Any]:

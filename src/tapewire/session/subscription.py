@@ -2,7 +2,7 @@
 
 Rules: the reader never awaits user code. `deliver` is called inside a read and only buffers (or, for a handler that
 opted in with `inline=True`, calls a synchronous function whose own calls back only enqueue). Everything else happens
-in the consumer's own task: decoding and iterating (`consumer.py`), and the calling of handlers (`handlers.py`). A
+off the reader: decoding and iterating (`consumer.py`), and the calling of handlers (`handlers.py`). A
 subscription has a consumer for itself, or is one of those that feed one (`into=`): the marks and the end of its topic
 reach that, and it can be left without the others.
 """
@@ -55,8 +55,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """How publications reach one consumer. Every field has a default that suits market data.
 
     `policy`, `capacity`, `key`: the buffer (see `tapewire.session.buffers`). `handler`: called with each publication,
-    in order, in a task of its own; a plain function or a coroutine function. `on_mark`: called with each mark; without
-    it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`, plain or async: called
+    in order, off the reader; a plain function or a coroutine function. `on_mark`: called with each mark; without it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`, plain or async: called
     with an exception of the handler and what it was called with; with the exception that ends the subscription
     (and None) when all that was delivered before is consumed, by the handler or by whoever iterates, five seconds
     after the end at the latest; and with a refusal (and None) that nobody waits for and that ends nothing, for
@@ -173,10 +172,6 @@ class Runner(Protocol):
     """Exceptions of the handler, `on_mark` and `on_snapshot`."""
     unseen_marks: int
     """Marks that went to the log, for want of an `on_mark`."""
-
-    async def run(self) -> None:
-        """Call the handler with each item until the end."""
-        ...
 
     def call_inline(self, item: Any) -> None:
         """Call it inside the read, as its owner wants it."""
