@@ -55,7 +55,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """How publications reach one consumer. Every field has a default that suits market data.
 
     `policy`, `capacity`, `key`: the buffer (see `tapewire.session.buffers`). `handler`: called with each publication,
-    in order, off the reader; a plain function or a coroutine function. `on_mark`: called with each mark; without it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`, plain or async: called
+    in order, off the reader; a plain function or a coroutine function. `on_mark`: called with each mark; without
+    it a handler's marks are logged, but for a snapshot, which goes to `on_snapshot`. `on_error`, plain or async: called
     with an exception of the handler and what it was called with; with the exception that ends the subscription
     (and None) when all that was delivered before is consumed, by the handler or by whoever iterates, five seconds
     after the end at the latest; and with a refusal (and None) that nobody waits for and that ends nothing, for
