@@ -155,6 +155,7 @@ def test_activity_and_ends_of_markets_are_there_for_whoever_asks():
     assert "--market-life" in text
     defaults = inspect.signature(sandbox_command).parameters
     assert (defaults["activity"].default, defaults["market_life"].default) == (False, None)
+    assert defaults["order_latency"].default == 0
 
 
 def test_a_sandbox_with_activity_and_short_lives_of_markets_runs():

@@ -60,7 +60,7 @@ async def test_what_was_heard_live_is_heard_from_the_tape(venue, fault, tmp_path
 
 @venues
 async def test_one_digit_of_one_recorded_frame_changes_what_is_heard(venue, tmp_path, monkeypatch):
-    live, paths = await record(venue, tmp_path, "abort", monkeypatch)
+    live, paths = await record(venue, tmp_path, "abort", monkeypatch, steps=120)
     changed = with_one_digit_changed(paths[0], live.items)
     again, _ = await asyncio.to_thread(replay, venue, [changed])
     assert again.digest != live.digest

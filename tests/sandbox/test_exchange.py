@@ -24,18 +24,19 @@ actions = st.lists(
         st.one_of(st.none(), st.integers(1, 99)),
         st.integers(1, 50),
         st.booleans(),
+        st.one_of(st.none(), st.integers(1, 20)),
     ),
     max_size=60,
 )
 
 
 def play(exchange, market, moves):
-    """Place each; where the last element is true, cancel the account's oldest open order first."""
-    for number, (account, side, price, quantity, cancel) in enumerate(moves):
+    """Place each, showing so much of it; where it says so, cut the account's oldest open order down first."""
+    for number, (account, side, price, quantity, cut, display) in enumerate(moves):
         open_orders = exchange.accounts[account].open_orders
-        if cancel and open_orders:
-            yield exchange.cancel(account, next(iter(open_orders)), number)[1]
-        yield exchange.place(account, market.market_id, side, price, quantity, number)[1]
+        if cut and open_orders:
+            yield exchange.reduce(account, next(iter(open_orders)), quantity, number)[1]
+        yield exchange.place(account, market.market_id, side, price, quantity, number, display=display)[1]
 
 
 @given(actions)
@@ -124,6 +125,35 @@ def test_price_comes_before_time_and_time_before_all_else(offers, wanted):
         position = exchange.accounts[f"maker{number}"].positions.get(market.market_id)
         assert (0 if position is None else -position.net) == filled
         left -= filled
+
+
+def test_an_order_that_is_cut_down_keeps_its_place_and_gives_the_money_back():
+    exchange, market = exchange_with_accounts()
+    first, _ = exchange.place("ann", market.market_id, "buy", 40, 10, 1)
+    exchange.place("bob", market.market_id, "buy", 40, 10, 2)
+    cut, events = exchange.reduce("ann", first.order_id, 4, 3)
+    assert (cut.quantity, cut.escrow, exchange.accounts["ann"].escrow) == (6, 240, 240)
+    assert BookChanged(market.market_id, "buy", 40, 16) in events
+    exchange.place("cid", market.market_id, "sell", 40, 6, 4)
+    assert exchange.accounts["ann"].positions[market.market_id].net == 6
+
+
+def test_an_order_that_is_cut_down_by_all_of_it_is_cancelled():
+    exchange, market = exchange_with_accounts()
+    order, _ = exchange.place("ann", market.market_id, "buy", 40, 10, 1)
+    assert exchange.reduce("ann", order.order_id, 10, 2)[0].status == "cancelled"
+    assert exchange.reduce("ann", "unknown", 1, 2) == (None, [])
+    with pytest.raises(ConfigurationError, match="1 or more"):
+        exchange.reduce("ann", order.order_id, 0, 2)
+
+
+def test_what_is_cut_off_is_what_was_hidden_first():
+    exchange, market = exchange_with_accounts()
+    order, _ = exchange.place("ann", market.market_id, "buy", 40, 30, 1, display=10)
+    exchange.reduce("ann", order.order_id, 15, 2)
+    assert market.book.levels("buy") == [(40, 10)]
+    exchange.reduce("ann", order.order_id, 10, 3)
+    assert market.book.levels("buy") == [(40, 5)]
 
 
 def test_a_better_price_gives_the_difference_back():

@@ -1,6 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tapewire.errors import ConfigurationError
 from tapewire.sandbox.core.activity import UserActivity
 from tapewire.sandbox.core.events import (
     BookChanged,
@@ -12,7 +14,7 @@ from tapewire.sandbox.core.events import (
     Traded,
 )
 from tapewire.sandbox.core.exchange import Exchange
-from tapewire.sandbox.core.flow import Flow, FlowSettings
+from tapewire.sandbox.core.flow import MAKERS, Flow, FlowSettings
 
 
 def new_facts(number, chance):
@@ -100,6 +102,86 @@ def test_with_a_life_of_its_own_a_market_ends_in_its_time_whoever_holds_it():
     assert first not in exchange.markets
     assert second in exchange.markets
     assert exchange.worth() == exchange.deposits
+
+
+def test_queues_are_real_several_makers_stand_at_a_level_and_some_hide_a_part():
+    exchange, flow, _ = opened(7)
+    longest, hidden, makers = 0, 0, set()
+    for number in range(600):
+        flow.step(number)
+        for market in exchange.markets.values():
+            for order in market.book.resting():
+                hidden += order.hidden > 0
+                makers.add(order.account)
+                at_level = [
+                    each
+                    for each in market.book.resting()
+                    if (each.side, each.price) == (order.side, order.price)
+                ]
+                longest = max(longest, len(at_level))
+    assert makers == set(MAKERS)
+    assert longest >= 4
+    assert hidden
+
+
+def test_orders_are_cut_down_in_the_middle_of_a_queue_and_nothing_is_traded_by_it():
+    exchange, flow, _ = opened(7, take_share=0.0, queue_share=1.0, churn_every=0)
+    before = {
+        order.order_id: order.quantity
+        for market in exchange.markets.values()
+        for order in market.book.resting()
+    }
+    cut = 0
+    for number in range(300):
+        flow.step(number)
+        standing = {
+            order.order_id: order.quantity
+            for market in exchange.markets.values()
+            for order in market.book.resting()
+        }
+        cut += sum(before[each] > quantity for each, quantity in standing.items() if each in before)
+        before = standing
+    assert cut > 20
+    assert exchange.trades == 0
+
+
+def test_a_venue_that_shows_each_order_has_no_hidden_parts_and_none_is_cut_down():
+    exchange, flow, _ = opened(7, is_cut=False)
+    for number in range(600):
+        flow.step(number)
+        for market in exchange.markets.values():
+            assert not any(order.hidden for order in market.book.resting())
+
+
+def test_a_single_maker_makes_queues_of_one_order():
+    exchange, flow, _ = opened(7, makers=1, queue_share=0.0)
+    for number in range(300):
+        flow.step(number)
+    for market in exchange.markets.values():
+        resting = market.book.resting()
+        assert len({(order.side, order.price) for order in resting}) == len(resting)
+    with pytest.raises(ConfigurationError, match="1 to 3"):
+        opened(makers=4)
+
+
+def test_what_is_said_of_a_level_at_one_blow_is_what_it_has_become():
+    """The last word on each level builds the exchange's own book, whatever was left out before."""
+    exchange, flow, events = opened(5, churn_every=0)
+    built = {}
+    for number in range(400):
+        for event in events:
+            if isinstance(event, BookChanged):
+                built[event.market_id, event.side, event.price] = event.quantity
+        events = flow.step(number)
+        told = [(each.side, each.price) for each in events if isinstance(each, BookChanged)]
+        assert len(told) == len(set(told)) or any(isinstance(each, Traded) for each in events)
+    for event in events:
+        if isinstance(event, BookChanged):
+            built[event.market_id, event.side, event.price] = event.quantity
+    for market in exchange.markets.values():
+        for side in ("buy", "sell"):
+            levels = {p: q for (m, s, p), q in built.items() if (m, s) == (market.market_id, side) and q}
+            assert levels == dict(market.book.levels(side))
 
 
 def test_wide_ticks_and_gaps_trade_as_well():

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from tapewire.sandbox.core.matching import Order, RestingOrders, unit_cost
 
 
-def order(number, side, price, quantity=10, account="a"):
+def order(number, side, price, quantity=10, account="a", display=None):
     return Order(
         order_id=f"o{number}",
         account=account,
@@ -13,6 +13,7 @@ def order(number, side, price, quantity=10, account="a"):
         price=price,
         quantity=quantity,
         placed_at_ns=number,
+        display=display,
     )
 
 
@@ -44,6 +45,25 @@ def test_levels_are_sorted_best_first_and_hold_what_remains():
         book.rest(order(number, side, price))
     assert book.levels("buy") == [(42, 20), (40, 10)]
     assert book.levels("sell", depth=1) == [(44, 10)]
+
+
+def test_of_an_order_that_hides_a_part_only_what_it_shows_stands_in_the_book():
+    book = RestingOrders(100)
+    book.rest(order(1, "sell", 60, 25, display=10))
+    assert book.levels("sell") == [(60, 10)]
+
+
+def test_an_order_that_hides_a_part_queues_anew_with_each_next_part():
+    book = RestingOrders(100)
+    hiding, behind = order(1, "sell", 60, 25, display=10), order(2, "sell", 60, 10)
+    book.rest(hiding)
+    book.rest(behind)
+    met = []
+    taker = order(9, "buy", 60, 100)
+    while (maker := book.next_maker(taker)) is not None:
+        met.append((maker.order_id, book.execute(maker, taker).quantity, book.quantity_at("sell", 60)))
+    assert met == [("o1", 10, 20), ("o2", 10, 10), ("o1", 10, 5), ("o1", 5, 0)]
+    assert (hiding.remaining, taker.filled) == (0, 35)
 
 
 def test_withdrawing_what_does_not_rest_does_nothing():

@@ -593,6 +593,12 @@ def test_a_market_s_life_is_bounded(life):
         Sandbox(market_life=life)
 
 
+@pytest.mark.parametrize("seconds", [-0.1, float("nan"), 61])
+def test_the_latency_of_orders_is_bounded(seconds):
+    with pytest.raises(ConfigurationError, match="order_latency"):
+        Sandbox(order_latency=seconds)
+
+
 async def test_the_accounts_are_told_but_the_house_s():
     async with Sandbox(rate=0, venues=["stx", "weex"]) as sandbox:
         user = sandbox.faces["stx"].add_user("you@example.com", "pw")

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from tapewire.sandbox import Sandbox
@@ -13,6 +15,21 @@ def quiet(**settings):
 
 def codes(reply):
     return [error["extensions"]["code"] for error in reply.json()["errors"]]
+
+
+async def test_an_order_takes_its_time_to_the_venue_and_a_question_does_not():
+    async with quiet(markets=1) as sandbox:
+        loop = asyncio.get_running_loop()
+        token = (await login(sandbox))["token"]
+        [market_id] = sandbox.faces["stx"].exchange.markets
+        order = {"marketId": market_id, "orderType": "LIMIT", "action": "BUY", "price": 1, "quantity": 1}
+        sandbox.order_latency = 0.1
+        began = loop.time()
+        await graphql(sandbox, ORDER, token, o=order)
+        assert loop.time() - began >= 0.05
+        sandbox.order_latency = 600.0
+        async with asyncio.timeout(30):
+            await graphql(sandbox, ACCOUNT, token)
 
 
 async def test_any_email_and_any_password_are_an_account_but_the_password_that_is_always_wrong():

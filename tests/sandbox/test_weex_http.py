@@ -1,5 +1,6 @@
 """REST V3 of the played WEEX: shapes, signatures, weights, orders, and the codes of what is refused."""
 
+import asyncio
 import json
 from decimal import Decimal
 from itertools import pairwise
@@ -15,6 +16,20 @@ LIMIT = {**ORDER, "type": "LIMIT", "price": "80000.0", "timeInForce": "GTC"}
 
 def touch(sandbox, side):
     return levels_of(sandbox, "BTCUSDT", 1)[side][0][0]
+
+
+async def test_an_order_takes_its_time_to_the_venue_and_a_question_does_not():
+    async with weex() as sandbox:
+        loop = asyncio.get_running_loop()
+        sandbox.order_latency = 0.1
+        began = loop.time()
+        await call(sandbox, "POST", "order", ORDER)
+        await call(sandbox, "DELETE", "allOpenOrders", {})
+        assert loop.time() - began >= 0.1
+        sandbox.order_latency = 600.0
+        async with asyncio.timeout(30):
+            await look(sandbox, "depth?symbol=BTCUSDT&limit=15")
+            await call(sandbox, "GET", "openOrders")
 
 
 # The market

@@ -37,6 +37,24 @@ OnlyVenues = Annotated[
 """The option of what plays venues."""
 
 
+_MarketLife = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        help="Seconds that a betting market lives, also where you hold something. "
+        "Default: some end now and then, but none in which you have an order or a position.",
+    ),
+]
+_OrderLatency = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=60,
+        help="Seconds that an order or a cancellation takes to its venue, at most; half of that at least.",
+    ),
+]
+
+
 def sandbox(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")
@@ -54,14 +72,8 @@ def sandbox(
             "holds something in them. Without it only your own orders land on it.",
         ),
     ] = False,
-    market_life: Annotated[
-        float | None,
-        typer.Option(
-            min=1,
-            help="Seconds that a betting market lives, also where you hold something. "
-            "Default: some end now and then, but none in which you have an order or a position.",
-        ),
-    ] = None,
+    market_life: _MarketLife = None,
+    order_latency: _OrderLatency = 0.0,
     env: Annotated[
         bool, typer.Option("--env", help="Print the export lines and nothing else, on stdout or stderr.")
     ] = False,
@@ -81,7 +93,7 @@ def sandbox(
     names = venue or list(VENUES)
     played = Sandbox(
         port=port, seed=seed, rate=rate, venues=names, activity=activity, market_life=market_life,
-        narrate=_silent if quiet or env else _tell,
+        order_latency=order_latency, narrate=_silent if quiet or env else _tell,
     )  # fmt: skip
     title = "" if env else f"playing {', '.join(names)}; Ctrl-C ends it"
     with suppress(KeyboardInterrupt):

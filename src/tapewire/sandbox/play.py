@@ -233,6 +233,10 @@ class TopicFace(ABC, Generic[L]):
     def environment(self, url: str) -> dict[str, str]:
         """The environment variables that lead the venue's SDK here."""
 
+    def is_order(self, request: Request) -> bool:
+        """True if the request places or cancels orders: it takes its time to the venue."""
+        return False
+
     def encode(self, entry: Entry, payload: Any, dialect: Any) -> Any:
         """A publication as listeners of that dialect are given it; as it is, where they encode it themselves."""
         return payload

@@ -124,15 +124,17 @@ class Exchange:
         *,
         client_order_id: str | None = None,
         tag: str = "",
+        display: int | None = None,
     ) -> tuple[Order, list[Event]]:
         """Place an order; `price=None` is a market order, whose unfilled rest is cancelled.
 
-        The account must be open. What the rules forbid comes back with status `rejected` and a `reason`. An order that
-        would meet another of the same account cancels that one first.
+        `display`: what of it everybody sees while it rests, at most. The account must be open. What the rules forbid
+        comes back with status `rejected` and a `reason`. An order that would meet another of the same account cancels
+        that one first.
         """
         order = Order(
             order_id=self.new_id(), account=account, market_id=market_id, side=side, price=price, quantity=quantity,
-            placed_at_ns=now_ns, client_order_id=client_order_id, tag=tag,
+            placed_at_ns=now_ns, client_order_id=client_order_id, tag=tag, display=display,
         )  # fmt: skip
         owner = self.accounts[account]
         order.reason = self._refusal(order, owner)
@@ -163,6 +165,30 @@ class Exchange:
             return next(closed, None), []
         events: list[Event] = []
         self._cancel(order, self.markets[order.market_id], events)
+        if owner.watched:
+            events.append(BalanceChanged(account, owner.cash, owner.escrow))
+        return order.copy(), events
+
+    def reduce(
+        self, account: str, order_id: str, quantity: int, now_ns: int
+    ) -> tuple[Order | None, list[Event]]:
+        """Cancel so much of an open order, what is hidden first. The rest keeps its place; without one it is cancelled.
+
+        As `cancel` where there is no such order. Raises ConfigurationError for a quantity below 1.
+        """
+        if quantity < 1:
+            raise ConfigurationError("quantity", quantity, "1 or more")
+        owner = self.accounts[account]
+        order = owner.open_orders.get(order_id)
+        if order is None or quantity >= order.remaining:
+            return self.cancel(account, order_id, now_ns)
+        market = self.markets[order.market_id]
+        order.quantity -= quantity
+        order.hidden = max(0, order.hidden - quantity)
+        owner.set_aside(order, self._terms.set_aside(order, owner, market) - order.escrow)
+        assert order.price is not None
+        events: list[Event] = [OrderChanged(account, order.copy())] if owner.watched else []
+        self._books(market, {(order.side, order.price)}, events)
         if owner.watched:
             events.append(BalanceChanged(account, owner.cash, owner.escrow))
         return order.copy(), events
@@ -200,6 +226,8 @@ class Exchange:
             return "side must be buy or sell"
         if not 0 < order.quantity <= MAX_QUANTITY:
             return f"quantity must be between 1 and {MAX_QUANTITY}"
+        if order.display is not None and order.display < 1:
+            return "what is shown must be 1 or more"
         if order.price is None and market.book.next_maker(order) is None:
             return "no liquidity"
         return self._terms.refusal(order, owner, market)

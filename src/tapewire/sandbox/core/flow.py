@@ -1,5 +1,9 @@
 """Believable trading: makers who quote around a wandering fair price, takers who cross, markets that end and begin.
 
+Queues are real: several makers stand at a level, one behind the other; an order is cut down or withdrawn from the
+middle of the queue, others come behind it, and some show a part of themselves only. What is public of all this is the
+level's sum.
+
 Pure and seeded: `step` does one small thing at one market and returns what happened. Which thing, is decided by the
 seed and the calls so far, never by a clock. `churn_every` steps, one market is resulted and another listed: the oldest
 in which nobody but the house has an order or a position. With a `market_life` the oldest ends in its time, whoever
@@ -14,20 +18,33 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from ...errors import ConfigurationError
-from .events import Event
+from .events import BookChanged, Event
 from .exchange import Exchange, Market
 from .matching import Side
 
-__all__ = ["HOUSE", "Flow", "FlowSettings"]
+__all__ = ["HOUSE", "MAKERS", "Flow", "FlowSettings"]
 
-HOUSE = ("house-maker", "house-taker")
+MAKERS = ("house-maker", "house-maker-2", "house-maker-3")
+"""The first quotes every level; the others join it or do not."""
+
+TAKER = "house-taker"
+HOUSE = (MAKERS[0], TAKER, *MAKERS[1:])
 HOUSE_DEPOSIT = 10**15
+
+_JOINING = 0.5
+"""How likely a further maker joins a level."""
+
+_SWEEPING, _SWEEP = 0.15, 8
+"""How likely a taker wants so many times more."""
 
 
 class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a venue's markets trade. Prices in ticks; `drift` is the largest step of the fair price.
 
     `market_life`: seconds from a market's beginning to its end; None: as `churn_every` has it (0: none ever ends).
+    `take_share` of the steps are takers', `queue_share` happen inside a queue; the others move the fair price.
+    `queue_share` of 0 and `makers` of 1: a queue is one order. `is_cut`: orders may be cut down and hide a part; a
+    venue that shows each order by itself has neither.
     """
 
     payout: int = 100
@@ -38,6 +55,9 @@ class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
     drift: int = 1
     lot: int = 25
     take_share: float = 0.25
+    queue_share: float = 0.25
+    makers: int = len(MAKERS)
+    is_cut: bool = True
     churn_every: int = 400
     market_life: float | None = None
 
@@ -55,11 +75,13 @@ class Flow:
         self.settings: FlowSettings = settings or FlowSettings()
         if self.settings.markets < 1:
             raise ConfigurationError("markets", self.settings.markets, "1 or more")
+        if not 1 <= self.settings.makers <= len(MAKERS):
+            raise ConfigurationError("makers", self.settings.makers, f"1 to {len(MAKERS)}")
         self._exchange = exchange
         self._new_facts = new_facts
         self._random = random.Random(f"flow-{seed}")
         self._fair: dict[str, int] = {}
-        self._quotes: dict[str, list[str]] = {}
+        self._quotes: dict[str, dict[str, _Quote]] = {}
         self._listed = 0
         self._last_end_ns = 0
         self.steps: int = 0
@@ -90,8 +112,13 @@ class Flow:
         if ending is not None:
             return self.replace_market(ending, now_ns)
         market = self._random.choice(list(self._exchange.markets.values()))
-        if self._random.random() < self.settings.take_share:
+        draw = self._random.random()
+        if draw < self.settings.take_share:
             return self._take(market, now_ns) or self._requote(market, now_ns)
+        if draw < self.settings.take_share + self.settings.queue_share and (
+            events := self._queue(market, now_ns)
+        ):
+            return events
         self._wander(market)
         return self._requote(market, now_ns) or self._take(market, now_ns)
 
@@ -133,7 +160,7 @@ class Flow:
 
     def _requote(self, market: Market, now_ns: int) -> list[Event]:
         """Withdraw the quotes that are off, and quote the missing levels anew."""
-        exchange, settings = self._exchange, self.settings
+        settings = self.settings
         fair = self._fair.setdefault(market.market_id, market.payout // 2)
         wanted: dict[tuple[Side, int], None] = {}
         for level in range(settings.depth):
@@ -141,28 +168,90 @@ class Flow:
             wanted[("buy", fair - away)] = None
             wanted[("sell", fair + away)] = None
         events: list[Event] = []
-        kept: list[str] = []
-        maker = exchange.accounts["house-maker"]
-        for order_id in self._quotes.get(market.market_id, []):
-            order = maker.open_orders.get(order_id)
-            if order is None or order.price is None:
-                continue
-            if (order.side, order.price) in wanted:
-                del wanted[(order.side, order.price)]
-                kept.append(order_id)
-            else:
-                events += exchange.cancel("house-maker", order_id, now_ns)[1]
-        for side, price in wanted:
-            if 0 < price < market.payout:
-                quantity = self._random.randint(1, 8) * settings.lot
-                order, placed = exchange.place("house-maker", market.market_id, side, price, quantity, now_ns)
-                events += placed
-                kept.append(order.order_id)
-        self._quotes[market.market_id] = kept
+        for order_id, quote in list(self._standing(market).items()):
+            if quote.level not in wanted:
+                events += self._withdraw(market, order_id, now_ns)
+        quoted = {(quote.maker, quote.level) for quote in self._quotes[market.market_id].values()}
+        for maker in MAKERS[: settings.makers]:
+            for side, price in wanted:
+                if (
+                    0 < price < market.payout
+                    and (maker, (side, price)) not in quoted
+                    and (maker == MAKERS[0] or self._random.random() < _JOINING)
+                ):
+                    events += self._quote(market, maker, side, price, now_ns)
+        return _net(events)
+
+    def _standing(self, market: Market) -> dict[str, _Quote]:
+        """The makers' orders in the market; those that have gone are forgotten."""
+        accounts = self._exchange.accounts
+        quotes = self._quotes[market.market_id] = {
+            order_id: quote
+            for order_id, quote in self._quotes.get(market.market_id, {}).items()
+            if order_id in accounts[quote.maker].open_orders
+        }
+        return quotes
+
+    def _quote(
+        self, market: Market, maker: str, side: Side, price: int, now_ns: int, *, parts: int = 1
+    ) -> list[Event]:
+        """One more order of a maker. `parts`: how many times what it shows it is."""
+        shown = self._random.randint(1, 8) * self.settings.lot
+        display = shown if parts > 1 else None
+        order, events = self._exchange.place(
+            maker, market.market_id, side, price, shown * parts, now_ns, display=display
+        )
+        if order.status == "open":
+            self._quotes[market.market_id][order.order_id] = _Quote(maker, (side, price))
         return events
+
+    def _withdraw(self, market: Market, order_id: str, now_ns: int) -> list[Event]:
+        quote = self._quotes[market.market_id].pop(order_id)
+        return self._exchange.cancel(quote.maker, order_id, now_ns)[1]
+
+    def _queue(self, market: Market, now_ns: int) -> list[Event]:
+        """Inside a queue an order is cut down or withdrawn, or another comes behind it, which may hide a part."""
+        standing = list(self._standing(market).items())
+        if not standing:
+            return []
+        order_id, quote = self._random.choice(standing)
+        side, price = quote.level
+        kinds = ("withdraw", "refill", "cut", "hide") if self.settings.is_cut else ("withdraw", "refill")
+        kind = self._random.choice(kinds)
+        if kind == "cut":
+            order = self._exchange.accounts[quote.maker].open_orders[order_id]
+            part = self._random.randint(1, order.remaining)
+            return self._exchange.reduce(quote.maker, order_id, part, now_ns)[1]
+        if kind == "withdraw":
+            return self._withdraw(market, order_id, now_ns)
+        maker = self._random.choice(MAKERS[: self.settings.makers])
+        parts = self._random.randint(2, 4) if kind == "hide" else 1
+        return self._quote(market, maker, side, price, now_ns, parts=parts)
 
     def _take(self, market: Market, now_ns: int) -> list[Event]:
         side: Side = "buy" if self._random.random() < 0.5 else "sell"
         quantity = self._random.randint(1, 6) * max(1, self.settings.lot // 2)
-        _, events = self._exchange.place("house-taker", market.market_id, side, None, quantity, now_ns)
+        if self._random.random() < _SWEEPING:
+            quantity *= _SWEEP
+        _, events = self._exchange.place(TAKER, market.market_id, side, None, quantity, now_ns)
         return events
+
+
+class _Quote(msgspec.Struct, frozen=True):
+    """A maker's order at a level."""
+
+    maker: str
+    level: tuple[Side, int]
+
+
+def _net(events: list[Event]) -> list[Event]:
+    """Of the changes of a level that happen at one blow only the last is told: it says all that is public."""
+    last = {
+        (event.side, event.price): number
+        for number, event in enumerate(events)
+        if isinstance(event, BookChanged)
+    }
+    told = set(last.values())
+    return [
+        event for number, event in enumerate(events) if number in told or not isinstance(event, BookChanged)
+    ]

@@ -1,7 +1,8 @@
 """One market's resting orders and how a new one meets them: price first, then time. Pure, and of no venue.
 
 A price is an integer tick between 1 and `payout - 1`; who buys one contract pays the price, who sells one pays the
-rest, and the winner is paid `payout`. Levels are dicts in order of arrival, so that time priority is their order.
+rest, and the winner is paid `payout`. Levels are dicts in order of arrival, so that time priority is their order. An
+order may show a part of itself only: what is shown is met, then it queues anew with its next part.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Order(msgspec.Struct, kw_only=True):
     """One order. The exchange changes it in place; what leaves the exchange in an event is a copy.
 
     `price` is None for a market order. `spent` is what its fills cost in ticks, `escrow` what is still set aside.
+    `display` is what a resting order shows at most, None for all of it, and `hidden` what it does not show now.
     """
 
     order_id: str
@@ -38,11 +40,18 @@ class Order(msgspec.Struct, kw_only=True):
     status: OrderStatus = "open"
     reason: str = ""
     tag: str = ""
+    display: int | None = None
+    hidden: int = 0
 
     @property
     def remaining(self) -> int:
         """Contracts not filled yet."""
         return self.quantity - self.filled
+
+    @property
+    def shown(self) -> int:
+        """Contracts that everybody sees, and that may be met now."""
+        return self.remaining - self.hidden
 
     @property
     def average_price(self) -> float | None:
@@ -96,8 +105,8 @@ class RestingOrders:
         return [(price, self.quantity_at(side, price)) for price in prices]
 
     def quantity_at(self, side: Side, price: int) -> int:
-        """What rests at that price; 0 where nothing does."""
-        return sum(order.remaining for order in self._levels(side).get(price, {}).values())
+        """What everybody sees at that price; 0 where nothing rests."""
+        return sum(order.shown for order in self._levels(side).get(price, {}).values())
 
     def facing(self, order: Order) -> Iterator[Order]:
         """The resting orders that `order` would meet, in the order in which it meets them."""
@@ -129,20 +138,26 @@ class RestingOrders:
         return next(self.facing(order), None)
 
     def execute(self, maker: Order, taker: Order) -> Execution:
-        """Fill both by as much as both still want, at the maker's price. A filled maker leaves the book."""
+        """Fill both by as much as one shows and the other wants, at the maker's price.
+
+        A filled maker leaves the book; one whose shown part is filled goes behind the others with its next part.
+        """
         assert maker.price is not None
-        quantity = min(maker.remaining, taker.remaining)
+        quantity = min(maker.shown, taker.remaining)
         for order in (maker, taker):
             order.filled += quantity
             order.value += quantity * maker.price
             order.spent += quantity * unit_cost(order.side, maker.price, self.payout)
-        if not maker.remaining:
+        if not maker.shown:
             self.withdraw(maker)
+            if maker.remaining:
+                self.rest(maker)
         return Execution(maker, taker, maker.price, quantity)
 
     def rest(self, order: Order) -> None:
         """Add a limit order behind all others of its price."""
         assert order.price is not None
+        order.hidden = 0 if order.display is None else max(0, order.remaining - order.display)
         self._levels(order.side).setdefault(order.price, {})[order.order_id] = order
 
     def withdraw(self, order: Order) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import secrets as secrets_module
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -43,6 +44,9 @@ ACTIVITY_INTERVAL = 0.5
 MAX_MARKET_LIFE = 30 * 86_400.0
 """Seconds."""
 
+MAX_ORDER_LATENCY = 60.0
+"""Seconds."""
+
 MAX_STEPS_PER_TURN = 1000
 MADE_UP_FOR = 0.25
 """Steps, and seconds of them, made up for at once after the loop was held up: on a machine that is too slow for the
@@ -67,11 +71,12 @@ class Sandbox:
     them happen; it may be changed while the sandbox runs. `activity`: house orders in the name of every account that
     somebody listens to, and now and then the end of a market in which it holds something; without it nothing but its
     owner's own orders lands on an account. `market_life`: seconds that a market of a betting venue lives; without it
-    one ends now and then, but none in which an account has an order or a position. `settings`: keyword arguments of the
-    faces, by venue. `faces`: further venues by name, each with what makes its face of a `FaceContext` and those
-    arguments. `max_outgoing`: bytes that may wait for one client; `slow_timeout`: seconds that it then has to read why
-    it is closed. `narrate` is given a line for people whenever a client opens or leaves a socket and when a fault is
-    ordered or lifted.
+    one ends now and then, but none in which an account has an order or a position. `order_latency`: seconds that an
+    order or a cancellation takes to its venue, half of them at least, as the seed decides. `settings`: keyword
+    arguments of the faces, by venue. `faces`: further venues by name, each with what makes its face of a `FaceContext`
+    and those arguments. `max_outgoing`: bytes that may wait for one client; `slow_timeout`: seconds that it then has
+    to read why it is closed. `narrate` is given a line for people whenever a client opens or leaves a socket and when
+    a fault is ordered or lifted.
     Raises ConfigurationError for a host that is not loopback, an unknown venue, a bad number.
     """
 
@@ -90,6 +95,7 @@ class Sandbox:
         venues: Sequence[str] | None = None,
         activity: bool = False,
         market_life: float | None = None,
+        order_latency: float = 0.0,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         faces: Mapping[str, Callable[..., TopicFace[Any]]] | None = None,
         max_connections: int = MAX_CONNECTIONS,
@@ -98,16 +104,16 @@ class Sandbox:
         clock: Clock | None = None,
         narrate: Callable[[str], None] = lambda line: None,
     ) -> None:
-        _check(host, port, rate, market_life)
+        _check(host, port, rate, market_life, order_latency)
         self.clock: Clock = clock or SystemClock()
         self.ledger: Ledger = Ledger()
         self.carriage: Carriage = Carriage(lambda venue, topic: self.ledger.last_sequence(topic, venue=venue))
         self.faults: Faults = Faults()
         self.admin_token: Secret = Secret(secrets_module.token_urlsafe(24))
-        self.rate = rate
-        self.max_connections = max_connections
+        self.rate, self.max_connections = rate, max_connections
         self.max_outgoing, self.slow_timeout = max_outgoing, slow_timeout
-        self.seed = seed
+        self.seed, self.order_latency = seed, order_latency
+        self._latencies = random.Random(f"latency-{seed}")
         self.slow_consumers = self.refused = 0
         self._host, self._port = host, port
         self._narrate, self._activity = narrate, activity
@@ -278,6 +284,8 @@ class Sandbox:
             await asyncio.sleep(hanging.params["seconds"])
         route = self._routes.get((request.method, request.path))
         if route is not None:
+            if self.order_latency and any(face.is_order(request) for face in self.faces.values()):
+                await asyncio.sleep(self.order_latency * self._latencies.uniform(0.5, 1))
             return await route(request)
         methods = sorted(method for method, path in self._routes if path == request.path)
         if methods:
@@ -389,7 +397,9 @@ class Sandbox:
             client.close_if_silent(now, HTTP_IDLE)
 
 
-def _check(host: str, port: int, rate: float, market_life: float | None) -> None:
+def _check(host: str, port: int, rate: float, market_life: float | None, order_latency: float) -> None:
+    if not 0 <= order_latency <= MAX_ORDER_LATENCY:
+        raise ConfigurationError("order_latency", order_latency, f"0 to {MAX_ORDER_LATENCY:g} seconds")
     if market_life is not None and not 1 <= market_life <= MAX_MARKET_LIFE:
         raise ConfigurationError("market_life", market_life, f"1 to {MAX_MARKET_LIFE:g} seconds")
     if host not in _LOOPBACK:

@@ -7,6 +7,7 @@ earlier generation), and for each account `order_update`, `trade`, `updated_posi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ __all__ = ["StxFace"]
 
 API_VERSION = "sandbox-1"
 IDLE_TIMEOUT = 60.0
+
+_ORDERS = re.compile(rb"\b(?:confirmOrders?|cancel(?:All)?Orders?)\b")
 
 _graphql = Endpoint(SCHEMA_TEXT, status_of)
 
@@ -93,6 +96,10 @@ class StxFace(TopicFace[StxSocket]):
 
     async def _version(self, _: Request) -> Response:
         return Response.of({"api_version": API_VERSION})
+
+    def is_order(self, request: Request) -> bool:
+        """True for the document's operations that place or cancel."""
+        return request.path == "/api/graphql" and _ORDERS.search(request.body) is not None
 
     async def _graphql(self, request: Request) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")

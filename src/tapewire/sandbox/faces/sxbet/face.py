@@ -75,8 +75,9 @@ class SxBetFace(TopicFace[SxBetSocket]):
         self.exchange: HashedExchange = HashedExchange(seed)
         # Every fill has two sides on the wire, so the house's orders and fills must be heard of too.
         settings = FlowSettings(
-            payout=PAYOUT, markets=markets, spread=2, churn_every=churn_every, market_life=context.market_life
-        )
+            payout=PAYOUT, markets=markets, spread=2, churn_every=churn_every, market_life=context.market_life,
+            is_cut=False,
+        )  # fmt: skip
         self.flow = Flow(self.exchange, EventWords(), seed, settings)
         for name in HOUSE:
             self.exchange.accounts[name].watched = True

@@ -33,7 +33,10 @@ from .words import (
     unrealized,
 )
 
-__all__ = ["AccountRest", "Act"]
+__all__ = ["ORDER_PATHS", "AccountRest", "Act"]
+
+ORDER_PATHS = frozenset({"order", "allOpenOrders", "closePositions"})
+"""Where orders are placed and cancelled, by any method but GET."""
 
 MINUTE_NS = 60_000_000_000
 MAX_ROWS = 1000

@@ -25,14 +25,14 @@ from ...face import FaceContext, Socket, SocketHandler
 from ...net.http import Request, Response
 from ...play import Message, TopicFace
 from . import v2
-from .account_rest import AccountRest
+from .account_rest import ORDER_PATHS, AccountRest
 from .books import BookStream
 from .contracts import RANGE, UNIT_PLACES, contracts_for
 from .credentials import DEFAULT, ApiKey, ApiKeys, WeexProblem
 from .margin import FINE, Margined
 from .markets import WeexMarkets
 from .messages import AccountMessages
-from .rest import WeexRest, refusal_of
+from .rest import PREFIX, WeexRest, refusal_of
 from .socket import Dialect, Limits, WeexSocket
 from .topics import depth_of, wire_name
 
@@ -117,6 +117,10 @@ class WeexFace(TopicFace[WeexSocket]):
     def add_key(self, account: str) -> ApiKey:
         """Make credentials for another account. Raises ConfigurationError."""
         return self.keys.add(account)
+
+    def is_order(self, request: Request) -> bool:
+        """True for what places, cancels or closes."""
+        return request.method != "GET" and request.path.removeprefix(PREFIX) in ORDER_PATHS
 
     def account_of(self, request: Request) -> str:
         """The account that signed a request or an upgrade. Raises WeexProblem."""

@@ -22,7 +22,7 @@ from .margin import MAKER_FEE, TAKER_FEE, rate
 from .markets import WeexMarkets
 from .tape import INTERVALS, Tape
 
-__all__ = ["WeexRest", "refusal_of"]
+__all__ = ["PREFIX", "WeexRest", "refusal_of"]
 
 PREFIX = "/capi/v3/"
 WINDOW_NS = 10_000_000_000
