@@ -2737,8 +2737,8 @@ MUTANTS = (
         "venues/stx/merge.py",
         (
             "stx: a trade of a known moment is new without being compared",
-            "            if key[0] < latest:",
-            "            if False:",
+            "        if keys[0][0] <= self._known[-1][0] or keys != sorted(keys, key=_moment):",
+            "        if False:",
             "venues/stx/test_stx_merge.py",
         ),
     ),

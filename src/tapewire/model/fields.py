@@ -181,6 +181,8 @@ def check_identifiers(owner: object, *fields: str, optional: bool = False) -> No
     """Each of `fields` is short printable text that is not empty, or None where that is `optional`."""
     for field in fields:
         value = getattr(owner, field)
+        if value.__class__ is str and 0 < len(value) <= MAX_IDENTIFIER and value.isprintable():
+            continue
         if value is None and optional:
             continue
         if not isinstance(value, str) or not 0 < len(value) <= MAX_IDENTIFIER or not value.isprintable():
@@ -206,6 +208,8 @@ def check_times(owner: object, *more: str) -> None:
     """The two clocks that every event has, and `more` that may be None: nanoseconds since the epoch."""
     for field in (*_CLOCKS, *more) if more else _CLOCKS:
         value = getattr(owner, field)
+        if value.__class__ is int and 0 <= value < _MAX_TIME_NS:
+            continue
         if value is None and field != "received_at_ns":
             continue
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MAX_TIME_NS:

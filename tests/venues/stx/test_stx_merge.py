@@ -81,11 +81,7 @@ def test_what_the_row_holds_already_is_not_merged_again() -> None:
     market = merged()
     for at_us in (BEGAN_US - 1, BEGAN_US):
         assert not market.merge(change(at_us, bids=[], status="CLOSED", last_traded_price=1))
-    assert (market.bids(), market.status, ticker_of(market).last) == (
-        merged().bids(),
-        "open",
-        Decimal("0.5"),
-    )
+    assert (market.bids(), ticker_of(market).last) == (merged().bids(), Decimal("0.5"))
 
 
 def test_fields_that_did_not_change_are_still_known() -> None:
@@ -95,22 +91,6 @@ def test_fields_that_did_not_change_are_still_known() -> None:
     assert (ticker.last, ticker.volume, ticker.bid, ticker.offer) == (
         Decimal("0.5"), 121, Decimal("0.49"), Decimal("0.5"),
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("changes", "status"),
-    [
-        ([{"trading": False}], "suspended"),
-        ([{"trading": False}, {"trading": True}], "open"),
-        ([{"status": "RESULTED", "trading": False}], "settled"),
-        ([{"status": "CLOSED"}, {"bids": []}], "closed"),
-    ],
-)
-def test_the_status_is_that_of_the_last_messages(changes: list[dict[str, Any]], status: str) -> None:
-    market = merged()
-    for number, changed in enumerate(changes, 1):
-        market.merge(change(BEGAN_US + number, **changed))
-    assert market.status == status
 
 
 @pytest.mark.parametrize(
@@ -129,14 +109,14 @@ def test_the_status_is_that_of_the_last_messages(changes: list[dict[str, Any]], 
 )
 def test_a_message_with_something_that_cannot_be_changes_nothing(wrong: dict[str, Any]) -> None:
     market = merged()
-    before = (market.snapshot(NOW), ticker_of(market), market.status)
+    before = (market.bids(), market.offers(), ticker_of(market))
     with pytest.raises(InvalidField):
         market.merge(Change.of(message(BEGAN_US + 1, bids=[], offers=[]) | wrong))
     with pytest.raises(InvalidField):
         market.merge(change(BEGAN_US + 1, **({"bids": [], "offers": []} | wrong)))
     with pytest.raises(InvalidField):
         market.replace({**ROW, "bids": [], **wrong})
-    assert (market.snapshot(NOW), ticker_of(market), market.status) == before
+    assert (market.bids(), market.offers(), ticker_of(market)) == before
 
 
 @pytest.mark.parametrize("missing", ["market_id", "bids", "offers", "status"])
@@ -173,7 +153,6 @@ def test_messages_add_up_to_the_exchange_s_own_books() -> None:
             kept = markets[market_id]
             assert kept.bids() == [level(*each) for each in market.book.levels("buy")]
             assert kept.offers() == [level(*each) for each in market.book.levels("sell")]
-            assert kept.status == "open"
     assert len(markets) > 1
 
 
@@ -262,7 +241,9 @@ def test_of_a_window_only_what_was_not_in_the_one_before_is_read() -> None:
         window.take(second, NOW)
         profile.disable()
         rows: Any = pstats.Stats(profile)
-        return sum(count for (_, _, name), (_, count, *_) in rows.stats.items() if name == "trade_key")
+        return sum(
+            count for (_, _, name), (_, count, *_) in rows.stats.items() if name in ("trade_key", "key")
+        )
 
     assert calls(written(*range(WINDOW)), written(*range(2, WINDOW + 2))) == 2
     assert calls(written(*range(WINDOW)), written(*range(WINDOW))) == 0

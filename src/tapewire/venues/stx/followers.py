@@ -58,7 +58,11 @@ STEADY_SECONDS: Final = 30.0
 _AGAIN: Final = RetryPolicy(max_attempts=None, initial_backoff=0.5, max_backoff=30.0)
 _WHOLE, _CHANGED = "market_created", "market_updated"
 
+_FIRST_ID: Final = slice(2, 38)
+"""Where a message has the first of its markets, as it is written."""
+
 _by_market = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_read_changes = msgspec.json.Decoder(dict[str, Change]).decode
 _read_change = msgspec.json.Decoder(Change).decode
 _read_trades = msgspec.json.Decoder(WrittenTrades).decode
 
@@ -79,7 +83,7 @@ class MarketsChannel:
         """When it brought a change of any market last."""
         self._join = join
         self._missing = missing
-        self._followers: dict[str, dict[Follower, None]] = {}
+        self._followers: dict[str, tuple[Follower, ...]] = {}
         self._intake: Intake | None = None
         self._stands = False  # the rows of this connection's followers are there
         self._wanting: dict[Follower, list[Any]] = {}
@@ -90,7 +94,7 @@ class MarketsChannel:
 
     def follow(self, follower: Follower) -> None:
         """It is given its market from now on, first a row of it."""
-        self._followers.setdefault(follower.market_id, {})[follower] = None
+        self._followers[follower.market_id] = (*self._followers.get(follower.market_id, ()), follower)
         if self._intake is None:
             self._intake = Intake(
                 "stx: markets",
@@ -106,11 +110,12 @@ class MarketsChannel:
 
     def leave(self, follower: Follower) -> None:
         """It follows no more; the last one takes the join with it."""
-        followers = self._followers.get(follower.market_id, {})
-        followers.pop(follower, None)
-        self._wanting.pop(follower, None)
-        if not followers:
+        others = tuple(each for each in self._followers.get(follower.market_id, ()) if each is not follower)
+        if others:
+            self._followers[follower.market_id] = others
+        else:
             self._followers.pop(follower.market_id, None)
+        self._wanting.pop(follower, None)
         if not self._followers and self._intake is not None:
             intake, self._intake = self._intake, None
             self._stands = False
@@ -136,11 +141,12 @@ class MarketsChannel:
     # --- the session's calls, inside the read -----------------------------------------------------------------------
 
     def _take(self, frame: Frame) -> None:
-        if frame.event not in (_CHANGED, _WHOLE):
+        event = frame.event
+        if event != _CHANGED and event != _WHOLE:
             return
         self.heard_at = self.clock.monotonic()
         try:
-            changes = _by_market(frame.payload)
+            changes = self._read(frame.payload, event)
         except (msgspec.MsgspecError, ValueError, RecursionError, TypeError) as error:
             self._lose_all(error)
             return
@@ -148,9 +154,18 @@ class MarketsChannel:
         for market_id, written in changes.items():
             followers = self._followers.get(market_id)
             if followers is not None:
-                message = Message(written, now_ns, is_whole=frame.event == _WHOLE)
-                for follower in tuple(followers):
+                message = Message(written, frame.payload, market_id, now_ns, event == _WHOLE)
+                for follower in followers:
                     follower.hear(message)
+
+    def _read(self, payload: Any, event: str) -> Mapping[str, Change | msgspec.Raw]:
+        """By market, what is kept of each, or all of it where that is for nobody or has to be read field by field."""
+        if event == _CHANGED and str(memoryview(payload)[_FIRST_ID], "latin-1") in self._followers:
+            try:
+                return _read_changes(payload)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                pass  # of one of them
+        return _by_market(payload)
 
     def _mark(self, mark: Mark) -> None:
         if isinstance(mark, Resynced):
@@ -231,30 +246,43 @@ class MarketsChannel:
 
 
 class Message:
-    """What one message has of one market: read when it is asked for, once for all who ask."""
+    """What one message has of one market: read further when that is asked for, once for all who ask."""
 
-    __slots__ = ("_change", "_decoded", "_ending", "_written", "is_whole", "now_ns")
+    __slots__ = (
+        "_change", "_decoded", "_ending", "_market_id", "_payload", "_written", "is_whole", "may_end", "now_ns"
+    )  # fmt: skip
 
-    def __init__(self, written: msgspec.Raw, now_ns: int, *, is_whole: bool) -> None:
+    def __init__(
+        self, written: Change | msgspec.Raw, payload: Any, market_id: str, now_ns: int, is_whole: bool
+    ) -> None:
         self.now_ns: int = now_ns
         """When it came."""
         self.is_whole: bool = is_whole
         """True where it is of a market that has just been listed, and has all of it."""
-        self._written = written
-        self._decoded: Change | None = None
+        self.may_end: bool = True
+        """False where it surely says nothing of an end."""
+        self._decoded: Any = None
+        self._written: Any = written
+        if written.__class__ is Change:
+            self._decoded, self._written = written, None
+            self.may_end = written.status is not None
+        self._payload = payload
+        self._market_id = market_id
         self._change: Change | None = None
         self._ending: str | None = None
 
     @property
     def fields(self) -> Any:
         """All of it. Raises ValueError."""
-        return exact_json(self._written)
+        return (
+            exact_json(self._payload)[self._market_id] if self._written is None else exact_json(self._written)
+        )
 
     @property
     def change(self) -> Change:
         """What is kept of it. Raises ValueError (InvalidField is one)."""
         if self._change is None:
-            decoded = self._at_once()
+            decoded = self._decoded or self._at_once()
             self._change = Change.of(self.fields) if decoded is None else decoded.check()
         return self._change
 
@@ -264,34 +292,36 @@ class Message:
 
         Raises ValueError (InvalidField is one).
         """
-        try:
-            decoded = _read_trades(self._written)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass
-        else:
-            rows = decoded.recent_trades
-            return (rows, stamp_ns(decoded.timestamp)) if rows else (None, None)
-        fields = object_of(self.fields)  # its trades may be right, whatever else is wrong
-        return field_of(fields, "recent_trades"), published_ns(fields)
+        decoded = self._decoded
+        if decoded is None:
+            try:
+                decoded = _read_trades(self._written)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                fields = object_of(self.fields)  # its trades may be right, whatever else is wrong
+                return field_of(fields, "recent_trades"), published_ns(fields)
+        rows = decoded.recent_trades
+        return (rows, stamp_ns(decoded.timestamp)) if rows else _NO_TRADES
 
     @property
     def ending(self) -> str:
         """How the market has ended; empty while it has not. What cannot be read says nothing."""
         if self._ending is None:
             self._ending = ""
-            if b'"status"' in bytes(self._written):  # few have it, and a search costs a hundredth of reading
-                with suppress(ValueError):
-                    self._ending = ending_of(self.fields)
+            with suppress(ValueError):
+                self._ending = ending_of(self.fields)
         return self._ending
 
     def _at_once(self) -> Change | None:
         """All of it as it nearly always is; None where it has to be read field by field."""
-        if self._decoded is None:
-            try:
-                self._decoded = _read_change(self._written)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                return None
-        return self._decoded
+        try:
+            self._decoded = decoded = _read_change(self._written)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        self.may_end = decoded.status is not None
+        return decoded
+
+
+_NO_TRADES: Final = (None, None)
 
 
 class Follower(Feed):
@@ -358,11 +388,7 @@ class Follower(Feed):
 
     def hear(self, message: Message) -> None:
         """Its market's part of a message."""
-        if self._held is not None:
-            self._held.append(message)
-            if len(self._held) > HELD:
-                self._channel.refetch(self)
-        elif self._stands:
+        if self._stands:  # and then nothing is held
             try:
                 if message.is_whole:
                     row = message.fields
@@ -370,10 +396,14 @@ class Follower(Feed):
                     self._tell(row, message.now_ns)
                 else:
                     self._change(message)
-                if message.ending:
+                if message.may_end and message.ending:
                     self.port.finish(message.ending)
             except Exception as error:  # something is corrupt in it: its market is not what it was
                 self.corrupt(error)
+        elif self._held is not None:
+            self._held.append(message)
+            if len(self._held) > HELD:
+                self._channel.refetch(self)
 
     def stand_on(self, row: Any, now_ns: int) -> None:
         """A fresh row, or the error that it is; what was held follows it."""
@@ -482,10 +512,10 @@ class BookFollower(_MergedFollower):
         self.port.changed(is_right=True)
 
     def _change(self, message: Message) -> None:
-        change = message.change
-        if self._merge.merge(change) and not (change.bids is change.offers is msgspec.UNSET):
-            self._merge.received_at_ns = message.now_ns
-            self.port.changed(is_right=True, is_crossed=self._merge.is_crossed)
+        change, merge = message.change, self._merge
+        if merge.merge(change) and not (change.bids is change.offers is msgspec.UNSET):
+            merge.received_at_ns = message.now_ns
+            self.port.changed(is_right=True, is_crossed=merge.is_crossed)
 
     def _is_news(self, row: Mapping[str, Any]) -> bool:
         return self._fresh(row).sides != self._merge.sides

@@ -10,18 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ...model import BookSnapshot, InvalidField, Level, MarketStatus, OrderSide, Ticker, Trade
+from ...model import InvalidField, Level, OrderSide, Ticker, Trade
 from ..kit.fields import exact_json
 from .translate import (
     MAX_CENTS,
     MAX_ROWS,
     PRICES,
-    VENUE,
     cents_of,
     day_volume,
     field_of,
@@ -88,53 +87,50 @@ class MarketMerge:
     """
 
     __slots__ = (
-        "_replaced_at_ns", "_status", "_trading", "last_price", "market_id", "received_at_ns", "sides", "venue_time_ns",
-        "volume",
+        "_bids", "_offers", "_replaced_at_ns", "last_price", "market_id", "received_at_ns", "venue_time_ns", "volume",
     )  # fmt: skip
 
     def __init__(self, market_id: str) -> None:
         self.market_id: str = market_id
         """Whose messages it takes."""
-        self.sides: dict[str, list[WireLevel]] = {"bids": [], "offers": []}
-        """As they were written, best first: read them by `bids` and `offers`, at the cost of what is read."""
+        self._bids: list[WireLevel] = []  # as they were written, best first
+        self._offers: list[WireLevel] = []
         self.last_price: Decimal | None = None
         self.volume: Decimal | None = None
         self.venue_time_ns: int | None = None
         """When the venue published the last of what is in it."""
         self.received_at_ns: int = 0
         """This machine's clock at the last change of its book: for whoever feeds it to set."""
-        self._status = "open"
-        self._trading: Any = None
         self._replaced_at_ns: int | None = None
 
     @property
     def line(self) -> Line:
         """In short, as a value that stays so."""
-        return Line(self.sides["bids"][:1], self.sides["offers"][:1], self.last_price, self.volume)
+        return Line(self._bids[:1], self._offers[:1], self.last_price, self.volume)
+
+    @property
+    def sides(self) -> tuple[list[WireLevel], list[WireLevel]]:
+        """Bids and offers, as they were written."""
+        return self._bids, self._offers
 
     def bids(self, depth: int | None = None) -> list[Level]:
         """The best `depth` bids, or all: prices on the axis, and contracts."""
-        return _read(self.sides["bids"][:depth])
+        return _read(self._bids[:depth])
 
     def offers(self, depth: int | None = None) -> list[Level]:
         """The best `depth` offers, or all."""
-        return _read(self.sides["offers"][:depth])
+        return _read(self._offers[:depth])
 
     @property
     def is_crossed(self) -> bool:
         """True if the best bid is at or above the best offer."""
-        bids, offers = self.sides["bids"], self.sides["offers"]
+        bids, offers = self._bids, self._offers
         return bool(bids and offers) and bids[0].price >= offers[0].price
 
     @property
     def last(self) -> int | None:
         """The venue does not number its states."""
         return None
-
-    @property
-    def status(self) -> MarketStatus:
-        """As the messages left it."""
-        return market_status({"status": self._status, "trading": self._trading})
 
     def replace(self, row: Any) -> None:
         """The whole market, of an answer or of `market_created`. Raises InvalidField, also for another market's."""
@@ -145,9 +141,8 @@ class MarketMerge:
         change = Change.of(row)
         self._check_owner(change)
         published = change.published_ns
-        self.sides = {"bids": [], "offers": []}
+        self._bids, self._offers = [], []
         self.last_price = self.volume = None
-        self._status, self._trading = "open", None
         self._take(change, published)
         self._replaced_at_ns = published
 
@@ -161,34 +156,19 @@ class MarketMerge:
         self._take(change, published)
         return True
 
-    def snapshot(self, received_at_ns: int) -> BookSnapshot:
-        """The book as it stands, whole."""
-        return BookSnapshot(
-            venue=VENUE,
-            instrument_id=self.market_id,
-            bids=tuple(self.bids()),
-            offers=tuple(self.offers()),
-            venue_time_ns=self.venue_time_ns,
-            received_at_ns=received_at_ns,
-        )
-
     def _check_owner(self, change: Change) -> None:
         if change.market_id is not None and change.market_id != self.market_id:
             raise InvalidField("market_id", change.market_id, f"{self.market_id}, whose messages these are")
 
     def _take(self, change: Change, published: int | None) -> None:
         if change.bids is not UNSET:
-            self.sides["bids"] = change.bids or []
+            self._bids = change.bids or []
         if change.offers is not UNSET:
-            self.sides["offers"] = change.offers or []
+            self._offers = change.offers or []
         if change.last_traded_price is not None:
             self.last_price = PRICES[change.last_traded_price]
         if change.volume_24h is not None:
             self.volume = Decimal(change.volume_24h)
-        if change.status is not None:
-            self._status = change.status
-        if change.trading is not None:
-            self._trading = change.trading
         if published is not None:
             self.venue_time_ns = published
 
@@ -250,9 +230,9 @@ class Change(msgspec.Struct, gc=False):
     def check(self) -> Change:
         """As it was decoded: what the decoder does not look at. Raises InvalidField."""
         if self.bids:
-            self.bids = _best_first(self.bids, "bids")
+            self.bids = _falling(self.bids)
         if self.offers:
-            self.offers = _best_first(self.offers, "offers")
+            self.offers = _rising(self.offers)
         if self.status is not None:
             market_status({"status": self.status})
         return self
@@ -265,17 +245,27 @@ class WrittenTrades(msgspec.Struct, gc=False):
     recent_trades: msgspec.Raw = msgspec.Raw()
 
 
-def _best_first(side: list[WireLevel], field: str) -> list[WireLevel]:
-    """Raises InvalidField for a price that is there twice."""
-    is_falling = field == "bids"
-    if (side[0].price > side[-1].price) is not is_falling:
+def _falling(side: list[WireLevel]) -> list[WireLevel]:
+    """Bids, best first. Raises InvalidField for a price that is there twice."""
+    if side[0].price < side[-1].price:
         side.reverse()  # one way or the other it is in order, as a rule
-    before = MAX_CENTS + 1 if is_falling else 0
+    before = MAX_CENTS + 1
     for level in side:
-        price = level.price
-        if (price >= before if is_falling else price <= before) or not level.quantity:
-            return _sorted(side, field)
-        before = price
+        if level.price >= before or not level.quantity:
+            return _sorted(side, "bids")
+        before = level.price
+    return side
+
+
+def _rising(side: list[WireLevel]) -> list[WireLevel]:
+    """Offers, best first. Raises InvalidField for a price that is there twice."""
+    if side[0].price > side[-1].price:
+        side.reverse()
+    before = 0
+    for level in side:
+        if level.price <= before or not level.quantity:
+            return _sorted(side, "offers")
+        before = level.price
     return side
 
 
@@ -315,19 +305,20 @@ class TradesWindow:
     two windows that have nothing in common more happened than one of them holds.
     """
 
-    __slots__ = ("_known", "_numbers", "_written", "market_id")
+    __slots__ = ("_known", "_lengths", "_numbers", "_written", "market_id")
 
     def __init__(self, market_id: str) -> None:
         self.market_id: str = market_id
         self._known: list[_Key] = []
-        self._written: list[bytes] = []  # its rows, the latest first; none where they came read
-        self._numbers: dict[_Key, int] = {}
+        self._written = b""  # its rows, the latest first; empty where they came read
+        self._lengths: list[int] = []  # of each of those
+        self._numbers: dict[_Key, int] = {}  # of known ones, how many there were: where that is more than one
 
     def begin(self, rows: Any) -> None:
         """The window as it was before anything is news: that of the HTTP row. Raises InvalidField."""
         self._known = [key for key, _ in self._oldest_first(rows)]
-        self._numbers = Counter(self._known)
-        self._written = []
+        self._numbers = {key: many for key, many in Counter(self._known).items() if many > 1}
+        self._keep([])
 
     def take(self, rows: Any, received_at_ns: int) -> tuple[list[Trade], bool]:
         """What is new in a window, the oldest first; and whether nothing is missing before it. Raises InvalidField.
@@ -343,47 +334,60 @@ class TradesWindow:
             return [], True  # of before what is known: a row that was fetched had overtaken it
         overlap = _overlap(self._known, keys)
         is_whole = bool(overlap) or not keys or (not self._known and len(keys) < WINDOW)
-        before = self._numbers.get
-        numbers = {key: before(key, 0) for key in keys}
+        numbers = {key: self._numbers.get(key) or self._known.count(key) for key in keys}
         news = []
         for key, row in window[overlap:]:
             news.append(to_trade(self.market_id, _read_row(row), numbers[key], received_at_ns, key))
             numbers[key] += 1
         if keys:
-            self._known, self._numbers = keys, numbers
-            self._written = [row for _, row in reversed(window) if isinstance(row, bytes)]
+            self._known = keys
+            self._numbers = {key: many for key, many in numbers.items() if many > 1}
+            self._keep([row for _, row in reversed(window) if isinstance(row, bytes)])
         return news, is_whole
 
+    def _keep(self, written: Sequence[bytes]) -> None:
+        self._written, self._lengths = b",".join(written), [len(row) for row in written]
+
     def _moved_on(self, rows: msgspec.Raw, received_at_ns: int) -> list[Trade] | None:
-        """What is new where that alone is, behind the rows of before, as nearly always; None for whoever compares."""
+        """What is new where that alone is, ahead of the rows of before, as nearly always; None for whoever compares."""
+        window, lengths = bytes(rows), self._lengths
+        at = window.find(self._written[: lengths[0]]) if lengths else 0
+        same = window[at:-1]
+        kept, gone = len(lengths), len(self._written) - len(same)
+        while gone > 0 and kept:  # what was there before, but for the oldest
+            kept -= 1
+            gone -= lengths[kept] + 1
+        if at < 1 or gone or not self._written.startswith(same):
+            return None
+        if at == 1:
+            self._move_on(kept, [], [], same)
+            return []
+        added = b"%b]" % window[: at - 1]
         try:
-            written = list(map(bytes, _written_rows(rows)))
-            added = written.index(self._written[0]) if len(written) <= WINDOW else 0
-        except (msgspec.DecodeError, ValueError, IndexError):
+            prints, raws = _read_prints(added), exact_json(added)
+            sizes = [at - 2] if len(prints) == 1 else [len(row) for row in _written_rows(added)]
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
-        kept = len(written) - added
-        if written[added:] != self._written[:kept]:
+        if sum(sizes) + len(sizes) != at - 1:  # there is more between them than a comma
             return None
-        news, keys, latest = list[Trade](), list[_Key](), self._known[-1][0] + 1
-        for each in reversed(written[:added]):
-            row = _read_row(each)
-            key = trade_key(row)
-            if key[0] < latest:  # perhaps it is one of those that are known
-                return None
-            latest = key[0]
-            news.append(to_trade(self.market_id, row, keys.count(key), received_at_ns, key))
-            keys.append(key)
-        self._move_on(kept, keys, written)
+        keys = [told.key() for told in reversed(prints)]
+        if keys[0][0] <= self._known[-1][0] or keys != sorted(keys, key=_moment):
+            return None  # perhaps it is one of those that are known
+        news = [
+            to_trade(self.market_id, raw, keys[:number].count(key), received_at_ns, key)
+            for number, (key, raw) in enumerate(zip(keys, reversed(raws), strict=True))
+        ]
+        self._move_on(kept, keys, sizes, window[1:-1])
         return news
 
-    def _move_on(self, kept: int, keys: list[_Key], written: list[bytes]) -> None:
-        known = self._known[-kept:]
-        for key in self._known[:-kept]:
-            if key not in known:
-                self._numbers.pop(key, None)
-        for key in keys:
-            self._numbers[key] = self._numbers.get(key, 0) + 1
-        self._known, self._written = known + keys, written
+    def _move_on(self, kept: int, keys: list[_Key], lengths: list[int], written: bytes) -> None:
+        known = self._known
+        del known[:-kept]
+        known += keys
+        if self._numbers or len(keys) > 1:
+            numbers = {key: self._numbers.get(key) or known.count(key) for key in known}
+            self._numbers = {key: many for key, many in numbers.items() if many > 1}
+        self._written, self._lengths = written, lengths + self._lengths[:kept]
 
     def _oldest_first(self, rows: Any) -> list[tuple[_Key, Any]]:
         window = self._keyed(rows)
@@ -401,13 +405,30 @@ class TradesWindow:
             else:
                 if len(written) > MAX_ROWS:
                     raise InvalidField("recent_trades", len(written), f"a list of at most {MAX_ROWS} rows")
-                known = dict(zip(self._written, reversed(self._known), strict=False))
-                keys = [known.get(row) or trade_key(_read_row(row)) for row in written]
-                return list(zip(keys, written, strict=True))
+                return [(trade_key(_read_row(row)), row) for row in written]
         return [(trade_key(row), row) for row in rows_of(rows, "recent_trades")]
 
 
+class _Print(msgspec.Struct, gc=False):
+    """A trade as it nearly always is written."""
+
+    timestamp_int: Annotated[int, msgspec.Meta(ge=10**15, lt=10**16)]
+    price: _Cents
+    quantity: _Whole
+    liquidity_taker: Literal["buyer", "seller"]
+
+    def key(self) -> _Key:
+        """As `trade_key` has it."""
+        side: OrderSide = "buy" if self.liquidity_taker == "buyer" else "sell"
+        return self.timestamp_int, self.price, Decimal(self.quantity), side
+
+
+_read_prints = msgspec.json.Decoder(list[_Print]).decode
 _written_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def _moment(key: _Key) -> int:
+    return key[0]
 
 
 def _read_row(row: Any) -> Mapping[str, Any]:

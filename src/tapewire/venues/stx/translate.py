@@ -360,13 +360,15 @@ def to_trade(
     key: tuple[int, int, Decimal, OrderSide] | None = None,
 ) -> Trade:
     """A public print. Its id is made of its `key`, and of its number (from 0) among those of the same key."""
-    row = _row(row, "recent_trades")
-    at_us, cents, size, taker = trade_key(row) if key is None else key
+    at_us, cents, size, taker = trade_key(_row(row, "recent_trades")) if key is None else key
     again = f"-{number_of_its_key}" if number_of_its_key else ""
+    written = str(size)
+    if not written.isdigit():
+        written = f"{EXACT.normalize(size):f}"
     return Trade(
         venue=VENUE,
         instrument_id=market_id,
-        trade_id=f"{at_us}-{cents}-{EXACT.normalize(size):f}-{taker}{again}",
+        trade_id=f"{at_us}-{cents}-{written}-{taker}{again}",
         price=PRICES[cents],
         size=size,
         taker_side=taker,
