@@ -272,6 +272,22 @@ async def test_a_trade_that_comes_twice_is_delivered_once(clock: VirtualClock) -
         await heard.stop()
 
 
+async def test_a_corrupt_trade_is_a_gap_before_the_one_that_came_with_it(clock: VirtualClock) -> None:
+    async with weex_line(clock) as (client, peer):
+        peer.altered = without("tradeSnapshot")
+        heard = Heard.with_marks(client.stream_trades, "BTCUSDT")
+        await peer.has("BTCUSDT@trade")
+        whole = {"T": 1790134568000, "t": "id-1", "p": "1", "q": "1", "v": "1", "m": False}
+        corrupt = whole | {"t": "id-2", "p": "one"}
+        for rows in ([whole, corrupt], [corrupt, whole | {"t": "id-3"}]):
+            peer.send("BTCUSDT@trade", {"e": "trade", "E": 1790134568009, "s": "BTCUSDT", "d": rows})
+        await heard.until(4)
+        assert [item.reason if is_mark(item) else item.data["id"] for item in heard] == [
+            *("undecodable", "id-1", "undecodable", "id-3"),
+        ]
+        await heard.stop()
+
+
 async def test_a_lost_line_is_a_mark_or_a_line_in_the_log(
     clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:

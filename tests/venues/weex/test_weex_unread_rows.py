@@ -225,7 +225,8 @@ def test_no_other_name_is_invented() -> None:
 
 def test_the_older_wire_reads_at_once() -> None:
     rows = frame(json.dumps([{"lastPrice": "1.5"}]).encode())
-    (found,) = Rows(V2)(rows, pytest.fail)  # type: ignore[misc]
+    found = Rows(V2)(rows, pytest.fail)
+    assert isinstance(found, WeexMessage)
     assert is_read(found)
 
 

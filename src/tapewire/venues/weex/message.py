@@ -171,6 +171,11 @@ def _message(frame: Frame, data: dict[str, Any]) -> WeexMessage:
     return WeexMessage(frame.channel, symbol, data, when, frame.raw, frame.received_at_ns, number)
 
 
+def _all_of(frame: Frame, rows: list[dict[str, Any]]) -> WeexMessage | Items:
+    """The message of one row alone, or one for each."""
+    return _message(frame, rows[0]) if len(rows) == 1 else Items(_message(frame, row) for row in rows)
+
+
 def order_status(data: Mapping[str, Any]) -> str:
     """The document's status of an order: the venue has no word for one that is partly filled, its figures do."""
     told = str(data.get("venue_status", "")).upper()
@@ -230,7 +235,7 @@ class Rows:
         reader = self._profile.plain.get(item.channel)
         if reader is not None and item.symbol and reader.is_plain(written := bytes(item.rows)):
             return _unread_message(item, reader, written)
-        return messages_of(item, self._profile, spoiled)
+        return _all_of(item, rows_of(item, self._profile, spoiled))
 
 
 class Trades:
@@ -239,12 +244,8 @@ class Trades:
     def __init__(self, profile: Profile) -> None:
         self._new = NewTrades(profile)
 
-    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> Items:
-        messages = Items()
-        if item.__class__ is Frame:
-            for row in self._new(item, spoiled):
-                messages.append(_message(item, row))
-        return messages
+    def __call__(self, item: Any, spoiled: Callable[[Exception], None]) -> WeexMessage | Items:
+        return _all_of(item, self._new(item, spoiled)) if item.__class__ is Frame else Items()
 
 
 class NewTrades:

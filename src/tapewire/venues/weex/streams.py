@@ -31,10 +31,7 @@ Spoiled: TypeAlias = Callable[[Exception], None]
 """Told of each row that is corrupt: a gap says where it was."""
 
 Convert: TypeAlias = Callable[[Any, Spoiled], WeexMessage | Items | Coroutine[Any, Any, Items]]
-"""From what was buffered (a frame, a book, a mark that holds a snapshot) to messages.
-
-One alone only where nothing was spoiled: what was is told before the others.
-"""
+"""From what was buffered (a frame, a book, a mark that holds a snapshot) to messages."""
 
 POLICIES: Final = ("drop_oldest", "drop_newest", "fail")
 _LOGGED: Final = 10
@@ -85,8 +82,8 @@ class Reader:
 
     def _read(self, item: Any) -> Any:
         made: Any = self._convert(item, self._spoiled)
-        if made.__class__ is Items and len(made) == 1 and not self.consumer.made:
-            return made[0]
+        if self.consumer.made and isinstance(made, WeexMessage):
+            return Items((made,))  # behind the gaps that were told of the other rows
         return made
 
     def _read_mark(self, mark: Mark) -> Any:
