@@ -172,9 +172,14 @@ def test_a_level_is_taken_in_no_other_form_than_a_number(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["1e400", "1e-400", "1e999999999", "1e-999999999", "1e99999999999999999999"]
+    "written",
+    [
+        *("1e400", "1e-400", "1e999999999", "1e-999999999", "1e99999999999999999999"),
+        *("0e-999999999", "0e999999999", "0." + "1" * 2_000),
+    ],
 )
 def test_a_fraction_that_nobody_could_write_out_is_not_decoded(written: str) -> None:
     with pytest.raises(ValueError, match="beyond all bounds"):
         fields.exact_json(f'{{"a":{written}}}')
     assert fields.exact_json("1e300") == Decimal("1e300")
+    assert str(fields.exact_json("0." + "10" * 450)) == "0." + "10" * 450

@@ -28,7 +28,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow, Subnormal, Underflow
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -40,6 +40,7 @@ __all__ = [
     "PLAIN_LEVELS",
     "Kind",
     "TimeMs",
+    "bounded",
     "exact_json",
     "flag",
     "has_plain_numbers",
@@ -174,15 +175,22 @@ def plain(value: Decimal) -> str:
 MAX_EXPONENT: Final = 308
 """Of a fraction's first digit, to either side, as of a float: what is beyond costs whoever writes it out its memory."""
 
+_WITHIN: Final = Context(
+    prec=1_000,
+    Emin=-MAX_EXPONENT,
+    Emax=MAX_EXPONENT,
+    traps=[Overflow, Underflow, Subnormal, Clamped, Inexact, InvalidOperation],
+)
+
+bounded: Final[Callable[[str], Decimal]] = _WITHIN.create_decimal
+"""A number with a fraction or an exponent, as JSON has it. Raises ArithmeticError for one beyond all bounds."""
+
 
 def _fraction(written: str) -> Decimal:
     try:
-        exact = Decimal(written)
-        if -MAX_EXPONENT <= exact.adjusted() <= MAX_EXPONENT:
-            return exact
+        return bounded(written)
     except ArithmeticError:
-        pass
-    raise ValueError("a number beyond all bounds")
+        raise ValueError("a number beyond all bounds") from None
 
 
 exact_json: Final[Callable[[bytes | str | msgspec.Raw], Any]] = msgspec.json.Decoder(

@@ -15,7 +15,7 @@ import msgspec
 
 from ...model.fields import InvalidField
 from ...protocols.graphql_ws import Next
-from ..kit.fields import exact_json, number
+from ..kit.fields import bounded, exact_json, number
 from .protocol import PageFrame
 
 __all__ = ["StakeMessage", "data_of", "exact", "message_of", "with_amounts"]
@@ -111,8 +111,15 @@ def message_of(publication: PageFrame | Next) -> StakeMessage:
         if raw == _NULL:
             raise msgspec.DecodeError(f"a result without data: {bytes(publication.payload.errors)[:200]!r}")
     message = StakeMessage(publication.topic, raw)
-    message.__dict__["_decoded"] = exact_json(raw)
+    try:
+        message.__dict__["_decoded"] = _decode(raw)
+    except ArithmeticError:
+        raise ValueError("a number beyond all bounds") from None
     return message
+
+
+_decode: Final = msgspec.json.Decoder(float_hook=bounded).decode
+"""As `exact_json`, but that a number beyond all bounds is an ArithmeticError: so no function is called for each."""
 
 
 _NULL: Final = msgspec.Raw(b"null")
