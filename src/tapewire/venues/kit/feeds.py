@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ...clock import Clock
-from ...errors import SessionClosed, TapewireError, fresh_copy
+from ...errors import OwnerCancelled, SessionClosed, TapewireError, fresh_copy
 from ...market.capabilities import Capability, Verb
 from ...market.continuity import Continuity, ContinuityInput, ContinuityMachine
 from ...market.feed import ContinuityHook, Feed, WatchOptions
@@ -40,11 +40,11 @@ from ...marks import (
     Subscribed,
     Subscribing,
 )
-from ...session.buffers import Policy
+from ...session.buffers import EMPTY, Policy
 from ...session.consumer import Consumer, Items, Iteration
 from ...session.consumer import Feed as Feeding
 from ...session.handlers import HandlerErrorLog
-from ...session.loop import run_owned
+from ...session.loop import is_cancelled, run_owned
 
 __all__ = ["Fed", "MarketFeed", "Port", "Source"]
 
@@ -139,7 +139,7 @@ class Port:
             policy="conflate" if self.view is not None else source.policy,
             capacity=1 if self.view is not None else capacity or source.capacity,
             key=(lambda item: None) if self.view is not None else source.key,
-            decode=source.decode if source.decode_at is None else self._decode_stamped,
+            decode=source.decode if source.decode_at is None else _stamped(source.decode_at),
             decode_mark=self._taken_mark,
             on_mark=self._arrived_mark,
             on_ended=self._ended,
@@ -316,10 +316,6 @@ class Port:
     def _put_stamped(self, item: Any) -> None:
         self.consumer.buffer.put((item, self._clock.time_ns()))
 
-    def _decode_stamped(self, stamped: tuple[Any, int]) -> Any:
-        assert self.source.decode_at is not None
-        return self.source.decode_at(*stamped)
-
     def _arrived_mark(self, mark: Mark) -> None:
         if isinstance(mark, ContinuityChanged):
             return
@@ -441,20 +437,23 @@ class MarketFeed(Iteration[Any], Feed[Any]):
     async def run(self, options: WatchOptions) -> None:
         """Give each item to the handler and each mark to `on_mark`, until it ends; `on_error` is told of errors."""
         name, on_error = self._port.consumer.name, options.get("on_error")
-        complaints = HandlerErrorLog(name)
+        handler, on_mark = options.get("handler"), options.get("on_mark")
+        complaints, at_once = HandlerErrorLog(name), self._port.consumer.at_once
         try:
-            async for item in self:
-                role: Literal["handler", "on_mark"] = "on_mark" if item.__class__ in MARK_KINDS else "handler"
-                function = options.get(role)
-                if function is None:
-                    continue
-                try:
-                    await run_owned(role, function, item)
-                except Exception as error:
-                    if on_error is None:
-                        complaints.raised(role, function, error)
-                    else:
-                        await _told(on_error, error, item, complaints)
+            async for item in self:  # each that is waited for, and behind it what is there already
+                while item is not EMPTY:
+                    is_item = item.__class__ not in MARK_KINDS
+                    function = handler if is_item else on_mark
+                    try:
+                        if function is not None and (result := function(item)) is not None:
+                            await run_owned("handler" if is_item else "on_mark", _itself, result)
+                    except (Exception, asyncio.CancelledError) as error:
+                        if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                            raise
+                        await _failed(
+                            "handler" if is_item else "on_mark", function, error, item, options, complaints
+                        )
+                    item = at_once()
         except TapewireError as error:
             if on_error is None:
                 logger.error("%s: ended", name, exc_info=error)
@@ -472,6 +471,32 @@ async def _all_behind(mark: Mark, made: Awaitable[Iterable[Any]]) -> Items:
 
 def _nobody() -> None:
     """Of a port whose feed was not made yet."""
+
+
+def _stamped(decode_at: Callable[[Any, int], Any]) -> Callable[[tuple[Any, int]], Any]:
+    return lambda stamped: decode_at(*stamped)
+
+
+def _itself(result: Any) -> Any:
+    """What a function has returned already."""
+    return result
+
+
+async def _failed(
+    role: Literal["handler", "on_mark"],
+    function: Any,
+    error: BaseException,
+    item: Any,
+    options: WatchOptions,
+    complaints: HandlerErrorLog,
+) -> None:
+    if isinstance(error, asyncio.CancelledError):
+        error = OwnerCancelled(role)
+    on_error = options.get("on_error")
+    if on_error is None:
+        complaints.raised(role, function, error)
+    else:
+        await _told(on_error, error, item, complaints)
 
 
 async def _told(

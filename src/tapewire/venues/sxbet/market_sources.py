@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
 
 from ...clock import Clock
 from ...errors import TapewireError
@@ -24,9 +27,9 @@ from .errors import UnknownMarket
 from .history_overlap import Seed
 from .levels import LevelBook, contract_side
 from .symbols import OutcomeNumber, channel_for
-from .translate import to_ticker, to_ticker_v3, to_trade, to_trade_v3, trade_key, trade_key_v3
+from .translate import to_ticker, to_ticker_v3, to_trade, to_trade_v3
 from .watched import Watched
-from .wire import BestOddsRow, Rows, TradeRow, read_rows
+from .wire import BestOddsRow, PlainOdds, Rows, TradeRow, plain_odds, read_rows
 from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, OddsRow, TradeV3Row
 
 if TYPE_CHECKING:
@@ -318,25 +321,37 @@ class Prints(Reader):
         if self._is_later:
             rows = read_rows(publication.data, TradeV3Row, "trade")
         else:
-            rows = read_rows(publication.data, TradeRow)
-        return self.items(rows, lambda row: self._print(row, received_at_ns), self._clock)
+            try:  # nearly always it is one, as it should be
+                trade = self._print(_read_trade(publication.data), received_at_ns)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidField):
+                rows = read_rows(publication.data, TradeRow)
+            else:
+                return _NO_ITEMS if trade is None else trade
+        return self.items(rows, partial(self._print, received_at_ns=received_at_ns), self._clock)
 
     def _print(self, row: TradeRow | TradeV3Row, received_at_ns: int) -> Trade | None:
         if row.market_hash != self._market_hash:
             return None
         if isinstance(row, TradeV3Row):
             trade: Trade | None = to_trade_v3(row, received_at_ns, self._decimals, outcome=self._outcome)
-            key = trade_key_v3(row)
         elif row.maker or row.settled:  # the taker's row tells it; a settled one was told when it was placed
             return None
         else:
             trade = to_trade(row, received_at_ns, self._decimals, outcome=self._outcome)
-            key = trade_key(row)
-        return trade if trade is not None and self._told.add(key) else None
+        return trade if trade is not None and self._told.add(trade.trade_id) else None
 
 
-_Quote: TypeAlias = BestOddsRow | OddsRow | None
-_Best: TypeAlias = tuple[_Quote, _Quote, BestOddsRow | BestOddsMarketRow] | BestOddsV3Row
+_read_trade: Final = msgspec.json.Decoder(TradeRow).decode
+_NO_ITEMS: Final = Items()
+
+
+_Quote: TypeAlias = BestOddsRow | PlainOdds | OddsRow | None
+_Best: TypeAlias = tuple[_Quote, _Quote, BestOddsRow | PlainOdds] | BestOddsV3Row
+
+
+def _read(quote: _Quote) -> BestOddsRow | OddsRow | None:
+    """With its numbers."""
+    return quote.row() if isinstance(quote, PlainOdds) else quote
 
 
 class BestOdds:
@@ -382,28 +397,35 @@ class BestOdds:
         ones = () if found is None else (found.outcome_one, found.outcome_two)
         said = [None if one is None else one.percentage_odds or None for one in ones]
         return (said or [None, None]) == [
-            None if one is None else one.percentage_odds or None for one in self._quotes
+            None if one is None else one.percentage_odds or None for one in map(_read, self._quotes)
         ]
 
-    def hear(self, publication: Publication) -> tuple[_Best | None, Rows[Any]]:
-        """What is known of the market behind the last row of it, and all rows of the publication."""
-        rows: Rows[Any] = read_rows(publication.data, BestOddsV3Row if self._is_later else BestOddsRow)
-        known: _Best | None = None
-        for row in rows.rows:
+    def hear(self, publication: Publication) -> tuple[_Best | None, str]:
+        """What is known of the market behind the last row of it; why a row of the publication cannot be read."""
+        fault, known = "", None
+        told: Sequence[Any] | None = None if self._is_later else plain_odds(publication.data)
+        if told is None:
+            rows: Rows[Any] = read_rows(publication.data, BestOddsV3Row if self._is_later else BestOddsRow)
+            told, fault = rows.rows, rows.fault
+        quotes = self._quotes
+        for row in told:
             if row.market_hash != self._market_hash:
                 continue
-            if isinstance(row, BestOddsV3Row):
+            if self._is_later:
                 self._levels = known = row
-            elif self._is_newer(row):
-                self._quotes[0 if row.is_maker_betting_outcome_one else 1] = row
-                known = (self._quotes[0], self._quotes[1], row)
-        return known, rows
+                continue
+            place = 0 if row.is_maker_betting_outcome_one else 1
+            if self._is_newer(row, quotes[place]):
+                quotes[place] = row
+                known = quotes[0], quotes[1], row
+        return known, fault
 
     def decode(self, known: _Best, received_at_ns: int) -> Ticker:
         """The ticker."""
         if isinstance(known, BestOddsV3Row):
             return to_ticker_v3(known, received_at_ns, self._decimals, outcome=self._outcome)
-        one, two, raw = known
+        one, two = map(_read, known[:2])
+        raw: Any = one if known[2] is known[0] else two
         return to_ticker(self._market_hash, one, two, received_at_ns, outcome=self._outcome, raw=raw)
 
     def decode_snapshot(self, found: BestOddsMarketRow | BestOddsV3Row | None) -> list[Ticker]:
@@ -414,16 +436,16 @@ class BestOdds:
         one, two = (None, None) if found is None else (found.outcome_one, found.outcome_two)
         return [to_ticker(self._market_hash, one, two, now_ns, outcome=self._outcome, raw=found)]
 
-    def _is_newer(self, row: BestOddsRow) -> bool:
-        if row.base_token and row.base_token.lower() != self._token:
+    def _is_newer(self, row: BestOddsRow | PlainOdds, known: _Quote) -> bool:
+        token = row.base_token
+        if token and token != self._token and token.lower() != self._token:
             return False
-        known = self._quotes[0 if row.is_maker_betting_outcome_one else 1]
-        return not (
-            known is not None
-            and isinstance(row.updated_at, int)
-            and isinstance(known.updated_at, int)
-            and row.updated_at < known.updated_at
-        )
+        if known is None:
+            return True
+        at, before = row.updated_at, known.updated_at
+        if at.__class__ is not int or before.__class__ is not int:  # perhaps they are written as text
+            at, before = (None if each is None else each.updated_at for each in map(_read, (row, known)))
+        return not (isinstance(at, int) and isinstance(before, int) and at < before)
 
 
 class BestOddsFeed(RowFeed):
@@ -437,9 +459,9 @@ class BestOddsFeed(RowFeed):
         if not self.is_ours(publication):
             self.port.heard()
             return
-        best, rows = self._odds.hear(publication)
-        if rows.unreadable:
-            self.spoil(rows.fault)
+        best, fault = self._odds.hear(publication)
+        if fault:
+            self.spoil(fault)
         if best is not None:
             self.port.consumer.put(best)
 

@@ -116,6 +116,8 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def parse_amount(value: Digits, field: str) -> int:
     """A whole number from the wire, zero or more. Raises InvalidField."""
+    if value.__class__ is int and 0 <= value < _AMOUNT_BOUND:
+        return value
     amount = sequence(value, field)
     if amount >= _AMOUNT_BOUND:
         raise InvalidField(field, value, f"a whole number of at most {_MAX_AMOUNT_DIGITS} digits")
@@ -494,6 +496,7 @@ def to_instruments(row: MarketRow, currency: str) -> tuple[Instrument, Instrumen
     return instrument(1, row.outcome_one_name), instrument(2, row.outcome_two_name)
 
 
+@lru_cache(maxsize=1_024)
 def _instrument_id(market_hash: str, outcome: OutcomeNumber) -> str:
     if not market_hash:
         raise InvalidField("marketHash", market_hash, "a market hash")

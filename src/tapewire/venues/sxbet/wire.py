@@ -27,9 +27,11 @@ __all__ = [
     "OrderRow",
     "ParlayRow",
     "PeriodRow",
+    "PlainOdds",
     "Rows",
     "TradeRow",
     "no_number_in",
+    "plain_odds",
     "read_rows",
 ]
 
@@ -57,10 +59,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
             if value.__class__ is not str:
                 continue
             if len(value) <= PLAIN_DIGITS and value.isdigit() and value.isascii():  # nearly always
-                msgspec.structs.force_setattr(self, name, int(value))
+                _set(self, name, int(value))
             else:
                 with suppress(InvalidField):
-                    msgspec.structs.force_setattr(self, name, integer(value, name))
+                    _set(self, name, integer(value, name))
+
+
+_set: Final = msgspec.structs.force_setattr
 
 
 @cache
@@ -123,6 +128,34 @@ class BestOddsRow(Row, frozen=True, kw_only=True):
     updated_at: Digits | None = None
     sport_id: int | None = None
     league_id: int | None = None
+
+
+class PlainOdds(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """A `BestOddsRow` whose numbers nobody has looked at yet: what is one is the other."""
+
+    market_hash: str
+    base_token: str | None = None
+    is_maker_betting_outcome_one: bool
+    percentage_odds: Digits | None
+    updated_at: Digits | None = None
+    sport_id: int | None = None
+    league_id: int | None = None
+
+    def row(self) -> BestOddsRow:
+        """With its numbers."""
+        return BestOddsRow(**msgspec.structs.asdict(self))
+
+
+def plain_odds(payload: bytes | msgspec.Raw) -> list[PlainOdds] | None:
+    """The rows of a payload; None where it is to be read row by row."""
+    try:
+        found = _PLAIN_ODDS.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if len(found) <= MAX_ROWS else None
+
+
+_PLAIN_ODDS: Final = msgspec.json.Decoder(list[PlainOdds])
 
 
 class TradeRow(_OfEvent, frozen=True, kw_only=True):
