@@ -107,7 +107,8 @@ NAMES = {
         CentrifugoPeer PhoenixPeer VirtualClock check_protocol check_transport check_venue
     """,
     "tapewire.trading": """
-        Change Crossing ExponentialAverage Signal SimpleAverage compared
+        Arrival Cancels Change Crossing Doubt ExponentialAverage FillSimulator Holding PaperConfig PaperEngine
+        PaperState Profit RestingOrder Signal SimpleAverage SimulatedFill compared
     """,
     "tapewire.transport": """
         Connector Endpoint FastConnector MemoryNetwork Receiver Transport WebsocketsConnector

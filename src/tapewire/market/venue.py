@@ -24,7 +24,6 @@ from ..model import (
     Balance,
     Fill,
     Instrument,
-    InvalidField,
     Market,
     Order,
     OrderKind,
@@ -34,6 +33,7 @@ from ..model import (
     Ticker,
     TimeInForce,
     Trade,
+    check_on_grid,
 )
 from .capabilities import Capability, Verb, check_verb
 from .feed import Feed, WatchOptions
@@ -203,7 +203,7 @@ class Venue(ABC):
             reduce_only=reduce_only,
         )
         instrument = await self.instrument(instrument_id)
-        _check_grid(request, instrument)
+        check_on_grid(request, instrument)
         return await self._place(request, instrument)
 
     async def cancel_order(self, order: Order) -> Order:
@@ -301,15 +301,3 @@ def _check_search(search: object) -> None:
 def _matches(search: str, *texts: str) -> bool:
     wanted = search.casefold()
     return not wanted or any(wanted in text.casefold() for text in texts)
-
-
-def _check_grid(request: OrderRequest, instrument: Instrument) -> None:
-    """Raises InvalidField, with the grid in its text."""
-    if request.price is not None and not instrument.allows_price(request.price):
-        below = f" below {instrument.payout}" if instrument.kind == "outcome" else ""
-        tick = f" in steps of {instrument.price_tick}" if instrument.price_tick is not None else ""
-        raise InvalidField("price", request.price, f"above zero{below}{tick} {instrument.currency}")
-    if not instrument.allows_size(request.size):
-        step = f" in steps of {instrument.size_step}" if instrument.size_step is not None else ""
-        least = f" of {instrument.min_size} at least" if instrument.min_size is not None else " above zero"
-        raise InvalidField("size", request.size, f"a size{least}{step}")

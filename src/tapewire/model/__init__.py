@@ -7,10 +7,19 @@
 from __future__ import annotations
 
 from .account import Balance, Fill, Liquidity, Position, PositionSide
-from .fields import EXACT, Exact, InvalidField, parse_decimal
+from .fees import Fees
+from .fields import EXACT, MAX_DECIMALS, Exact, InvalidField, parse_decimal
 from .instrument import Instrument, InstrumentKind, Market, MarketStatus, Outcome
 from .market import MAX_LEVELS, BookSnapshot, Level, Ticker, Trade
-from .order import FINAL_STATUSES, Order, OrderKind, OrderRequest, OrderStatus, TimeInForce
+from .order import (
+    FINAL_STATUSES,
+    Order,
+    OrderKind,
+    OrderRequest,
+    OrderStatus,
+    TimeInForce,
+    check_on_grid,
+)
 from .price import (
     ODDS_SCALE,
     OrderSide,
@@ -33,11 +42,13 @@ from .ticks import Rounding, is_on_tick, round_to_tick, rounded
 __all__ = [
     "EXACT",
     "FINAL_STATUSES",
+    "MAX_DECIMALS",
     "MAX_LEVELS",
     "ODDS_SCALE",
     "Balance",
     "BookSnapshot",
     "Exact",
+    "Fees",
     "Fill",
     "Instrument",
     "InstrumentKind",
@@ -60,6 +71,7 @@ __all__ = [
     "TimeInForce",
     "Trade",
     "american_odds",
+    "check_on_grid",
     "contracts_for",
     "decimal_odds",
     "is_on_tick",

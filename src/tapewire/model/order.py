@@ -21,6 +21,7 @@ from .fields import (
     check_text,
     check_times,
 )
+from .instrument import Instrument
 from .price import OrderSide
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "OrderRequest",
     "OrderStatus",
     "TimeInForce",
+    "check_on_grid",
 ]
 
 OrderKind: TypeAlias = Literal["limit", "market"]
@@ -137,3 +139,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def is_final(self) -> bool:
         """True if nothing more will happen to it."""
         return self.status in FINAL_STATUSES
+
+
+def check_on_grid(request: OrderRequest, instrument: Instrument) -> None:
+    """An order must be on its instrument's grid. Raises InvalidField, with the grid in its text."""
+    if request.price is not None and not instrument.allows_price(request.price):
+        below = f" below {instrument.payout}" if instrument.kind == "outcome" else ""
+        tick = f" in steps of {instrument.price_tick}" if instrument.price_tick is not None else ""
+        raise InvalidField("price", request.price, f"above zero{below}{tick} {instrument.currency}")
+    if not instrument.allows_size(request.size):
+        step = f" in steps of {instrument.size_step}" if instrument.size_step is not None else ""
+        least = f" of {instrument.min_size} at least" if instrument.min_size is not None else " above zero"
+        raise InvalidField("size", request.size, f"a size{least}{step}")

@@ -270,6 +270,15 @@ class FillSimulator:
             self._sides["bid" if order.side == "buy" else "offer"].remove(order)
         return order
 
+    def worst_price(self, side: OrderSide, size: Decimal) -> Decimal | None:
+        """The last price that `size` would reach at once, or as much as there is; None where nobody stands."""
+        reached, left = None, size
+        for price, level in self._facing(side, None):
+            reached, left = price, EXACT.subtract(left, level.left)
+            if left <= 0:
+                break
+        return reached
+
     def order(self, order_id: str) -> RestingOrder | None:
         """An order of ours that rests."""
         return self._orders.get(order_id)
