@@ -217,7 +217,11 @@ class HandlerTasks:
             self.over(runner)
         elif task is self._caller:
             self._caller = None
-            if not task.cancelled() and self._by_topic:
+            if task.cancelled():  # as the event loop's end cancels all tasks: nobody is called any more
+                for runner in [each for of_topic in self._by_topic.values() for each in of_topic]:
+                    if runner.task is None:
+                        self.over(runner)
+            elif self._by_topic:
                 self._start_calling()  # a defect of one call is not that of the others
 
     def _remember(self, runner: HandlerRunner) -> None:
