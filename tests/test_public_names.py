@@ -51,10 +51,10 @@ NAMES = {
         Subscribing Unsubscribed is_mark merge
     """,
     "tapewire.model": """
-        Balance BookSnapshot EXACT Exact FINAL_STATUSES Fill Instrument InstrumentKind
-        InvalidField Level Liquidity MAX_LEVELS Market MarketStatus ODDS_SCALE Order OrderKind
+        Balance BookSnapshot EXACT Exact FINAL_STATUSES Fees Fill Instrument InstrumentKind
+        InvalidField Level Liquidity MAX_DECIMALS MAX_LEVELS Market MarketStatus ODDS_SCALE Order OrderKind
         OrderRequest OrderSide OrderStatus Outcome Position PositionSide QuoteSide Rounding Ticker
-        TimeInForce Trade american_odds contracts_for decimal_odds is_on_tick liability on_axis opposite
+        TimeInForce Trade american_odds check_on_grid contracts_for decimal_odds is_on_tick liability on_axis opposite
         parse_decimal parse_scaled_odds probability_from_american probability_from_decimal probability_from_scaled
         probability_from_stakes round_to_tick rounded scaled_from_probability
     """,

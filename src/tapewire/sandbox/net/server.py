@@ -80,6 +80,10 @@ class Sandbox:
     Raises ConfigurationError for a host that is not loopback, an unknown venue, a bad number.
     """
 
+    rate: float
+    seed: int | str
+    order_latency: float
+    max_connections: int
     max_outgoing: int
     slow_timeout: float
     slow_consumers: int
