@@ -148,13 +148,18 @@ class IllegalTransition(TapewireError):
 
 
 class UnknownInstrument(ConfigurationError):
-    """The venue has no such instrument. Choose one of `near`, or list all with the venue's `instruments()`."""
+    """The venue has no such instrument. Choose one of `near`, or list all with the venue's `instruments()`.
 
-    def __init__(self, venue: str, instrument_id: str, near: Iterable[str] = ()) -> None:
+    `why`: what the id names, where it does name something.
+    """
+
+    def __init__(self, venue: str, instrument_id: str, near: Iterable[str] = (), why: str = "") -> None:
         self.venue = venue
         self.near: tuple[str, ...] = tuple(near)
+        self.why = why
         nearness = f", perhaps {' or '.join(self.near)}" if self.near else ""
-        super().__init__("instrument_id", instrument_id, f"an instrument of {venue}{nearness}")
+        reason = f" ({why})" if why else ""
+        super().__init__("instrument_id", instrument_id, f"an instrument of {venue}{nearness}{reason}")
 
 
 class NotSupported(TapewireError):

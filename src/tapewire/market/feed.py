@@ -62,7 +62,8 @@ class Feed(ABC, Generic[T]):
     async def wait_live(self, timeout: float | None = None) -> None:
         """Wait until it is live. Nobody need iterate it meanwhile.
 
-        `timeout`: seconds, then TimeoutError that says why it is not live. Raises what ended the feed.
+        `timeout`: seconds, then TimeoutError that says why it is not live. Raises what ended the feed;
+        ConfigurationError for what is no time.
         """
 
     @abstractmethod

@@ -207,7 +207,11 @@ class Venue(ABC):
         return await self._place(request, instrument)
 
     async def cancel_order(self, order: Order) -> Order:
-        """Cancel an order that one of these verbs gave; returns how it stands. Raises NotSupported, what is refused."""
+        """Cancel an order that one of these verbs gave; returns how it stands.
+
+        One that has ended already, as by an earlier call or a fill, is returned as it ended. Raises NotSupported; what
+        is refused of an order that is open, or that the venue does not know.
+        """
         self._capability("cancel_order")
         given: object = order
         if not isinstance(given, Order) or given.venue != self.name:

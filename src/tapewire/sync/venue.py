@@ -195,7 +195,10 @@ class Venue:
         )
 
     def cancel_order(self, order: Order) -> Order:
-        """Cancel an order that one of these verbs gave; returns how it stands. Raises NotSupported, what is refused."""
+        """Cancel an order that one of these verbs gave; returns how it stands, also where it has ended already.
+
+        Raises NotSupported; what is refused of an order that is open, or that the venue does not know.
+        """
         return self._call(self._venue.cancel_order, order)
 
     def cancel_all(self, instrument_id: str | None = None) -> list[Order]:

@@ -198,6 +198,31 @@ def test_markets_and_instruments_are_listed_and_found() -> None:
     play(scene)
 
 
+def test_an_instrument_of_a_market_that_has_ended_is_found_by_its_id() -> None:
+    async def scene(at: Played) -> None:
+        ended = at.ids[0]
+        known = await at.market.instrument(ended)
+        at.venue.publish(at.exchange.close_market(ended, at.now_ns(), outcome=0))
+        at.market._listed_at = -1e9
+        found = await at.market.instrument(ended)
+        assert (found.instrument_id, found.name, found.currency) == (ended, known.name, "USD")
+        assert ended not in {instrument.instrument_id async for instrument in at.market.instruments()}
+
+    play(scene)
+
+
+@pytest.mark.parametrize("verb", ["instrument", "watch_order_book", "watch_orders"])
+def test_the_other_outcome_is_no_instrument_and_said_how_it_is_backed(verb: str) -> None:
+    async def scene(at: Played) -> None:
+        market_id = at.ids[0]
+        found = getattr(at.market, verb)(f"{market_id}:no")
+        waited = found if verb == "instrument" else found.wait_live(5)
+        with pytest.raises(UnknownInstrument, match=f"has no book of its own: to back it, sell {market_id}"):
+            await waited
+
+    play(scene)
+
+
 def test_a_market_that_cannot_be_read_or_pays_no_dollar_is_left_out() -> None:
     async def scene(at: Played) -> None:
         [good, bad, dear, *_] = at.ids
@@ -761,6 +786,27 @@ def test_trades_of_a_cut_come_behind_its_gap() -> None:
     play(scene)
 
 
+def test_trades_of_a_market_that_was_settled_in_a_cut_are_told_before_the_end() -> None:
+    async def scene(at: Played) -> None:
+        [market_id, *_] = at.ids
+        feed = at.market.watch_trades(market_id)
+        await feed.wait_live(5)
+        at.place(market_id, "buy", None, 1)
+        await heard(feed, 0.5)
+
+        def last() -> None:
+            at.place(market_id, "sell", None, 2)
+            at.venue.publish(at.exchange.close_market(market_id, at.now_ns(), outcome=1))
+
+        await at.drop(meanwhile=last)
+        items = [item async for item in feed]
+        assert [trade.size for trade in told(items, Trade)] == [2]
+        assert "live" not in [change.state for change in told(items, ContinuityChanged)]
+        assert feed.continuity.reason == "the market has ended: no"
+
+    play(scene)
+
+
 def test_a_window_that_does_not_reach_back_is_a_gap() -> None:
     async def scene(at: Played) -> None:
         [market_id, *_] = at.ids
@@ -1180,6 +1226,25 @@ def test_orders_are_placed_looked_up_and_cancelled() -> None:
         assert [each.venue_order_id for each in await at.market.cancel_all()] == [placed[0].venue_order_id]
         assert await at.market.cancel_all(other) == []
         assert await at.market.open_orders() == []
+
+    play(scene)
+
+
+@pytest.mark.parametrize("is_filled", [False, True])
+def test_an_order_that_has_ended_is_returned_as_it_stands_by_a_cancel(is_filled: bool) -> None:
+    async def scene(at: Played) -> None:
+        [market_id, *_] = at.ids
+        at.empty(market_id)
+        order = await at.market.place_order(market_id, "buy", Decimal(2), Decimal("0.40"))
+        if is_filled:
+            at.place(market_id, "sell", 40, 2)
+        else:
+            await at.market.cancel_order(order)
+        ended = await at.market.cancel_order(order)
+        assert (ended.venue_order_id, ended.status) == (
+            order.venue_order_id,
+            "filled" if is_filled else "canceled",
+        )
 
     play(scene)
 

@@ -420,6 +420,33 @@ async def test_the_book_of_a_market_that_ends_ends_behind_its_last_state(clock):
         assert (feed.continuity.state, feed.continuity.is_live) == ("ended", False)
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("verb", ["watch_trades", "watch_ticker"])
+@pytest.mark.parametrize("is_over", [False, True])
+async def test_trades_and_ticker_of_a_market_that_ends_end_with_it(clock, profile, verb, is_over):
+    async with played(clock, profile=profile) as venue:
+        if is_over:
+            venue.close_market()
+            await venue.settle()
+        feed = getattr(venue.market, verb)(f"{venue.hashes[0]}:1")
+        other = getattr(venue.market, verb)(f"{venue.hashes[1]}:1")
+        if not is_over:
+            await feed.wait_live(5)
+            venue.order("buy", venue.tops()[1], account="taker")
+            venue.close_market()
+        items = await asyncio.wait_for(_all(feed), 60)
+        assert is_over or only(items)
+        assert feed.continuity.state == "ended"
+        assert feed.continuity.reason.startswith("the market has ended")
+        await other.wait_live(5)
+        await asyncio.sleep(5)
+        assert other.continuity.is_live
+
+
+async def _all(feed: Any) -> list[Any]:
+    return [item async for item in feed]
+
+
 async def test_a_crossed_book_is_true_and_not_live(clock):
     async with played(clock) as venue:
         feed = venue.market.watch_order_book(f"{venue.hashes[0]}:1")
@@ -938,6 +965,7 @@ async def test_nobody_is_asked_while_the_channel_of_all_markets_speaks_of_others
         named = () if verb == "watch_fills" else (f"{venue.hashes[0]}:1",)
         feed = getattr(venue.market, verb)(*named)
         await feed.wait_live(5)
+        await asyncio.sleep(1)  # whether its market has ended meanwhile is looked up once
         asked = len(venue.venue.http_calls)
         for _ in range(12):
             await asyncio.sleep(QUIET_SECONDS / 4)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
 from tapewire.errors import ConfigurationError, UnknownInstrument
@@ -572,12 +573,26 @@ async def test_an_order_that_the_venue_has_yet_to_cancel_awaits_its_end(clock: V
         assert (await market.cancel_order(placed)).status == "pending_cancel"
 
 
+@pytest.mark.parametrize("is_filled", [False, True])
+async def test_an_order_that_has_ended_is_returned_as_it_stands_by_a_cancel(
+    clock: VirtualClock, is_filled: bool
+) -> None:
+    async with market_line(clock) as (market, peer):
+        placed = await market.place_order(BTC, "buy", SIZE, None if is_filled else House(peer).low)
+        if not is_filled:
+            await market.cancel_order(placed)
+        ended = await market.cancel_order(placed)
+        assert (ended.venue_order_id, ended.status) == (
+            placed.venue_order_id,
+            "filled" if is_filled else "canceled",
+        )
+
+
 async def test_what_cannot_be_canceled_says_so(clock: VirtualClock) -> None:
     async with market_line(clock) as (market, peer):
         placed = await market.place_order(BTC, "buy", SIZE, House(peer).low)
-        await market.cancel_order(placed)
         with pytest.raises(WEEXNotFoundError):
-            await market.cancel_order(placed)
+            await market.cancel_order(msgspec.structs.replace(placed, venue_order_id="7"))
         for other in (None, "an id"):
             with pytest.raises(ConfigurationError, match="an Order of weex"):
                 await market.cancel_order(other)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
@@ -23,7 +24,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ...clock import Clock
-from ...errors import OwnerCancelled, SessionClosed, TapewireError, fresh_copy
+from ...errors import ConfigurationError, OwnerCancelled, SessionClosed, TapewireError, fresh_copy
 from ...market.capabilities import Capability, Verb
 from ...market.continuity import Continuity, ContinuityInput, ContinuityMachine
 from ...market.feed import ContinuityHook, Feed, WatchOptions
@@ -420,7 +421,13 @@ class MarketFeed(Iteration[Any], Feed[Any]):
         return self._port.source.quiet
 
     async def wait_live(self, timeout: float | None = None) -> None:
-        """Wait until it is live; TimeoutError after `timeout` seconds. Raises what ended the feed."""
+        """Wait until it is live; TimeoutError after `timeout` seconds.
+
+        Raises what ended the feed; ConfigurationError for what is no time.
+        """
+        given: object = timeout
+        if given is not None and not (type(given) in (int, float) and 0 <= given < math.inf):  # type: ignore[operator]
+            raise ConfigurationError("timeout", timeout, "seconds, from 0 and not for ever, or None")
         try:
             await self._port.wait_live(timeout)
         except TapewireError as error:

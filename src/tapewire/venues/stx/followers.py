@@ -416,6 +416,7 @@ class Follower(Feed):
             self.corrupt(error)
             return
         if ending := ending_of(row):  # it was over before it was asked for, or while the line was down
+            self._tell_last(now_ns)
             self._begun.set()
             self.port.finish(ending)
             return
@@ -475,6 +476,10 @@ class Follower(Feed):
     @abstractmethod
     def _tell(self, row: Any, now_ns: int) -> None:
         """Tell the port of the whole market, which was just taken."""
+
+    def _tell_last(self, now_ns: int) -> None:
+        """The whole market that was just taken is over: tell the port what happened there and was not told yet."""
+        return
 
     @abstractmethod
     def _change(self, message: Message) -> None:
@@ -575,10 +580,13 @@ class TradesFollower(Follower):
         self._rows, self._row_at_ns = rows, published
 
     def _tell(self, row: Any, now_ns: int) -> None:
-        if not self._is_first:
-            self.port.consumer.put((self._rows, now_ns))
+        self._tell_last(now_ns)
         self._is_first = False
         self.port.handle(ContinuityInput.PROVEN)
+
+    def _tell_last(self, now_ns: int) -> None:
+        if not self._is_first:
+            self.port.consumer.put((self._rows, now_ns))
 
     def _change(self, message: Message) -> None:
         rows, published = message.trades

@@ -39,7 +39,7 @@ from .selection import Selection
 from .socket import STXWebSocket
 from .spec import SPEC
 from .symbols import Channels
-from .translate import cents_of, to_instrument, to_market, to_order
+from .translate import cents_of, no_of, to_instrument, to_market, to_order
 from .url import currency_of
 from .user import User
 
@@ -77,7 +77,7 @@ IN_ONE_CALL: Final = 100
 
 _LEVEL: Final = Selection("price", "quantity")
 _ROW: Final = Selection(
-    "market_id", "status", "trading", "last_traded_price", "volume_24h", "timestamp", "timestamp_int",
+    "market_id", "status", "trading", "result", "last_traded_price", "volume_24h", "timestamp", "timestamp_int",
     bids=_LEVEL,
     offers=_LEVEL,
     recent_trades=Selection("price", "quantity", "liquidity_taker", "timestamp", "timestamp_int"),
@@ -148,6 +148,24 @@ class STXMarket(VenueMarket):
         living = {market.market_id for market in markets if market.status not in ("settled", "voided")}
         found = _readable(rows, lambda row: to_instrument(row, self._currency))
         return [instrument for instrument in found if instrument.market_id in living]
+
+    async def instrument(self, instrument_id: str) -> Instrument:
+        """One instrument by its id, also of a market that has ended. Raises UnknownInstrument with near ones."""
+        try:
+            return await super().instrument(instrument_id)
+        except UnknownInstrument as error:
+            market_id = instrument_id.removesuffix(":no")
+            try:
+                rows = await self.http.markets(market_ids=[market_id], selections=_LISTED)
+            except (STXValidationException, STXNotFoundException):  # it can be none
+                raise error from None
+            found = _readable(rows, lambda row: to_instrument(row, self._currency))
+            if not found:
+                raise error from None
+            if instrument_id == no_of(market_id):
+                why = f"this outcome has no book of its own: to back it, sell {market_id}"
+                raise UnknownInstrument(self.name, instrument_id, why=why) from None
+            return found[0]
 
     # --- what is watched --------------------------------------------------------------------------------------------
 

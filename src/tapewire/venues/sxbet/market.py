@@ -15,12 +15,12 @@ from ...errors import TapewireError, UnknownInstrument
 from ...market.capabilities import Capability, Verb
 from ...model import Instrument, InvalidField, Market, Order
 from ...session.options import Statistics
-from ..kit.market import Fed, Port, Source, VenueMarket
+from ..kit.market import Port, Source, VenueMarket
 from ..kit.settings import Sources
 from .book import MarketBook
 from .errors import SXBetError, SXBetInvalidParameter
 from .levels import LevelBook
-from .market_sources import BestOdds, BookFeed, OutcomeLevels, Prints
+from .market_sources import BestOdds, BookFeed, OneMarketFeed, OutcomeLevels, Prints
 from .own import OwnFills, OwnOrders, open_orders_of
 from .profile import V2, Profile
 from .socket import SXBetClient
@@ -156,12 +156,15 @@ class SXBetMarket(VenueMarket):
     async def instrument(self, instrument_id: str) -> Instrument:
         """One outcome by its id, also of a market that has ended. Raises UnknownInstrument with near ones."""
         self._check_id(instrument_id)
-        market_hash, outcome = _parsed(instrument_id)
-        row = await self.client.market_status.row_of(market_hash)
-        found = () if row is None else self._outcomes(row)
-        if not found:
+        row, (_, outcome) = await self._row(instrument_id), _parsed(instrument_id)
+        return self._outcomes(row)[outcome - 1]
+
+    async def _row(self, instrument_id: str) -> MarketRow:
+        """Its market. Raises UnknownInstrument."""
+        row = await self.client.market_status.row_of(_parsed(instrument_id)[0])
+        if row is None or not self._outcomes(row):
             raise await self._unknown(instrument_id)
-        return found[outcome - 1]
+        return row
 
     def _outcomes(self, row: MarketRow) -> Sequence[Instrument]:
         try:
@@ -275,9 +278,10 @@ class SXBetMarket(VenueMarket):
     def _of_known(self, instrument_id: str, feed: Any) -> Any:
         """Look the instrument up, then ask for it: a channel of all markets says nothing of one that is none."""
 
-        async def subscribe(port: Port) -> Fed:
-            await self.instrument(instrument_id)
-            fed: Fed = feed(port)
+        async def subscribe(port: Port) -> OneMarketFeed:
+            row = await self._row(instrument_id)
+            fed: OneMarketFeed = feed(port)
+            fed.told(row)
             return fed
 
         return subscribe

@@ -6,6 +6,7 @@ it takes anybody's place in a buffer; what is ours is translated when it is take
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -16,7 +17,7 @@ import msgspec
 from ...clock import Clock
 from ...errors import TapewireError
 from ...market.continuity import ContinuityInput
-from ...marks import Gap, Mark, Reconnected, Resynced
+from ...marks import ContinuityState, Gap, Mark, Reconnected, Resynced
 from ...model import InvalidField, Level, Ticker, Trade
 from ...protocols.centrifugo import Publication
 from ...session.subscription import Subscription
@@ -26,16 +27,26 @@ from .book import MarketBook
 from .errors import UnknownMarket
 from .history_overlap import Seed
 from .levels import LevelBook, contract_side
+from .market_status import closure_of, is_over
 from .symbols import OutcomeNumber, channel_for
 from .translate import to_ticker, to_ticker_v3, to_trade, to_trade_v3
 from .watched import Watched
-from .wire import BestOddsRow, PlainOdds, Rows, TradeRow, plain_odds, read_rows
+from .wire import BestOddsRow, MarketRow, PlainOdds, Rows, TradeRow, plain_odds, read_rows
 from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, OddsRow, TradeV3Row
 
 if TYPE_CHECKING:
     from .socket import SXBetClient
 
-__all__ = ["MOST_REMEMBERED", "BestOdds", "BookFeed", "OutcomeLevels", "Prints", "Reader", "RowFeed"]
+__all__ = [
+    "MOST_REMEMBERED",
+    "BestOdds",
+    "BookFeed",
+    "OneMarketFeed",
+    "OutcomeLevels",
+    "Prints",
+    "Reader",
+    "RowFeed",
+]
 
 MOST_REMEMBERED: Final = 10_000
 """Ids of one feed that are remembered, so that each is told once."""
@@ -249,6 +260,39 @@ class RowFeed(InsideFeed):
         return True
 
 
+class OneMarketFeed(RowFeed):
+    """Feeds a port with what a channel says of one market, until that has ended."""
+
+    def __init__(self, client: SXBetClient, port: Port, clock: Clock, market_hash: str) -> None:
+        super().__init__(client, port, clock, market_hash)
+        self._market_hash = market_hash
+        self._ending = ""
+
+    def begin(self, channel: str, snapshot: Callable[[], Awaitable[Any]] | None = None) -> None:
+        super().begin(channel, snapshot)
+        self._client.market_status.follow(self._market_hash, self.told)
+
+    def take_mark(self, mark: Mark) -> None:
+        super().take_mark(mark)
+        if self._ending:  # what is replayed comes behind the mark, and within the read
+            asyncio.get_running_loop().call_soon(self._end_if_whole)
+
+    def ended(self) -> None:
+        self._client.market_status.leave(self._market_hash, self.told)
+        super().ended()
+
+    def told(self, row: MarketRow) -> None:
+        """The market's status, of another channel, or as it was looked up."""
+        if is_over(row):
+            self._ending = closure_of(row)
+            self._end_if_whole()
+
+    def _end_if_whole(self) -> None:
+        """What was missed meanwhile is told before."""
+        if self.port.continuity.state in (ContinuityState.LIVE, ContinuityState.SYNCING):
+            self.port.finish(self._ending)
+
+
 class Told:
     """Ids that were told, a bounded number of them."""
 
@@ -302,12 +346,12 @@ class Prints(Reader):
         self._decimals = client.http.endpoints.network.usdc.decimals
         self._is_later = client.profile.book == "levels"
         self._told = Told()
-        self._feed: RowFeed | None = None
+        self._feed: OneMarketFeed | None = None
 
-    def feed(self, port: Port) -> RowFeed:
+    def feed(self, port: Port) -> OneMarketFeed:
         """Ask for the channel of all trades."""
         self.port = port
-        self._feed = feed = RowFeed(self._client, port, self._clock, self._market_hash)
+        self._feed = feed = OneMarketFeed(self._client, port, self._clock, self._market_hash)
         feed.begin(channel_for("trades", profile=self._client.profile))
         return feed
 
@@ -448,11 +492,13 @@ class BestOdds:
         return not (isinstance(at, int) and isinstance(before, int) and at < before)
 
 
-class BestOddsFeed(RowFeed):
+class BestOddsFeed(OneMarketFeed):
     """Feeds a port with what is known of a market's best odds, behind each change."""
 
-    def __init__(self, client: SXBetClient, port: Port, clock: Clock, needle: str, odds: BestOdds) -> None:
-        super().__init__(client, port, clock, needle)
+    def __init__(
+        self, client: SXBetClient, port: Port, clock: Clock, market_hash: str, odds: BestOdds
+    ) -> None:
+        super().__init__(client, port, clock, market_hash)
         self._odds = odds
 
     def take(self, publication: Publication) -> None:

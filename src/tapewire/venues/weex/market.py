@@ -31,7 +31,7 @@ from ..kit.market import VenueMarket
 from .account import Balances, Positions
 from .api import WeexAsyncClient
 from .config import WeexConfig
-from .errors import OrderOutcomeUnknown, WEEXInvalidArgument, WEEXNotFoundError
+from .errors import OrderOutcomeUnknown, WEEXInvalidArgument, WEEXNotFoundError, WEEXRequestError
 from .own import BalanceRows, FillRows, OrderRows, OwnRows, PositionRows
 from .socket import WeexWebSocketClient
 from .sources import BookWatch, TickerRows, TradeRows
@@ -315,6 +315,11 @@ class WeexMarket(VenueMarket):
             lost = msgspec.structs.replace(order, status="unknown", reason=error.message)
             self._lookups.follow(lost)
             return await self._as_it_stands(lost)
+        except WEEXRequestError as error:  # perhaps because it has ended
+            ended = await self._look_up(order)
+            if ended is None or not ended.is_final:
+                raise error from None
+            return ended
         return await self._as_it_stands(msgspec.structs.replace(order, status="pending_cancel"))
 
     async def _as_it_stands(self, order: Order) -> Order:
