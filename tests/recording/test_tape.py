@@ -204,6 +204,42 @@ GOLDEN_BLOCK = bytes.fromhex(
     "54424c4b00000015000000080000000100000000000000050000000000000005819446e040727d4028b52ffd24084100"
     "00919404050191a1611279db99"
 )
+GOLDEN_FOOTERS = [
+    bytes.fromhex(words)
+    for words in (
+        # as it was before it named seed points
+        (
+            "54454e440000003282f61c0e84a5696e64657891955e15010505a6636f756e7473810401ab636f6e6e656374696f6e73"
+            "00ab69735f636f6d706c657465c3000000000000009b54415045"
+        ),
+        (
+            "54454e440000004309af151686a5696e64657891955e15010505a6636f756e7473810401ab636f6e6e656374696f6e73"
+            "00ab69735f636f6d706c657465c3a5736565647390a8676976656e5f757090000000000000009b54415045"
+        ),
+    )
+]
+
+
+@pytest.mark.parametrize("footer", GOLDEN_FOOTERS)
+def test_a_footer_that_names_no_seed_points_is_read_as_well(tmp_path, footer):
+    path = tmp_path / "golden.tape"
+    path.write_bytes(GOLDEN_HEAD + GOLDEN_BLOCK + footer)
+    with Tape(path) as tape:
+        assert tape.footer.is_complete
+        assert tape.footer.counts == {Kind.READ: 1}
+        assert tape.footer.seeds == []
+
+
+def test_the_page_shows_the_bytes_of_a_seed_point(tmp_path):
+    (drawn,) = re.findall(
+        r"A block of one seed point.*?```\nblock   (.*?)```", PAGE.read_text("utf-8"), re.DOTALL
+    )
+    facts = {"since_ns": 8, "records": [[Kind.READ, 7, 1, ["a"]]]}
+    seed = Record(Kind.SEED, 9, 0, facts)
+    assert bytes.fromhex("".join(drawn.split())) == pack_block([seed])
+    path = tmp_path / "seed.tape"
+    path.write_bytes(GOLDEN_HEAD + pack_block([seed]))
+    assert read(path) == ([seed], [])
 
 
 def test_these_bytes_are_format_1(tmp_path):

@@ -15,7 +15,7 @@ import msgspec
 from ..errors import ConfigurationError, TapeCorrupt
 from ..recording import Tape
 from ..recording.anonymous import Anonymiser
-from ..recording.format import Record
+from ..recording.format import Kind, Record
 from ..recording.tape import SegmentWriter, blocks_of
 from ..venues import VENUES
 from .taping import PlannedReplay, expected_of, has_plan
@@ -52,13 +52,15 @@ def anonymise(
 ) -> Anonymised:
     """Write `source` anew without what is one's own. `also_unsaid`: public feeds in which something of it stood.
 
-    The digests of what the account's feeds said are left out: what is short could be guessed from them. Raises what
-    `Tape` raises, TapeCorrupt without `on_corrupt`, OSError, ConfigurationError for a venue that is not known here.
+    The digests of what the account's feeds said are left out: what is short could be guessed from them. So are seed
+    points, which say again what stands before. Raises what `Tape` raises, TapeCorrupt without `on_corrupt`, OSError,
+    ConfigurationError for a venue that is not known here.
     """
     with Tape(source) as tape:
         anonymiser = _anonymiser_of(tape, also_unsaid, key)
         for record in tape.read(on_corrupt=on_corrupt):
-            anonymiser.learn(record)
+            if record.kind != Kind.SEED:
+                anonymiser.learn(record)
         head = msgspec.structs.replace(tape.head, settings=anonymiser.settings(tape.head.settings))
         writer = SegmentWriter(out, head)
         count = 0
@@ -70,7 +72,8 @@ def anonymise(
             return anonymiser.rewrite(record)
 
         try:
-            for block in blocks_of(map(rewritten, tape.read(on_corrupt=lambda error: None))):
+            kept = (each for each in tape.read(on_corrupt=lambda error: None) if each.kind != Kind.SEED)
+            for block in blocks_of(map(rewritten, kept)):
                 writer.write(block)
             writer.close()
         except BaseException:

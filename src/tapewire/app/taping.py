@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import math
 import os
 import random
@@ -17,6 +18,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,8 +30,11 @@ from ..market import BookView, Feed, Venue
 from ..marks import ContinuityState, is_mark
 from ..recording import Recorder, Replay, Tape, recorded, replayed
 from ..recording.format import Kind
+from ..recording.http import unnoted
 from ..recording.placeholders import FILL, said_by_us
-from ..venues import VENUES
+from ..recording.seeds import SeedUnfit
+from ..secrets import sanitized
+from ..venues import VENUES, VenueSeeding, make_seeding
 from .leading import led_by
 from .wanted import KINDS, FeedKind, Target, parse_duration
 
@@ -47,6 +52,8 @@ __all__ = [
     "watch",
 ]
 
+logger = logging.getLogger("tapewire.recording")
+
 LEVELS: Final = 10
 """Of each side of a book, that are told and summed up."""
 
@@ -55,6 +62,9 @@ CLOSE_SECONDS: Final = 1.2
 
 BEHIND_SECONDS: Final = 5.0
 """Of the tape's time: how long whatever is under way may take behind its end."""
+
+SEED_SECONDS: Final = 60.0
+"""How often a recording makes a seed point."""
 
 LOOK_BACK_NS: Final = 10_000_000_000
 """How far before its end a tape says what was heard."""
@@ -182,6 +192,9 @@ Tell = Callable[[Feed[Any], Any, dict[str, Any]], None]
 """Told of each thing that is heard: of which feed, the item or mark, and its row."""
 
 
+Beside = Callable[[Venue, Sequence[Feed[Any]]], Coroutine[Any, Any, None]]
+
+
 async def watch(
     venue: str,
     plan: Plan,
@@ -191,13 +204,16 @@ async def watch(
     tell: Tell,
     heard: list[Heard],
     expected: Mapping[str, tuple[int, str]] | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """Watch what the plan says, until that returns or every feed has ended. `heard` gets one for each feed.
+
+    `beside`: run while the feeds are open, given the market and them.
 
     Raises what the market raises.
     """
     leaving = asyncio.ensure_future(until())
-    watching = asyncio.ensure_future(_watching(venue, plan, way, tell, heard, expected or {}))
+    watching = asyncio.ensure_future(_watching(venue, plan, way, tell, heard, expected or {}, beside))
     try:
         await asyncio.wait((leaving, watching), return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
@@ -213,6 +229,7 @@ async def _watching(
     tell: Tell,
     heard: list[Heard],
     expected: Mapping[str, tuple[int, str]],
+    beside: Beside | None,
 ) -> None:
     fraction = random.Random(plan.seed).random
     market = connect(venue, **way, session_options={"fraction": fraction})
@@ -225,10 +242,11 @@ async def _watching(
             name = name_of(feed)
             heard.append(Heard(name, expected.get(name)))
             tasks.append(asyncio.create_task(_read(feed, heard[-1], tell), name=f"tapewire {name}"))
+        aside = [] if beside is None else [asyncio.create_task(beside(market, feeds), name="tapewire beside")]
         try:
             await _all_over(tasks)
         finally:
-            await _cancelled(tasks)
+            await _cancelled([*tasks, *aside])
 
 
 async def _all_over(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -301,7 +319,8 @@ async def _read(feed: Feed[Any], heard: Heard, tell: Tell) -> None:
 class Recording:
     """Watches, and keeps what enters and leaves the lines on a tape for each venue in `folder`.
 
-    `brake`: see `Recorder`.
+    `brake`: see `Recorder`. `seed_seconds`: how often a seed point is made, from which a replay may begin; 0 for never.
+    There are none of an account's feeds, nor of a venue whose classes cannot begin so (docs/tape.md).
     """
 
     def __init__(
@@ -311,9 +330,12 @@ class Recording:
         folder: Path,
         *,
         brake: bool = False,
+        seed_seconds: float = SEED_SECONDS,
     ) -> None:
         self._plans = plans_of(targets, kinds)
         self._brake = brake
+        self._seed_seconds = seed_seconds
+        self._seedings = {venue: make_seeding(venue) if seed_seconds else None for venue in self._plans}
         self._folder = folder
         self.recorders: dict[str, Recorder] = {}
         self.heard: dict[str, list[Heard]] = {venue: [] for venue in self._plans}
@@ -326,7 +348,10 @@ class Recording:
         async with AsyncExitStack() as stack:
             for venue, plan in self._plans.items():
                 settings = {"plan": msgspec.to_builtins(plan)}
-                recorder = Recorder(self._folder, venue, settings=settings, brake=self._brake)
+                seeding = self._seedings[venue]
+                recorder = Recorder(
+                    self._folder, venue, settings=settings, brake=self._brake, seeding=seeding
+                )
                 self.recorders[venue] = recorder
                 stack.push_async_callback(asyncio.to_thread, recorder.close)
             await together([self._one(venue, stop, tell) for venue in self._plans])
@@ -341,9 +366,41 @@ class Recording:
             sums.update(sums_of(heard))  # what still comes while it is left may come otherwise in a replay
 
         try:
-            await watch(venue, plan, recorded(recorder), until, tell=_unless(stop, tell), heard=heard)
+            await watch(
+                *(venue, plan, recorded(recorder), until),
+                tell=_unless(stop.is_set, tell),
+                heard=heard,
+                beside=self._beside(venue),
+            )
         finally:
             recorder.write_note({"heard": plan.run, "feeds": sums or sums_of(heard)})
+
+    def _beside(self, venue: str) -> Beside | None:
+        seeding, recorder = self._seedings[venue], self.recorders[venue]
+        return None if seeding is None else partial(self._seed, recorder, seeding)
+
+    async def _seed(
+        self, recorder: Recorder, seeding: VenueSeeding, market: Venue, feeds: Sequence[Feed[Any]]
+    ) -> None:
+        """Again and again, a seed point. Where a snapshot cannot be had there is none this time."""
+        if any(market.capabilities[feed.verb].private for feed in feeds):
+            return
+        books = [
+            feed.instrument_id for feed in feeds if feed.verb == "watch_order_book" and feed.instrument_id
+        ]
+        while True:
+            await asyncio.sleep(self._seed_seconds)
+            recorder.seed_begun()
+            try:
+                with unnoted():
+                    async with asyncio.timeout(self._seed_seconds):
+                        found = await seeding.snapshots(market, books)
+            except (TapewireError, TimeoutError) as error:
+                logger.info("%s: no seed point: %s", market.name, sanitized(error))
+                continue
+            if found is None:
+                return
+            recorder.seed_made(found)
 
 
 def sums_of(heard: Sequence[Heard]) -> dict[str, tuple[int, str]]:
@@ -351,9 +408,9 @@ def sums_of(heard: Sequence[Heard]) -> dict[str, tuple[int, str]]:
     return {each.name: (each.count, each.digest) for each in heard}
 
 
-def _unless(stop: asyncio.Event, tell: Tell) -> Tell:
+def _unless(is_over: Callable[[], bool], tell: Tell) -> Tell:
     """What comes while it is left is of no interest any more."""
-    return lambda feed, item, row: None if stop.is_set() else tell(feed, item, row)
+    return lambda feed, item, row: None if is_over() else tell(feed, item, row)
 
 
 # --- from a tape ----------------------------------------------------------------------------------------------------
@@ -362,10 +419,13 @@ def _unless(stop: asyncio.Event, tell: Tell) -> Tell:
 class PlannedReplay:
     """The tapes that `Recording` made, played to the same watching. `replay`: what plays them.
 
-    Raises what `Replay` raises, ConfigurationError where a tape has no plan.
+    With `seeks=True` among the options it begins at a seed point; where that leads elsewhere, at the first record,
+    before anything of `from_ns` on is told. Raises what `Replay` raises, ConfigurationError where a tape has no plan.
     """
 
     def __init__(self, paths: Sequence[Path], **options: Any) -> None:
+        self._paths = paths
+        self._options = options
         self.replay = Replay(*paths, **options)
         self.heard: dict[str, list[Heard]] = {}
         self._plans: dict[str, tuple[str, Plan]] = {}
@@ -391,7 +451,14 @@ class PlannedReplay:
             name: value for _, plan in self._plans.values() for name, value in plan.environment.items()
         }
         with led_by(environment, (venue for venue, _ in self._plans.values())):
-            self.replay.run(self._main_with(tell))
+            try:
+                self.replay.run(self._main_with(tell))
+            except SeedUnfit:
+                self.replay.close()
+                self.heard.clear()
+                self.replay = Replay(*self._paths, **{**self._options, "seeks": False})
+                with self.replay:
+                    self.replay.run(self._main_with(tell))
 
     def _main_with(self, tell: Tell) -> Callable[[Replay], Awaitable[None]]:
         async def main(replay: Replay) -> None:
@@ -402,7 +469,8 @@ class PlannedReplay:
     async def _one(self, recording: str, tell: Tell) -> None:
         replay = self.replay
         venue, plan = self._plans[recording]
-        expected = expected_of([tape for tape in replay.tapes if tape.head.recording == recording])
+        tapes = [tape for tape in replay.tapes if tape.head.recording == recording]
+        expected = None if replay.begins_at_a_seed else expected_of(tapes)
         heard = self.heard[recording] = []
         left = asyncio.Event()
 
@@ -413,7 +481,7 @@ class PlannedReplay:
         watching = asyncio.create_task(
             watch(
                 *(venue, plan, replayed(replay), until),
-                tell=_unless(left, tell),
+                tell=_unless(lambda: left.is_set() or replay.is_unfit, tell),
                 heard=heard,
                 expected=expected,
             )

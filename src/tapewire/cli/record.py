@@ -69,6 +69,13 @@ def record(
     seconds: Annotated[
         str | None, typer.Option("--for", help="How long: `90`, `5m`, `1h`. Default: until Ctrl-C.")
     ] = None,
+    seed_every: Annotated[
+        str,
+        typer.Option(
+            help="How often the tape gets a point at which `tapewire replay --from` may begin, for which the books are "
+            "asked for over HTTP; `0` for never. Of public feeds, where the venue has that."
+        ),
+    ] = "1m",
     brake: Annotated[
         bool,
         typer.Option(
@@ -93,8 +100,10 @@ def record(
     targets = [parse_target(text) for text in markets]
     kinds = parse_kinds(kind)
     limit = None if seconds is None else parse_duration(seconds)
+    seeds = 0.0 if seed_every.strip() == "0" else parse_duration(seed_every)
+    options = {"brake": brake, "seed_seconds": seeds}
     try:
-        is_stopped = asyncio.run(_record(targets, kinds, out, limit, in_sandbox=sandbox, brake=brake))
+        is_stopped = asyncio.run(_record(targets, kinds, out, limit, options, in_sandbox=sandbox))
     except OSError as error:
         end_with(f"{error.filename or out}: {error.strerror or error}")
     raise typer.Exit(0 if is_stopped else FAILED)
@@ -105,16 +114,16 @@ async def _record(
     kinds: tuple[FeedKind, ...] | None,
     folder: Path,
     limit: float | None,
+    options: dict[str, Any],
     *,
     in_sandbox: bool,
-    brake: bool,
 ) -> bool:
     from ..app.taping import Recording
 
     async with AsyncExitStack() as stack:
         if in_sandbox:
             _ = await stack.enter_async_context(play([target.venue for target in targets]))
-        recording = Recording(targets, kinds, folder, brake=brake)
+        recording = Recording(targets, kinds, folder, **options)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -182,7 +191,7 @@ _Begin = Annotated[
     typer.Option(
         "--from",
         help="Print from when on: `2026-01-31T10:00:00` (UTC), or how long behind the beginning: `5m`. What stands "
-        "before is replayed silently, for there is no state without it.",
+        "before is replayed silently, from the last seed point on where the tape has one.",
     ),
 ]
 _JsonLines = Annotated[
@@ -246,7 +255,12 @@ def replay(
     lost: list[Any] = []
     try:
         planned = PlannedReplay(
-            paths, speed=_speed(speed), from_ns=from_ns, to_ns=to_ns, on_corrupt=lost.append
+            paths,
+            speed=_speed(speed),
+            from_ns=from_ns,
+            to_ns=to_ns,
+            on_corrupt=lost.append,
+            seeks=from_ns is not None,
         )
     except OSError as error:
         end_with(f"{error.filename}: {error.strerror or error}")
@@ -302,10 +316,8 @@ def _printer(
     from ..app.lines import line_of
     from ..app.taping import LEVELS, name_of
 
-    clock = planned.replay.clock
-
     def tell(feed: Feed[Any], item: Any, row: dict[str, Any]) -> None:
-        at_ns = clock.time_ns()
+        at_ns = planned.replay.clock.time_ns()  # it may have begun anew
         if quiet or at_ns < from_ns:
             return
         if as_json:

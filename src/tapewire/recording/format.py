@@ -42,6 +42,7 @@ __all__ = [
     "IndexEntry",
     "Kind",
     "Record",
+    "SeedEntry",
     "decoded",
     "encoded",
     "find_block",
@@ -98,6 +99,7 @@ class Kind:
     UNANSWERED: Final = 22  # none came: [number, error]
     LAGGED: Final = 30  # the recorder was too slow: data says how many records are missing here
     NOTE: Final = 31  # what the owner says: any msgpack value
+    SEED: Final = 32  # a replay may begin here: {since_ns, records}
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,14 +148,28 @@ class IndexEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     last_ns: int
 
 
+class SeedEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A seed point: when its record was written, and from when on the records behind it count."""
+
+    at_ns: int
+    since_ns: int
+
+
 class Footer(msgspec.Struct, frozen=True, kw_only=True):
-    """The index, and how many records of each kind there are. `connections`: how many were dialled."""
+    """The index, and how many records of each kind there are. `connections`: how many were dialled.
+
+    `seeds`: where a replay may begin. `given_up`: connections that we left because no pong came, with the time of the
+    last one.
+    """
 
     index: list[IndexEntry]
     counts: dict[int, int]
     connections: int
     is_complete: bool = True
     """False where it was made by a scan: nobody closed the tape."""
+
+    seeds: list[SeedEntry] = []
+    given_up: list[tuple[int, int]] = []
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 import httpx2
@@ -13,10 +15,23 @@ from .format import Kind
 from .recorder import Recorder
 from .replay import Answers
 
-__all__ = ["RecordingHttp", "ReplayHttp"]
+__all__ = ["RecordingHttp", "ReplayHttp", "unnoted"]
 
 MAX_BODY: Final = 16 * 1024 * 1024
 """Bytes of one body that are kept: what a client takes at most."""
+
+
+_is_noted: ContextVar[bool] = ContextVar("tapewire recording http", default=True)
+
+
+@contextmanager
+def unnoted() -> Iterator[None]:
+    """What is asked within is the recorder's own affair: no replay asks for it again."""
+    token = _is_noted.set(False)
+    try:
+        yield
+    finally:
+        _is_noted.reset(token)
 
 
 class RecordingHttp(httpx2.AsyncBaseTransport):
@@ -28,6 +43,8 @@ class RecordingHttp(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """One request. Raises what `inner` raises."""
+        if not _is_noted.get():
+            return await self._inner.handle_async_request(request)
         recorder = self._recorder
         number = recorder.new_call()
         body = await request.aread()

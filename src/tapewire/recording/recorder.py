@@ -17,7 +17,7 @@ import os
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from time import gmtime, monotonic, strftime
@@ -33,6 +33,7 @@ from ..reporting import is_worth_a_line
 from .brake import Brake
 from .format import Head, Kind, Record, encoded, zstd_module
 from .placeholders import joined, may_name_one, said_by_a_venue, said_by_us
+from .seeds import Seeding, Snapshot, Standing
 from .tape import BLOCK_BYTES, Fsync, SegmentWriter
 
 __all__ = ["Recorder", "RecorderStatistics"]
@@ -72,6 +73,7 @@ class Recorder:
     `fsync`: see `tape.Fsync`. `capacity_bytes`: what may wait for the disk. `block_seconds`: what a kill may lose.
     `settings`: what a replay has to know, kept in the tape's head. `clock`: the one of the recorded classes. `brake`:
     hold the lines rather than lose what the disk is too slow for; one that is held longer than its peer bears is lost.
+    `seeding`: what is known of the venue's messages, for seed points (`seed_begun`, `seed_made`).
     Raises ConfigurationError, MissingExtra, OSError where the first file cannot be made.
     """
 
@@ -88,6 +90,7 @@ class Recorder:
         settings: dict[str, Any] | None = None,
         clock: Clock | None = None,
         brake: bool = False,
+        seeding: Seeding | None = None,
     ) -> None:
         for name, value in {"segment_bytes": segment_bytes, "capacity_bytes": capacity_bytes}.items():
             if type(value) is not int or value < 1:
@@ -113,6 +116,7 @@ class Recorder:
         self._alarm = capacity_bytes // 2 if brake else capacity_bytes
         self._full_at = self._alarm  # of `_put_bytes`: beyond it is looked closely
         self.brake: Brake | None = Brake() if brake else None
+        self._standing = None if seeding is None else Standing(seeding)
         self._lost = self._lost_told = 0
         self._connections = self._calls = 0
         self._records = self._blocks = self._bytes = self._segments = self._disk_errors = 0
@@ -175,6 +179,16 @@ class Recorder:
     def write_note(self, value: Any) -> None:
         """Say something of your own at this place of the tape: text, numbers, lists and mappings of such."""
         self.note(Kind.NOTE, 0, value)
+
+    def seed_begun(self) -> None:
+        """Snapshots are asked for now: a replay may begin here, once they are there (`seed_made`)."""
+        if self._standing is not None:
+            self.note(Kind.SEED)
+
+    def seed_made(self, snapshots: Sequence[Snapshot]) -> None:
+        """They are there. Nothing is written where what stood then was more than one can begin with."""
+        if self._standing is not None:
+            self.note(Kind.SEED, 0, list(snapshots), sum(len(message) for _, message in snapshots))
 
     @property
     def paths(self) -> list[Path]:
@@ -254,8 +268,11 @@ class Recorder:
     def _write(self, block: list[Record]) -> None:
         try:
             block = _masked(self._with_losses(block))
+            if self._standing is not None:
+                block = self._standing.passed(block)
             writer = self._segment()
-            writer.write(block)
+            if block:
+                writer.write(block)
             if self._fsync == "interval":
                 writer.sync()
         except Exception as error:

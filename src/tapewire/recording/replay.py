@@ -45,6 +45,7 @@ from ..transport.base import Endpoint, Receiver, Transport
 from ..virtual_time import VirtualClock
 from .format import Kind, Record, decoded, encoded
 from .placeholders import said_by_us
+from .seeds import SeedUnfit, beginnings
 from .tape import Tape
 
 __all__ = ["Answers", "Difference", "Replay"]
@@ -88,10 +89,11 @@ class Replay:
     """One tape, or several segments and venues in time order. Raises what `Tape` raises.
 
     `speed`: 1 as it was, 10 ten times as fast, `math.inf` (default) as fast as it can be read. `from_ns`, `to_ns`: wall
-    clock; what stood before is replayed too, as fast as it can be, for there is no state without it. `on_corrupt`: told
-    of what cannot be read, which is then passed over; without it, it is raised. `on_note`: told of each note when the
-    tape comes to it. `waits_for_sent`: before the tape goes on, as much has to be sent as was sent then: for a client
-    whose time is not the tape's.
+    clock; what stood before is replayed too, as fast as it can be, for there is no state without it. `seeks`: begin at
+    the last seed point before `from_ns`, where there is one; `run` raises SeedUnfit where that leads elsewhere.
+    `on_corrupt`: told of what cannot be read, which is then passed over; without it, it is raised. `on_note`: told of
+    each note when the tape comes to it. `waits_for_sent`: before the tape goes on, as much has to be sent as was sent
+    then: for a client whose time is not the tape's.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Replay:
         on_corrupt: Callable[[TapeCorrupt], None] | None = None,
         on_note: Callable[[Any], None] | None = None,
         waits_for_sent: bool = False,
+        seeks: bool = False,
     ) -> None:
         if not paths:
             raise ConfigurationError("paths", paths, "one tape at least")
@@ -112,7 +115,11 @@ class Replay:
         self.tapes.sort(key=lambda tape: (tape.head.wall_ns, tape.head.segment))
         first = self.tapes[0].head
         self._shifts = _shifts(self.tapes)
-        begin_ns = min(
+        self._until = math.inf if to_ns is None else first.monotonic_ns + to_ns - first.wall_ns
+        sought_ns = None if from_ns is None or not seeks else first.monotonic_ns + from_ns - first.wall_ns
+        self._sought_ns = sought_ns
+        self._beginnings = {} if sought_ns is None else beginnings(self.tapes, self._shifts, sought_ns)
+        begin_ns = min((each.records[0].at_ns for each in self._beginnings.values()), default=None) or min(
             (
                 tape.footer.index[0].first_ns + shift
                 for tape, shift in zip(self.tapes, self._shifts, strict=True)
@@ -126,12 +133,13 @@ class Replay:
             speed=speed,
             fast_until=None if from_ns is None else (first.monotonic_ns + from_ns - first.wall_ns) / 1e9,
         )
-        self._until = math.inf if to_ns is None else first.monotonic_ns + to_ns - first.wall_ns
         self._on_corrupt = on_corrupt
         self._on_note = on_note
         self.waits_for_sent: bool = waits_for_sent
         self.differences: list[Difference] = []
         self.ended: asyncio.Event = asyncio.Event()
+        self.is_unfit: bool = False
+        """True once it is known that the seed point leads elsewhere: nothing that comes then is to be believed."""
         self.connector: _ReplayConnector = _ReplayConnector(self)
         self.answers: Answers = Answers(self)
         self._player: asyncio.Task[None] | None = None
@@ -201,10 +209,28 @@ class Replay:
         That is so only where we gave the connection up: another one was never waited for in vain, though its end came
         before the pong. The first call reads all.
         """
+        if self._beginnings:
+            return self._pings_behind_a_seed(connection)
         survey = self._surveyed()
         is_given_up = connection in survey.given_up
         pings = survey.pings.get(connection, ())
         return iter(pings if is_given_up else [0.0 if each is None else each for each in pings])
+
+    def _pings_behind_a_seed(self, connection: _Call) -> Iterator[float | None]:
+        """By the footers alone: what stands before is not read, and what stands behind not yet."""
+        last_ns = math.inf
+        for tape, shift in zip(self.tapes, self._shifts, strict=True):
+            if tape.head.recording == connection[0]:
+                last_ns = min(
+                    [last_ns, *(at + shift for n, at in tape.footer.given_up if n == connection[1])]
+                )
+        while True:
+            yield 0.0 if self.clock.monotonic() * 1e9 <= last_ns else None
+
+    @property
+    def begins_at_a_seed(self) -> bool:
+        """Whether what stood before the last seed point is not played."""
+        return bool(self._beginnings)
 
     def requests_of(self, key: Any) -> int:
         """How many requests of that kind stand on the tape. The first call reads all."""
@@ -248,13 +274,19 @@ class Replay:
         say = self._on_corrupt if on_corrupt is None else on_corrupt
 
         def of(number: int, tape: Tape, shift_ns: int) -> Iterator[tuple[int, int, str, Record]]:
-            for record in tape.read(on_corrupt=say):
+            beginning = self._beginnings.get(tape.head.recording)
+            since_ns = None if beginning is None else beginning.since_ns - shift_ns
+            for record in tape.read(from_ns=since_ns, on_corrupt=say):
                 if shift_ns:
                     record = msgspec.structs.replace(record, at_ns=record.at_ns + shift_ns)
                 yield record.at_ns, number, tape.head.recording, record
 
         tapes = [of(number, tape, self._shifts[number]) for number, tape in enumerate(self.tapes)]
-        for _, _, recording, record in merge_sorted(*tapes, key=lambda each: each[:2]):
+        seeds = (
+            [(record.at_ns, -1, recording, record) for record in beginning.records]
+            for recording, beginning in self._beginnings.items()
+        )
+        for _, _, recording, record in merge_sorted(*seeds, *tapes, key=lambda each: each[:2]):
             yield recording, record
 
     async def _play(self) -> None:
@@ -263,6 +295,9 @@ class Replay:
             for recording, record in self._records():
                 if record.at_ns > self._until:
                     break
+                if self._sought_ns is not None and record.at_ns >= self._sought_ns:
+                    self._sought_ns = None
+                    self._check_seed()
                 # Never less than a moment: timers come last, behind whoever was woken by what stood before.
                 await asyncio.sleep(max(_MOMENT, record.at_ns / 1e9 - loop.time()))
                 if record.kind == Kind.NOTE:
@@ -271,11 +306,17 @@ class Replay:
                     await self.connector.play(recording, record)
                 else:
                     await self.answers.play(recording, record)
-        except TapeCorrupt as error:
+        except (TapeCorrupt, SeedUnfit) as error:
             self._failure = error
         finally:
             self.connector.settle()
             self.ended.set()
+
+    def _check_seed(self) -> None:
+        """Whoever began at a seed point has to have said by now what was said, or is no longer where it was then."""
+        if self._beginnings and (self.differences or self.connector.is_out_of_step):
+            self.is_unfit = True
+            raise SeedUnfit(self.differences[:1])
 
     async def _tell(self, value: Any) -> None:
         if self._on_note is not None:
@@ -391,6 +432,11 @@ class _ReplayConnector:
             if record.kind == Kind.LOST:
                 self._lines.pop(key).settle()
 
+    @property
+    def is_out_of_step(self) -> bool:
+        """True while something was sent now or then, and not both times."""
+        return any(line.is_out_of_step for line in self._lines.values())
+
     def settle(self) -> None:
         """The tape is over: nothing that was sent has a counterpart any more."""
         for line in self._lines.values():
@@ -488,6 +534,11 @@ class _Line:
     def _judge(self, recorded: Any, replayed: Any) -> None:
         if _bytes_of(recorded) != _bytes_of(replayed):
             self._replay.differs(f"sent on connection {self._number}", recorded, replayed)
+
+    @property
+    def is_out_of_step(self) -> bool:
+        """True while something was sent now or then, and not both times."""
+        return bool(self._sent or self._ahead)
 
     def settle(self) -> None:
         """The line is over: what has no counterpart is a difference, at the time at which it was sent."""

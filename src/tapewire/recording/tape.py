@@ -31,6 +31,7 @@ from .format import (
     IndexEntry,
     Kind,
     Record,
+    SeedEntry,
     find_block,
     footer_offset,
     index_of,
@@ -68,6 +69,8 @@ class SegmentWriter:
         self._fsync = fsync
         self._counts: Counter[int] = Counter()
         self._index: list[tuple[int, BlockHead]] = []
+        self._seeds: list[SeedEntry] = []
+        self._lines = _LineEnds(head.monotonic_ns)
         self._file: FileIO = self.part.open("xb", buffering=0)
         self._end = 0
         self._append(pack_head(head))
@@ -91,6 +94,11 @@ class SegmentWriter:
         assert head is not None
         self._index.append((offset, head))
         self._counts.update([record.kind for record in records])
+        for record in records:
+            if record.kind != Kind.READ:
+                self._lines.look_at(record)
+                if record.kind == Kind.SEED:
+                    self._seeds.append(SeedEntry(record.at_ns, record.data["since_ns"]))
         if self._fsync == "block":
             self.sync()
 
@@ -103,7 +111,11 @@ class SegmentWriter:
         if self._file.closed:
             return
         footer = Footer(
-            index=index_of(self._index), counts=dict(self._counts), connections=self._counts[Kind.DIAL]
+            index=index_of(self._index),
+            counts=dict(self._counts),
+            connections=self._counts[Kind.DIAL],
+            seeds=self._seeds,
+            given_up=self._lines.given_up,
         )
         try:
             self._append(pack_footer(footer, self._end))
@@ -128,6 +140,25 @@ class SegmentWriter:
             self._file.seek(self._end)
             raise
         self._end += len(data)
+
+
+class _LineEnds:
+    """Which connections were left because no pong came."""
+
+    def __init__(self, begun_ns: int) -> None:
+        self.given_up: list[tuple[int, int]] = []
+        self._begun_ns = begun_ns
+        self._ponged_ns: dict[int, int] = {}
+        self._lost: set[int] = set()
+
+    def look_at(self, record: Record) -> None:
+        number = record.connection
+        if record.kind == Kind.PONG:
+            self._ponged_ns[number] = record.at_ns
+        elif record.kind == Kind.LOST:
+            self._lost.add(number)
+        elif record.kind == Kind.ABORTED and number not in self._lost:
+            self.given_up.append((number, self._ponged_ns.get(number, self._begun_ns)))
 
 
 class Tape:

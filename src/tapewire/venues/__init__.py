@@ -9,6 +9,7 @@ when it is asked for, so that a program pays only for the venue it uses. `VenueD
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,11 +31,13 @@ __all__ = [
     "Observer",
     "VenueCheckup",
     "VenueDemo",
+    "VenueSeeding",
     "connect",
     "demo_settings",
     "load",
     "make_checkup",
     "make_demo",
+    "make_seeding",
 ]
 
 
@@ -144,6 +147,27 @@ class VenueCheckup(Protocol):
         ...
 
 
+class VenueSeeding(Protocol):
+    """How a tape of the venue can begin in its midst: what `recording.seeds` has to know, and the books' snapshots."""
+
+    def place_of(self, message: bytes) -> str | None:
+        """None for what is no publication. Of publications the last of each place is kept, and none of the place ""."""
+        ...
+
+    def is_beat(self, message: bytes) -> bool:
+        """True for what we say only because we were asked whether we are there."""
+        ...
+
+    async def snapshots(
+        self, market: Any, instrument_ids: Sequence[str]
+    ) -> Sequence[tuple[str, bytes]] | None:
+        """For the book of each instrument its topic, and the message that would begin it, had over the market's HTTP.
+
+        None where these books cannot begin so. Raises what the venue refuses.
+        """
+        ...
+
+
 def load(name: str) -> ModuleType:
     """The package of a venue. Raises ConfigurationError listing the names there are."""
     if name not in VENUES:
@@ -189,3 +213,16 @@ def make_checkup(name: str, timeout: float) -> VenueCheckup:
     load(name)
     checkup: VenueCheckup = importlib.import_module(f"{__name__}.{name}.checkup").Checkup(timeout)
     return checkup
+
+
+def make_seeding(name: str) -> VenueSeeding | None:
+    """How a tape of a venue can begin in its midst; None where it cannot.
+
+    Raises ConfigurationError for an unknown name.
+    """
+    load(name)
+    module = f"{__name__}.{name}.seeds"
+    if importlib.util.find_spec(module) is None:
+        return None
+    seeding: VenueSeeding = importlib.import_module(module).Seeding()
+    return seeding
