@@ -85,7 +85,7 @@ NAMES = {
         Table Tape recorded replayed
     """,
     "tapewire.recording.http": """
-        RecordingHttp ReplayHttp
+        RecordingHttp ReplayHttp unnoted
     """,
     "tapewire.sandbox": """
         BalanceChanged BookChanged Entry Event Exchange FAULTS FaceContext Flow FlowSettings Injected

@@ -45,6 +45,23 @@ SAID_SECONDS = 60.0
 """How often a terminal, and a log, is told how far it is."""
 
 
+_SeedEvery = Annotated[
+    str,
+    typer.Option(
+        help="How often the tape gets a point at which `tapewire replay --from` may begin, for which the books are "
+        "asked for over HTTP; `0` for never. Of public feeds, where the venue has that."
+    ),
+]
+_Brake = Annotated[
+    bool,
+    typer.Option(
+        "--brake",
+        help="Where the machine or its disk is too slow, read from the venue more slowly, rather than lose records. "
+        "A venue that is not read from for long closes the line.",
+    ),
+]
+
+
 def record(
     markets: Annotated[
         list[str],
@@ -69,21 +86,8 @@ def record(
     seconds: Annotated[
         str | None, typer.Option("--for", help="How long: `90`, `5m`, `1h`. Default: until Ctrl-C.")
     ] = None,
-    seed_every: Annotated[
-        str,
-        typer.Option(
-            help="How often the tape gets a point at which `tapewire replay --from` may begin, for which the books are "
-            "asked for over HTTP; `0` for never. Of public feeds, where the venue has that."
-        ),
-    ] = "1m",
-    brake: Annotated[
-        bool,
-        typer.Option(
-            "--brake",
-            help="Where the machine or its disk is too slow, read from the venue more slowly too, rather than lose "
-            "records. A venue that is not read from for long closes the line.",
-        ),
-    ] = False,
+    seed_every: _SeedEvery = "1m",
+    brake: _Brake = False,
     sandbox: InSandbox = False,
     verbose: Verbose = False,
 ) -> None:
@@ -100,7 +104,7 @@ def record(
     targets = [parse_target(text) for text in markets]
     kinds = parse_kinds(kind)
     limit = None if seconds is None else parse_duration(seconds)
-    seeds = 0.0 if seed_every.strip() == "0" else parse_duration(seed_every)
+    seeds = 0.0 if seed_every.strip() == "0" else parse_duration(seed_every, "seed_every")
     options = {"brake": brake, "seed_seconds": seeds}
     try:
         is_stopped = asyncio.run(_record(targets, kinds, out, limit, options, in_sandbox=sandbox))

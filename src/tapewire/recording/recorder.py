@@ -92,12 +92,8 @@ class Recorder:
         brake: bool = False,
         seeding: Seeding | None = None,
     ) -> None:
-        for name, value in {"segment_bytes": segment_bytes, "capacity_bytes": capacity_bytes}.items():
-            if type(value) is not int or value < 1:
-                raise ConfigurationError(name, value, "a number of bytes from 1")
-        for name, seconds in {"segment_seconds": segment_seconds, "block_seconds": block_seconds}.items():
-            if type(seconds) not in (int, float) or not seconds > 0:
-                raise ConfigurationError(name, seconds, "a number of seconds above 0")
+        _check_sizes(segment_bytes=segment_bytes, capacity_bytes=capacity_bytes)
+        _check_times(segment_seconds=segment_seconds, block_seconds=block_seconds)
         if fsync not in ("none", "interval", "block"):
             raise ConfigurationError("fsync", fsync, ("none", "interval", "block"))
         zstd_module()  # here, and not with the first block
@@ -318,6 +314,18 @@ class Recorder:
         path = self.folder / f"{self.venue}-{stamp}-{self._segments:04d}.tape"
         self._segments += 1
         return SegmentWriter(path, head, fsync=self._fsync)
+
+
+def _check_sizes(**sizes: Any) -> None:
+    for name, value in sizes.items():
+        if type(value) is not int or value < 1:
+            raise ConfigurationError(name, value, "a number of bytes from 1")
+
+
+def _check_times(**times: Any) -> None:
+    for name, seconds in times.items():
+        if type(seconds) not in (int, float) or not seconds > 0:
+            raise ConfigurationError(name, seconds, "a number of seconds above 0")
 
 
 def _masked(block: list[Record]) -> list[Record]:
