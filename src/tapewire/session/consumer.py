@@ -121,6 +121,7 @@ class Consumer(Generic[Item_co]):
         "_on_ended",
         "_on_mark",
         "_slice_began",
+        "_waited_in",
         "buffer",
         "delivered",
         "feeds",
@@ -173,6 +174,7 @@ class Consumer(Generic[Item_co]):
         self._decoding: asyncio.Future[Any] | None = None
         self._ended_by: Feed | None = None  # whose error ended it
         self._slice_began = self._looked = -math.inf
+        self._waited_in: asyncio.AbstractEventLoop | None = None
         self._look_at = 0  # an iteration looks at the clock when so many are delivered
 
     # --- what feeds it ----------------------------------------------------------------------------------------------
@@ -256,24 +258,27 @@ class Consumer(Generic[Item_co]):
     async def __anext__(self) -> Item_co | Mark:
         if self.delivered >= self._look_at and self._is_others_turn():
             await self._give_way()  # before anything is taken: a consumer cancelled here has lost nothing
-        item = EMPTY
-        if not self.made and self._decoding is None and (item := self.buffer.take()) is not EMPTY:
-            item = self.taken(item)
-        while item is EMPTY:
-            if self.made:
-                item = self.given()
-            elif self._decoding is not None:
+        buffer = self.buffer
+        while not self.made:
+            if self._decoding is not None:
                 await self._finish_decoding()
-            else:
-                if not self.buffer:
-                    await self._wait()
-                elif self._is_others_turn():  # what was taken came to nothing
-                    await self._give_way()
+                self._look_at = 0
+            elif (item := buffer.take()) is not EMPTY:
+                if (item := self.taken(item)) is not EMPTY:
+                    taken: Item_co | Mark = item
+                    return taken
                 # Which says nothing of how long the body takes with an item.
                 self._look_at = 0
-                item = self._take()
-        taken: Item_co | Mark = item
-        return taken
+                if self._has_nothing() and self._is_others_turn():
+                    await self._give_way()
+            else:
+                self._about_to_wait()
+                if not await buffer.wait():
+                    await self._end_iteration()
+                self._slice_began = self._looked = self._clock.monotonic()
+                self._look_at = 0
+        made: Item_co | Mark = self.given()
+        return made
 
     def at_once(self) -> Any:
         """The next item, where it can be had without a wait and it is nobody else's turn; else EMPTY: use `anext`."""
@@ -404,17 +409,23 @@ class Consumer(Generic[Item_co]):
             if decoding.done() and self._decoding is decoding:
                 self._decoding = None
 
-    async def _wait(self) -> None:
-        if self.feeds:
-            next(iter(self.feeds)).awaited()
-        if not await self.buffer.wait():
-            if self._ended_by is not None:
-                await self._ended_by.tell_end()
-            if self.buffer.error is not None:
-                raise self.buffer.error
-            raise StopAsyncIteration
-        self._slice_began = self._looked = self._clock.monotonic()
-        self._look_at = 0
+    def _has_nothing(self) -> bool:
+        """True where what was taken came to nothing."""
+        return not self.made and self._decoding is None
+
+    def _about_to_wait(self) -> None:
+        """Say so to what feeds it, until something was taken: from then on that matters in another event loop alone."""
+        loop = asyncio.get_running_loop()
+        if not self.delivered or loop is not self._waited_in:
+            self._waited_in = loop
+            if self.feeds:
+                next(iter(self.feeds)).awaited()
+
+    async def _end_iteration(self) -> None:
+        """Raise what ended it, when that was told."""
+        if self._ended_by is not None:
+            await self._ended_by.tell_end()
+        raise self.buffer.error or StopAsyncIteration
 
     async def _give_way(self) -> None:
         """Everybody else has a turn."""
