@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from .errors import ConfigurationError
@@ -59,12 +60,17 @@ def takes_plainly(function: Any, count: int, *, plain: bool = False) -> bool:
     # Wrapped, or with a signature of its own.
     if function.__class__ is not types.FunctionType or function.__dict__:
         return False
-    code = function.__code__
+    return _takes(function.__code__, len(function.__defaults__ or ()), count + bound, plain)
+
+
+@lru_cache(maxsize=256)
+def _takes(code: types.CodeType, defaults: int, given: int, plain: bool) -> bool:
+    """Of what was defined in one place: methods of thousands of objects are one."""
     refused = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
     if code.co_flags & (refused | (inspect.CO_COROUTINE if plain else 0)) or code.co_kwonlyargcount:
         return False
-    given, most = count + bound, code.co_argcount
-    enough = given >= most - len(function.__defaults__ or ())
+    most = code.co_argcount
+    enough = given >= most - defaults
     return enough and (given <= most or bool(code.co_flags & inspect.CO_VARARGS))
 
 

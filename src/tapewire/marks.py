@@ -182,6 +182,8 @@ def merge(first: Mark, second: Mark) -> Mark | None:
     the later snapshot or state replaces the earlier. Marks of two kinds both stand: a `Gap` says that state was lost,
     a `Resynced` behind it that it is back.
     """
+    if first.__class__ is not second.__class__:
+        return None
     if isinstance(first, ContinuityChanged) and isinstance(second, ContinuityChanged):
         reason, missed = (
             second.reason or first.reason,
@@ -205,4 +207,4 @@ def merge(first: Mark, second: Mark) -> Mark | None:
         return Reconnected(
             since_ns=first.since_ns, until_ns=second.until_ns, recovered=first.recovered + second.recovered
         )
-    return second if type(first) is type(second) else None
+    return second

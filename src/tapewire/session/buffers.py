@@ -29,7 +29,7 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from ..errors import ConfigurationError
-from ..marks import Lagged, Mark, is_mark, merge
+from ..marks import MARK_KINDS, Lagged, Mark, is_mark, merge
 from ..streams.source import Waiter
 
 __all__ = ["ASKING", "EMPTY", "POLICIES", "Buffer", "Policy", "make_buffer"]
@@ -137,15 +137,20 @@ class Buffer:
         """A mark arrives: it is never dropped."""
         if self.ended:
             return
+        items = self._items
+        if items is _NONE:
+            items = self._items = deque()
         run: list[Mark] = []
-        while self._items and is_mark(self._items[-1]):
-            run.insert(0, self._items.pop())
-        self._room -= len(run)
-        absorb(run, mark)
-        self._room += len(run)
-        if self._items is _NONE:
-            self._items = deque()
-        self._items.extend(run)
+        while items and items[-1].__class__ in MARK_KINDS:
+            run.insert(0, items.pop())
+        if run:
+            self._room -= len(run)
+            absorb(run, mark)
+            self._room += len(run)
+            items.extend(run)
+        else:
+            self._room += 1
+            items.append(mark)
         if self._waiter is not None:
             self._wake()
 
@@ -269,7 +274,7 @@ class Buffer:
 
     def _give_back_room(self, item: Any) -> None:
         """`item` was taken: the room that it had beside the capacity goes with it."""
-        if is_mark(item):
+        if item.__class__ in MARK_KINDS:
             self._room -= 1
         elif self._allowed:
             replay = self._allowed[0]

@@ -89,6 +89,7 @@ class Continuity:
         self._subscriptions = subscriptions
         self._renew = renew
         self._bridges: dict[Topic, Bridge] = {}
+        self._told_loss: tuple[Loss, Subscribing] | None = None  # the last one, and what was told of it
         self._paging = asyncio.Semaphore(BRIDGES_AT_A_TIME)
         self._asked: list[tuple[Topic, int]] = []  # the topics asked for in this turn, with their attempts
 
@@ -229,12 +230,18 @@ class Continuity:
         topic.announced = True
         for consumer in topic.consumers:
             if consumer.delivery.announce:  # else nobody's words are looked through for secrets
-                mark = Subscribing(code=loss.code, reason=sanitized(str(loss)))
+                mark = self._word_of(loss)
                 if topic.state is SubscriptionState.BACKING_OFF:
                     self._loop.behind(partial(self.announce, topic, mark))  # behind the frame that brought it
                 else:
                     self.announce(topic, mark)
                 return
+
+    def _word_of(self, loss: Loss) -> Subscribing:
+        """What is told of a loss, which may be that of thousands of topics: looked through for secrets once."""
+        if self._told_loss is None or self._told_loss[0] is not loss:
+            self._told_loss = loss, Subscribing(code=loss.code, reason=sanitized(str(loss)))
+        return self._told_loss[1]
 
     def write(self, topic: Topic, mark: Mark) -> None:
         """A mark for every consumer of a topic."""

@@ -214,6 +214,8 @@ class Driver:
         self.loop.check()
         self.topics.subscribe(subscription, *asked)
         if subscription.delivery.handler is not None and not subscription.delivery.inline:
+            if not self._expected_open:
+                self.wait_to_open(f"the handler of {subscription.topic}")
             self.handlers.start(subscription)
 
     def check_usable(self) -> None:
@@ -344,7 +346,10 @@ class Driver:
 
     def _handle_event(self, event: Any) -> None:
         """One event of the protocol, between the publications it came between."""
-        if isinstance(event, Replied):
+        if event.__class__ is Confirmed:  # of which there may be thousands
+            self._serve()
+            self._tell_topic(event)
+        elif isinstance(event, Replied):
             self.requests.reply(event)
         elif isinstance(event, Ready):
             self._feed(Input.READY)
@@ -353,14 +358,20 @@ class Driver:
         elif isinstance(event, CredentialsExpiring):
             self._expect_credentials(event)
         else:
-            if isinstance(event, Confirmed) and self.connection is not None and not self.connection.serves:
-                self.connection.serves = True
-                if self.machine.waits:
-                    self.loop.after("served", SERVED_SECONDS, self.machine.served)
-            try:
-                self.topics.handle(event)
-            except IllegalTransition as error:
-                self._broken(ConnectionLost(f"the peer broke the protocol: {error}", 1002))
+            self._tell_topic(event)
+
+    def _serve(self) -> None:
+        """The peer has confirmed a topic."""
+        if self.connection is not None and not self.connection.serves:
+            self.connection.serves = True
+            if self.machine.waits:
+                self.loop.after("served", SERVED_SECONDS, self.machine.served)
+
+    def _tell_topic(self, event: Any) -> None:
+        try:
+            self.topics.handle(event)
+        except IllegalTransition as error:
+            self._broken(ConnectionLost(f"the peer broke the protocol: {error}", 1002))
 
     def _failed(self, event: Failed) -> None:
         """The connection is over, as the protocol understands it."""

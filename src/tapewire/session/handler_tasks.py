@@ -56,17 +56,16 @@ class HandlerTasks:
         """Call the handler of `subscription`, which is not inline, from now on."""
         runner = subscription.runner
         assert isinstance(runner, HandlerRunner)
-        earlier = [each for each in self._by_topic.get(subscription.topic, ()) if each.subscription.ended]
-        for each in earlier:
-            if each.subscription.was_left:
-                each.subscription.drop_backlog()
-            if each.subscription.delivery.handler == subscription.delivery.handler:
-                runner.waits_for += 1
-                each.successors = (*each.successors, runner)
+        for earlier in self._by_topic.get(subscription.topic, ()):
+            if earlier.subscription.ended:
+                if earlier.subscription.was_left:
+                    earlier.subscription.drop_backlog()
+                if earlier.subscription.delivery.handler == subscription.delivery.handler:
+                    runner.waits_for += 1
+                    earlier.successors = (*earlier.successors, runner)
         runner.context = copy_context()
         runner.context.run(_inside.set, runner)
         self._remember(runner)
-        subscription.owner.wait_to_open(f"the handler of {subscription.topic}")
         if self._caller is None:
             self._start_calling()
         if not runner.waits_for:

@@ -37,7 +37,7 @@ class _Shard:
     @property
     def usable(self) -> bool:
         """False once its session is over."""
-        return self.session.state not in ("closing", "closed", "failed")
+        return not self.session.is_over
 
     def forget_ended(self) -> list[str]:
         """Topics that were left or ended make room again; returns them."""
@@ -94,7 +94,8 @@ class Pool:
     @property
     def usable(self) -> bool:
         """False once every session is over. True before there is one."""
-        return not self._shards or any(shard.usable for shard in self._shards)
+        shards = self._shards
+        return not shards or shards[-1].usable or any(shard.usable for shard in shards)
 
     async def open(self) -> None:
         """Open the first session and any that subscriptions made already. Raises what a session's `open` raises.

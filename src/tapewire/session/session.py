@@ -58,6 +58,11 @@ class Session:
         return self._driver.machine.state.value
 
     @property
+    def is_over(self) -> bool:
+        """True once it is closed, or closing, or has given up."""
+        return self._driver.machine.is_over
+
+    @property
     def topics(self) -> int:
         """How many topics are wanted now."""
         return len(self._driver.topics.subscriptions)

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -46,6 +46,16 @@ __all__ = [
 ]
 
 
+E = TypeVar("E", bound=type[Enum])
+
+
+def _hashed_as_objects(kind: E) -> E:
+    """There is one of each member: it is found in a table without a look at its name, which is a call of Python's."""
+    type.__setattr__(kind, "__hash__", object.__hash__)
+    return kind
+
+
+@_hashed_as_objects
 class SubscriptionState(Enum):
     """Where a subscription stands."""
 
@@ -57,6 +67,7 @@ class SubscriptionState(Enum):
     ENDED = "ended"  # the peer ended or finally refused it; its record is forgotten
 
 
+@_hashed_as_objects
 class SubscriptionInput(Enum):
     """What can happen to it."""
 
@@ -75,6 +86,7 @@ class SubscriptionInput(Enum):
     RENEW = "renew"  # ask again for a fresh start although it is confirmed
 
 
+@_hashed_as_objects
 class SubscriptionAction(Enum):
     """What `Topics` is to do."""
 

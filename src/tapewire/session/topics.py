@@ -353,13 +353,14 @@ class Topics:
 
     def handle(self, event: Any) -> None:
         """One event of the protocol, in its place between the publications."""
-        if isinstance(event, Undecodable):
+        kind = event.__class__  # thousands are confirmed
+        if kind is not Confirmed and isinstance(event, Undecodable):
             self.continuity.mark_undecodable(event)
             return
         topic = self.subscriptions.get(event.topic)
         if topic is None:
             return  # left meanwhile
-        if isinstance(event, Confirmed):
+        if kind is Confirmed:
             topic.reply = event.reply
             topic.confirmed_once = True
             self._feed(topic, On.CONFIRMED, event)

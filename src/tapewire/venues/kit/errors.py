@@ -470,8 +470,11 @@ class ErrorMap(msgspec.Struct, frozen=True, kw_only=True):
 
         @functools.wraps(method)
         def called(*args: Any, **kwargs: Any) -> Any:
-            with raising:
+            try:
                 return method(*args, **kwargs)
+            except TapewireError as error:
+                raising.__exit__(type(error), error, error.__traceback__)
+                raise
 
         return called
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Literal, Protocol, overload
 
 from ...clock import Clock
@@ -16,7 +17,7 @@ from ...protocols.centrifugo import ErrorReply, History, Publication, SeenIds, S
 from ...session.consumer import Consumer, Items, Iteration
 from ...session.credentials import Credentials
 from ...session.session import Session
-from ...session.subscription import Subscription
+from ...session.subscription import Delivery, Subscription
 from ..kit.connection import HomeLoop
 from ..kit.fields import exact_json
 from .errors import ERRORS, SXBetInvalidParameter, SXBetRequestError
@@ -211,13 +212,18 @@ class ChannelSubscription:
         return "subscribing" if state == "unsubscribed" and self._wanted else state
 
     @property
+    def is_left(self) -> bool:
+        """True where nobody has asked for it, or it was left or ended: as `state` says, at a glance."""
+        return not self._wanted and (self._subscription is None or self._subscription.ended)
+
+    @property
     def position(self) -> StreamPosition | None:
         """Behind what was taken last: save it, and give it as `since=` in a later process."""
         return self._since if self._subscription is None else self._subscription.position or self._since
 
     def subscribe(self) -> None:
         """Ask for the channel, now or as soon as the client is connected; idempotent. Recovers from where it was."""
-        self._start(called=any(self._handlers.has(event) for event in EVENTS))
+        self._start(called=bool(self._handlers))
 
     def _start(self, *, called: bool) -> None:
         """`called`: handlers take what comes, in a task of the session's; else whoever iterates takes it."""
@@ -245,14 +251,11 @@ class ChannelSubscription:
             await self._handlers.call("subscribing", context)
 
     def _ask(self, *, called: bool) -> None:
-        params = SubscribeParams(positioned=self.positioned, recoverable=self.recoverable)
+        params = _params(self.positioned, self.recoverable)
         fields: dict[str, Any] = {"announce": True, "on_error": self._failed, **self._delivery}
         if called:
-            fields |= {
-                "decode": self._decode,
-                "handler": self._handlers.publication,
-                "on_mark": self._handle_mark,
-            }
+            decode, handler, on_mark = self._decode, self._handlers.step, self._handle_mark
+            fields = {"delivery": Delivery(decode=decode, handler=handler, on_mark=on_mark, **fields)}
         else:
             buffer = {name: fields.pop(name) for name in ("policy", "capacity", "key") if name in fields}
             self._consumer = fields["into"] = Consumer(
@@ -367,7 +370,8 @@ class ChannelSubscription:
     async def _read_mark(self, mark: Mark) -> Items:
         """What an iteration yields of a mark; handlers of the channel's events are called."""
         if isinstance(mark, Subscribing | Subscribed | Errored | Unsubscribed):
-            await self._handle_mark(mark)
+            if (calling := self._handle_mark(mark)) is not None:
+                await calling
             return Items()
         await self._handlers.call("mark", mark)
         return Items([mark])
@@ -412,33 +416,33 @@ class ChannelSubscription:
         self._told = event
         self._client.tell(self._handlers, event, context)
 
-    async def _handle_mark(self, mark: Mark) -> None:
+    def _handle_mark(self, mark: Mark) -> Awaitable[None] | None:
+        """Know its state, and call who listens: await what is returned, if anything is."""
         if isinstance(mark, Subscribing):
             self._told = "subscribing"
             if self._is_resuming:
                 self._is_resuming = False  # it was told when it was lost
-                return
-            await self._handlers.call(
-                "subscribing",
-                SubscribingContext(self.channel, mark.code or 0, mark.reason or "subscribe called"),
-            )
+            elif self._handlers.has("subscribing"):
+                context = SubscribingContext(self.channel, mark.code or 0, mark.reason or "subscribe called")
+                return self._handlers.step(context, "subscribing")
         elif isinstance(mark, Subscribed):
             self._told = "subscribed"
-            await self._handlers.call("subscribed", self._subscribed(mark))
+            if self._handlers.has("subscribed"):
+                return self._handlers.step(self._subscribed(mark), "subscribed")
         elif isinstance(mark, Errored):
-            await self._handlers.call("error", ErrorContext(self._error_of(mark), channel=self.channel))
+            return self._handlers.step(ErrorContext(self._error_of(mark), channel=self.channel), "error")
         elif isinstance(mark, Unsubscribed):
             code = mark.code or 0
             # What is iterated is raised it, and what ended with an error has a line of its own.
             if self._wanted and code >= VENUE_ENDED and not self._handlers.has("unsubscribed"):
                 logger.warning("%s: ended by the venue: %s (code %d)", self.channel, mark.reason, code)
             self._told, self._wanted = "unsubscribed", False
-            context = UnsubscribedContext(self.channel, code, mark.reason)
-            await self._handlers.call("unsubscribed", context)
+            return self._handlers.step(UnsubscribedContext(self.channel, code, mark.reason), "unsubscribed")
+        elif self._handlers.has("mark"):
+            return self._handlers.step(mark, "mark")
         else:
-            if not self._handlers.has("mark"):
-                logger.warning("%s: %r", self.channel, mark)
-            await self._handlers.call("mark", mark)
+            logger.warning("%s: %r", self.channel, mark)
+        return None
 
     def _subscribed(self, mark: Subscribed) -> SubscribedContext:
         reply = mark.reply
@@ -461,6 +465,12 @@ class ChannelSubscription:
         if isinstance(error, SubscriptionRefused) and error.retryable:
             return  # told by `Errored`, in its place
         await self._handlers.call("error", ErrorContext(error, channel=self.channel))
+
+
+@lru_cache
+def _params(positioned: bool, recoverable: bool) -> SubscribeParams:
+    """One of all channels that are asked for alike: nobody can change it."""
+    return SubscribeParams(positioned=positioned, recoverable=recoverable)
 
 
 def _of_refusal(refused: RequestRefused) -> SXBetRequestError:

@@ -178,29 +178,33 @@ class Handlers:
         self._check(name)
         return lambda handler: self.add(name, handler)
 
+    def __bool__(self) -> bool:
+        """True if somebody listens to anything."""
+        return bool(self._handlers)
+
     def has(self, name: str) -> bool:
         """True if somebody listens."""
         return name in self._handlers
 
-    def publication(self, context: PublicationContext) -> Coroutine[Any, Any, None] | None:
+    def step(self, given: Any, name: str = "publication") -> Coroutine[Any, Any, None] | None:
         """As `call`, and at once where one handler is all there is and does not wait; else await what is returned."""
-        handlers = self._handlers.get("publication", ())
+        handlers = self._handlers.get(name, ())
         if len(handlers) != 1:
-            return self.call("publication", context)
+            return self.call(name, given) if handlers else None
         handler = handlers[0]
         try:
-            result = handler(context)
+            result = handler(given)
             rest = None if result is None else step_coroutine(result)
         except Exception as error:
-            self._failed("publication", handler, error)
+            self._failed(name, handler, error)
             return None
-        return None if rest is None else self._go_on(handler, *rest)
+        return None if rest is None else self._go_on(name, handler, *rest)
 
-    async def _go_on(self, handler: Callable[..., Any], steps: Any, waits_for: Any) -> None:
+    async def _go_on(self, name: str, handler: Callable[..., Any], steps: Any, waits_for: Any) -> None:
         try:
             await untimed_steps(steps, waits_for)
         except Exception as error:
-            self._failed("publication", handler, error)
+            self._failed(name, handler, error)
 
     async def call(self, name: str, given: Any) -> None:
         """Call all handlers of `name`, in order; one that raises is logged and harms nobody else."""

@@ -83,9 +83,9 @@ class MarketStatusFeed:
             self._part()
 
     @contextmanager
-    def stepping_aside(self, channel: str) -> Iterator[None]:
-        """While somebody asks for `channel` with flags of their own, which this one takes over."""
-        parted = channel == self.channel and self._part()
+    def stepping_aside(self) -> Iterator[None]:
+        """While somebody asks for its channel with flags of their own, which this one takes over."""
+        parted = self._part()
         try:
             yield
         finally:

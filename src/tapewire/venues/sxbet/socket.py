@@ -335,7 +335,7 @@ class SXBetClient(Watching):
         self._subscriptions[subscription.channel] = subscription
         if len(self._subscriptions) > self._prune_at:
             self._subscriptions = {
-                name: known for name, known in self._subscriptions.items() if known.state != "unsubscribed"
+                name: known for name, known in self._subscriptions.items() if not known.is_left
             }
             self._prune_at = 2 * len(self._subscriptions) + SUBSCRIPTIONS_KEPT
 

@@ -46,7 +46,7 @@ SEED_SECONDS = 30.0
 """How long a seed may take; after a mass reconnection many wait for one request limit."""
 
 
-@ERRORS.covers
+@ERRORS.covers_but("want")
 class Watching(ABC):
     """Mixed into `SXBetClient`, which has all of these."""
 
@@ -144,7 +144,9 @@ class Watching(ABC):
     def want(self, channel: str, params: SubscribeParams, **delivery: Any) -> Subscription:
         """Subscribe on the connection that has the channel, or has room."""
         self.home.check()
-        with self.market_status.stepping_aside(channel):
+        if channel != self.market_status.channel:
+            return self.pool.subscribe(channel, params, **delivery)
+        with self.market_status.stepping_aside():
             return self.pool.subscribe(channel, params, **delivery)
 
     def _rows(
