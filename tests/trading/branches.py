@@ -93,7 +93,7 @@ def history(seed: int, steps: int, **settings: Any) -> tuple[Truth, str, list[Mo
     beginning = Exchange(seed)
     for name in (*HOUSE, ME):
         beginning.open_account(name, HOUSE_DEPOSIT, watched=False)
-    beginning.create_market({}, 0, market_id=market_id)
+    beginning.create_market({}, 0, payout=exchange.markets[market_id].payout, market_id=market_id)
     return Truth(beginning), market_id, moments
 
 
@@ -166,6 +166,7 @@ def _one(
     models: dict[str, Any],
 ) -> Outcome:
     placed, _ = truth.exchange.place(ME, market_id, side, int(price), size, 0)
+    assert placed.status == "open"
     for simulator in models.values():
         simulator.restore(public.side("buy"), public.side("sell"), 0)
         simulator.place("mine", side, Decimal(size), price, 0)
