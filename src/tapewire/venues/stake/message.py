@@ -15,7 +15,7 @@ import msgspec
 
 from ...model.fields import InvalidField
 from ...protocols.graphql_ws import Next
-from ..kit.fields import bounded, exact_json, number
+from ..kit.fields import bounded, number
 from .protocol import PageFrame
 
 __all__ = ["StakeMessage", "data_of", "exact", "message_of", "with_amounts"]
@@ -36,7 +36,18 @@ _other_amount = re.compile(
 
 def exact(text: bytes | msgspec.Raw) -> Any:
     """JSON, amounts and every other number with a fraction as exact Decimals. Raises ValueError or RecursionError."""
-    return _completed(exact_json(text), bytes(text))
+    return _completed(_decoded(text), bytes(text))
+
+
+_decode: Final = msgspec.json.Decoder(float_hook=bounded).decode
+
+
+def _decoded(text: bytes | msgspec.Raw) -> Any:
+    """As `exact_json` does, but that no function is called for each number."""
+    try:
+        return _decode(text)
+    except ArithmeticError:
+        raise ValueError("a number beyond all bounds") from None
 
 
 def _completed(value: Any, written: bytes) -> Any:
@@ -111,15 +122,8 @@ def message_of(publication: PageFrame | Next) -> StakeMessage:
         if raw == _NULL:
             raise msgspec.DecodeError(f"a result without data: {bytes(publication.payload.errors)[:200]!r}")
     message = StakeMessage(publication.topic, raw)
-    try:
-        message.__dict__["_decoded"] = _decode(raw)
-    except ArithmeticError:
-        raise ValueError("a number beyond all bounds") from None
+    message.__dict__["_decoded"] = _decoded(raw)
     return message
-
-
-_decode: Final = msgspec.json.Decoder(float_hook=bounded).decode
-"""As `exact_json`, but that a number beyond all bounds is an ArithmeticError: so no function is called for each."""
 
 
 _NULL: Final = msgspec.Raw(b"null")
