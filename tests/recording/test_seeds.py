@@ -255,7 +255,7 @@ def test_the_footer_names_seed_points_and_the_lines_that_were_given_up(tmp_path)
     writer.close()
     with Tape(writer.path) as tape:
         assert tape.footer.seeds == [SeedEntry(int(20.1 * SECOND), 20 * SECOND)]
-        assert tape.footer.given_up == [(1, int(30.2 * SECOND))]
+        assert tape.footer.given_up == [(1, int(30.2 * SECOND), 41 * SECOND)]
 
 
 def test_behind_a_seed_point_pings_of_a_line_that_was_given_up_are_answered_as_long_as_they_were(tmp_path):

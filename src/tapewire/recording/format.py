@@ -158,8 +158,8 @@ class SeedEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Footer(msgspec.Struct, frozen=True, kw_only=True):
     """The index, and how many records of each kind there are. `connections`: how many were dialled.
 
-    `seeds`: where a replay may begin. `given_up`: connections that we left because no pong came, with the time of the
-    last one.
+    `seeds`: where a replay may begin. `given_up`: connections that we left before they were lost, each with
+    the time of its last pong (or of the file's beginning) and that at which we left it.
     """
 
     index: list[IndexEntry]
@@ -169,7 +169,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
     """False where it was made by a scan: nobody closed the tape."""
 
     seeds: list[SeedEntry] = []
-    given_up: list[tuple[int, int]] = []
+    given_up: list[tuple[int, int, int]] = []
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -11,7 +11,8 @@ Rules:
 
 * Time is the tape's: `run` begins at the moment of its first record, so that what waited for nothing then waits for
   nothing now, on a clock that passes as fast as `speed` says. So deadlines, heartbeats and back-offs are due when they
-  were; a deadline that a busy machine kept late is kept in time.
+  were. A deadline that a busy machine kept late is kept in time: what came shortly before we left a line is therefore
+  played a little earlier.
 * A dial is answered by the next dial on the tape to the same place, an HTTP request by the next one of the same method,
   URL and body, moments and credentials in them apart. What the client asks for earlier than it did waits for the tape;
   for what it asks later the tape waits.
@@ -63,6 +64,9 @@ SENT_SECONDS: Final = 5.0
 """How long it waits for a message of a client whose time is not its own."""
 
 MOST_PONG_SECONDS: Final = 0.1
+
+LATE_NS: Final = 100_000_000
+"""How late a busy machine keeps a deadline of its own: what came so shortly before a line was left, it heard."""
 
 MOST_DIFFERENCES: Final = 1_000
 
@@ -160,6 +164,8 @@ class Replay:
     def run(self, main: Callable[[Replay], Awaitable[T]]) -> T:
         """Call `main(self)` in the tape's time, and return its result. Raises what it raises, and TapeCorrupt.
 
+        Also what a receiver raises that is played to: nothing comes behind that.
+
         What never ends by itself should wait for `ended` as well: `PATIENCE_SECONDS` of its time behind the end of the
         tape it is cancelled, and TimeoutError raised.
         """
@@ -169,6 +175,8 @@ class Replay:
             over = asyncio.ensure_future(self._long_over())
             try:
                 await asyncio.wait((running, over), return_when=asyncio.FIRST_COMPLETED)
+                if self._failure is not None:
+                    raise self._failure
                 if not running.done():
                     raise TimeoutError(
                         f"the tape is over for {PATIENCE_SECONDS:g} s, and nothing more comes of it"
@@ -178,8 +186,6 @@ class Replay:
                 running.cancel()
                 over.cancel()
                 await asyncio.gather(running, over, return_exceptions=True)
-            if self._failure is not None:
-                raise self._failure
             return result
 
         return self.clock.run(whole())
@@ -221,9 +227,8 @@ class Replay:
         last_ns = math.inf
         for tape, shift in zip(self.tapes, self._shifts, strict=True):
             if tape.head.recording == connection[0]:
-                last_ns = min(
-                    [last_ns, *(at + shift for n, at in tape.footer.given_up if n == connection[1])]
-                )
+                ponged = (at + shift for n, at, _ in tape.footer.given_up if n == connection[1])
+                last_ns = min([last_ns, *ponged])
         while True:
             yield 0.0 if self.clock.monotonic() * 1e9 <= last_ns else None
 
@@ -289,9 +294,17 @@ class Replay:
         for _, _, recording, record in merge_sorted(*seeds, *tapes, key=lambda each: each[:2]):
             yield recording, record
 
+    def _left_ns(self) -> list[int]:
+        """When we left lines before they were lost, in order: as the footers say, else as all of the tapes does."""
+        if all(tape.footer.is_complete for tape in self.tapes):
+            tapes = zip(self.tapes, self._shifts, strict=True)
+            return sorted(at + shift for tape, shift in tapes for *_, at in tape.footer.given_up)
+        return sorted(self._surveyed().given_up.values())
+
     async def _play(self) -> None:
         loop = asyncio.get_running_loop()
         try:
+            left = deque(self._left_ns())
             for recording, record in self._records():
                 if record.at_ns > self._until:
                     break
@@ -299,14 +312,17 @@ class Replay:
                     self._sought_ns = None
                     self._check_seed()
                 # Never less than a moment: timers come last, behind whoever was woken by what stood before.
-                await asyncio.sleep(max(_MOMENT, record.at_ns / 1e9 - loop.time()))
+                while left and left[0] <= record.at_ns:
+                    left.popleft()
+                at_ns = min(record.at_ns, left[0] - LATE_NS) if left else record.at_ns
+                await asyncio.sleep(max(_MOMENT, at_ns / 1e9 - loop.time()))
                 if record.kind == Kind.NOTE:
                     await self._tell(record.data)
                 elif record.kind < Kind.ASKED:
                     await self.connector.play(recording, record)
                 else:
                     await self.answers.play(recording, record)
-        except (TapeCorrupt, SeedUnfit) as error:
+        except Exception as error:  # also what whoever is played to raises: `run` raises it
             self._failure = error
         finally:
             self.connector.settle()
@@ -351,8 +367,8 @@ class _Survey:
     def __init__(self) -> None:
         self.pings: dict[_Call, list[float | None]] = {}
         self._pinged_ns: dict[_Call, int] = {}
-        self.given_up: set[_Call] = set()
-        """Connections that we aborted before they were lost."""
+        self.given_up: dict[_Call, int] = {}
+        """Connections that we aborted before they were lost, and when."""
         self._lost: set[_Call] = set()
         self.requests: Counter[Any] = Counter()
 
@@ -368,7 +384,7 @@ class _Survey:
         elif record.kind == Kind.LOST:
             self._lost.add((recording, record.connection))
         elif record.kind == Kind.ABORTED and (recording, record.connection) not in self._lost:
-            self.given_up.add((recording, record.connection))
+            self.given_up[recording, record.connection] = record.at_ns
         elif record.kind == Kind.ASKED:
             _, method, url, _, body = record.data
             self.requests[_key_of(method, url, body)] += 1

@@ -143,10 +143,10 @@ class SegmentWriter:
 
 
 class _LineEnds:
-    """Which connections were left because no pong came."""
+    """Which connections we left before they were lost."""
 
     def __init__(self, begun_ns: int) -> None:
-        self.given_up: list[tuple[int, int]] = []
+        self.given_up: list[tuple[int, int, int]] = []
         self._begun_ns = begun_ns
         self._ponged_ns: dict[int, int] = {}
         self._lost: set[int] = set()
@@ -158,7 +158,7 @@ class _LineEnds:
         elif record.kind == Kind.LOST:
             self._lost.add(number)
         elif record.kind == Kind.ABORTED and number not in self._lost:
-            self.given_up.append((number, self._ponged_ns.get(number, self._begun_ns)))
+            self.given_up.append((number, self._ponged_ns.get(number, self._begun_ns), record.at_ns))
 
 
 class Tape:
