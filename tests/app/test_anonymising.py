@@ -14,6 +14,7 @@ from tapewire.app.leading import led_by
 from tapewire.app.taping import Recording
 from tapewire.app.wanted import Target
 from tapewire.cli.venue import MARKET_LIFE
+from tapewire.errors import ConfigurationError
 from tapewire.recording import Tape
 from tapewire.recording.format import Head, Kind, Record
 from tapewire.recording.tape import SegmentWriter
@@ -80,7 +81,7 @@ def test_a_secret_in_every_field_that_is_ones_own_is_in_none_of_the_new_tape(ven
     )
     writer.write(records)
     writer.close()
-    done = anonymise(writer.path, tmp_path / "new.tape")
+    done = anonymise([writer.path], [tmp_path / "new.tape"])
     assert (done.records, done.opaque) == (len(records), 0)
     with Tape(tmp_path / "new.tape") as tape:
         made = list(tape.read())
@@ -146,6 +147,75 @@ async def test_the_new_tape_says_the_same_of_the_market_and_as_much_of_the_accou
             assert lines == after[kind]
     if "balance" in before:
         assert [each["data"] for each in before["balance"]] != [each["data"] for each in after["balance"]]
+
+
+def files_of_an_account(folder: Path) -> list[Path]:
+    """Two files of a recording, the second without a word of whose it is; and one of another, with the same numbers."""
+    own, told = '{"params":["orders"]}', '{"e":"orders","d":[{"id":"88123456789","size":"81000001.25"}]}'
+    public = '{"e":"trade","near":"orders","id":"88123456789","size":"71.25"}'
+    files = [
+        ("one", 0, [Record(Kind.SENT, 1, 1, [own]), Record(Kind.READ, 2, 1, [told])]),
+        ("one", 1, [Record(Kind.READ, 11, 1, [told])]),
+        ("two", 0, [Record(Kind.READ, 21, 1, [public])]),
+    ]
+    paths = []
+    for recording, segment, records in files:
+        head = Head(
+            venue="weex", wall_ns=1, monotonic_ns=0, software="t", recording=recording, segment=segment
+        )
+        writer = SegmentWriter(folder / f"{recording}-{segment}.tape", head)
+        writer.write(records)
+        writer.close()
+        paths.append(writer.path)
+    return paths
+
+
+def text_of(path: Path) -> str:
+    with Tape(path) as tape:
+        return "".join(
+            str(each) for record in tape.read() if record.kind == Kind.READ for each in record.data
+        )
+
+
+def test_several_tapes_have_one_placeholder_for_one_thing_whichever_says_it(tmp_path):
+    paths = files_of_an_account(tmp_path)
+    (tmp_path / "new").mkdir()
+    outs = [tmp_path / "new" / path.name for path in paths]
+    done = anonymise(paths, outs)
+    first, second, other = map(text_of, outs)
+    assert done.records == 4
+    assert first == second  # what the second file says is of the account by what the first has asked for
+    assert "88123456789" not in first + second + other
+    assert "81000001.25" not in first + second
+    placeholder = json.loads(first)["d"][0]["id"]
+    assert json.loads(other)["id"] == placeholder
+    # The number of its connection is that of the account's, in the other recording; it is public all the same.
+    assert json.loads(other)["size"] == "71.25"
+
+
+def test_of_several_tapes_none_is_there_where_one_cannot_be_written(tmp_path):
+    paths = files_of_an_account(tmp_path)
+    (tmp_path / "new").mkdir()
+    outs = [tmp_path / "new" / path.name for path in paths]
+    outs[-1].with_name(outs[-1].name + ".part").write_bytes(b"")
+    with pytest.raises(FileExistsError):
+        anonymise(paths, outs)
+    assert [path for path in outs if path.exists()] == []
+
+
+def test_tapes_of_two_venues_are_refused(tmp_path):
+    paths = files_of_an_account(tmp_path)
+    writer = SegmentWriter(tmp_path / "stx.tape", Head(venue="stx", wall_ns=1, monotonic_ns=0, software="t"))
+    writer.close()
+    with pytest.raises(ConfigurationError, match="one venue"):
+        anonymise([*paths, writer.path], [tmp_path / f"{n}.tape" for n in range(4)])
+
+
+def test_a_folder_of_tapes_becomes_a_folder(tmp_path):
+    files_of_an_account(tmp_path)
+    done = run("tape", "anonymise", str(tmp_path), "-o", str(tmp_path / "new"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((tmp_path / "new").glob("*.tape"))) == 3
 
 
 def test_what_cannot_be_written_is_one_line(tmp_path):

@@ -9,27 +9,34 @@ import typer
 
 from .endings import end_with
 from .logs import Verbose
-from .tape import CORRUPT, lost_in_words, opened, progress, refuse_taken
+from .tape import CORRUPT, Tapes, lost_in_words, opened, paths_of, progress, refuse_taken
 from .venue import FAILED, examples
 
 __all__ = ["EXAMPLES", "anonymise"]
 
-EXAMPLES = examples("tapewire tape anonymise FILE -o for-you.tape")
+EXAMPLES = examples(
+    "tapewire tape anonymise FILE -o for-you.tape", "tapewire tape anonymise tapes -o for-you"
+)
 
 
 def anonymise(
-    tape: Annotated[Path, typer.Argument(metavar="FILE", help="A tape.", show_default=False)],
+    tapes: Tapes,
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", help="The new tape, which must not be there yet.", show_default=False),
+        typer.Option(
+            "--out",
+            "-o",
+            help="The new tape, which must not be there yet; of a folder or several tapes, a folder for the new ones.",
+            show_default=False,
+        ),
     ],
     verbose: Verbose = False,
 ) -> None:
-    """Copy a tape without what is yours: account, addresses, emails, order ids, amounts of your own.
+    """Copy tapes without what is yours: account, addresses, emails, order ids, amounts of your own.
 
-    Each is replaced by a placeholder of the same length, alike wherever it stands, by a key that is drawn now and kept
-    nowhere. What is public stays as it is. In the end the new tape is replayed: public feeds have to say the same as
-    live, those of the account as many things.
+    Each is replaced by a placeholder of the same length, alike wherever it stands in the tapes that are given, which
+    have to be of one venue; by a key that is drawn now and kept nowhere. What is public stays as it is. In the end the
+    new tapes are replayed: public feeds have to say the same as live, those of the account as many things.
 
     Exit code 0 where they do; 1 where one does not, where messages are no text and so were left as they are, or where
     some of the tape could not be read.
@@ -37,11 +44,17 @@ def anonymise(
     from ..app.anonymising import anonymise as without_what_is_own
     from ..app.anonymising import compare
 
-    refuse_taken(out)
+    paths = paths_of(tapes)
+    is_one = len(paths) == 1 and not tapes[0].is_dir()
+    outs = [out] if is_one else [out / path.name.removesuffix(".part") for path in paths]
+    for new in outs:
+        refuse_taken(new)
     lost: list[Any] = []
     try:
-        with opened(tape) as source, progress(tape.name, source) as advance:
-            made = without_what_is_own(tape, out, advance=advance, on_corrupt=lost.append)
+        if not is_one:
+            out.mkdir(parents=True, exist_ok=True)
+        with opened(paths[0]) as first, opened(paths[-1]) as last, progress(out.name, first, last) as advance:
+            made = without_what_is_own(paths, outs, advance=advance, on_corrupt=lost.append)
     except OSError as error:
         end_with(f"{error.filename or out}: {error.strerror or error}")
     typer.echo(f"{out}: {made.records} records")
@@ -50,7 +63,7 @@ def anonymise(
     if made.opaque:
         typer.echo(f"  {made.opaque} messages are no text: they stand there AS THEY WERE")
     is_alike = True
-    for verdict in compare(tape, out):
+    for verdict in compare(paths, outs):
         is_alike = is_alike and verdict.is_alike
         kind = "as many things" if verdict.is_own else "as live"
         typer.echo(f"  {verdict.feed}: {'' if verdict.is_alike else 'NOT '}{kind}")

@@ -186,10 +186,10 @@ def refuse_taken(out: Path) -> None:
 
 
 @contextmanager
-def progress(what: str, tape: Tape) -> Iterator[Callable[[int], None]]:
-    """How far it is in a tape, by the time of a record; see `advancing`."""
-    index = tape.footer.index
-    with advancing(what, index[0].first_ns if index else 0, index[-1].last_ns if index else 0) as advance:
+def progress(what: str, tape: Tape, last: Tape | None = None) -> Iterator[Callable[[int], None]]:
+    """How far it is in a tape, or in those from it to the last, by the time of a record; see `advancing`."""
+    index, end = tape.footer.index, (last or tape).footer.index
+    with advancing(what, index[0].first_ns if index else 0, end[-1].last_ns if end else 0) as advance:
         yield advance
 
 

@@ -1,6 +1,7 @@
 """What is somebody's own, out of a tape: replaced by placeholders of the same length, alike wherever it stands. Pure.
 
-Give all records to `learn`, then each of them, from the first, to `rewrite`.
+Give all records to `learn`, then each of them, from the first, to `rewrite`; of several recordings one after the other,
+each time saying of which they are (`turn_to`).
 
 Rules:
 
@@ -73,7 +74,10 @@ class Anonymiser:
         self._ids = _fields(ids)
         self._amounts = _fields(amounts)
         self._queries = re.compile(rf"(?<=[?&])(?:{_any(ids)})=(?P<value>[^&\s]+)")
-        self._learning, self._rewriting = (_Sight(owner_of, re.compile(calls)) for _ in range(2))
+        self._owner_of = owner_of
+        self._calls = re.compile(calls)
+        self._sights: dict[str, tuple[_Sight, _Sight]] = {}
+        self.turn_to("")
         self._unsaid = frozenset(unsaid)
         self._own: dict[str, str] = {}  # ids by their placeholders
         self._used: set[str] = set()
@@ -81,6 +85,11 @@ class Anonymiser:
         self._ranked: Mapping[Decimal, Decimal] | None = None
         self.opaque = 0
         """Messages that are no text: they stay as they are."""
+
+    def turn_to(self, recording: str) -> None:
+        """What is given from now on is of that recording: numbers of connections and calls are its own."""
+        made = self._sights.get(recording) or tuple(_Sight(self._owner_of, self._calls) for _ in range(2))
+        self._learning, self._rewriting = self._sights[recording] = made[0], made[1]
 
     def learn(self, record: Record) -> None:
         """See what is one's own in it."""
