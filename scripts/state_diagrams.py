@@ -1,4 +1,4 @@
-"""Writes docs/states.md from the state tables of a session and of a feed: `python scripts/state_diagrams.py`.
+"""Writes docs/states.md from the state tables of a session, a feed and a gate: `python scripts/state_diagrams.py`.
 
 The tables are the source, comments of their enumerations included; a test compares the page with what is made here.
 What a table lists as meaning nothing (same state, no actions) is told below its diagram instead of drawn in it.
@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from tapewire import marks
 from tapewire.market import continuity
 from tapewire.session import machine, subscriptions, topics
+from tapewire.trading import gate
 
 PAGE = Path(__file__).parent.parent / "docs" / "states.md"
 
@@ -25,7 +26,8 @@ HEAD = """\
 # States
 
 A session walks two tables: one for its connection, one for each topic it is subscribed to. A feed of a market walks a
-third. This page is made from them by `python scripts/state_diagrams.py`: change the tables, not the page.
+third, a gate that approves orders a fourth. This page is made from them by `python scripts/state_diagrams.py`: change
+the tables, not the page.
 
 An arrow reads *input / actions*: what happened, and what is done about it, in that order. A pair of state and input
 that is neither drawn nor listed as meaning nothing is an error that names both.
@@ -56,6 +58,13 @@ What `feed.continuity.state` says, and `ContinuityChanged` in its place. It is w
 knows, and better only for a reason. Where a feed brings events, a gap is over as soon as it is said: `broken`, then
 `proven`. Where it stands for a state, a book or what is our own, `broken` is followed by `rebuilding`, and only the
 rebuilt state is `proven`. Act on a feed only while it is `live`.
+"""
+
+RISK = """\
+## The gate of orders
+
+What `Gate.state.state` says (docs/risk.md). It is latched: only a person leads back, with a reason that is kept, and
+not even a person leads from `halted` to `reducing`. Keep the state over a restart.
 """
 
 PUBLIC_WORDS = {
@@ -149,7 +158,7 @@ def subscription() -> list[str]:
 
 
 def feed() -> list[str]:
-    """The page's last part."""
+    """The page's third part."""
     table = {pair: (state, ()) for pair, state in continuity.TABLE.items()}
     words = [(f"`{word}`", meaning) for word, meaning in meanings(marks.ContinuityState).items()]
     return [
@@ -157,13 +166,26 @@ def feed() -> list[str]:
         table_of(("word", "meaning"), words) + "\n",
         diagram(table, marks.ContinuityState.SYNCING) + "\n",
         without_meaning(table, marks.ContinuityState) + "\n",
-        glossary("input", continuity.ContinuityInput),
+        glossary("input", continuity.ContinuityInput) + "\n",
+    ]
+
+
+def orders() -> list[str]:
+    """The page's last part."""
+    table = {pair: (state, ()) for pair, state in gate.RISK_TABLE.items()}
+    words = [(f"`{word}`", meaning) for word, meaning in meanings(gate.RiskState).items()]
+    return [
+        RISK,
+        table_of(("word", "what may pass"), words) + "\n",
+        diagram(table, gate.RiskState.ACTIVE) + "\n",
+        without_meaning(table, gate.RiskState) + "\n",
+        glossary("input", gate.RiskInput),
     ]
 
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *connection(), *subscription(), "", *feed()]) + "\n"
+    return "\n".join([HEAD, *connection(), *subscription(), "", *feed(), *orders()]) + "\n"
 
 
 if __name__ == "__main__":

@@ -107,8 +107,9 @@ NAMES = {
         CentrifugoPeer PhoenixPeer VirtualClock check_protocol check_transport check_venue
     """,
     "tapewire.trading": """
-        Arrival Cancels Change Crossing Doubt ExponentialAverage FillSimulator Holding PaperConfig PaperEngine
-        PaperState Profit RestingOrder Signal SimpleAverage SimulatedFill compared
+        Approved Arrival Cancels Change Crossing Doubt ExponentialAverage FillSimulator Gate GateState Holding Limits
+        OrderDenied PaperConfig PaperEngine PaperState Profit Quoted RestingOrder RiskState Signal SimpleAverage
+        SimulatedFill compared
     """,
     "tapewire.transport": """
         Connector Endpoint FastConnector MemoryNetwork Receiver Transport WebsocketsConnector

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from ..errors import ConfigurationError
-from .fields import EXACT, MAX_DECIMALS, Exact, InvalidField, as_fraction
+from .fields import EXACT, MAX_DECIMALS, Exact, InvalidField, as_fraction, parse_decimal
 
 __all__ = ["Rounding", "is_on_tick", "round_to_tick", "rounded"]
 
@@ -25,7 +25,7 @@ def rounded(value: Exact, places: int, rounding: Rounding = "nearest") -> Decima
 
 def is_on_tick(price: Decimal, tick: Decimal) -> bool:
     """True if `price` is a whole number of ticks."""
-    return _ticks(price, tick).denominator == 1
+    return not EXACT.remainder(parse_decimal(price, "price"), _checked(tick))
 
 
 def round_to_tick(price: Decimal, tick: Decimal, rounding: Rounding = "nearest") -> Decimal:
@@ -34,10 +34,14 @@ def round_to_tick(price: Decimal, tick: Decimal, rounding: Rounding = "nearest")
 
 
 def _ticks(price: Decimal, tick: Decimal) -> Fraction:
-    step = as_fraction(tick, "tick")
+    return as_fraction(price, "price") / Fraction(_checked(tick))
+
+
+def _checked(tick: Decimal) -> Decimal:
+    step = parse_decimal(tick, "tick")
     if step <= 0:
         raise InvalidField("tick", tick, "above zero")
-    return as_fraction(price, "price") / step
+    return step
 
 
 def _whole(value: Fraction, rounding: Rounding) -> int:
