@@ -151,7 +151,8 @@ class FaultyConnection(Connection):
 class PlayedVenue(InMemory):
     """A venue that sweeps its sockets, and whose publications and HTTP answers are in the test's hands.
 
-    `http_delay`: seconds that an answer takes. `http_fault(request)`: the answer instead, None for the venue's own.
+    `http_delay`: seconds that an answer takes. `http_fault(request)`: the answer instead, None for the venue's own;
+    `http_altered(request, body)`: what its body is instead, None where it stays.
     `is_withheld(payload)`: True for what is sent to nobody.
     """
 
@@ -161,6 +162,7 @@ class PlayedVenue(InMemory):
         self.publications = Publications()
         self.http_delay: Callable[[], float] = lambda: 0.0
         self.http_fault: Callable[[httpx2.Request], httpx2.Response | None] = lambda request: None
+        self.http_altered: Callable[[httpx2.Request, bytes], bytes | None] = lambda request, body: None
         self.is_withheld: Callable[[Any], bool] = lambda payload: False
         super().__init__(network, clock, venue, **settings)
 
@@ -179,6 +181,8 @@ class PlayedVenue(InMemory):
         await asyncio.sleep(seconds / 2)
         fault = self.http_fault(request)
         answer = fault if fault is not None else await super()._answer(request)
+        if (altered := self.http_altered(request, await answer.aread())) is not None:
+            answer = httpx2.Response(answer.status_code, content=altered)
         await asyncio.sleep(seconds / 2)  # and is not of the moment any more when it is there
         return answer
 
@@ -291,6 +295,7 @@ class PlayedMarket:
         """Everything that was ordered is over."""
         self.venue.http_delay = lambda: 0.0
         self.venue.http_fault = lambda request: None
+        self.venue.http_altered = lambda request, body: None
         self.venue.is_withheld = lambda payload: False
         self.publications.clear()
         self.venue.sandbox.lift()

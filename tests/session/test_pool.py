@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -70,6 +72,22 @@ async def test_room_that_was_left_is_used_again(clock):
         first.unsubscribe()
         await pool.subscribe("c").confirmed()
         assert len(pool.sessions) == 1
+
+
+@pytest.mark.parametrize("topics", [1, 1_000])
+async def test_what_was_left_is_not_kept_however_often_that_happens(clock, topics):
+    network = MemoryNetwork()
+    async with PhoenixPeer(network), Pool(options(clock, network), capacity=100_000) as pool:
+        await pool.subscribe("held").confirmed()
+        left = weakref.WeakSet()
+        for number in range(1_000):
+            subscription = pool.subscribe(f"t{number % topics}")
+            left.add(subscription)
+            subscription.unsubscribe()
+        del subscription
+        await asyncio.sleep(1)
+        gc.collect()
+        assert len(left) < 250
 
 
 async def test_a_topic_refused_by_a_full_connection_moves_with_whoever_waits_for_it(clock):

@@ -25,6 +25,10 @@ from .subscriptions import Topic
 __all__ = ["Pool"]
 
 
+_LEFT_KEPT = 100
+"""Topics of a session that were left or ended and may still be in its record."""
+
+
 class _Shard:
     __slots__ = ("capacity", "opening", "session", "topics")
 
@@ -179,8 +183,11 @@ class Pool:
             raise SessionClosed("the pool is closed")
         shard = self._shard_for(topic)
         subscription = shard.session.subscribe(topic, params, position=position, **fields)
-        shard.topics[topic] = (*shard.topics.get(topic, ()), subscription)
+        others = (known for known in shard.topics.get(topic, ()) if not known.ended)
+        shard.topics[topic] = (*others, subscription)
         self._by_topic[topic] = shard
+        if len(shard.topics) > 2 * shard.session.topics + _LEFT_KEPT:
+            self._forget_ended(shard)
         if self._opened:
             self._start(shard)
         return subscription
@@ -218,11 +225,14 @@ class Pool:
         for shard in self._shards:
             if shard is besides or not shard.usable:
                 continue
-            for ended in shard.forget_ended():
-                del self._by_topic[ended]
+            self._forget_ended(shard)
             if len(shard.topics) < shard.capacity:
                 return shard
         return self._new_shard()
+
+    def _forget_ended(self, shard: _Shard) -> None:
+        for topic in shard.forget_ended():
+            del self._by_topic[topic]
 
     def _new_shard(self) -> _Shard:
         # A session that its owner closed by itself holds no place. One that gave up does: `run_forever` raises it.

@@ -486,6 +486,28 @@ def test_a_message_without_a_level_wakes_nobody_who_watches_the_book() -> None:
     play(scene)
 
 
+def test_a_row_that_is_missing_ends_nothing_while_nobody_can_say_that_there_is_none() -> None:
+    async def scene(at: Played) -> None:
+        feed = at.market.watch_order_book(at.ids[0])
+        await feed.wait_live(5)
+        at.market._listed_at = -1e9
+
+        async def confused(request: Any) -> Any:
+            if b"marketIds" not in request.content:
+                return answered({"errors": [{"message": "down"}]}, 500)
+            return answered({"data": {"marketInfosWithCount": {"count": 0, "marketInfos": []}}})
+
+        at.answer(confused)
+        at.venue.drop()
+        await asyncio.sleep(20)
+        assert feed.continuity.state == "gap"
+        at.answer()
+        await feed.wait_live(60)
+        assert shown(told(await heard(feed, 0.1), BookView)[-1]) == at.book(at.ids[0])
+
+    play(scene)
+
+
 def test_a_market_that_the_venue_cannot_be_asked_for_is_not_the_others_trouble() -> None:
     async def scene(at: Played) -> None:
         [good, bad, unreadable, *_] = at.ids
@@ -538,6 +560,29 @@ def test_a_change_that_cannot_be_read_is_a_gap_of_that_feed_alone() -> None:
         assert "bids.price" in items[0].detail
         assert shown(items[-1]) == at.book(bad)
         assert way(await heard(feeds[good], 1)) == ["BookView"]
+
+    play(scene)
+
+
+def test_a_market_whose_row_is_never_readable_is_asked_for_ever_more_seldom_however_late_it_is() -> None:
+    async def scene(at: Played) -> None:
+        await asyncio.sleep(1_000)
+        calls = len(at.venue.http_calls)
+
+        async def spoiled(request: Any) -> Any:
+            answer = await at.answered(request)
+            body = json.loads(b"".join([part async for part in answer.stream]))
+            for row in body.get("data", {}).get("marketInfosWithCount", {}).get("marketInfos", []):
+                row["status"] = "WONDERFUL"
+            return answered(body)
+
+        at.answer(spoiled)
+        feed = at.market.watch_order_book(at.ids[0])
+        with pytest.raises(TimeoutError):
+            await feed.wait_live(60)
+        assert 5 <= len(at.venue.http_calls) - calls < 20
+        at.answer()
+        await feed.wait_live(60)
 
     play(scene)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,9 +25,9 @@ from typing import Any, Final, Self
 import msgspec
 
 from ...clock import Clock
-from ...errors import SessionClosed, fresh_copy
+from ...errors import SessionClosed, UnknownInstrument, fresh_copy
 from ...market.continuity import ContinuityInput
-from ...marks import Gap, Mark, Resynced, Subscribed, Subscribing
+from ...marks import Gap, GapReason, Mark, Resynced, Subscribed, Subscribing
 from ...model import Ticker
 from ...protocols.phoenix import Frame
 from ...retry import RetryPolicy
@@ -235,7 +236,11 @@ class MarketsChannel:
 
     def _end_missing(self, follower: Follower) -> None:
         async def end() -> None:
-            follower.end(await self._missing(follower.market_id))
+            error = await self._missing(follower.market_id)
+            if isinstance(error, UnknownInstrument):
+                follower.end(error)
+            else:  # that there is none was not said
+                follower.corrupt(error, "reseed failed")
 
         task = asyncio.get_running_loop().create_task(end(), name=f"tapewire stx {follower.market_id}")
         self._tasks.add(task)
@@ -334,7 +339,7 @@ class Follower(Feed):
         self._begun = asyncio.Event()
         self._stands = False
         self._held: list[Any] | None = None  # while a row of its own is fetched
-        self._stood_at = 0.0
+        self._stood_at = math.inf  # when it began to stand, until something spoils it
         self._spoiled = 0
 
     def begin(self, port: Port) -> Self:
@@ -443,13 +448,13 @@ class Follower(Feed):
         if self._begun.is_set() or not isinstance(mark, Gap) or mark.reason == "reseed failed":
             self.port.mark(mark)  # else there was nothing yet that could break
 
-    def corrupt(self, error: BaseException) -> None:
-        """Something of its market cannot be read."""
+    def corrupt(self, error: BaseException, reason: GapReason = "undecodable") -> None:
+        """Something of its market cannot be read, or had."""
         now = self._channel.clock.monotonic()
-        self._spoiled = self._spoiled + 1 if now - self._stood_at < STEADY_SECONDS else 1
-        self._stands, self._held = False, None
+        self._spoiled = 1 if now - self._stood_at >= STEADY_SECONDS else self._spoiled + 1
+        self._stands, self._held, self._stood_at = False, None, math.inf
         detail = sanitized(f"{type(error).__name__}: {error}")
-        self.broken("undecodable", detail)
+        self.broken(reason, detail)
         delay = 0.0 if self._spoiled == 1 else _AGAIN.delay(self._spoiled - 1)
         logger.warning("%s: %s; beginning anew in %.1f s", self.port.consumer.name, detail, delay)
         asyncio.get_running_loop().call_later(delay, partial(self._begin_anew, self._spoiled))
@@ -458,7 +463,7 @@ class Follower(Feed):
         if not self._stands and self._held is None and self._spoiled == spoiled:
             self._channel.refetch(self)
 
-    def broken(self, reason: Any, detail: str) -> None:
+    def broken(self, reason: GapReason, detail: str) -> None:
         """It is no more what the venue has, until it stands on a row again."""
         now_ns = self._channel.clock.time_ns()
         self.port.mark(Gap(reason=reason, since_ns=now_ns, until_ns=now_ns, detail=detail[:200]))
