@@ -872,8 +872,8 @@ MUTANTS = (
         ),
         (
             "what a call awaits is stepped in the context of the task",
-            "            waits_for = context.run(step, argument)\n",
-            "            waits_for = step(argument)\n",
+            "step(argument) if context is None else context.run(step, argument)\n",
+            "step(argument)\n",
             "session/test_handler_tasks.py",
         ),
         (

@@ -162,11 +162,10 @@ class HandlerTasks:
 
     async def _call_ready(self) -> None:
         """Whoever is ready, until a call waits for something: then this task is that subscription's own."""
-        await asyncio.sleep(0)  # a task may begin inside whatever makes it
-        task, ready, now = self._caller, self._ready, self._loop.now
+        task, ready, now = asyncio.current_task(), self._ready, self._loop.now
         assert task is not None
         while True:
-            await self._pause(task)
+            await self._pause(task)  # first of all: a task may begin inside whatever makes it
             began = now()
             while ready:
                 runner = ready.popleft()

@@ -18,7 +18,7 @@ import asyncio
 import inspect
 import logging
 import types
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context
 from functools import partial
 from typing import Any, Final, Protocol
@@ -212,8 +212,8 @@ class HandlerRunner:
             if rest is SLICE_OVER:
                 await asyncio.sleep(0)
             elif rest is not None:
-                await _in_context(self.context, rest)
-                waiter = asyncio.get_running_loop().create_future()
+                await rest
+                waiter = waiter or asyncio.get_running_loop().create_future()
             elif waiter is None:
                 break
             else:
@@ -226,7 +226,8 @@ class HandlerRunner:
     async def _finish_call(self, item: Any, before: Any, steps: Any, waits_for: Any) -> None:
         """What is left of the call with `item` once it waits; `before` it, another was taken last."""
         try:
-            await timed_steps(steps, waits_for, self._now, partial(self._report_blocking, item))
+            report = partial(self._report_blocking, item)
+            await timed_steps(steps, waits_for, self._now, report, self.context)
         except (Exception, asyncio.CancelledError) as error:
             # Else what the handler waited for was cancelled, not the handler.
             if isinstance(error, asyncio.CancelledError) and is_cancelled():
@@ -245,13 +246,18 @@ class HandlerRunner:
         return SLICE_OVER if self._delivery.on_error is None else self._tell_failure(error, item)
 
     async def _tell_failure(self, error: BaseException, item: Any) -> None:
-        await self.tell(error, item)
+        await self._in_context(self.tell(error, item))
         await asyncio.sleep(0)  # what failed and was told may have taken the slice several times over
 
     def _ending(self) -> Any:
         """What a slice ends with where nothing more comes."""
         is_told = self._end_told or self.subscription.error is None or self._delivery.on_error is None
-        return OVER if is_told else self.tell_end()
+        return OVER if is_told else self._in_context(self.tell_end())
+
+    async def _in_context(self, telling: Coroutine[Any, Any, None]) -> None:
+        """In the context that the functions are called in, whatever that of the task is."""
+        if (rest := self.context.run(step_coroutine, telling)) is not None:
+            await timed_steps(*rest, _no_time, _nobody, self.context)
 
     # --- inside the read, and beside it -------------------------------------------------------------------------------
 
@@ -382,9 +388,16 @@ def step_coroutine(result: Any) -> tuple[Any, Any] | None:
 
 @types.coroutine
 def timed_steps(
-    steps: Any, waits_for: Any, now: Callable[[], float], report: Callable[[float], None]
+    steps: Any,
+    waits_for: Any,
+    now: Callable[[], float],
+    report: Callable[[float], None],
+    context: Context | None = None,
 ) -> Generator[Any, Any, Any]:
-    """Go on with what waits, reporting each of its steps that keeps the event loop too long."""
+    """Go on with what waits, reporting each of its steps that keeps the event loop too long.
+
+    `context`: what each step is taken in, instead of that of the task.
+    """
     while True:
         try:
             argument = yield waits_for
@@ -394,29 +407,12 @@ def timed_steps(
             step = steps.throw
         started = now()
         try:
-            waits_for = step(argument)
+            waits_for = step(argument) if context is None else context.run(step, argument)
         except StopIteration as stop:
             return stop.value
         finally:
             if now() - started > BLOCKED_SECONDS:
                 report(now() - started)
-
-
-@types.coroutine
-def _in_context(context: Context, coroutine: Any) -> Generator[Any, Any, Any]:
-    """Each step of `coroutine` in that context, whatever that of the task is."""
-    step, argument = coroutine.send, None
-    while True:
-        try:
-            waits_for = context.run(step, argument)
-        except StopIteration as stop:
-            return stop.value
-        try:
-            argument = yield waits_for
-            step = coroutine.send
-        except BaseException as error:
-            argument = error
-            step = coroutine.throw
 
 
 def untimed_steps(steps: Any, waits_for: Any) -> Awaitable[Any]:
