@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tapewire.session.consumer import Items
 from tests.session.line import line, said, take
 from tests.session.slow_consumers import HOPS, Stalls, feed
 
@@ -17,6 +18,26 @@ async def test_a_plain_iteration_slower_than_the_feed_never_keeps_the_loop_longe
             clock.suspend(0.06)
             if clock.monotonic() - started > 30:
                 break
+        assert stalls.longest < 0.06 * HOPS + 0.01
+
+
+async def test_what_came_to_nothing_says_nothing_of_how_long_the_body_takes_with_an_item(clock):
+    taken = 0
+
+    def decode(item):
+        return Items() if said(item)[0] != "tick" else item  # what the venue said first
+
+    async with line(clock) as (session, peer), Stalls(clock) as stalls:
+        subscription = session.subscribe("markets", decode=decode)
+        await subscription.confirmed()
+        for n in range(30):
+            peer.broadcast("markets", "tick", {"n": n})
+        async for _ in subscription:
+            clock.suspend(0.06)
+            taken += 1
+            if taken == 30:
+                break
+        await asyncio.sleep(0.05)
         assert stalls.longest < 0.06 * HOPS + 0.01
 
 

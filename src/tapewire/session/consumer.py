@@ -267,10 +267,9 @@ class Consumer(Generic[Item_co]):
                 if (item := self.taken(item)) is not EMPTY:
                     taken: Item_co | Mark = item
                     return taken
-                # Which says nothing of how long the body takes with an item.
-                self._look_at = 0
                 if self._has_nothing() and self._is_others_turn():
                     await self._give_way()
+                self._look_at = 0  # that says nothing of how long the body takes with an item
             else:
                 self._about_to_wait()
                 if not await buffer.wait():
