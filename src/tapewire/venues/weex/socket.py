@@ -167,6 +167,8 @@ class WeexWebSocketClient:
             raise SessionClosed("the client is closed; make a new one")
         self.http.announcement.say()
         await self._public_lines().open()
+        if self._closed:  # meanwhile
+            raise SessionClosed("the client is closed; make a new one")
         self._connected = True
 
     async def disconnect(self) -> None:
