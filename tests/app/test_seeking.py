@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,17 @@ from tapewire.cli.venue import play
 from tapewire.recording import Tape
 from tapewire.recording.format import Kind, Record
 from tapewire.recording.tape import SegmentWriter
+from tapewire.venues.stx import User
 
 EVERY = 1.0
+
+
+@pytest.fixture(autouse=True)
+def nobody() -> Iterator[None]:
+    """STX has one user for all of a process: no test's is another's."""
+    User().clear()
+    yield
+    User().clear()
 
 
 async def seeded(venue: str, folder: Path, seconds: float, fault: str = "", kinds: Any = None) -> Path:

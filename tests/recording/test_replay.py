@@ -106,6 +106,38 @@ class Brittle:
     def lost(self, error): ...
 
 
+@pytest.mark.parametrize("is_closed", [True, False], ids=["by its footer", "by a scan"])
+def test_what_a_line_brought_shortly_before_we_left_it_comes_before_a_deadline_kept_late(tmp_path, is_closed):
+    second, urls = 10**9, {1: "ws://one.test/", 2: "ws://two.test/"}
+    writer = SegmentWriter(tmp_path / "a.tape", Head(venue="v", wall_ns=0, monotonic_ns=0, software="t"))
+    for line, url in urls.items():
+        dial = {"url": url, "headers": {}, "subprotocols": []}
+        writer.write([Record(Kind.DIAL, second, line, dial), Record(Kind.OPENED, second, line)])
+    reads = [(1, -50), (2, 5), (1, 10), (2, 15), (1, 20)]
+    writer.write([Record(Kind.READ, 10 * second + ms * 10**6, line, [f"{line} {ms}"]) for line, ms in reads])
+    writer.write([Record(Kind.ABORTED, 10 * second + 30 * 10**6, 1)])
+    writer.write([Record(Kind.READ, 11 * second, 2, ["2 behind"])])
+    if is_closed:
+        writer.close()
+    else:
+        writer.abandon()
+    heard = []
+
+    class Keeping(Brittle):
+        def received(self, payloads):
+            heard.append((payloads[0], round(asyncio.get_running_loop().time(), 4)))
+
+    async def main(replay):
+        for url in urls.values():
+            await replay.connector.connect(Endpoint(url=url), Keeping())
+        await replay.ended.wait()
+
+    with Replay(writer.path if is_closed else writer.part) as replay:
+        replay.run(main)
+    early = [("1 -50", 9.93), ("1 10", 9.93), ("1 20", 9.93)]
+    assert heard == [*early, ("2 5", 10.005), ("2 15", 10.015), ("2 behind", 11.0)]
+
+
 @pytest.mark.parametrize("is_served", [True, False])
 def test_what_whoever_is_played_to_raises_ends_the_replay_and_is_raised(tmp_path, is_served):
     writer = SegmentWriter(tmp_path / "a.tape", Head(venue="stx", wall_ns=0, monotonic_ns=0, software="t"))

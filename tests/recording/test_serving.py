@@ -33,6 +33,13 @@ def tape(folder: Path) -> Path:
                 ("GET", "rows?page=2", b"", 200, b"second"),
                 ("POST", "graphql", b'{"operationName":"one","query":"{ a }"}', 200, b"one"),
                 ("POST", "graphql", QUERY, 418, b"other"),
+                (
+                    "POST",
+                    "graphql",
+                    b'{"operationName":"of","query":"query of { rows { x } }"}',
+                    200,
+                    b"rows",
+                ),
             ]
         ):
             recorder.note(Kind.ASKED, 0, [number, method, f"https://api.v/{path}", [], body])
@@ -92,6 +99,11 @@ async def test_requests_and_a_socket_are_answered_as_then_and_in_that_order(tmp_
             in_other_words = b'{"variables":{},"operationName":"other","query":"query other { a b }"}'
             other = await client.post(f"{url}/graphql", content=in_other_words)
             assert (other.status_code, other.text) == (418, "other")
+            called_otherwise = b'{"query":"query Mine($n: Int) {\\n  mine: rows(n: $n) { other fields } }"}'
+            rows = await client.post(f"{url}/graphql", content=called_otherwise)
+            assert (rows.status_code, rows.text) == (200, "rows")
+            of_another_field = b'{"query":"{ nothing }"}'
+            assert (await client.post(f"{url}/graphql", content=of_another_field)).status_code == 404
             assert (await client.get(f"{url}/nothing")).status_code == 404
         async with connect(f"{url.replace('http', 'ws')}/socket?token=mine", proxy=None) as socket:
             with pytest.raises(TimeoutError):
@@ -106,7 +118,7 @@ async def test_requests_and_a_socket_are_answered_as_then_and_in_that_order(tmp_
             assert (ended.value.rcvd.code, ended.value.rcvd.reason) == (4321, "over")
         with pytest.raises(InvalidStatus, match="503"):
             await connect(f"{url.replace('http', 'ws')}/socket", proxy=None)
-    assert found["refused"] == 1
+    assert found["refused"] == 2
     assert [each.replayed for each in found["differences"]] == ["less"]
 
 

@@ -31,7 +31,7 @@ import math
 import os
 import re
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from heapq import merge as merge_sorted
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
@@ -294,28 +294,43 @@ class Replay:
         for _, _, recording, record in merge_sorted(*seeds, *tapes, key=lambda each: each[:2]):
             yield recording, record
 
-    def _left_ns(self) -> list[int]:
-        """When we left lines before they were lost, in order: as the footers say, else as all of the tapes does."""
-        if all(tape.footer.is_complete for tape in self.tapes):
-            tapes = zip(self.tapes, self._shifts, strict=True)
-            return sorted(at + shift for tape, shift in tapes for *_, at in tape.footer.given_up)
-        return sorted(self._surveyed().given_up.values())
+    def _left(self) -> list[tuple[int, _Call]]:
+        """Lines that we left before they were lost, and when, in order: as the footers say, else as the tapes do."""
+        if not all(tape.footer.is_complete for tape in self.tapes):
+            return sorted((at_ns, line) for line, at_ns in self._surveyed().given_up.items())
+        return sorted(
+            (at_ns + shift, (tape.head.recording, number))
+            for tape, shift in zip(self.tapes, self._shifts, strict=True)
+            for number, _, at_ns in tape.footer.given_up
+        )
+
+    def _hastened(self) -> Iterator[tuple[str, Record]]:
+        """All records. What a line brought within `LATE_NS` before we left it comes at the beginning of that."""
+        left, held = deque(self._left()), list[tuple[str, Record]]()
+        for recording, record in self._records():
+            while left and left[0][0] <= record.at_ns:
+                until_ns = left[0][0] + LATE_NS
+                lines = {line for at_ns, line in left if at_ns <= until_ns}
+                yield from _line_first(held, left[0][0] - LATE_NS, lines)
+                held = []
+                left.popleft()
+            if left and left[0][0] - LATE_NS <= record.at_ns:
+                held.append((recording, record))
+            else:
+                yield recording, record
+        yield from held
 
     async def _play(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            left = deque(self._left_ns())
-            for recording, record in self._records():
+            for recording, record in self._hastened():
                 if record.at_ns > self._until:
                     break
                 if self._sought_ns is not None and record.at_ns >= self._sought_ns:
                     self._sought_ns = None
                     self._check_seed()
                 # Never less than a moment: timers come last, behind whoever was woken by what stood before.
-                while left and left[0] <= record.at_ns:
-                    left.popleft()
-                at_ns = min(record.at_ns, left[0] - LATE_NS) if left else record.at_ns
-                await asyncio.sleep(max(_MOMENT, at_ns / 1e9 - loop.time()))
+                await asyncio.sleep(max(_MOMENT, record.at_ns / 1e9 - loop.time()))
                 if record.kind == Kind.NOTE:
                     await self._tell(record.data)
                 elif record.kind < Kind.ASKED:
@@ -355,6 +370,16 @@ def _shifts(tapes: Sequence[Tape]) -> list[int]:
     zero = tapes[0].head.wall_ns - tapes[0].head.monotonic_ns
     shifts = (offsets[tape.head.recording] - zero for tape in tapes)
     return [shift if abs(shift) >= SAME_CLOCK_NS else 0 for shift in shifts]
+
+
+def _line_first(
+    held: Sequence[tuple[str, Record]], at_ns: int, lines: Collection[_Call]
+) -> Iterator[tuple[str, Record]]:
+    """What was held: what those lines brought, at once, and the rest when it was."""
+    of_line = [(name, record) for name, record in held if (name, record.connection) in lines]
+    for name, record in of_line:
+        yield name, msgspec.structs.replace(record, at_ns=at_ns)
+    yield from (each for each in held if (each[0], each[1].connection) not in lines)
 
 
 def _passed_over(error: TapeCorrupt) -> None:

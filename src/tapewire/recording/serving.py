@@ -1,9 +1,10 @@
 """A tape played as a venue on a loopback port, for any client of any language.
 
 What was answered then is answered now, in the order of the tape and in its time: a connection is the next one on the
-tape to the same path, a request the next one of the same method, URL and body, else the next one to the same path, for
-another program words it in its own way. What a client asks earlier than was asked waits for the tape; for what is asked
-later the tape waits. It understands nothing of what it says: answers have the numbers that they had.
+tape to the same path; a request the next one of the same method, URL and body, else the next one to the same path and,
+where it is GraphQL, of the same operation or first field: another program words it in its own way. What a client asks
+earlier than was asked waits for the tape; for what is asked later the tape waits. It understands nothing of what it
+says: answers have the numbers, and the fields, that they had.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict, deque
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -36,6 +38,11 @@ BEHIND_SECONDS: Final = 5.0
 """Of the tape's time: how long clients may take to hear its end."""
 
 _OPERATION: Final = re.compile(rb'"operationName"\s*:\s*"(\w+)"')
+_FIRST_FIELD: Final = re.compile(
+    rb'"query"\s*:\s*"[^{"]*(?:\([^)]*\)[^{"]*)?\{(?:\\n|\s)*(?:\w+\s*:\s*)?(\w+)'
+)
+"""Of a GraphQL document: what it asks for, whatever its author calls it."""
+
 
 MOST_ASKED: Final = 100_000
 """Requests of a tape that are known; what was asked behind them is refused."""
@@ -48,6 +55,8 @@ class _Asked(NamedTuple):
     method: str
     url: str
     body: bytes
+    operation: bytes
+    field: bytes
 
 
 class TapeServer:
@@ -60,7 +69,7 @@ class TapeServer:
         self._replay = replay
         self._port = port
         self._dialled: dict[str, str] = {}  # URLs by their paths
-        self._asked: defaultdict[tuple[str, str, bytes], deque[_Asked]] = defaultdict(deque)
+        self._asked: defaultdict[tuple[str, str], deque[_Asked]] = defaultdict(deque)
         room = MOST_ASKED
         for tape in replay.tapes:
             for record in tape.read(on_corrupt=lambda error: None):
@@ -69,8 +78,8 @@ class TapeServer:
                     self._dialled.setdefault(urlsplit(url).path, url)
                 elif record.kind == Kind.ASKED and (room := room - 1) >= 0:
                     _, method, url, _, body = record.data
-                    asked = _Asked(method, url, bytes(body))
-                    self._asked[method, urlsplit(url).path, _operation(asked.body)].append(asked)
+                    asked = _Asked(method, url, bytes(body), _operation(body), _first_field(body))
+                    self._asked[method, urlsplit(url).path].append(asked)
         self._clients: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
         self._server: asyncio.Server
         self.refused = 0
@@ -134,7 +143,7 @@ class TapeServer:
         try:
             if found is None:
                 raise LookupError
-            record = await self._replay.answers.take(*found)
+            record = await self._replay.answers.take(found.method, found.url, found.body)
         except LookupError:
             self.refused += 1
             return _response(404, [], b"this stands on no tape\n")
@@ -146,12 +155,15 @@ class TapeServer:
     def _meant(self, method: str, target: str, body: bytes) -> _Asked | None:
         """What it was on the tape, else the next of its path and operation; the last one as often as it is asked."""
         wanted = urlsplit(target)
-        asked = self._asked[method, wanted.path, _operation(body)]
-        if not asked:
-            return None
-        alike = (each for each in asked if each.body == body and urlsplit(each.url).query == wanted.query)
-        found = next(alike, asked[0])
-        if len(asked) > 1:
+        asked = self._asked.get((method, wanted.path), deque())
+        operation, field = _operation(body), _first_field(body)
+        alike: tuple[Callable[[_Asked], bool], ...] = (
+            lambda each: each.body == body and urlsplit(each.url).query == wanted.query,
+            lambda each: each.operation == operation,
+            lambda each: each.field == field != b"",
+        )
+        found = next((each for is_alike in alike for each in asked if is_alike(each)), None)
+        if found is not None and sum(each.operation == found.operation for each in asked) > 1:
             asked.remove(found)
         return found
 
@@ -258,6 +270,12 @@ class _Client:
 def _operation(body: bytes) -> bytes:
     """What GraphQL has instead of a path."""
     found = _OPERATION.search(body)
+    return b"" if found is None else found[1]
+
+
+def _first_field(body: bytes) -> bytes:
+    """What a GraphQL document asks for first, whatever it is called."""
+    found = _FIRST_FIELD.search(body)
     return b"" if found is None else found[1]
 
 
