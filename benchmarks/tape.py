@@ -21,7 +21,19 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from tapewire.recording import Recorder, RecordingConnector, Replay, Tape, recorded, replayed
-from tapewire.recording.format import Kind, Record
+from tapewire.recording.format import (
+    Footer,
+    Head,
+    IndexEntry,
+    Kind,
+    Record,
+    SeedEntry,
+    pack_block,
+    pack_footer,
+    pack_head,
+    read_block_head,
+)
+from tapewire.recording.seeds import Standing
 from tapewire.recording.tape import SegmentWriter
 from tapewire.sandbox import Sandbox
 from tapewire.transport.base import Endpoint
@@ -57,6 +69,7 @@ FIGURES = {
     "bytes": Figure("a frame of 388 bytes on the disk, one a read", "B", 80.0),
     "raw": Figure("frames read from a tape", "frames/s", 300_000.0, is_least=True),
     "replay": Figure("frames replayed to a receiver, one a read", "frames/s", None, is_least=True),
+    "seek": Figure("to a moment of a tape of 10 GB that has seed points, until its first frame", "s", 1.0),
     "decoded": Figure(
         "trades replayed through the documented class, one a read", "messages/s", 100_000.0, is_least=True
     ),
@@ -93,6 +106,7 @@ def measure(rounds: int = ROUNDS, scale: float = 1.0) -> dict[str, list[float]]:
     reads = max(2_000, int(READS * scale))
     with tempfile.TemporaryDirectory() as folder:
         trades = asyncio.run(_trades(Path(folder), reads))
+        long = _long(Path(folder))
         for number in range(rounds):
             into = Path(folder) / str(number)
             cost, cpu, path = asyncio.run(_recorded(into, reads, 1))
@@ -102,6 +116,7 @@ def measure(rounds: int = ROUNDS, scale: float = 1.0) -> dict[str, list[float]]:
             found["bytes"].append(path.stat().st_size / reads)
             found["raw"].append(_read(path, reads))
             found["replay"].append(_replayed(path, reads))
+            found["seek"].append(_sought(long))
             found["decoded"].append(_decoded(trades, reads))
     return found
 
@@ -157,6 +172,71 @@ def _replayed(path: Path, frames: int) -> float:
     if sink.count != frames:
         raise RuntimeError(f"{sink.count} frames of {frames} were replayed")
     return frames / seconds
+
+
+# --- to a moment of a long one ---------------------------------------------------------------------------------------
+
+
+LONG_BLOCKS = 40_000
+LONG_BLOCK = 256 * 1024
+
+
+class _Words:
+    """Of messages none of which is a publication, and no answer to a ping."""
+
+    def place_of(self, message: bytes) -> str | None:
+        return None
+
+    def is_beat(self, message: bytes) -> bool:
+        return False
+
+
+def _long(folder: Path) -> Path:
+    """Eleven hours, a seed point at their end, and a frame. What lies before it is in the index, and a hole in the file:
+    nobody has to read it.
+    """
+    second, head = 1_000_000_000, Head(venue="bench", wall_ns=0, monotonic_ns=0, software="t", recording="r")
+    end = LONG_BLOCKS * second
+    dial = Record(Kind.DIAL, end, 1, {"url": "ws://bench.test/", "headers": {}, "subprotocols": []})
+    begun = [dial, Record(Kind.OPENED, end, 1), Record(Kind.SENT, end, 1, [b'"book"'])]
+    asked = [
+        Record(Kind.SEED, end + second, 0),
+        Record(Kind.SEED, end + second, 0, [("book", make_messages()[0])]),
+    ]
+    *_, seed = Standing(_Words()).passed([*begun, *asked])
+    path, index = folder / "long.tape", list[IndexEntry]()
+    with path.open("wb") as file:
+        begin = file.write(pack_head(head))
+        for number in range(LONG_BLOCKS):
+            at_ns = number * second
+            index.append(IndexEntry(begin + number * LONG_BLOCK, LONG_BLOCK - 44, 600, at_ns, at_ns))
+        file.seek(begin + LONG_BLOCKS * LONG_BLOCK)
+        for records in ([seed], [Record(Kind.READ, end + 10 * second, 1, [make_messages()[1]])]):
+            block = pack_block(records)
+            found = read_block_head(block)
+            assert found is not None
+            index.append(IndexEntry(file.tell(), found.packed, found.records, found.first_ns, found.last_ns))
+            file.write(block)
+        seeds = [SeedEntry(seed.at_ns, seed.data["since_ns"])]
+        file.write(pack_footer(Footer(index=index, counts={}, connections=1, seeds=seeds), file.tell()))
+    return path
+
+
+def _sought(path: Path) -> float:
+    sink = Sink()
+
+    async def main(replay: Replay) -> None:
+        transport = await replay.connector.connect(Endpoint(url="ws://bench.test/"), sink)
+        transport.send([b'"book"'])
+        await replay.ended.wait()
+
+    begin = time.perf_counter()
+    with Replay(path, from_ns=(LONG_BLOCKS + 9) * 1_000_000_000, seeks=True) as replay:
+        replay.run(main)
+    seconds = time.perf_counter() - begin
+    if sink.count != 2:
+        raise RuntimeError(f"{sink.count} frames of 2 came")
+    return seconds
 
 
 # --- through the documented class -----------------------------------------------------------------------------------

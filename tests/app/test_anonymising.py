@@ -193,6 +193,20 @@ def test_several_tapes_have_one_placeholder_for_one_thing_whichever_says_it(tmp_
     assert json.loads(other)["size"] == "71.25"
 
 
+def test_a_seed_point_which_says_again_what_is_ones_own_is_left_out(tmp_path):
+    own, told = '{"params":["orders"]}', '{"e":"orders","d":[{"id":"88123456789","size":"81000001.25"}]}'
+    writer = SegmentWriter(tmp_path / "a.tape", Head(venue="weex", wall_ns=1, monotonic_ns=0, software="t"))
+    seed = {"since_ns": 2, "records": [[Kind.READ, 2, 1, [told]]]}
+    writer.write(
+        [Record(Kind.SENT, 1, 1, [own]), Record(Kind.READ, 2, 1, [told]), Record(Kind.SEED, 3, 0, seed)]
+    )
+    writer.close()
+    anonymise([writer.path], [tmp_path / "new.tape"])
+    with Tape(tmp_path / "new.tape") as tape:
+        assert [record.kind for record in tape.read()] == [Kind.SENT, Kind.READ]
+        assert tape.footer.seeds == []
+
+
 def test_of_several_tapes_none_is_there_where_one_cannot_be_written(tmp_path):
     paths = files_of_an_account(tmp_path)
     (tmp_path / "new").mkdir()

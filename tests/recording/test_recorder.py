@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from tapewire.clock import SystemClock
 from tapewire.errors import ConfigurationError, ConnectionLost
 from tapewire.payload import Binary
+from tapewire.recording.brake import Brake
 from tapewire.recording.format import Kind, Record, decoded, encoded
 from tapewire.recording.placeholders import may_name_one, said_by_a_venue, said_by_us
 from tapewire.recording.recorder import Recorder
@@ -407,3 +408,27 @@ async def test_a_brake_and_an_owner_that_pauses_reading_do_not_undo_each_other(t
         transport.hold(held=False)
         await until(lambda: listener.told, "what was held")
         await transport.close()
+
+
+async def test_a_line_that_is_opened_while_the_others_are_held_is_held_as_well_until_they_are_let_go():
+    class Line:
+        held: list[bool]
+
+        def __init__(self) -> None:
+            self.held = []
+
+        def hold(self, *, held: bool) -> None:
+            self.held.append(held)
+
+    brake, first, second, left = Brake(), Line(), Line(), Line()
+    brake.hold()  # there is nothing to hold
+    for line in (first, left):
+        brake.enter(line)
+    brake.hold()
+    brake.enter(second)
+    brake.leave(left)
+    await asyncio.to_thread(brake.let_go)
+    await until(lambda: second.held == [True, False], "a line that is let go")
+    assert first.held == [True, False]
+    assert left.held == [True]
+    assert brake.count == 1

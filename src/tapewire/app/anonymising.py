@@ -66,8 +66,7 @@ def anonymise(
         for tape in tapes:
             anonymiser.turn_to(tape.head.recording)
             for record in tape.read(on_corrupt=on_corrupt):
-                if record.kind != Kind.SEED:
-                    anonymiser.learn(record)
+                anonymiser.learn(record)
         heads = [
             msgspec.structs.replace(tape.head, settings=anonymiser.settings(tape.head.settings))
             for tape in tapes
