@@ -192,7 +192,7 @@ class _Words:
 
 
 def _long(folder: Path) -> Path:
-    """Eleven hours, a seed point at their end, and a frame. What lies before it is in the index, and a hole in the file:
+    """Eleven hours, a seed point at their end, and a frame. What lies before is in the index, and a hole in the file:
     nobody has to read it.
     """
     second, head = 1_000_000_000, Head(venue="bench", wall_ns=0, monotonic_ns=0, software="t", recording="r")
