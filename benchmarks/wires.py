@@ -212,6 +212,7 @@ class StxMarkets(Wire):
             "position": "One",
             "status": "OPEN",
             "trading": True,
+            "result": None,
             "eventStatus": "scheduled",
             "maxPrice": 99,
             "lastTradedPrice": None,

@@ -33,10 +33,11 @@ from hypothesis import strategies as st
 import tapewire
 from tapewire import errors
 from tapewire.errors import ConnectionLost, GaveUp
-from tapewire.model import Outcome
+from tapewire.model import Fees, Outcome
 from tapewire.payload import Binary
 from tapewire.retry import RetryPolicy
 from tapewire.secrets import Secret
+from tapewire.trading import Limits, PaperConfig
 from tapewire.venues.stx import Channels
 from tapewire.venues.stx.records import Page, Record
 from tests.model.test_account import balance, fill, position
@@ -116,7 +117,8 @@ SAMPLES: dict[type[Any], list[Any]] = {
     type(sample): [sample]
     for sample in (
         trade(), ticker(), snapshot(), fill(), position(), balance(), instrument(), market(), request(),
-        order(), Outcome(outcome_id="home", name="Home"), RetryPolicy(3, 0.5, 8.0),
+        order(), Outcome(outcome_id="home", name="Home"), RetryPolicy(3, 0.5, 8.0), Fees(taker=Decimal("0.01")),
+        PaperConfig(balance={"USD": Decimal(5)}, latency_in=(0.1, 0.2)), Limits(position=Decimal(5), data_age=2.0),
     )
 }  # fmt: skip
 """Of the nouns that refuse what makes no sense: hardly a value at random would be one."""

@@ -847,38 +847,6 @@ def test_a_wait_for_no_time_that_there_is_is_refused_by_name(timeout):
     play(scene)
 
 
-# --- silence ----------------------------------------------------------------------------------------------------------
-
-
-def test_probes_that_get_no_answer_hold_up_no_other_and_are_no_crowd():
-    asked: list[float] = []
-    under_way, most = 0, 0
-
-    async def probe() -> bool:
-        nonlocal under_way, most
-        asked.append(asyncio.get_running_loop().time())
-        under_way += 1
-        most = max(most, under_way)
-        try:
-            await asyncio.sleep(1_000)
-        finally:
-            under_way -= 1
-        return True
-
-    async def scene(market: HandFed) -> None:
-        feeds = []
-        for _ in range(40):
-            feeds.append(market.watch_trades("BTCUSDT"))
-            await served(market, feeds[-1])
-        began = asyncio.get_running_loop().time()
-        await asyncio.sleep(60)
-        assert [feed.continuity.state for feed in feeds] == ["stale"] * 40
-        assert len([at for at in asked if at - began < 60]) >= 40
-        assert 1 < most <= 8
-
-    play(scene, quiet=5.0, probe=probe)
-
-
 # --- what is asked wrongly --------------------------------------------------------------------------------------------
 
 

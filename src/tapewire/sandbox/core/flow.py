@@ -55,7 +55,7 @@ class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
     drift: int = 1
     lot: int = 25
     take_share: float = 0.25
-    queue_share: float = 0.5
+    queue_share: float = 0.25
     makers: int = len(MAKERS)
     is_cut: bool = True
     churn_every: int = 400
