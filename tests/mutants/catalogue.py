@@ -1160,11 +1160,11 @@ MUTANTS = (
         (
             "topics that ended make no room",
             (
-                "                del self._by_topic[ended]\n"
+                "            self._forget_ended(shard)\n"
                 "            if len(shard.topics) < shard.capacity:\n"
                 "                return shard\n"
             ),
-            "                del self._by_topic[ended]\n",
+            "            self._forget_ended(shard)\n",
             "session/test_pool.py",
         ),
         (

@@ -1,4 +1,4 @@
-"""The model against the exchange itself: 2,000 orders, really rested in a copy of each history (`branches.py`)."""
+"""The model against the exchange itself: orders really rested in a copy of each history (`branches.py`)."""
 
 from decimal import Decimal
 from functools import partial
@@ -54,7 +54,7 @@ MODELS = {
 def test_the_model_fills_when_the_exchange_does_and_one_without_queues_does_not(settings):
     """`back`: no phantom fill and none too early. `proportional`: right in the median, nine in ten within two steps."""
     found = []
-    for seed in range(5):
+    for seed in range(5):  # more of them, and each venue's trading: `python -m scripts.calibration`
         found += outcomes(seed, orders=104, horizon=150, models=MODELS, **settings)
     of = {name: calibrated(found, name) for name in MODELS}
     assert of["back"].orders >= 500
