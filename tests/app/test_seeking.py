@@ -101,7 +101,9 @@ async def test_from_any_moment_on_it_tells_the_same_whatever_it_began_with(tmp_p
     assert await asyncio.to_thread(check, path, step) >= 3
 
 
-@pytest.mark.parametrize("venue", ["stx", "sxbet", "stake"])
+@pytest.mark.parametrize(
+    "venue", ["sxbet", *(pytest.param(name, marks=pytest.mark.taped) for name in ("stx", "stake"))]
+)
 async def test_a_venue_whose_classes_cannot_begin_in_the_midst_is_read_from_the_beginning(tmp_path, venue):
     path = await seeded(venue, tmp_path, 4.0)
     assert await asyncio.to_thread(check, path, 1.5) == 0

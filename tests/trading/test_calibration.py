@@ -9,7 +9,6 @@ from tapewire.trading import FillSimulator, SimulatedFill
 from tests.trading.branches import calibrated, outcomes
 
 FLOWS = {
-    "it moves": {},
     "it is busy": {"take_share": 0.5, "queue_share": 0.4},
     "it lingers": {"take_share": 0.3, "queue_share": 0.65},
     "it stands": {"take_share": 0.2, "queue_share": 0.75, "drift": 0},
