@@ -63,7 +63,7 @@ test-versions: $(INSTALLED) ## the tests on every other Python from 3.11 on that
 	@$(BIN)/python -m scripts.versions $(ARGS)
 
 faults: $(INSTALLED) ## each fault the sandbox knows, against each venue, live and again from its tape
-	$(BIN)/pytest -n auto -m "not real and not mutants" tests/faults tests/recording tests/app/test_seeking.py $(ARGS)
+	$(BIN)/pytest -n auto -m "not real and not mutants" tests/faults tests/recording tests/risk tests/app/test_seeking.py $(ARGS)
 
 bench: $(INSTALLED) ## side by side against peers, in one run
 	$(BIN)/python -m benchmarks $(ARGS)

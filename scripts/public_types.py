@@ -33,6 +33,7 @@ PUBLIC = (
     "tapewire.protocols.phoenix",
     "tapewire.recording",
     "tapewire.recording.http",
+    "tapewire.risk",
     "tapewire.sandbox",
     "tapewire.session",
     "tapewire.streams",

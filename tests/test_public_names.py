@@ -29,7 +29,7 @@ NAMES = {
         RetryPolicy Secret Session SessionClosed SessionOptions Statistics StreamPosition Subscribed Subscribing
         Subscription SubscriptionEnded SubscriptionError SubscriptionRefused SubscriptionStatistics SystemClock
         TapeCorrupt TapeError TapewireError UndecodableFrame UnknownInstrument Unsubscribed WrongLoop
-        __version__ connect is_mark merge
+        __version__ connect guard is_mark merge
     """,
     "tapewire.book": """
         Applied BookSide BookState CHAINED CONSECUTIVE DepthSnapshot Held Ignored Number Numbering OrderBook
@@ -86,6 +86,9 @@ NAMES = {
     """,
     "tapewire.recording.http": """
         RecordingHttp ReplayHttp unnoted
+    """,
+    "tapewire.risk": """
+        Alarm Directory GuardedVenue Journal JournalError Status Wishes guard restored
     """,
     "tapewire.sandbox": """
         BalanceChanged BookChanged Entry Event Exchange FAULTS FaceContext Flow FlowSettings Injected

@@ -1,16 +1,23 @@
 """docs/paper.md and docs/risk.md: their programs say what the pages say they do."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
+
+from tests.cli.played_command import sandbox
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 
+def programs_of(page):
+    return re.findall(r"^```python\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
 def run_program_of(page):
-    [program] = re.findall(
-        r"^```python\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
-    exec(compile(program, page, "exec"), {})
+    exec(compile(programs_of(page)[0], page, "exec"), {})
 
 
 def test_the_program_on_paper_fills_a_part_and_then_knows_two_bounds(capsys):
@@ -26,3 +33,19 @@ def test_the_program_on_paper_fills_a_part_and_then_knows_two_bounds(capsys):
 def test_the_program_on_risk_denies_with_the_rule_and_the_figures(capsys):
     run_program_of("risk.md")
     assert capsys.readouterr().out == "denied by position: 20 with all orders filled, 10 allowed\n"
+
+
+@pytest.mark.parametrize("name", ["stx", "weex"])
+def test_the_program_behind_a_guard_denies_and_halts(name, tmp_path):
+    [_, program] = programs_of("risk.md")
+    with sandbox() as (_, environment):
+        done = subprocess.run(
+            [sys.executable, "-c", program, name, str(tmp_path)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("denied by position: 1000000 ")
+    assert "enough for today" in (tmp_path / "status.json").read_text()

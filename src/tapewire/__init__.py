@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from . import sync as sync
     from .protocols.base import StreamPosition
     from .retry import NEVER_GIVE_UP, NO_RETRY, RetryPolicy
+    from .risk import guard
     from .secrets import RedactingFilter, Secret
     from .session import (
         Credentials,
@@ -144,6 +145,7 @@ __all__ = [
     "WrongLoop",
     "__version__",
     "connect",
+    "guard",
     "is_mark",
     "merge",
 ]
@@ -152,6 +154,7 @@ __all__ = [
 _MODULES = {
     "protocols.base": ("StreamPosition",),
     "retry": ("NEVER_GIVE_UP", "NO_RETRY", "RetryPolicy"),
+    "risk": ("guard",),
     "secrets": ("RedactingFilter", "Secret"),
     "session": (
         "Credentials",

@@ -10,7 +10,7 @@ import typer
 from .. import __version__
 from ..errors import TapewireError
 from ..secrets import redact
-from . import anonymise, completion, demo, doctor, export, fault, markets, record, sandbox, tape, watch
+from . import anonymise, completion, demo, doctor, export, fault, halt, markets, record, sandbox, tape, watch
 from .endings import WRONG_USE
 from .logs import Verbose
 
@@ -38,6 +38,7 @@ app.command("record", epilog=record.RECORD_EXAMPLES)(record.record)
 app.command("replay", epilog=record.REPLAY_EXAMPLES)(record.replay)
 tape.app.command("anonymise", epilog=anonymise.EXAMPLES)(anonymise.anonymise)
 tape.app.command("export", epilog=export.EXAMPLES)(export.export)
+app.command("halt", epilog=halt.EXAMPLES)(halt.halt)
 app.add_typer(tape.app)
 app.command("completion", epilog=completion.EXAMPLES)(completion.completion)
 app.command("venues")(sandbox.venues)

@@ -237,6 +237,15 @@ class Venue(ABC):
         self._check_id(instrument_id, is_all=instrument_id is None)
         return await self._open_orders(instrument_id) or await self._none_of(instrument_id)
 
+    def follow_order(self, request: OrderRequest) -> None:
+        """Ask for an order until it is known how it stands, as for one whose answer was lost; `watch_orders` tells it.
+
+        For what an earlier run of a program may have sent: the venue is asked by `client_order_id`, and what it still
+        does not have after a while it never had. Returns at once. Raises NotSupported.
+        """
+        self._capability("place_order")
+        self._follow(request)
+
     # --- what a venue brings ----------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -261,6 +270,9 @@ class Venue(ABC):
         raise NotImplementedError  # pragma: no cover
 
     async def _open_orders(self, instrument_id: str | None) -> list[Order]:
+        raise NotImplementedError  # pragma: no cover
+
+    def _follow(self, request: OrderRequest) -> None:
         raise NotImplementedError  # pragma: no cover
 
     # --- inside -----------------------------------------------------------------------------------------------------

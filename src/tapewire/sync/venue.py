@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Market,
         Order,
         OrderKind,
+        OrderRequest,
         OrderSide,
         Position,
         Ticker,
@@ -208,6 +209,10 @@ class Venue:
     def open_orders(self, instrument_id: str | None = None) -> list[Order]:
         """The orders that are open now, asked for over HTTP. Raises NotSupported."""
         return self._call(self._venue.open_orders, instrument_id)
+
+    def follow_order(self, request: OrderRequest) -> None:
+        """Ask for an order until it is known how it stands; `watch_orders` tells it. Raises NotSupported."""
+        self._call(plainly, self._venue.follow_order, request)
 
     def __repr__(self) -> str:
         state = (

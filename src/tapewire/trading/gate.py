@@ -4,7 +4,8 @@ Rules:
 
 * What may happen counts as if it had: an order that was approved, and is not known to have ended, is taken to fill
   whole. One whose answer was lost counts until it is looked up.
-* A fill counts once, by its id. An order that ended counts until the fills that it reports were heard.
+* A fill counts once, by its id; it belongs to an order by our name for it, or by the venue's. An order that ended
+  counts until the fills that it reports were heard.
 * While REDUCING only what makes a position smaller passes; while HALTED nothing. Both are latched: a limit on losses,
   or whoever says so, leads there, and only `resume` with a reason back. `state` is what to keep over a restart.
 * What is denied names its rule and the figures. Nothing is clamped, and nothing of what was denied is remembered.
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -28,9 +29,12 @@ from .limits import DAY_SECONDS, Limits, Quoted
 __all__ = ["RISK_TABLE", "Approved", "Gate", "GateState", "OrderDenied", "RiskInput", "RiskState"]
 
 MOST_FILLS: Final = 100_000
-"""Ids of fills that are remembered so as to count each once."""
+"""Ids of fills that are remembered so as to count each once; and of orders, by the venue's name."""
 
 _ZERO: Final = Decimal(0)
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class RiskState(StrEnum):
@@ -173,13 +177,22 @@ class Gate:
         self._accounts: dict[tuple[str, str], _Account] = {}
         self._where: dict[str, _Account] = {}  # of each open order, by our id
         self._fills: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._names: OrderedDict[tuple[str, str], str] = OrderedDict()  # ours, by the venue's ids
+        self._nameless: OrderedDict[tuple[str, str], Decimal] = (
+            OrderedDict()
+        )  # filled of orders of no name as yet
         self._approved: deque[int] = deque()  # when, within the rate's window; bounded by `limits.orders`
         self._number = 0
 
     def add(self, instrument: Instrument) -> None:
-        """Orders for it may pass from now on. Idempotent."""
+        """Orders for it may pass from now on. Added again, its grid is the new one."""
         key = (instrument.venue, instrument.instrument_id)
-        self._accounts.setdefault(key, _Account(instrument))
+        self._accounts.setdefault(key, _Account(instrument)).instrument = instrument
+
+    @property
+    def instruments(self) -> list[Instrument]:
+        """Those that were added."""
+        return [account.instrument for account in self._accounts.values()]
 
     @property
     def state(self) -> GateState:
@@ -207,8 +220,28 @@ class Gate:
             self._approved.append(now_ns)
         return Approved(_MAKER, request, self._number)
 
+    def recall(self, request: OrderRequest) -> None:
+        """An earlier run has approved it, and did not hear that it ended: it counts whole. Look it up."""
+        account = self._account(request.venue, request.instrument_id)
+        if request.client_order_id not in self._where:
+            account.begin(request)
+            self._where[request.client_order_id] = account
+
+    def know(self, order: Order) -> Decimal:
+        """Learn what the venue calls an order; returns what was filled of it before anybody knew whose fill it was."""
+        name = order.client_order_id
+        if name is None or order.venue_order_id is None or name not in self._where:
+            return _ZERO
+        key = (order.venue, order.venue_order_id)
+        _remember(self._names, key, name)
+        size = self._nameless.pop(key, _ZERO)
+        if size:
+            self._count_filled(self._where[name], name, size)
+        return size
+
     def heard(self, order: Order) -> None:
         """How an order of ours stands. Of one that this gate did not approve, nothing."""
+        self.know(order)
         account = self._where.get(order.client_order_id or "")
         if account is not None and order.client_order_id is not None:
             kept = account.open[order.client_order_id]
@@ -217,23 +250,24 @@ class Gate:
                 account.count(kept)
                 self._forget_ended(account, order.client_order_id)
 
-    def filled(self, fill: Fill) -> None:
-        """A fill of ours, whoever sent the order; each counts once. What it lost is judged at the next price."""
+    def filled(self, fill: Fill) -> bool:
+        """A fill of ours, whoever sent the order; each counts once: False for one that counted already.
+
+        What it lost is judged at the next price.
+        """
         account = self._account(fill.venue, fill.instrument_id)
         key = (fill.venue, fill.fill_id)
         if key in self._fills:
-            return
-        self._fills[key] = None
-        if len(self._fills) > MOST_FILLS:
-            self._fills.popitem(last=False)
+            return False
+        _remember(self._fills, key, None)
         account.holding.apply(fill.side, fill.price, fill.size, fill.fee)
-        kept = account.open.get(fill.client_order_id or "")
-        if kept is not None and fill.client_order_id is not None:
-            kept.filled = EXACT.add(kept.filled, fill.size)
-            account.count(kept)
-            if not kept.left:
-                kept.ends_at = kept.filled
-            self._forget_ended(account, fill.client_order_id)
+        name = self.name_of(fill)
+        if name is not None:
+            self._count_filled(account, name, fill.size)
+        else:
+            theirs = (fill.venue, fill.venue_order_id or "")
+            _remember(self._nameless, theirs, EXACT.add(self._nameless.get(theirs, _ZERO), fill.size))
+        return True
 
     def marked(self, venue: str, instrument_id: str, price: Decimal, now_ns: int) -> None:
         """What the instrument is worth now: losses are judged, once all that is held in its currency has a price."""
@@ -250,6 +284,19 @@ class Gate:
     def open_orders(self) -> list[OrderRequest]:
         """Those that may still fill: after a crash, look each of them up."""
         return [account.open[name].request for name, account in self._where.items()]
+
+    def is_open(self, client_order_id: str | None) -> bool:
+        """True while an order counts."""
+        return client_order_id in self._where
+
+    def name_of(self, fill: Fill) -> str | None:
+        """Which order of ours a fill belongs to; None where that is not known."""
+        return fill.client_order_id or self._names.get((fill.venue, fill.venue_order_id or ""))
+
+    def filled_of(self, client_order_id: str) -> Decimal:
+        """What was filled of an order that counts, by the fills that were heard; 0 of any other."""
+        account = self._where.get(client_order_id)
+        return _ZERO if account is None else account.open[client_order_id].filled
 
     # --- states -----------------------------------------------------------------------------------------------------
 
@@ -395,6 +442,15 @@ class Gate:
                 "orders", f"{len(self._approved)} in {limits.seconds:g} s, {limits.orders} allowed"
             )
 
+    def _count_filled(self, account: _Account, client_order_id: str, size: Decimal) -> None:
+        kept = account.open.get(client_order_id)
+        if kept is not None:
+            kept.filled = EXACT.add(kept.filled, size)
+            account.count(kept)
+            if not kept.left:
+                kept.ends_at = kept.filled
+            self._forget_ended(account, client_order_id)
+
     def _forget_ended(self, account: _Account, client_order_id: str) -> None:
         kept = account.open[client_order_id]
         if kept.ends_at is not None and not kept.left:
@@ -425,6 +481,13 @@ class Gate:
             self._move(
                 RiskInput.LOSS, f"drawdown: {highest - profit} {currency}, {limits.drawdown} allowed", now_ns
             )
+
+
+def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
+    """The newest are kept."""
+    kept[key] = value
+    if len(kept) > MOST_FILLS:
+        kept.popitem(last=False)
 
 
 def _check_own(account: _Account, request: OrderRequest) -> None:

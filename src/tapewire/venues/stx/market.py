@@ -293,6 +293,9 @@ class STXMarket(VenueMarket):
         ]
         return [*listed, *unknown]
 
+    def _follow(self, request: OrderRequest) -> None:
+        self._lookups.follow(_unknown(request, "sent by an earlier run", self.clock.time_ns()))
+
     async def _look_up(self, order: Order) -> Order | None:
         """The order as the venue has it; None where it has none. Raises what the call raises."""
         if order.venue_order_id is not None:

@@ -371,6 +371,9 @@ class WeexMarket(VenueMarket):
         now_ns = self.clock.time_ns()
         return [to_order(row, now_ns) for row in rows]
 
+    def _follow(self, request: OrderRequest) -> None:
+        self._lookups.follow(self._as_asked(request, None, "unknown", "sent by an earlier run"))
+
     async def _look_up(self, order: Order, *, is_reconciled: bool = False) -> Order | None:
         try:
             row = await self.http.get_order(**_named(order))
