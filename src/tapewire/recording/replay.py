@@ -29,12 +29,10 @@ import asyncio
 import inspect
 import math
 import os
-import re
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from heapq import merge as merge_sorted
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -46,15 +44,13 @@ from ..transport.base import Endpoint, Receiver, Transport
 from ..virtual_time import VirtualClock
 from .format import Kind, Record, decoded, encoded
 from .placeholders import said_by_us
-from .seeds import SeedUnfit, beginnings
+from .reel import Call, Reel, RequestKey, key_of
+from .seeds import SeedUnfit
 from .tape import Tape
 
 __all__ = ["Answers", "Difference", "Replay"]
 
 T = TypeVar("T")
-
-_Call: TypeAlias = tuple[str, int]
-"""A call by its recording and number."""
 
 PATIENCE_SECONDS: Final = 120.0
 """Of the tape's time: how long the tape waits for a dial or a request that the client does not make, and how long
@@ -65,16 +61,10 @@ SENT_SECONDS: Final = 5.0
 
 MOST_PONG_SECONDS: Final = 0.1
 
-LATE_NS: Final = 100_000_000
-"""How late a busy machine keeps a deadline of its own: what came so shortly before a line was left, it heard."""
-
 MOST_DIFFERENCES: Final = 1_000
 
 _MOMENT: Final = 1e-6
 """Seconds of the tape's time that a turn of everybody takes."""
-
-SAME_CLOCK_NS: Final = 1_000_000_000
-"""Two tapes whose clocks differ by less were written within one start of one machine."""
 
 MOST_KEPT: Final = 100
 """Kinds of requests whose last answer is kept, for whoever asks once more."""
@@ -115,29 +105,18 @@ class Replay:
             raise ConfigurationError("paths", paths, "one tape at least")
         if type(speed) not in (int, float) or not speed > 0:
             raise ConfigurationError("speed", speed, "a number above 0; math.inf for as fast as it goes")
-        self.tapes: list[Tape] = [Tape(path) for path in paths]
-        self.tapes.sort(key=lambda tape: (tape.head.wall_ns, tape.head.segment))
-        first = self.tapes[0].head
-        self._shifts = _shifts(self.tapes)
-        self._until = math.inf if to_ns is None else first.monotonic_ns + to_ns - first.wall_ns
-        sought_ns = None if from_ns is None or not seeks else first.monotonic_ns + from_ns - first.wall_ns
-        self._sought_ns = sought_ns
-        self._beginnings = {} if sought_ns is None else beginnings(self.tapes, self._shifts, sought_ns)
-        begin_ns = min((each.records[0].at_ns for each in self._beginnings.values()), default=None) or min(
-            (
-                tape.footer.index[0].first_ns + shift
-                for tape, shift in zip(self.tapes, self._shifts, strict=True)
-                if tape.footer.index
-            ),
-            default=first.monotonic_ns,
+        self.reel: Reel = Reel(
+            [Tape(path) for path in paths], from_ns=from_ns, seeks=seeks, on_corrupt=on_corrupt
         )
+        """What is played, from where on."""
+        self._sought_ns = self.reel.sought_ns
+        self._until = math.inf if to_ns is None else self.reel.at_ns(to_ns)
         self.clock: VirtualClock = VirtualClock(
-            begin_ns / 1e9,
-            wall_ns=first.wall_ns + begin_ns - first.monotonic_ns,
+            self.reel.begin_ns / 1e9,
+            wall_ns=self.reel.begin_wall_ns,
             speed=speed,
-            fast_until=None if from_ns is None else (first.monotonic_ns + from_ns - first.wall_ns) / 1e9,
+            fast_until=None if from_ns is None else self.reel.at_ns(from_ns) / 1e9,
         )
-        self._on_corrupt = on_corrupt
         self._on_note = on_note
         self.waits_for_sent: bool = waits_for_sent
         self.differences: list[Difference] = []
@@ -148,8 +127,12 @@ class Replay:
         self.answers: Answers = Answers(self)
         self._player: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
-        self._survey: _Survey | None = None
         self._noted: list[tuple[Any, asyncio.Future[None]]] = []
+
+    @property
+    def tapes(self) -> list[Tape]:
+        """In the order of their times."""
+        return self.reel.tapes
 
     @property
     def venue(self) -> str:
@@ -209,49 +192,14 @@ class Replay:
         if self._player is None:
             self._player = asyncio.get_running_loop().create_task(self._play(), name="tapewire replay")
 
-    def pings_of(self, connection: _Call) -> Iterator[float | None]:
-        """Of each ping on a connection, in order, after how many seconds its pong came; None where none is to come.
-
-        That is so only where we gave the connection up: another one was never waited for in vain, though its end came
-        before the pong. The first call reads all.
-        """
-        if self._beginnings:
-            return self._pings_behind_a_seed(connection)
-        survey = self._surveyed()
-        is_given_up = connection in survey.given_up
-        pings = survey.pings.get(connection, ())
-        return iter(pings if is_given_up else [0.0 if each is None else each for each in pings])
-
-    def _pings_behind_a_seed(self, connection: _Call) -> Iterator[float | None]:
-        """By the footers alone: what stands before is not read, and what stands behind not yet."""
-        last_ns = math.inf
-        for tape, shift in zip(self.tapes, self._shifts, strict=True):
-            if tape.head.recording == connection[0]:
-                ponged = (at + shift for n, at, _ in tape.footer.given_up if n == connection[1])
-                last_ns = min([last_ns, *ponged])
-        while True:
-            yield 0.0 if self.clock.monotonic() * 1e9 <= last_ns else None
-
     @property
     def begins_at_a_seed(self) -> bool:
         """Whether what stood before the last seed point is not played."""
-        return bool(self._beginnings)
-
-    def requests_of(self, key: Any) -> int:
-        """How many requests of that kind stand on the tape. The first call reads all."""
-        return self._surveyed().requests[key]
-
-    def _surveyed(self) -> _Survey:
-        if self._survey is None:
-            self._survey = _Survey()
-            for recording, record in self._records(_passed_over):
-                self._survey.look_at(recording, record)
-        return self._survey
+        return self.reel.begins_at_a_seed
 
     def close(self) -> None:
         """Close the files. Idempotent."""
-        for tape in self.tapes:
-            tape.close()
+        self.reel.close()
 
     def differs(self, what: str, recorded: Any, replayed: Any, at_ns: int | None = None) -> None:
         """Note it, up to `MOST_DIFFERENCES`. `at_ns`: wall clock; by default it is now."""
@@ -272,58 +220,10 @@ class Replay:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _records(
-        self, on_corrupt: Callable[[TapeCorrupt], None] | None = None
-    ) -> Iterator[tuple[str, Record]]:
-        """Of all tapes, in the order of their times, each with the name of its recording."""
-        say = self._on_corrupt if on_corrupt is None else on_corrupt
-
-        def of(number: int, tape: Tape, shift_ns: int) -> Iterator[tuple[int, int, str, Record]]:
-            beginning = self._beginnings.get(tape.head.recording)
-            since_ns = None if beginning is None else beginning.since_ns - shift_ns
-            for record in tape.read(from_ns=since_ns, on_corrupt=say):
-                if shift_ns:
-                    record = msgspec.structs.replace(record, at_ns=record.at_ns + shift_ns)
-                yield record.at_ns, number, tape.head.recording, record
-
-        tapes = [of(number, tape, self._shifts[number]) for number, tape in enumerate(self.tapes)]
-        seeds = (
-            [(record.at_ns, -1, recording, record) for record in beginning.records]
-            for recording, beginning in self._beginnings.items()
-        )
-        for _, _, recording, record in merge_sorted(*seeds, *tapes, key=lambda each: each[:2]):
-            yield recording, record
-
-    def _left(self) -> list[tuple[int, _Call]]:
-        """Lines that we left before they were lost, and when, in order: as the footers say, else as the tapes do."""
-        if not all(tape.footer.is_complete for tape in self.tapes):
-            return sorted((at_ns, line) for line, at_ns in self._surveyed().given_up.items())
-        return sorted(
-            (at_ns + shift, (tape.head.recording, number))
-            for tape, shift in zip(self.tapes, self._shifts, strict=True)
-            for number, _, at_ns in tape.footer.given_up
-        )
-
-    def _hastened(self) -> Iterator[tuple[str, Record]]:
-        """All records. What a line brought within `LATE_NS` before we left it comes at the beginning of that."""
-        left, held = deque(self._left()), list[tuple[str, Record]]()
-        for recording, record in self._records():
-            while left and left[0][0] <= record.at_ns:
-                until_ns = left[0][0] + LATE_NS
-                lines = {line for at_ns, line in left if at_ns <= until_ns}
-                yield from _line_first(held, left[0][0] - LATE_NS, lines)
-                held = []
-                left.popleft()
-            if left and left[0][0] - LATE_NS <= record.at_ns:
-                held.append((recording, record))
-            else:
-                yield recording, record
-        yield from held
-
     async def _play(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            for recording, record in self._hastened():
+            for recording, record in self.reel.records():
                 if record.at_ns > self._until:
                     break
                 if self._sought_ns is not None and record.at_ns >= self._sought_ns:
@@ -345,7 +245,7 @@ class Replay:
 
     def _check_seed(self) -> None:
         """Whoever began at a seed point has to have said by now what was said, or is no longer where it was then."""
-        if self._beginnings and (self.differences or self.connector.is_out_of_step):
+        if self.reel.begins_at_a_seed and (self.differences or self.connector.is_out_of_step):
             self.is_unfit = True
             raise SeedUnfit(self.differences[:1])
 
@@ -357,62 +257,6 @@ class Replay:
                 self._noted.remove((waited, waiter))
                 waiter.set_result(None)
                 await asyncio.sleep(0)
-
-
-def _shifts(tapes: Sequence[Tape]) -> list[int]:
-    """What is added to the times of each tape, so that they are of the first one's monotonic clock.
-
-    Nothing within one start of one machine, where that clock is exact; elsewhere the wall clocks have to do.
-    """
-    offsets: dict[str, int] = {}
-    for tape in tapes:
-        offsets.setdefault(tape.head.recording, tape.head.wall_ns - tape.head.monotonic_ns)
-    zero = tapes[0].head.wall_ns - tapes[0].head.monotonic_ns
-    shifts = (offsets[tape.head.recording] - zero for tape in tapes)
-    return [shift if abs(shift) >= SAME_CLOCK_NS else 0 for shift in shifts]
-
-
-def _line_first(
-    held: Sequence[tuple[str, Record]], at_ns: int, lines: Collection[_Call]
-) -> Iterator[tuple[str, Record]]:
-    """What was held: what those lines brought, at once, and the rest when it was."""
-    of_line = [(name, record) for name, record in held if (name, record.connection) in lines]
-    for name, record in of_line:
-        yield name, msgspec.structs.replace(record, at_ns=at_ns)
-    yield from (each for each in held if (each[0], each[1].connection) not in lines)
-
-
-def _passed_over(error: TapeCorrupt) -> None:
-    """It is told when it is played."""
-
-
-class _Survey:
-    """What has to be known of a tape before it is played: answers to pings, and how often what was asked over HTTP."""
-
-    def __init__(self) -> None:
-        self.pings: dict[_Call, list[float | None]] = {}
-        self._pinged_ns: dict[_Call, int] = {}
-        self.given_up: dict[_Call, int] = {}
-        """Connections that we aborted before they were lost, and when."""
-        self._lost: set[_Call] = set()
-        self.requests: Counter[Any] = Counter()
-
-    def look_at(self, recording: str, record: Record) -> None:
-        """One record, in order."""
-        if record.kind == Kind.PING:
-            self.pings.setdefault((recording, record.connection), []).append(None)
-            self._pinged_ns[recording, record.connection] = record.at_ns
-        elif record.kind == Kind.PONG:
-            pings = self.pings.get((recording, record.connection))
-            if pings:
-                pings[-1] = (record.at_ns - self._pinged_ns[recording, record.connection]) / 1e9
-        elif record.kind == Kind.LOST:
-            self._lost.add((recording, record.connection))
-        elif record.kind == Kind.ABORTED and (recording, record.connection) not in self._lost:
-            self.given_up[recording, record.connection] = record.at_ns
-        elif record.kind == Kind.ASKED:
-            _, method, url, _, body = record.data
-            self.requests[_key_of(method, url, body)] += 1
 
 
 class _ReplayConnector:
@@ -487,7 +331,7 @@ class _ReplayConnector:
 class _Line:
     """One connection on the tape, and whoever it is now."""
 
-    def __init__(self, replay: Replay, key: _Call) -> None:
+    def __init__(self, replay: Replay, key: Call) -> None:
         self._replay = replay
         self._number = key[1]
         self._receiver: Receiver | None = None
@@ -499,7 +343,8 @@ class _Line:
         self._is_patient = replay.waits_for_sent
         self._said = asyncio.Event()
         self._closed: asyncio.Event = asyncio.Event()
-        self._answered = replay.pings_of(key)  # of each of our pings, in order: when its pong came
+        # Of each of our pings, in order: when its pong came.
+        self._answered = replay.reel.pings_of(key, replay.clock.monotonic)
 
     def bind(self, receiver: Receiver) -> None:
         """Somebody dials."""
@@ -638,26 +483,28 @@ class Answers:
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
-        self._asked: dict[Any, deque[_Call]] = {}  # on the tape, and not asked now
-        self._waiting: dict[Any, deque[asyncio.Future[_Call]]] = {}  # asked now, and not on the tape yet
-        self._answers: dict[_Call, asyncio.Future[Record]] = {}
-        self._taken: dict[Any, tuple[int, _Call]] = {}  # how often, and which last; the newest `MOST_KEPT`
+        self._asked: dict[Any, deque[Call]] = {}  # on the tape, and not asked now
+        self._waiting: dict[Any, deque[asyncio.Future[Call]]] = {}  # asked now, and not on the tape yet
+        self._answers: dict[Call, asyncio.Future[Record]] = {}
+        self._taken: dict[Any, tuple[int, Call]] = {}  # how often, and which last; the newest `MOST_KEPT`
 
     async def take(self, method: str, url: str, body: bytes) -> Record:
         """What was answered then: a record of ANSWERED or UNANSWERED, at its own time. Raises LookupError for none."""
         self._replay.begin()
-        key = _key_of(method, url, body)
+        key = key_of(method, url, body)
         count, last = self._taken.get(key, (0, None))
         if self._asked.get(key):
             call = self._asked[key].popleft()
-        elif last is not None and count + len(self._waiting.get(key, ())) >= self._replay.requests_of(key):
+        elif last is not None and count + len(self._waiting.get(key, ())) >= self._replay.reel.requests_of(
+            key
+        ):
             self._replay.differs("a request", f"{count} times", f"once more: {key[0]} {key[1]}")
             call = last
         else:
             call = await self._await_call(key)
         return await asyncio.shield(self._kept(key, call))
 
-    def _kept(self, key: Any, call: _Call) -> asyncio.Future[Record]:
+    def _kept(self, key: RequestKey, call: Call) -> asyncio.Future[Record]:
         """The answer of a call, which is kept until the next one of its kind, or until many others were asked."""
         count, former = self._taken.pop(key, (0, call))
         self._taken[key] = (count + 1, call)
@@ -668,8 +515,8 @@ class Answers:
             self._answers.pop(self._taken.pop(oldest)[1], None)
         return self._answers[call]
 
-    async def _await_call(self, key: Any) -> _Call:
-        asked: asyncio.Future[_Call] = asyncio.get_running_loop().create_future()
+    async def _await_call(self, key: RequestKey) -> Call:
+        asked: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, deque()).append(asked)
         over = asyncio.ensure_future(self._replay.ended.wait())
         try:
@@ -689,7 +536,7 @@ class Answers:
             number, method, url, _, body = record.data
             call = (recording, number)
             self._answers[call] = asyncio.get_running_loop().create_future()
-            key = _key_of(method, url, body)
+            key = key_of(method, url, body)
             if self._waiting.get(key):
                 self._waiting[key].popleft().set_result(call)
             else:
@@ -705,16 +552,6 @@ def _place_of(url: str) -> str:
     """Scheme, host and path: queries hold tokens and nonces."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
-
-
-_MOMENT_NOW: Final = re.compile(rb"(?<!\d)1[5-9]\d{8}(?:\d{3})?(?!\d)")
-"""Seconds or milliseconds of this epoch: those of a replay are some milliseconds other than live."""
-
-
-def _key_of(method: str, url: str, body: bytes) -> tuple[str, str, bytes]:
-    """What requests are told apart by: not by credentials, nor by what time it is."""
-    url, body = said_by_us(url), said_by_us(bytes(body))
-    return method, _MOMENT_NOW.sub(b"0", url.encode()).decode(), _MOMENT_NOW.sub(b"0", body)
 
 
 def _bytes_of(payload: Any) -> bytes:
