@@ -1,4 +1,5 @@
 import asyncio
+import signal
 import time
 
 import pytest
@@ -149,3 +150,89 @@ async def test_a_real_socket_works_inside_virtual_time(clock):
         assert await reader.readline() == b"hello\n"
         writer.close()
         await writer.wait_closed()
+
+
+async def test_a_course_is_continued_at_its_moments_behind_the_timers_of_the_same_moment(clock):
+    loop, seen = asyncio.get_running_loop(), []
+
+    def course():
+        for seconds in (1, 2, 2, 5):
+            yield 1000.0 + seconds
+            seen.append(("course", clock.monotonic() - 1000))
+            loop.call_soon(seen.append, "soon")
+
+    for seconds in (2, 3, 9):
+        loop.call_at(1000.0 + seconds, lambda: seen.append(("timer", clock.monotonic() - 1000)))
+    assert await clock.follow(course()) is None
+    assert seen == [
+        *(("course", 1), "soon"),
+        *(("timer", 2), ("course", 2), "soon", ("course", 2), "soon"),
+        ("timer", 3),
+        *(("course", 5), "soon"),
+    ]
+
+
+async def test_a_course_stops_at_what_is_no_moment_and_goes_on_from_there(clock):
+    def course():
+        yield 1001.0
+        yield "wait"
+        yield 1002.0
+        raise ZeroDivisionError("real")
+
+    steps = course()
+    assert await clock.follow(steps) == "wait"
+    assert clock.monotonic() == 1001
+    await asyncio.sleep(0.5)
+    with pytest.raises(ZeroDivisionError, match="real"):
+        await clock.follow(steps)
+    assert clock.monotonic() == 1002
+    assert await clock.follow(steps) is None
+
+
+async def test_a_course_that_is_given_up_is_not_continued(clock):
+    seen = []
+
+    def course():
+        yield 1001.0
+        seen.append("first")
+        yield 1005.0
+        seen.append("second")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2):
+            await clock.follow(course())
+    await asyncio.sleep(10)
+    assert seen == ["first"]
+
+
+def test_a_course_passes_as_fast_as_time_does():
+    clock = VirtualClock(speed=100)
+
+    def course():
+        for seconds in range(1, 6):
+            yield 1000.0 + seconds
+
+    started = time.monotonic()
+    clock.run(clock.follow(course()))
+    assert clock.monotonic() == pytest.approx(1005)
+    assert time.monotonic() - started > 0.04
+
+
+async def test_a_signal_is_heard_however_much_is_to_be_done(clock):
+    heard = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, heard.set)
+
+    def course():
+        yield 1000.0
+        signal.raise_signal(signal.SIGUSR1)
+        for step in range(10_000):
+            if heard.is_set():
+                return
+            yield 1000.0 + step
+        pytest.fail("nobody heard it")
+
+    try:
+        assert await clock.follow(course()) is None
+    finally:
+        loop.remove_signal_handler(signal.SIGUSR1)

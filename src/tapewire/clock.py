@@ -8,11 +8,12 @@ passes only when nothing else is left to do.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Final, Protocol, runtime_checkable
 
 from .errors import ConfigurationError
 
-__all__ = ["Clock", "SystemClock", "check_clock"]
+__all__ = ["Clock", "SystemClock", "check_clock", "nanoseconds_of"]
 
 
 @runtime_checkable
@@ -48,3 +49,8 @@ def check_clock(name: str, value: Any) -> None:
     """Raise ConfigurationError that names `name`, unless `value` is a clock."""
     if isinstance(value, type) or not isinstance(value, Clock):
         raise ConfigurationError(name, value, "a tapewire.Clock, such as SystemClock()")
+
+
+def nanoseconds_of(clock: Clock) -> Callable[[], int]:
+    """What reads it in nanoseconds: of the machine's own it is the function itself, for it is asked per message."""
+    return time.monotonic_ns if isinstance(clock, SystemClock) else lambda: int(clock.monotonic() * 1e9)

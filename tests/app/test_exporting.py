@@ -166,7 +166,7 @@ def test_a_row_whose_number_does_not_fit_is_no_row_but_one_of_those_that_are_ref
 
 def test_a_tape_of_somebody_elses_making_gives_its_frames_alone_and_says_so(tmp_path):
     with Recorder(tmp_path, "weex") as recorder:
-        recorder.note(Kind.READ, recorder.new_connection(), ["hello"], 5)
+        recorder.note(Kind.READ, recorder.new_connection(), ["hello"])
     out = tmp_path / "out"
     done = run("tape", "export", "--parquet", str(tmp_path), "-o", str(out))
     assert done.returncode == 0

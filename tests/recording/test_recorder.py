@@ -101,13 +101,13 @@ def test_what_enters_and_leaves_a_line_is_on_the_tape_and_reaches_the_receiver(t
 
 def test_what_does_not_fit_the_queue_is_counted_and_said_on_the_tape(tmp_path, caplog):
     with caplog.at_level(logging.WARNING), Recorder(tmp_path, "stx", capacity_bytes=5_000) as recorder:
-        recorder.note(Kind.READ, 1, ["a"], 1)
+        recorder.note(Kind.READ, 1, ["a"])
         for _ in range(10):
-            recorder.note(Kind.READ, 1, ["b" * 6_000], 6_000)
+            recorder.note(Kind.READ, 1, ["b" * 6_000])
         time_out = time.monotonic() + 5
         while recorder.statistics().waiting_bytes and time.monotonic() < time_out:
             time.sleep(0.01)
-        recorder.note(Kind.READ, 1, ["c"], 1)
+        recorder.note(Kind.READ, 1, ["c"])
     assert recorder.statistics().lost == 10
     records = records_of(*recorder.paths)
     assert [record.data for record in records if record.kind == Kind.READ] == [["a"], ["c"]]
@@ -118,7 +118,7 @@ def test_what_does_not_fit_the_queue_is_counted_and_said_on_the_tape(tmp_path, c
 def test_a_new_file_is_begun_when_one_is_large_and_numbers_go_on(tmp_path):
     with Recorder(tmp_path, "weex", segment_bytes=2_000, block_seconds=0.01) as recorder:
         for number in range(30):
-            recorder.note(Kind.READ, 1, [os.urandom(200).hex() + str(number)], 400)
+            recorder.note(Kind.READ, 1, [os.urandom(200).hex() + str(number)])
             time.sleep(0.02)
     assert len(recorder.paths) > 2
     assert all(path.exists() for path in recorder.paths)
@@ -139,14 +139,14 @@ from tapewire.recording.format import Kind
 from tapewire.recording.recorder import Recorder
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with Recorder(sys.argv[1], "stx", block_seconds=0.05) as recorder:
-    recorder.note(Kind.READ, 1, ["before"], 6)
+    recorder.note(Kind.READ, 1, ["before"])
     time.sleep(0.2)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
-    recorder.note(Kind.READ, 1, ["meanwhile"], 9)
+    recorder.note(Kind.READ, 1, ["meanwhile"])
     time.sleep(0.3)
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    recorder.note(Kind.READ, 1, ["behind"], 6)
+    recorder.note(Kind.READ, 1, ["behind"])
 print(recorder.statistics().lost, recorder.statistics().disk_errors, recorder.paths[0])
 """
 
@@ -175,7 +175,7 @@ from tapewire.recording.format import Kind
 from tapewire.recording.recorder import Recorder
 recorder = Recorder(sys.argv[1], "stx", block_seconds=0.2)
 for number in range(100_000):
-    recorder.note(Kind.READ, 1, [str(number)], 6)
+    recorder.note(Kind.READ, 1, [str(number)])
     print(number, flush=True)
     time.sleep(0.002)
 """

@@ -52,7 +52,6 @@ class RecordingHttp(httpx2.AsyncBaseTransport):
             Kind.ASKED,
             0,
             [number, request.method, str(request.url), _pairs(request.headers), body],
-            len(body),
         )
         try:
             response = await self._inner.handle_async_request(request)
@@ -61,7 +60,7 @@ class RecordingHttp(httpx2.AsyncBaseTransport):
             raise
         if response.is_closed:  # it was made with all of its body: nobody reads its stream
             answer = [number, response.status_code, _pairs(response.headers), response.content]
-            recorder.note(Kind.ANSWERED, 0, answer, len(response.content))
+            recorder.note(Kind.ANSWERED, 0, answer)
             return response
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _Body(response.stream, recorder, number, response)
@@ -123,7 +122,7 @@ class _Body(httpx2.AsyncByteStream):
     def _note(self) -> None:
         if not self._is_noted:
             self._is_noted = True
-            self._recorder.note(Kind.ANSWERED, 0, [*self._answer, b"".join(self._kept)], self._size)
+            self._recorder.note(Kind.ANSWERED, 0, [*self._answer, b"".join(self._kept)])
 
 
 def _pairs(headers: httpx2.Headers) -> list[Any]:

@@ -19,14 +19,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from time import gmtime, monotonic, strftime
 from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
+from msgspec.structs import force_setattr
 
-from ..clock import Clock, SystemClock
+from ..clock import Clock, SystemClock, nanoseconds_of
 from ..errors import ConfigurationError
 from ..payload import Payload
 from ..reporting import is_worth_a_line
@@ -47,6 +49,10 @@ RECORD_BYTES: Final = 40
 _OURS: Final = frozenset({Kind.DIAL, Kind.REFUSED, Kind.SENT, Kind.ASKED, Kind.UNANSWERED, Kind.NOTE})
 """Kinds of which we are the author."""
 
+_LOOKED_AT: Final = _OURS | {Kind.ANSWERED}
+"""Kinds of which each record is looked at for credentials, whatever it looks like."""
+
+_OF_CALLS: Final = frozenset({Kind.ASKED, Kind.ANSWERED})
 _STREAMED: Final = frozenset({Kind.READ, Kind.SENT})
 """Kinds whose data are messages as the transport has them, until they are written."""
 
@@ -106,8 +112,8 @@ class Recorder:
         self._settings = dict(settings or {})
         self._name = secrets.token_hex(8)
         self._clock = clock or SystemClock()
-        self._now = self._clock.monotonic
-        self._queue: deque[tuple[int, float, int, Any, int]] = deque()  # bounded by `capacity_bytes`
+        self._now_ns = nanoseconds_of(self._clock)
+        self._queue: deque[Record] = deque()  # bounded by `capacity_bytes`
         self._put_bytes = self._taken_bytes = 0  # each is written by one thread alone
         self._alarm = capacity_bytes // 2 if brake else capacity_bytes
         self._full_at = self._alarm  # of `_put_bytes`: beyond it is looked closely
@@ -137,26 +143,33 @@ class Recorder:
         self._calls += 1
         return self._calls
 
-    def note(self, kind: int, connection: int = 0, data: Any = None, size: int = 0) -> None:
-        """Something happened now. `size`: bytes of its payloads. Never waits and never raises."""
-        size += RECORD_BYTES
+    def note(self, kind: int, connection: int = 0, data: Any = None) -> None:
+        """Something happened now. Never waits and never raises."""
+        record = Record(kind, self._now_ns(), connection, data)
+        size = _size_of(record)
         if self._put_bytes + size <= self._full_at or self._has_room(size):
             self._put_bytes += size
-            self._queue.append((kind, self._now(), connection, data, size))
+            self._queue.append(record)
 
     def tap(
         self, connection: int, deliver: Callable[[list[Payload]], Any]
     ) -> Callable[[list[Payload]], None]:
         """What notes each read of a connection, and delivers it: one function, for it is the price of each read."""
-        now, append = self._now, self._queue.append
+        now_ns, append, kind = self._now_ns, self._queue.append, Kind.READ
 
         def received(payloads: list[Payload]) -> None:
-            # No list is kept, for it is the receiver's; of one message none is made, which a collector would visit.
-            data: Any = payloads[0] if len(payloads) == 1 else tuple(payloads)
-            size = RECORD_BYTES + (len(data) if len(payloads) == 1 else sum(map(len, data)))
+            # No list is kept, for it is the receiver's; of one message none is made, and a record is no affair of the
+            # collector's: what it would count as new makes it look at all that the program holds.
+            data: Any
+            if len(payloads) == 1:
+                data = payloads[0]
+                size = RECORD_BYTES + len(data)
+            else:
+                data = tuple(payloads)
+                size = RECORD_BYTES + sum(map(len, data))
             if self._put_bytes + size <= self._full_at or self._has_room(size):
                 self._put_bytes += size
-                append((Kind.READ, now(), connection, data, size))
+                append(Record(kind, now_ns(), connection, data))
             deliver(payloads)
 
         return received
@@ -184,7 +197,7 @@ class Recorder:
     def seed_made(self, snapshots: Sequence[Snapshot]) -> None:
         """They are there. Nothing is written where what stood then was more than one can begin with."""
         if self._standing is not None:
-            self.note(Kind.SEED, 0, list(snapshots), sum(len(message) for _, message in snapshots))
+            self.note(Kind.SEED, 0, list(snapshots))
 
     @property
     def paths(self) -> list[Path]:
@@ -247,14 +260,17 @@ class Recorder:
         taken, queue = 0, self._queue
         take, put = queue.popleft, block.append
         while queue and taken < most:
-            kind, at, connection, data, size = take()
-            taken += size
-            if kind in _STREAMED:
-                if type(data) is bytes or type(data) is str:
-                    data = [data]
-                else:
-                    data = encoded(data if isinstance(data, (list, tuple)) else (data,))
-            put(Record(kind, int(at * 1e9), connection, data))
+            record = take()
+            kind, data = record.kind, record.data
+            if kind == Kind.READ and type(data) is bytes:  # of one message, as most are
+                taken += RECORD_BYTES + len(data)
+                force_setattr(record, "data", [data])
+            else:
+                taken += _size_of(record)
+                if kind in _STREAMED:
+                    said = data if isinstance(data, (list, tuple)) else (data,)
+                    force_setattr(record, "data", encoded(said))
+            put(record)
         self._taken_bytes += taken
         self._full_at = self._taken_bytes + self._alarm
         if self.brake is not None and self._put_bytes - self._taken_bytes <= self._capacity // 4:
@@ -316,6 +332,16 @@ class Recorder:
         return SegmentWriter(path, head, fsync=self._fsync)
 
 
+def _size_of(record: Record) -> int:
+    """Bytes that it takes in the queue, about: its messages, or the body of what was asked or answered."""
+    kind, data = record.kind, record.data
+    if kind in _STREAMED:
+        return RECORD_BYTES + (sum(map(len, data)) if isinstance(data, (list, tuple)) else len(data))
+    if kind == Kind.SEED and data is not None:
+        return RECORD_BYTES + sum(len(message) for _, message in data)
+    return RECORD_BYTES + (len(data[-1]) if kind in _OF_CALLS else 0)
+
+
 def _check_sizes(**sizes: Any) -> None:
     for name, value in sizes.items():
         if type(value) is not int or value < 1:
@@ -330,10 +356,8 @@ def _check_times(**times: Any) -> None:
 
 def _masked(block: list[Record]) -> list[Record]:
     """The block without credentials. What was streamed is looked at closely only where something of it names one."""
-    reads = joined(each for record in block if record.kind == Kind.READ for each in record.data)
-    is_suspect = may_name_one(reads)
-    theirs = {Kind.ANSWERED, Kind.READ} if is_suspect else {Kind.ANSWERED}
-    looked_at = theirs | _OURS
+    reads = [record.data for record in block if record.kind == Kind.READ]
+    looked_at = _LOOKED_AT | {Kind.READ} if may_name_one(joined(chain.from_iterable(reads))) else _LOOKED_AT
     return [record if record.kind not in looked_at else _masked_record(record) for record in block]
 
 

@@ -30,9 +30,10 @@ import inspect
 import math
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -51,6 +52,9 @@ from .tape import Tape
 __all__ = ["Answers", "Difference", "Replay"]
 
 T = TypeVar("T")
+
+Wait: TypeAlias = Callable[[], Awaitable[None]]
+"""What is waited for before the tape goes on."""
 
 PATIENCE_SECONDS: Final = 120.0
 """Of the tape's time: how long the tape waits for a dial or a request that the client does not make, and how long
@@ -221,27 +225,35 @@ class Replay:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     async def _play(self) -> None:
-        loop = asyncio.get_running_loop()
+        course = self._course()
         try:
-            for recording, record in self.reel.records():
-                if record.at_ns > self._until:
-                    break
-                if self._sought_ns is not None and record.at_ns >= self._sought_ns:
-                    self._sought_ns = None
-                    self._check_seed()
-                # Never less than a moment: timers come last, behind whoever was woken by what stood before.
-                await asyncio.sleep(max(_MOMENT, record.at_ns / 1e9 - loop.time()))
-                if record.kind == Kind.NOTE:
-                    await self._tell(record.data)
-                elif record.kind < Kind.ASKED:
-                    await self.connector.play(recording, record)
-                else:
-                    await self.answers.play(recording, record)
+            while (wait := await self.clock.follow(course)) is not None:
+                await wait()
         except Exception as error:  # also what whoever is played to raises: `run` raises it
             self._failure = error
         finally:
             self.connector.settle()
             self.ended.set()
+
+    def _course(self) -> Iterator[float | Wait]:
+        """When the next record comes, and what has to be waited for before the one behind it may."""
+        monotonic, connector, answers = self.clock.monotonic, self.connector, self.answers
+        for recording, record in self.reel.records():
+            if record.at_ns > self._until:
+                break
+            if self._sought_ns is not None and record.at_ns >= self._sought_ns:
+                self._sought_ns = None
+                self._check_seed()
+            # Never less than a moment: timers come last, behind whoever was woken by what stood before.
+            yield max(monotonic() + _MOMENT, record.at_ns / 1e9)
+            if record.kind == Kind.NOTE:
+                wait = self._tell(record.data)
+            elif record.kind < Kind.ASKED:
+                wait = connector.play(recording, record)
+            else:
+                wait = answers.play(recording, record)
+            if wait is not None:
+                yield wait
 
     def _check_seed(self) -> None:
         """Whoever began at a seed point has to have said by now what was said, or is no longer where it was then."""
@@ -249,14 +261,19 @@ class Replay:
             self.is_unfit = True
             raise SeedUnfit(self.differences[:1])
 
-    async def _tell(self, value: Any) -> None:
+    def _tell(self, value: Any) -> Wait | None:
         if self._on_note is not None:
             self._on_note(value)
-        for waited, waiter in tuple(self._noted):
-            if waited == value and not waiter.done():
-                self._noted.remove((waited, waiter))
-                waiter.set_result(None)
-                await asyncio.sleep(0)
+        found = [(waited, waiter) for waited, waiter in self._noted if waited == value and not waiter.done()]
+        for each in found:
+            self._noted.remove(each)
+            each[1].set_result(None)
+        return _a_turn if found else None
+
+
+async def _a_turn() -> None:
+    """Whoever was woken goes on before the tape does."""
+    await asyncio.sleep(0)
 
 
 class _ReplayConnector:
@@ -298,24 +315,27 @@ class _ReplayConnector:
             line = asked.result()
         return await line.opened()
 
-    async def play(self, recording: str, record: Record) -> None:
-        """The next record of a connection."""
+    def play(self, recording: str, record: Record) -> Wait | None:
+        """The next record of a connection. Returns what is to be waited for before the one behind it."""
         key = (recording, record.connection)
         if record.kind == Kind.DIAL:
-            line = self._lines[key] = _Line(self._replay, key)
-            place = _place_of(record.data["url"])
-            if self._asked.get(place):
-                receiver, asked = self._asked[place].popleft()
-                line.bind(receiver)
-                asked.set_result(line)
-            else:
-                self._dials.setdefault(place, deque()).append(line)
-            return
+            self._dial(key, _place_of(record.data["url"]))
+            return None
         known = self._lines.get(key)
-        if known is not None:
-            await known.play(record)
-            if record.kind == Kind.LOST:
-                self._lines.pop(key).settle()
+        if known is None:
+            return None
+        if record.kind == Kind.LOST:
+            del self._lines[key]
+        return known.play(record)
+
+    def _dial(self, key: Call, place: str) -> None:
+        line = self._lines[key] = _Line(self._replay, key)
+        if self._asked.get(place):
+            receiver, asked = self._asked[place].popleft()
+            line.bind(receiver)
+            asked.set_result(line)
+        else:
+            self._dials.setdefault(place, deque()).append(line)
 
     @property
     def is_out_of_step(self) -> bool:
@@ -356,22 +376,24 @@ class _Line:
         await asyncio.shield(self._outcome)
         return self
 
-    async def play(self, record: Record) -> None:
-        """What happened on it."""
-        if not self._is_bound.is_set() and not await self._was_dialled():
-            return
+    def play(self, record: Record) -> Wait | None:
+        """What happened on it. Returns what is to be waited for before more of the tape is played."""
+        if not self._is_bound.is_set():
+            return partial(self._play_when_dialled, record)
         kind, data = record.kind, record.data
         if kind == Kind.OPENED:
             self._outcome.set_result(None)
-            await asyncio.sleep(0)  # whoever dialled goes on before anything is received
-        elif kind == Kind.REFUSED:
+            return _a_turn  # whoever dialled goes on before anything is received
+        if kind == Kind.REFUSED:
             self._outcome.set_exception(_error_of(data))
         elif kind == Kind.SENT:
             self._compare(data)
-            if self._is_patient:
-                await self._hear_out()
+            return self._hear_out if self._is_patient else None
         elif self._receiver is not None and not self._is_lost:
             self._hear(kind, data)
+        if kind == Kind.LOST:
+            self.settle()
+        return None
 
     async def _hear_out(self) -> None:
         """Until as much was sent now as then. Who does not send so much is not waited for again."""
@@ -392,7 +414,7 @@ class _Line:
             assert isinstance(error, ConnectionLost)
             self._lose(error)
 
-    async def _was_dialled(self) -> bool:
+    async def _play_when_dialled(self, record: Record) -> None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._is_bound.wait()
@@ -401,7 +423,11 @@ class _Line:
             self._is_bound.set()
             self._outcome.cancel()
             self._is_lost = True
-        return self._receiver is not None
+        if self._receiver is None:
+            return
+        wait = self.play(record)
+        if wait is not None:
+            await wait()
 
     def _lose(self, error: ConnectionLost) -> None:
         if not self._is_lost and self._receiver is not None:
@@ -530,8 +556,8 @@ class Answers:
             raise LookupError(f"{key[0]} {key[1]} stands on no tape")
         return asked.result()
 
-    async def play(self, recording: str, record: Record) -> None:
-        """The next record of a call."""
+    def play(self, recording: str, record: Record) -> Wait | None:
+        """The next record of a call. Returns what is to be waited for before the one behind it."""
         if record.kind == Kind.ASKED:
             number, method, url, _, body = record.data
             call = (recording, number)
@@ -545,7 +571,8 @@ class Answers:
             answer = self._answers.get((recording, record.data[0]))
             if answer is not None and not answer.done():
                 answer.set_result(record)
-                await asyncio.sleep(0)
+                return _a_turn
+        return None
 
 
 def _place_of(url: str) -> str:

@@ -35,7 +35,7 @@ class RecordingConnector:
             "headers": dict(endpoint.headers),
             "subprotocols": list(endpoint.subprotocols),
         }
-        recorder.note(Kind.DIAL, number, dial, len(endpoint.url))
+        recorder.note(Kind.DIAL, number, dial)
         tapped = _Tapped(recorder, number)
         try:
             transport = await self._inner.connect(endpoint, _Heard(receiver, recorder, number, tapped))
@@ -106,7 +106,7 @@ class _Tapped:
             self._transport.resume_reading()
 
     def send(self, payloads: Sequence[Payload]) -> None:
-        self._recorder.note(Kind.SENT, self._number, list(payloads), sum(map(len, payloads)))
+        self._recorder.note(Kind.SENT, self._number, tuple(payloads))
         self._transport.send(payloads)
 
     def ping(self) -> None:

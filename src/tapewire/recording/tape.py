@@ -93,12 +93,13 @@ class SegmentWriter:
         head = read_block_head(block)
         assert head is not None
         self._index.append((offset, head))
-        self._counts.update([record.kind for record in records])
-        for record in records:
-            if record.kind != Kind.READ:
-                self._lines.look_at(record)
-                if record.kind == Kind.SEED:
-                    self._seeds.append(SeedEntry(record.at_ns, record.data["since_ns"]))
+        others = [record for record in records if record.kind != Kind.READ]
+        self._counts.update({Kind.READ: len(records) - len(others)} if len(others) < len(records) else {})
+        for record in others:
+            self._counts[record.kind] += 1
+            self._lines.look_at(record)
+            if record.kind == Kind.SEED:
+                self._seeds.append(SeedEntry(record.at_ns, record.data["since_ns"]))
         if self._fsync == "block":
             self.sync()
 
