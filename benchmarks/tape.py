@@ -14,6 +14,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from tapewire.recording.format import (
     pack_head,
     read_block_head,
 )
-from tapewire.recording.seeds import Standing
+from tapewire.recording.seeds import Said, Standing
 from tapewire.recording.tape import SegmentWriter
 from tapewire.sandbox import Sandbox
 from tapewire.transport.base import Endpoint
@@ -189,10 +190,16 @@ LONG_BLOCK = 256 * 1024
 class _Words:
     """Of messages none of which is a publication, and no answer to a ping."""
 
-    def place_of(self, message: bytes) -> str | None:
-        return None
+    def split(self, message: bytes) -> tuple[bytes | None, Sequence[tuple[str, bytes]]]:
+        return message, ()
 
     def is_beat(self, message: bytes) -> bool:
+        return False
+
+    def begun(self, said: Sequence[Said], last: Mapping[str, bytes]) -> list[Said]:
+        return list(said)
+
+    def is_state(self, url: str) -> bool:
         return False
 
 
@@ -206,7 +213,7 @@ def _long(folder: Path) -> Path:
     begun = [dial, Record(Kind.OPENED, end, 1), Record(Kind.SENT, end, 1, [b'"book"'])]
     asked = [
         Record(Kind.SEED, end + second, 0),
-        Record(Kind.SEED, end + second, 0, [("book", make_messages()[0])]),
+        Record(Kind.SEED, end + second, 0, ([("book", make_messages()[0])], [])),
     ]
     *_, seed = Standing(_Words()).passed([*begun, *asked])
     path, index = folder / "long.tape", list[IndexEntry]()

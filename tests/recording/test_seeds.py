@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tapewire.errors import ConnectFailed
 from tapewire.payload import Payload
-from tapewire.recording import Replay, Tape
+from tapewire.recording import Recorder, Replay, Tape
 from tapewire.recording.format import (
     Footer,
     Head,
@@ -24,7 +25,8 @@ from tapewire.recording.format import (
     pack_head,
     read_block_head,
 )
-from tapewire.recording.seeds import CATCH_UP_NS, SeedUnfit, Standing
+from tapewire.recording.http import ReplayHttp
+from tapewire.recording.seeds import CATCH_UP_NS, Said, SeedUnfit, Standing
 from tapewire.recording.tape import SegmentWriter
 from tapewire.transport.base import Endpoint
 
@@ -34,14 +36,22 @@ HEAD = Head(venue="venue", wall_ns=1_700_000_000 * SECOND, monotonic_ns=0, softw
 
 
 class Words:
-    """A venue whose publications begin with their topic: `book ...`, `trade ...`."""
+    """A venue whose publications begin with their topic: `book ...`, `trade ...`. `/book` answers what is now."""
 
-    def place_of(self, message: bytes) -> str | None:
+    def split(self, message: bytes) -> tuple[bytes | None, Sequence[tuple[str, bytes]]]:
         topic = message.partition(b" ")[0].decode()
-        return {"book": "", "trade": "trade"}.get(topic)
+        if topic not in ("book", "trade"):
+            return message, ()
+        return None, ((topic, message),) if topic == "trade" else ()
 
     def is_beat(self, message: bytes) -> bool:
         return message == b"pong"
+
+    def begun(self, said: Sequence[Said], last: Mapping[str, bytes]) -> list[Said]:
+        return [*said, *((False, message) for message in last.values())]
+
+    def is_state(self, url: str) -> bool:
+        return url.endswith("/book")
 
 
 def at(seconds: float, kind: int, data: Any = None, connection: int = 1) -> Record:
@@ -63,7 +73,7 @@ ASKED = [
     at(0.7, Kind.ASKED, [2, "GET", "http://venue.test/list", [], b""], 0),
     at(0.8, Kind.ANSWERED, [2, 200, [], b"new"], 0),
 ]
-SEED = [at(20, Kind.SEED, None, 0), at(20.1, Kind.SEED, [("book", b"book whole")], 0)]
+SEED = [at(20, Kind.SEED, None, 0), at(20.1, Kind.SEED, ([("book", b"book whole")], []), 0)]
 
 
 def seeds_of(*records: Record) -> list[dict[str, Any]]:
@@ -85,9 +95,9 @@ def test_a_seed_point_holds_the_line_its_replies_the_last_trade_the_last_answers
         (Kind.ANSWERED, [2, 200, [], b"new"]),
         (Kind.DIAL, {"url": URL, "headers": {}, "subprotocols": []}),
         (Kind.OPENED, None),
-        (Kind.SENT, ['join "book"']),
-        (Kind.READ, ["joined"]),
-        (Kind.READ, ["trade 18"]),
+        (Kind.SENT, [b'join "book"']),
+        (Kind.READ, [b"joined"]),
+        (Kind.READ, [b"trade 18"]),
         (Kind.READ, [b"book whole"]),
     ]
     times = [when for _, when, _, _ in seed["records"]]
@@ -104,7 +114,7 @@ def test_a_line_begins_when_it_was_pinged_last_of_what_was_answered():
 def test_what_came_between_the_moment_and_its_snapshots_is_no_part_of_it():
     between = at(20.05, Kind.READ, ["welcome"])
     (seed,) = seeds_of(*opened(), SEED[0], between, SEED[1])
-    assert (Kind.READ, ["welcome"]) not in said(seed)
+    assert (Kind.READ, [b"welcome"]) not in said(seed)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +140,32 @@ def test_the_next_line_is_one_to_begin_with_and_the_answer_to_a_ping_is_no_reaso
     lost = at(15, Kind.LOST, {"error": "ConnectionLost", "facts": {}})
     (seed,) = seeds_of(*opened(), lost, *opened(2, 16), at(19.9, Kind.SENT, ["pong"], 2), *SEED)
     assert {number for kind, _, number, _ in seed["records"]} == {2}
+
+
+def test_what_is_now_was_asked_for_at_the_moment_itself_or_there_is_no_seed_point():
+    url = "http://venue.test/book"
+    asked = [at(1, Kind.ASKED, [3, "GET", url, [], b""], 0), at(1.1, Kind.ANSWERED, [3, 200, [], b"then"], 0)]
+    fresh = at(20.1, Kind.SEED, ([], [["GET", url, b"", 200, [], b"now"]]), 0)
+    (seed,) = seeds_of(*opened(), *ASKED, *asked, SEED[0], fresh)
+    assert [data for kind, data in said(seed) if kind == Kind.ANSWERED] == [
+        [2, 200, [], b"new"],
+        [3, 200, [], b"now"],
+    ]
+    assert seeds_of(*opened(), *ASKED, *asked, *SEED) == []
+
+
+def test_what_is_asked_for_a_seed_point_is_written_without_credentials(tmp_path):
+    with Recorder(tmp_path, "venue", seeding=Words()) as recorder:
+        for record in [*opened(), *ASKED]:
+            recorder.note(record.kind, record.connection, record.data)
+        recorder.seed_begun()
+        url = "http://venue.test/list"
+        answer = [["set-cookie", "sesame-cookie"]], b'{"token":"sesame-token","price":1}'
+        recorder.seed_made([], [["GET", url, b"", 200, *answer]])
+    with Tape(recorder.paths[0]) as tape:
+        (seed,) = (record.data for record in tape.read() if record.kind == Kind.SEED)
+    assert b'"price":1' in repr(seed).encode()
+    assert b"sesame" not in repr(seed).encode()
 
 
 # --- a replay that begins there -------------------------------------------------------------------------------------
@@ -182,7 +218,7 @@ def test_a_replay_from_a_moment_behind_it_begins_there_and_hears_from_then_on_th
     whole = [each for each in played(path, from_ns=wall(25)) if each[0] >= 25]
     begun = played(path, from_ns=wall(25), seeks=True)
     assert [each for each in begun if each[0] >= 25] == whole
-    assert [said for when, said in begun if when < 20] == ["joined", b"book whole"]
+    assert [said for when, said in begun if when < 20] == [b"joined", b"book whole"]
 
 
 def test_a_seed_point_is_good_for_what_comes_a_while_after_its_snapshots(tmp_path):
@@ -200,7 +236,7 @@ def test_a_part_of_a_tape_begins_at_a_seed_point_only_if_all_that_followed_it_is
         writer.write([record for record in records if record.at_ns >= begin * SECOND])
         writer.close()
     whole = [said for _, said in played(tmp_path / "19.tape", from_ns=wall(25), seeks=True)]
-    assert whole[:3] == ["joined", b"book whole", "book 20"]
+    assert whole[:3] == [b"joined", b"book whole", "book 20"]
     with pytest.raises(ConnectFailed):  # it has no dial
         played(tmp_path / "20.05.tape", from_ns=wall(25), seeks=True)
 
@@ -238,7 +274,7 @@ def test_of_ten_gigabytes_nothing_is_read_but_the_seed_point_and_what_follows_it
         file.write(pack_footer(footer, file.tell()))
     assert path.stat().st_size > 10_000_000_000
     heard = played(path, from_ns=wall(count + 25), seeks=True)
-    assert [said for _, said in heard] == ["joined", b"book whole", "book 30"]
+    assert [said for _, said in heard] == [b"joined", b"book whole", "book 30"]
 
 
 def entry_of(block: bytes, offset: int) -> IndexEntry:
@@ -283,3 +319,32 @@ def test_behind_a_seed_point_pings_of_a_line_that_was_given_up_are_answered_as_l
         receiver = Pinging(replay)
         replay.run(receiver.listen)
     assert receiver.pongs == 1
+
+
+def test_before_its_moment_no_time_counts_and_an_answer_is_given_as_often_as_it_is_asked_for(tmp_path):
+    """Whoever begins says in some milliseconds what was said in some, however close it stands in the seed point."""
+    import httpx2
+
+    writer = SegmentWriter(tmp_path / "a.tape", HEAD)
+    reads = [at(n + 0.5, Kind.READ, [f"book {n}"]) for n in range(1, 40)]
+    records = sorted([*opened(), *ASKED, *reads, *SEED], key=lambda record: record.at_ns)
+    writer.write(Standing(Words()).passed(records))
+    writer.close()
+
+    class Slow(Receiver):
+        async def listen(self, replay: Replay) -> None:
+            async with httpx2.AsyncClient(transport=ReplayHttp(replay.answers)) as client:
+                transport = await replay.connector.connect(Endpoint(url=URL), self)
+                for _ in range(3):
+                    assert (await client.get("http://venue.test/list")).content == b"new"
+                    await asyncio.sleep(0.005)
+            assert self.heard == []
+            transport.send(['join "book"'])
+            await replay.ended.wait()
+
+    with Replay(writer.path, from_ns=wall(25), seeks=True) as replay:
+        receiver = Slow(replay)
+        replay.run(receiver.listen)
+        assert replay.begins_at_a_seed
+        assert replay.differences == []
+    assert [said for _, said in receiver.heard][:3] == [b"joined", b"book whole", "book 20"]

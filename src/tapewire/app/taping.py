@@ -385,22 +385,23 @@ class Recording:
         """Again and again, a seed point. Where a snapshot cannot be had there is none this time."""
         if any(market.capabilities[feed.verb].private for feed in feeds):
             return
-        books = [
-            feed.instrument_id for feed in feeds if feed.verb == "watch_order_book" and feed.instrument_id
-        ]
+        wanted: dict[str, list[str]] = {}
+        for feed in feeds:
+            if feed.instrument_id:
+                wanted.setdefault(feed.verb, []).append(feed.instrument_id)
         while True:
             await asyncio.sleep(self._seed_seconds)
             recorder.seed_begun()
             try:
-                with unnoted():
+                with unnoted() as answers:
                     async with asyncio.timeout(self._seed_seconds):
-                        found = await seeding.snapshots(market, books)
+                        found = await seeding.snapshots(market, wanted)
             except (TapewireError, TimeoutError) as error:
                 logger.info("%s: no seed point: %s", market.name, sanitized(error))
                 continue
             if found is None:
                 return
-            recorder.seed_made(found)
+            recorder.seed_made(found, answers)
 
 
 def sums_of(heard: Sequence[Heard]) -> dict[str, tuple[int, str]]:

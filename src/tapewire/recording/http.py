@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import httpx2
 
@@ -21,17 +21,21 @@ MAX_BODY: Final = 16 * 1024 * 1024
 """Bytes of one body that are kept: what a client takes at most."""
 
 
-_is_noted: ContextVar[bool] = ContextVar("tapewire recording http", default=True)
+Answered: TypeAlias = list[Any]
+"""What was asked and answered: method, URL, body; status, headers and body of the answer."""
+
+_own: ContextVar[list[Answered] | None] = ContextVar("tapewire recording http", default=None)
 
 
 @contextmanager
-def unnoted() -> Iterator[None]:
-    """What is asked within is the recorder's own affair: no replay asks for it again."""
-    token = _is_noted.set(False)
+def unnoted() -> Iterator[list[Answered]]:
+    """What is asked within is the recorder's own affair: no replay asks for it again. Yields what was answered."""
+    answered: list[Answered] = []
+    token = _own.set(answered)
     try:
-        yield
+        yield answered
     finally:
-        _is_noted.reset(token)
+        _own.reset(token)
 
 
 class RecordingHttp(httpx2.AsyncBaseTransport):
@@ -43,28 +47,22 @@ class RecordingHttp(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """One request. Raises what `inner` raises."""
-        if not _is_noted.get():
-            return await self._inner.handle_async_request(request)
+        method, url, body = request.method, str(request.url), await request.aread()
+        own = _own.get()
+        if own is not None:
+            return _heard(
+                await self._inner.handle_async_request(request),
+                lambda answer: own.append([method, url, body, *answer]),
+            )
         recorder = self._recorder
         number = recorder.new_call()
-        body = await request.aread()
-        recorder.note(
-            Kind.ASKED,
-            0,
-            [number, request.method, str(request.url), _pairs(request.headers), body],
-        )
+        recorder.note(Kind.ASKED, 0, [number, method, url, _pairs(request.headers), body])
         try:
             response = await self._inner.handle_async_request(request)
         except Exception as error:
             recorder.note(Kind.UNANSWERED, 0, [number, type(error).__name__, str(error)])
             raise
-        if response.is_closed:  # it was made with all of its body: nobody reads its stream
-            answer = [number, response.status_code, _pairs(response.headers), response.content]
-            recorder.note(Kind.ANSWERED, 0, answer)
-            return response
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Body(response.stream, recorder, number, response)
-        return response
+        return _heard(response, lambda answer: recorder.note(Kind.ANSWERED, 0, [number, *answer]))
 
     async def aclose(self) -> None:
         """Close `inner`."""
@@ -94,18 +92,31 @@ class _Plain(httpx2.AsyncBaseTransport):
             await made.aclose()
 
 
-class _Body(httpx2.AsyncByteStream):
-    """An answer's body as it passes, noted when it is over."""
+_Tell: TypeAlias = Callable[[list[Any]], None]
+"""Told of an answer's status, headers and body."""
 
-    def __init__(
-        self, stream: httpx2.AsyncByteStream, recorder: Recorder, number: int, response: httpx2.Response
-    ) -> None:
+
+def _heard(response: httpx2.Response, tell: _Tell) -> httpx2.Response:
+    """The response, of which `tell` is told when all of it was read."""
+    answer = [response.status_code, _pairs(response.headers)]
+    if response.is_closed:  # it was made with all of its body: nobody reads its stream
+        tell([*answer, response.content])
+    else:
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _Body(response.stream, answer, tell)
+    return response
+
+
+class _Body(httpx2.AsyncByteStream):
+    """An answer's body as it passes, told of when it is over."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, answer: list[Any], tell: _Tell) -> None:
         self._stream = stream
-        self._recorder = recorder
-        self._answer = [number, response.status_code, _pairs(response.headers)]
+        self._answer = answer
+        self._tell = tell
         self._kept: list[bytes] = []
         self._size = 0
-        self._is_noted = False
+        self._is_told = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._stream:
@@ -113,16 +124,16 @@ class _Body(httpx2.AsyncByteStream):
                 self._kept.append(chunk)
             self._size += len(chunk)
             yield chunk
-        self._note()
+        self._over()
 
     async def aclose(self) -> None:
-        self._note()
+        self._over()
         await self._stream.aclose()
 
-    def _note(self) -> None:
-        if not self._is_noted:
-            self._is_noted = True
-            self._recorder.note(Kind.ANSWERED, 0, [*self._answer, b"".join(self._kept)])
+    def _over(self) -> None:
+        if not self._is_told:
+            self._is_told = True
+            self._tell([*self._answer, b"".join(self._kept)])
 
 
 def _pairs(headers: httpx2.Headers) -> list[Any]:

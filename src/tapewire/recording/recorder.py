@@ -35,7 +35,7 @@ from ..reporting import is_worth_a_line
 from .brake import Brake
 from .format import Head, Kind, Record, encoded, zstd_module
 from .placeholders import joined, may_name_one, said_by_a_venue, said_by_us
-from .seeds import Seeding, Snapshot, Standing
+from .seeds import Answer, Seeding, Snapshot, Standing
 from .tape import BLOCK_BYTES, Fsync, SegmentWriter
 
 __all__ = ["Recorder", "RecorderStatistics"]
@@ -49,7 +49,7 @@ RECORD_BYTES: Final = 40
 _OURS: Final = frozenset({Kind.DIAL, Kind.REFUSED, Kind.SENT, Kind.ASKED, Kind.UNANSWERED, Kind.NOTE})
 """Kinds of which we are the author."""
 
-_LOOKED_AT: Final = _OURS | {Kind.ANSWERED}
+_LOOKED_AT: Final = _OURS | {Kind.ANSWERED, Kind.SEED}
 """Kinds of which each record is looked at for credentials, whatever it looks like."""
 
 _OF_CALLS: Final = frozenset({Kind.ASKED, Kind.ANSWERED})
@@ -194,10 +194,13 @@ class Recorder:
         if self._standing is not None:
             self.note(Kind.SEED)
 
-    def seed_made(self, snapshots: Sequence[Snapshot]) -> None:
-        """They are there. Nothing is written where what stood then was more than one can begin with."""
+    def seed_made(self, snapshots: Sequence[Snapshot], answers: Sequence[Answer] = ()) -> None:
+        """They are there, and what was asked for over HTTP meanwhile (`http.unnoted`).
+
+        Nothing is written where what stood then was more than one can begin with.
+        """
         if self._standing is not None:
-            self.note(Kind.SEED, 0, list(snapshots))
+            self.note(Kind.SEED, 0, (list(snapshots), list(answers)))
 
     @property
     def paths(self) -> list[Path]:
@@ -338,7 +341,8 @@ def _size_of(record: Record) -> int:
     if kind in _STREAMED:
         return RECORD_BYTES + (sum(map(len, data)) if isinstance(data, (list, tuple)) else len(data))
     if kind == Kind.SEED and data is not None:
-        return RECORD_BYTES + sum(len(message) for _, message in data)
+        snapshots, answers = data
+        return RECORD_BYTES + sum(len(each[-1]) for each in (*snapshots, *answers))
     return RECORD_BYTES + (len(data[-1]) if kind in _OF_CALLS else 0)
 
 
@@ -363,4 +367,14 @@ def _masked(block: list[Record]) -> list[Record]:
 
 def _masked_record(record: Record) -> Record:
     author = said_by_us if record.kind in _OURS else said_by_a_venue
-    return Record(record.kind, record.at_ns, record.connection, author(record.data))
+    data = _masked_seed(*record.data) if record.kind == Kind.SEED and record.data else author(record.data)
+    return Record(record.kind, record.at_ns, record.connection, data)
+
+
+def _masked_seed(snapshots: Sequence[Snapshot], answers: Sequence[Answer]) -> tuple[Any, Any]:
+    """Of a request what we said, and what the venue did."""
+    masked = [
+        [*map(said_by_us, (method, url, body)), status, *map(said_by_a_venue, (headers, content))]
+        for method, url, body, status, headers, content in answers
+    ]
+    return [(topic, said_by_a_venue(message)) for topic, message in snapshots], masked

@@ -95,6 +95,11 @@ class Reel:
         """Whether what stood before the last seed point is not played."""
         return bool(self._beginnings)
 
+    @property
+    def begun_ns(self) -> int:
+        """The moment of the seed point at which it begins: what stands before was played to get there. 0 for none."""
+        return max((each.since_ns for each in self._beginnings.values()), default=0)
+
     def records(self) -> Iterator[Played]:
         """All records. What a line brought within `LATE_NS` before we left it comes at the beginning of that."""
         left = deque(self._left())

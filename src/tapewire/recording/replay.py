@@ -201,6 +201,11 @@ class Replay:
         """Whether what stood before the last seed point is not played."""
         return self.reel.begins_at_a_seed
 
+    @property
+    def is_beginning(self) -> bool:
+        """True before the moment of the seed point at which it begins: no time counts yet, only what follows what."""
+        return self.clock.monotonic() * 1e9 < self.reel.begun_ns
+
     def close(self) -> None:
         """Close the files. Idempotent."""
         self.reel.close()
@@ -388,7 +393,7 @@ class _Line:
             self._outcome.set_exception(_error_of(data))
         elif kind == Kind.SENT:
             self._compare(data)
-            return self._hear_out if self._is_patient else None
+            return self._hear_out if self._is_patient or self._replay.is_beginning else None
         elif self._receiver is not None and not self._is_lost:
             self._hear(kind, data)
         if kind == Kind.LOST:
@@ -521,6 +526,10 @@ class Answers:
         count, last = self._taken.get(key, (0, None))
         if self._asked.get(key):
             call = self._asked[key].popleft()
+        elif last is not None and self._replay.is_beginning:
+            call = (
+                last  # a seed point has one answer of each kind, for whoever begins there and asks more often
+            )
         elif last is not None and count + len(self._waiting.get(key, ())) >= self._replay.reel.requests_of(
             key
         ):

@@ -18,18 +18,34 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
 from .format import Kind, Record
 from .tape import Tape
 
-__all__ = ["CATCH_UP_NS", "Beginning", "SeedUnfit", "Seeding", "Snapshot", "Standing", "beginnings"]
+__all__ = [
+    "CATCH_UP_NS",
+    "Answer",
+    "Beginning",
+    "Said",
+    "SeedUnfit",
+    "Seeding",
+    "Snapshot",
+    "Standing",
+    "beginnings",
+]
 
 Snapshot: TypeAlias = tuple[str, bytes]
 """A topic as it is asked for, and the message that would begin it: a whole book."""
+
+Said: TypeAlias = tuple[bool, bytes]
+"""A message of a line, and whether we said it."""
+
+Answer: TypeAlias = Sequence[Any]
+"""Of a request that was asked anew: method, URL, body; status, headers and body of its answer."""
 
 JOIN_NS: Final = 10_000_000_000
 """How long after its dial a line may ask for what it is there for."""
@@ -58,12 +74,22 @@ class SeedUnfit(Exception):
 class Seeding(Protocol):
     """What has to be known of a venue's messages."""
 
-    def place_of(self, message: bytes) -> str | None:
-        """None for what is no publication. Of publications the last of each place is kept, and none of the place ""."""
+    def split(self, message: bytes) -> tuple[bytes | None, Sequence[tuple[str, bytes]]]:
+        """What of a message has to be said again to whoever begins anew, None for nothing; and what it publishes, each
+        with its place: of that the last of each place is kept.
+        """
         ...
 
     def is_beat(self, message: bytes) -> bool:
         """True for what we say only because we were asked whether we are there."""
+        ...
+
+    def begun(self, said: Sequence[Said], last: Mapping[str, bytes]) -> list[Said] | None:
+        """What a line begins with on which this was said, and this last of each place. None where none can begin so."""
+        ...
+
+    def is_state(self, url: str) -> bool:
+        """True for a request whose answer has to be of the moment at which one begins."""
         ...
 
 
@@ -71,46 +97,70 @@ class _Line:
     """One connection that stands."""
 
     def __init__(self, dial: Record) -> None:
-        self.records = [dial]
+        self.dial = dial
+        self.opened: Record | None = None
         self.beat_ns: int | None = None
         """When it was opened, or pinged last of what was answered."""
         self.pinged_ns: int | None = None
-        self.last: dict[str, Record] = {}
         self.can_begin = True
+        self._said: list[Said] = []
+        self._last: dict[str, bytes] = {}
         self._bytes = 0
-
-    def keep(self, record: Record, messages: Sequence[Any] = ()) -> None:
-        self.records.append(record)
-        self._bytes += sum(map(len, messages))
-        if len(self.records) > MOST_KEPT or self._bytes > MOST_BYTES:
-            self.records.clear()
-            self.can_begin = False
 
     def hear(self, record: Record, seeding: Seeding) -> None:
         """The venue has said something."""
-        kept: list[Any] = []
         for each in record.data:
-            place = seeding.place_of(_bytes_of(each))
-            if place is None:
-                kept.append(each)
-            elif place and (place in self.last or len(self.last) < MOST_PLACES):
-                self.last[place] = Record(Kind.READ, record.at_ns, record.connection, [each])
-        if kept:
-            self.keep(Record(Kind.READ, record.at_ns, record.connection, kept), kept)
+            if isinstance(each, list):  # a binary message: nobody knows what it is
+                self._give_up()
+                return
+            again, told = seeding.split(_bytes_of(each))
+            for place, publication in told:
+                if place in self._last or len(self._last) < MOST_PLACES:
+                    self._last[place] = publication
+            if again is not None:
+                self._keep(False, again)
 
     def say(self, record: Record, seeding: Seeding) -> None:
         """We have said something."""
-        is_late = self.records and record.at_ns - self.records[0].at_ns > JOIN_NS
-        if is_late and not all(seeding.is_beat(_bytes_of(each)) for each in record.data):
-            self.can_begin = False
-        self.keep(record, record.data)
+        messages = [_bytes_of(each) for each in record.data]
+        if record.at_ns - self.dial.at_ns > JOIN_NS and not all(map(seeding.is_beat, messages)):
+            self._give_up()
+        for message in messages:
+            self._keep(True, message)
 
-    def played_at(self, since_ns: int) -> Iterator[Record]:
+    def _keep(self, is_ours: bool, message: bytes) -> None:
+        self._said.append((is_ours, message))
+        self._bytes += len(message)
+        if len(self._said) > MOST_KEPT or self._bytes > MOST_BYTES:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.can_begin = False
+        self._said.clear()
+
+    def played_at(self, since_ns: int, seeding: Seeding) -> list[Record] | None:
+        """What begins it, at times before that moment. None where it cannot be begun."""
         begin_ns = since_ns - SETTLE_NS
         if self.beat_ns is not None and since_ns - self.beat_ns < MOST_BEAT_NS:
             begin_ns = self.beat_ns
-        for number, record in enumerate([*self.records, *self.last.values()]):
-            yield Record(record.kind, begin_ns + number * _STEP_NS, record.connection, record.data)
+        said = seeding.begun(self._said, self._last) if self.can_begin else None
+        if said is None:
+            return None
+        records = [self.dial] if self.opened is None else [self.dial, self.opened]
+        records += [Record(Kind.SENT if is_ours else Kind.READ, 0, 0, [message]) for is_ours, message in said]
+        number = self.dial.connection
+        return [
+            Record(each.kind, begin_ns + place * _STEP_NS, number, each.data)
+            for place, each in enumerate(records)
+        ]
+
+
+class _Begun(NamedTuple):
+    """A seed point, until what was asked for is there. `lines`, `calls`: what stood then."""
+
+    since_ns: int
+    lines: list[Record]
+    calls: dict[Any, tuple[Record, Record]]
 
 
 class Standing:
@@ -119,10 +169,10 @@ class Standing:
     def __init__(self, seeding: Seeding) -> None:
         self._seeding = seeding
         self._lines: dict[int, _Line] = {}
-        self._calls: dict[Any, list[Record]] = {}
+        self._calls: dict[Any, tuple[Record, Record]] = {}
         self._asked: dict[int, Any] = {}
         self._all_calls = True
-        self._begun: tuple[int, list[Record]] | None = None
+        self._begun: _Begun | None = None
 
     def passed(self, block: Sequence[Record]) -> list[Record]:
         """The block, in which a record of `Kind.SEED` says all of the seed point, or is not any more."""
@@ -164,7 +214,7 @@ class Standing:
             line.can_begin = False
         elif kind == Kind.OPENED:
             line.beat_ns = record.at_ns
-            line.keep(record)
+            line.opened = record
 
     def _call(self, record: Record) -> None:
         """Of each kind of call the last one that was answered."""
@@ -180,38 +230,61 @@ class Standing:
         if (key not in self._calls and len(self._calls) >= MOST_CALLS) or size > MOST_BYTES:
             self._all_calls = False
             return
-        self._calls[key] = [request, record]
+        self._calls[key] = (request, record)
 
     def _begin(self, since_ns: int) -> None:
         lines = self._lines.values()
-        if not lines or not self._all_calls or self._asked or not all(line.can_begin for line in lines):
-            self._begun = None
+        self._begun = None
+        if not lines or not self._all_calls or self._asked:
             return
-        played = [record for line in lines for record in line.played_at(since_ns)]
-        first_ns = min(record.at_ns for record in played)
-        calls = sorted((each for pair in self._calls.values() for each in pair), key=lambda each: each.at_ns)
-        for number, record in enumerate(calls):
-            at_ns = first_ns - (len(calls) - number) * _STEP_NS
-            played.append(Record(record.kind, at_ns, record.connection, record.data))
-        self._begun = since_ns, sorted(played, key=lambda each: each.at_ns)
+        played: list[Record] = []
+        for line in lines:
+            begun = line.played_at(since_ns, self._seeding)
+            if begun is None:
+                return
+            played += begun
+        self._begun = _Begun(since_ns, played, dict(self._calls))
 
     def _made(self, record: Record) -> Record | None:
-        if self._begun is None:
+        begun, self._begun = self._begun, None
+        if begun is None:
             return None
-        (since_ns, played), self._begun = self._begun, None
-        made = list(played)
-        for topic, message in record.data:
-            number = _line_of(topic, played)
-            last_ns = max(each.at_ns for each in played if each.connection == number) if number else 0
-            if not number or number not in self._lines:
-                return None  # nobody has asked for it, or that line is over
+        snapshots, answers = record.data
+        calls = self._calls_with(begun.calls, answers)
+        if calls is None or any(each.connection not in self._lines for each in begun.lines):
+            return None  # what was asked for is not what has to be, or a line is over
+        made = list(begun.lines)
+        for topic, message in snapshots:
+            number = _line_of(topic, made)
+            last_ns = max(each.at_ns for each in made if each.connection == number) if number else 0
+            if not number:
+                return None  # nobody has asked for it
             made.append(Record(Kind.READ, last_ns + _STEP_NS, number, [message]))
+        first_ns = min(each.at_ns for each in made)
+        for number, each in enumerate(calls):
+            at_ns = first_ns - (len(calls) - number) * _STEP_NS
+            made.append(Record(each.kind, at_ns, each.connection, each.data))
         made.sort(key=lambda each: each.at_ns)
         facts = {
-            "since_ns": since_ns,
+            "since_ns": begun.since_ns,
             "records": [msgspec.to_builtins(each, builtin_types=(bytes,)) for each in made],
         }
         return Record(Kind.SEED, record.at_ns, 0, facts)
+
+    def _calls_with(
+        self, calls: Mapping[Any, tuple[Record, Record]], answers: Sequence[Answer]
+    ) -> list[Record] | None:
+        """Requests and their answers, in order, with those that were had now. None where one should be, and is not."""
+        fresh = {(method, url, bytes(body)): rest for method, url, body, *rest in answers}
+        played: list[Record] = []
+        for key, (request, answer) in calls.items():
+            data = answer.data
+            if key in fresh:
+                data = [data[0], *fresh[key]]
+            elif self._seeding.is_state(key[1]):
+                return None
+            played += [request, Record(Kind.ANSWERED if key in fresh else answer.kind, answer.at_ns, 0, data)]
+        return sorted(played, key=lambda each: each.at_ns)
 
 
 class Beginning(msgspec.Struct, frozen=True):

@@ -148,22 +148,38 @@ class VenueCheckup(Protocol):
 
 
 class VenueSeeding(Protocol):
-    """How a tape of the venue can begin in its midst: what `recording.seeds` has to know, and the books' snapshots."""
+    """How a tape of the venue can begin in its midst: what `recording.seeds.Seeding` has to know, and the snapshots."""
 
-    def place_of(self, message: bytes) -> str | None:
-        """None for what is no publication. Of publications the last of each place is kept, and none of the place ""."""
+    def split(self, message: bytes) -> tuple[bytes | None, Sequence[tuple[str, bytes]]]:
+        """What of a message has to be said again to whoever begins anew, None for nothing; and what it publishes, each
+        with its place: of that the last of each place is kept.
+        """
         ...
 
     def is_beat(self, message: bytes) -> bool:
         """True for what we say only because we were asked whether we are there."""
         ...
 
-    async def snapshots(
-        self, market: Any, instrument_ids: Sequence[str]
-    ) -> Sequence[tuple[str, bytes]] | None:
-        """For the book of each instrument its topic, and the message that would begin it, had over the market's HTTP.
+    def begun(
+        self, said: Sequence[tuple[bool, bytes]], last: Mapping[str, bytes]
+    ) -> list[tuple[bool, bytes]] | None:
+        """What a line begins with on which this was said, True by us, and this last of each place.
 
-        None where these books cannot begin so. Raises what the venue refuses.
+        None where whoever begins anew would say something else.
+        """
+        ...
+
+    def is_state(self, url: str) -> bool:
+        """True for a request whose answer has to be of the moment at which one begins: `snapshots` asks for it."""
+        ...
+
+    async def snapshots(
+        self, market: Any, wanted: Mapping[str, Sequence[str]]
+    ) -> Sequence[tuple[str, bytes]] | None:
+        """Ask over the market's HTTP for what begins the feeds, by their verbs those of these instruments.
+
+        Of a book that begins with a message: its topic, and that message. None where they cannot begin so. Raises what
+        the venue refuses.
         """
         ...
 

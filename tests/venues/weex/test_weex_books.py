@@ -161,6 +161,21 @@ async def test_numbers_that_doubles_do_not_tell_apart_are_a_gap_once_and_exact_f
         await heard.stop()
 
 
+async def test_a_book_waits_by_the_chance_that_its_sessions_were_given(clock: VirtualClock) -> None:
+    """So that a recording, which keeps that one, replays each pause."""
+    async with weex_line(clock, session_options={"fraction": lambda: 0.0}) as (client, peer):
+        heard = Heard.with_marks(client.stream_order_book, "BTCUSDT", level=15)
+        await heard.until(1)
+        for hole in (1, 2):
+            lost_at = clock.monotonic()
+            peer.lose("BTCUSDT")
+            peer.move("BTCUSDT")
+            await heard.until(1 + 3 * hole)
+        assert kinds(heard)[-3:] == ["Gap", "Resynced", "book"]
+        assert clock.monotonic() - lost_at < 0.05
+        await heard.stop()
+
+
 async def test_deltas_between_the_hole_and_the_snapshot_are_not_lost(clock: VirtualClock) -> None:
     async with weex_line(clock) as (client, peer):
         peer.network.to_client.delay = 0.2

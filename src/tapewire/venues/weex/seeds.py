@@ -6,7 +6,7 @@ topic begins. Of the generation before (V2) there are no seed points.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -21,24 +21,35 @@ __all__ = ["Seeding"]
 class Seeding:
     """It is `tapewire.venues.VenueSeeding`."""
 
-    def place_of(self, message: bytes) -> str | None:
+    def split(self, message: bytes) -> tuple[bytes | None, Sequence[tuple[str, bytes]]]:
         """Each publication says what it is of. Of a symbol's trades the last tells which are later."""
         if message.find(b'"e":', 0, 400) < 0:
-            return None
-        return topic_in(message) or "" if message.find(b'"e":"trade"', 0, 400) >= 0 else ""
+            return message, ()
+        topic = topic_in(message) if message.find(b'"e":"trade"', 0, 400) >= 0 else None
+        return None, ((topic, message),) if topic else ()
 
     def is_beat(self, message: bytes) -> bool:
         """The answer to a ping."""
         return b'"PONG"' in message
 
+    def begun(
+        self, said: Sequence[tuple[bool, bytes]], last: Mapping[str, bytes]
+    ) -> list[tuple[bool, bytes]]:
+        """As it was, and the last trades."""
+        return [*said, *((False, message) for message in last.values())]
+
+    def is_state(self, url: str) -> bool:
+        """What is looked up is of listings and limits."""
+        return False
+
     async def snapshots(
-        self, market: WeexMarket, instrument_ids: Sequence[str]
+        self, market: WeexMarket, wanted: Mapping[str, Sequence[str]]
     ) -> list[tuple[str, bytes]] | None:
         """What would begin each book, of the deepest kind. None where there is none. Raises WEEXError."""
         if market.socket.config.profile is not V3:
             return None
         depth, found = DEPTHS[-1], []
-        for symbol in instrument_ids:
+        for symbol in wanted.get("watch_order_book", ()):
             bids, asks, last = await market.http.fetch_depth(symbol, depth)
             facts = {"e": "depthSnapshot", "E": market.clock.time_ns() // 1_000_000, "s": symbol}
             facts |= {"U": last, "u": last, "l": depth, "d": "SNAPSHOT"}

@@ -129,11 +129,7 @@ class WeexWebSocketClient:
             raise WEEXInvalidArgument("config", config, "a WeexConfig, such as WeexConfig.from_env()")
         self.config = config
         self._dialer = dialer_of(dialing, WEEXInvalidArgument, only=SocketDialing)
-        self.http: WeexAsyncClient = WeexAsyncClient(
-            config, clock=clock, fraction=fraction, **self._dialer.http
-        )
         self._clock = clock_of(clock)
-        self._fraction = fraction
         self._profile = config.profile
         self._fields: dict[str, Any] = session_fields(
             session_options,
@@ -144,6 +140,11 @@ class WeexWebSocketClient:
             fraction=fraction,
         )
         self._fields["errors"] = ERRORS.mapped
+        # One chance for all that waits: whoever gives the sessions theirs has it in books and calls too.
+        self._fraction: RandomFraction = self._fields["fraction"]
+        self.http: WeexAsyncClient = WeexAsyncClient(
+            config, clock=clock, fraction=self._fraction, **self._dialer.http
+        )
         self._public: Lines | None = None
         self._private: Lines | None = None
         hosts = {host_of(config.addresses.public), host_of(config.addresses.private)}
