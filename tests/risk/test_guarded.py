@@ -310,6 +310,42 @@ async def test_what_cannot_be_journaled_is_not_sent(clock: VirtualClock, name: s
         assert not at_desk.placed
 
 
+@BOTH
+async def test_an_order_on_its_way_when_a_halt_begins_is_not_left_open(
+    clock: VirtualClock, name: str, tmp_path: Any
+) -> None:
+    async with desk(clock, name, tmp_path) as at_desk, at_desk.guard() as guarded:
+        at = at_desk.at(guarded)
+        await resting(guarded, at, at_desk.size)
+        at_desk.venue.http_delay = lambda: 4.0
+        placing = asyncio.ensure_future(resting(guarded, at, at_desk.size, "late"))
+        await asyncio.sleep(1)
+        at_desk.venue.http_delay = lambda: 0.0
+        await guarded.halt("now")
+        assert (await placing).client_order_id == "late"
+        await asyncio.sleep(10)
+
+        assert "late" in at_desk.placed
+        assert not at_desk.open
+
+
+@BOTH
+async def test_a_halt_between_the_journal_and_the_wire_keeps_the_order_back(
+    clock: VirtualClock, name: str, tmp_path: Any
+) -> None:
+    async with desk(clock, name, tmp_path) as at_desk, at_desk.guard() as guarded:
+        at = at_desk.at(guarded)
+        await resting(guarded, at, at_desk.size)
+        outcome, _ = await asyncio.gather(
+            resting(guarded, at, at_desk.size, "late"), guarded.halt("now"), return_exceptions=True
+        )
+
+        assert isinstance(outcome, OrderDenied)
+        assert b"late" in (tmp_path / "journal.jsonl").read_bytes()
+        assert "late" not in at_desk.placed
+        assert not guarded._account.gate.is_open("late")
+
+
 async def test_a_second_guard_of_a_directory_is_refused_and_the_first_goes_on(
     clock: VirtualClock, tmp_path: Any
 ) -> None:

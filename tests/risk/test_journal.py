@@ -36,7 +36,8 @@ def request(name="a", size=10):
 def ended(name="a", filled=0):
     return Order(
         venue="v", instrument_id="i", client_order_id=name, venue_order_id="7", side="buy", size=Decimal(10),
-        status="canceled", filled_size=Decimal(filled), venue_time_ns=None, received_at_ns=0, raw=object(),
+        status="canceled", filled_size=Decimal(filled), average_price=Decimal("40.50"),
+        venue_time_ns=None, received_at_ns=0, raw=object(),
     )  # fmt: skip
 
 
@@ -145,11 +146,24 @@ journal.write(ENTRIES[3])
         assert journal.entries == [ENTRIES[0], ENTRIES[3]]
 
 
-def test_what_is_kept_is_on_the_disk_when_that_returns(tmp_path):
-    with Journal(tmp_path / "journal") as journal:
+@pytest.mark.parametrize("in_thread", [True, False])
+def test_what_is_kept_was_given_to_the_disk_whole_when_that_returns(tmp_path, in_thread):
+    path, given = tmp_path / "journal", []
+    with Journal(path, in_thread=in_thread, sync=lambda _: given.append(path.read_bytes())) as journal:
         asyncio.run(journal.keep(ENTRIES[1]))
-        with Journal(tmp_path / "journal") as read:
-            assert read.entries == [ENTRIES[1]]
+        assert given == [path.read_bytes()]
+        journal.write(ENTRIES[0])
+        assert len(given) == 1
+    with Journal(path) as journal:
+        assert journal.entries == [ENTRIES[1], ENTRIES[0]]
+
+
+def test_what_the_disk_does_not_take_is_an_error(tmp_path):
+    def fail(_):
+        raise OSError("no space")
+
+    with Journal(tmp_path / "journal", sync=fail) as journal, pytest.raises(JournalError, match="no space"):
+        asyncio.run(journal.keep(ENTRIES[1]))
 
 
 def test_one_process_at_a_time_holds_a_directory(tmp_path):

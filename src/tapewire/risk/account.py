@@ -210,30 +210,13 @@ class Account:
         del self._unheard[name], self._recalled[name]
         missed = EXACT.subtract(order.filled_size, self._filled.pop(name))
         price = order.average_price or order.price
+        if missed > 0:
+            known = "its fee is not known" if price else "at a price that nobody says: it counts as open"
+            text = f"{missed} of {name} was filled while nobody listened; {known}"
+            self._alarm(Alarm(what="fill", text=text, instrument_id=order.instrument_id))
         if missed > 0 and price is not None:
-            self.filled(
-                Fill(
-                    venue=order.venue,
-                    instrument_id=order.instrument_id,
-                    fill_id=f"{name}-unheard",
-                    client_order_id=name,
-                    venue_order_id=order.venue_order_id,
-                    side=order.side,
-                    price=price,
-                    size=missed,
-                    venue_time_ns=order.venue_time_ns,
-                    received_at_ns=order.received_at_ns,
-                    is_reconciled=True,
-                )
-            )
-            self._alarm(
-                Alarm(
-                    what="fill",
-                    text=f"{missed} of {name} was filled while nobody listened; its fee is not known",
-                    instrument_id=order.instrument_id,
-                )
-            )
-        if order.is_final:
+            self.filled(_unheard(order, missed, price))
+        if order.is_final and (price is not None or not missed):
             self._over.add(name)
         self.heard(order)
 
@@ -268,3 +251,20 @@ class Account:
         except TapewireError as error:
             logger.error("%s", error)
             self._alarm(Alarm(what="journal", text=str(error)))
+
+
+def _unheard(order: Order, size: Decimal, price: Decimal) -> Fill:
+    """What an order says that was filled of it, and no feed has told."""
+    return Fill(
+        venue=order.venue,
+        instrument_id=order.instrument_id,
+        fill_id=f"{order.client_order_id}-unheard",
+        client_order_id=order.client_order_id,
+        venue_order_id=order.venue_order_id,
+        side=order.side,
+        price=price,
+        size=size,
+        venue_time_ns=order.venue_time_ns,
+        received_at_ns=order.received_at_ns,
+        is_reconciled=True,
+    )

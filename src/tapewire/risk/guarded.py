@@ -228,9 +228,6 @@ class GuardedVenue(Venue):
         quoted = await self._quotes.quoted(instrument.instrument_id)
         self._price(instrument.instrument_id)  # what the order loses counts from before it
         approved = await account.approve(request, quoted)
-        if self._stopped_by_now(request):
-            account.refused(request, "halted meanwhile")
-            raise OrderDenied("halted", self._stopped or account.gate.state.reason)
         task = asyncio.get_running_loop().create_task(self._send(approved.request), name="tapewire order")
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -238,11 +235,14 @@ class GuardedVenue(Venue):
 
     def _stopped_by_now(self, request: OrderRequest) -> bool:
         """A halt that began while the journal was written. What closes positions for it passes."""
-        if self._account.gate.state.state is RiskState.HALTED:
+        if self.state.state is RiskState.HALTED:
             return True
         return bool(self._stopped) and request.kind != "market"
 
     async def _send(self, request: OrderRequest) -> Order:
+        if self._stopped_by_now(request):
+            self._account.refused(request, "halted meanwhile")
+            raise OrderDenied("halted", self._stopped or self.state.reason)
         try:
             order = await self._venue.place_order(
                 request.instrument_id,
@@ -352,6 +352,7 @@ class GuardedVenue(Venue):
 
     def _begin_halt(self, reason: str, *, flatten: bool | None = None) -> asyncio.Task[list[Order]]:
         if self._halting is None or self._halting.done():
+            self._stopped = reason
             wanted = self._flatten if flatten is None else flatten
             self._halting = asyncio.get_running_loop().create_task(
                 self._halt(reason, flatten=wanted), name="tapewire halt"
@@ -360,7 +361,6 @@ class GuardedVenue(Venue):
 
     async def _halt(self, reason: str, *, flatten: bool) -> list[Order]:
         account = self._account
-        self._stopped = reason
         if flatten and account.gate.state.state is not RiskState.HALTED:
             account.reduce(reason)
         else:

@@ -17,7 +17,7 @@ import logging
 import os
 import threading
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
@@ -145,11 +145,14 @@ class Journal:
     """The file, open for adding. `entries`: what it held; give them to `restored`. Usable from any thread.
 
     `in_thread`: the disk is waited for in a thread, so that the event loop goes on; False where its time is not that of
-    the program's clock.
+    the program's clock. `sync(descriptor)`: returns when the disk has it.
     """
 
-    def __init__(self, path: Path, *, in_thread: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, in_thread: bool = True, sync: Callable[[int], object] = os.fsync
+    ) -> None:
         self._path = path
+        self._sync = sync
         self._in_thread = in_thread
         self._lock = threading.Lock()
         try:
@@ -182,9 +185,9 @@ class Journal:
         self.write(entry)
         try:
             if self._in_thread:
-                await asyncio.to_thread(os.fsync, self._file)
+                await asyncio.to_thread(self._sync, self._file)
             else:
-                os.fsync(self._file)
+                self._sync(self._file)
         except OSError as error:
             raise JournalError(f"{self._path}: {error}") from error
 

@@ -109,18 +109,17 @@ class KillSwitch:
             return
         if self._told:
             return
-        is_stalled = self._stall is not None and time.monotonic() - self._beaten > self._stall
-        if is_stalled:
+        if self._stall is not None and time.monotonic() - self._beaten > self._stall:
             self.pull(f"the event loop did not run for {self._stall:g} s")
         wish = self._wishes.wants_halt
         if wish is not None:
-            self._halt(wish.reason, is_stalled=is_stalled)
+            self._halt(wish.reason)
 
-    def _halt(self, reason: str, *, is_stalled: bool) -> None:
+    def _halt(self, reason: str) -> None:
         self._told = reason
         self._is_done.clear()
         self._call(self._on_halt, reason)
-        if is_stalled or not self._is_done.wait(self._stall or ANSWER_SECONDS):
+        if not self._is_done.wait(self._stall or ANSWER_SECONDS):
             self._cancel_everything(reason)
 
     def _call(self, function: Callable[[str], object], reason: str) -> None:
