@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapewire.marks import Gap, Lagged, Mark, Reconnected, Resynced, is_mark
-from tapewire.session.buffers import EMPTY, make_buffer
+from tapewire.session.buffers import EMPTY, Buffer, make_buffer, of_one_key
 
 KINDS: dict[str, Any] = {
     "gap": lambda n: Gap(reason="sequence", since_ns=n, until_ns=n),
@@ -129,3 +129,39 @@ def test_conflation_replaces_and_never_overtakes_a_mark(capacity, steps):
     assert said == run.buffer.dropped
     kinds = [type(mark) for _, mark in run.marked]
     assert {type(item) for item in run.taken if is_mark(item)} - {Lagged} == set(kinds)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["put", "put", "put", "take", "clear", "end"])
+        | st.sampled_from(list(KINDS)).map(lambda kind: f"mark {kind}"),
+        max_size=40,
+    ),
+    st.integers(1, 3),
+)
+def test_a_buffer_of_one_key_does_what_one_of_many_does_whose_keys_are_one(
+    steps: list[str], capacity: int
+) -> None:
+    """Step for step the same comes out, is counted, and is left."""
+
+    def run(buffer: Buffer) -> list[Any]:
+        seen: list[Any] = []
+        for serial, step in enumerate(steps):
+            what, _, kind = step.partition(" ")
+            if what == "put":
+                buffer.put(serial)
+            elif what == "mark":
+                buffer.put_mark(KINDS[kind](serial))
+            elif what == "clear":
+                buffer.end()  # only what is over is cleared
+                seen.append(buffer.clear())
+            elif what == "end":
+                buffer.end()
+            else:
+                item = buffer.take()
+                seen.append("nothing" if item is EMPTY else item)
+            seen.append((len(buffer), bool(buffer), buffer.dropped, list(buffer.waiting()), buffer.conflated))  # type: ignore[attr-defined]
+        return [*seen, *iter(buffer.take, EMPTY)]
+
+    general = make_buffer("conflate", capacity, key=lambda item: None)
+    assert run(make_buffer("conflate", capacity, key=of_one_key)) == run(general)

@@ -32,7 +32,7 @@ from ..errors import ConfigurationError
 from ..marks import MARK_KINDS, Lagged, Mark, is_mark, merge
 from ..streams.source import Waiter
 
-__all__ = ["ASKING", "EMPTY", "POLICIES", "Buffer", "Policy", "make_buffer"]
+__all__ = ["ASKING", "EMPTY", "POLICIES", "Buffer", "Policy", "make_buffer", "of_one_key"]
 
 Policy: TypeAlias = Literal["drop_oldest", "drop_newest", "conflate", "resync", "block", "fail"]
 
@@ -390,6 +390,37 @@ class _Conflate(Buffer):
         super()._drop_first().clear()
 
 
+class _Newest(_Conflate):
+    """Where every publication is of one key: the only place to take is the one behind the last mark."""
+
+    __slots__ = ("_slot",)
+
+    def __init__(self, capacity: int, on_full: Any, on_relief: Any, key: Callable[[Any], Hashable]) -> None:
+        super().__init__(capacity, on_full, on_relief, key)
+        self._slot: list[Any] = []
+
+    def put(self, item: Any) -> None:
+        slot = self._slot
+        if slot:
+            slot[0] = item
+            self.conflated += 1
+        elif not self.ended:
+            self._slot = slot = [item]
+            Buffer.put(self, slot)
+
+    def put_mark(self, mark: Mark) -> None:
+        self._slot = []
+        Buffer.put_mark(self, mark)
+
+    def end(self, error: BaseException | None = None) -> None:
+        self._slot = []
+        super().end(error)
+
+    def clear(self) -> int:
+        self._slot = []
+        return super().clear()
+
+
 class _Resync(Buffer):
     """What comes between the overflow and the consumer's being through with what is left would be dropped again."""
 
@@ -490,6 +521,10 @@ ASKING = ("resync", "block", "fail")
 """The policies that want something of their owner when the buffer is full."""
 
 
+def of_one_key(publication: Any) -> None:
+    """The `key` of a stream of which the newest publication is all that counts."""
+
+
 def make_buffer(
     policy: str,
     capacity: int,
@@ -506,7 +541,8 @@ def make_buffer(
     if policy == "conflate":
         if key is None:
             raise ConfigurationError("key", key, "with policy 'conflate': a function of a publication")
-        return _Conflate(capacity, on_full, on_relief, key)
+        kind = _Newest if key is of_one_key else _Conflate
+        return kind(capacity, on_full, on_relief, key)
     if key is not None:
         raise ConfigurationError("key", key, "only with policy 'conflate'")
     return _KINDS[policy](capacity, on_full, on_relief)

@@ -41,7 +41,7 @@ from ...marks import (
     Subscribed,
     Subscribing,
 )
-from ...session.buffers import EMPTY, Policy
+from ...session.buffers import EMPTY, Policy, of_one_key
 from ...session.consumer import Consumer, Items, Iteration
 from ...session.consumer import Feed as Feeding
 from ...session.handlers import HandlerErrorLog
@@ -139,7 +139,7 @@ class Port:
             f"{venue}: {source.name}",
             policy="conflate" if self.view is not None else source.policy,
             capacity=1 if self.view is not None else capacity or source.capacity,
-            key=(lambda item: None) if self.view is not None else source.key,
+            key=of_one_key if self.view is not None else source.key,
             decode=source.decode if source.decode_at is None else _stamped(source.decode_at),
             decode_mark=self._taken_mark,
             on_mark=self._arrived_mark,
@@ -148,7 +148,7 @@ class Port:
             clock=clock,
         )
         if source.decode_at is not None:
-            self.consumer.put = self._put_stamped
+            self.consumer.put = _stamping(self.consumer.put, clock.time_ns)
 
     @property
     def continuity(self) -> Continuity:
@@ -191,6 +191,14 @@ class Port:
         """
         self._changes += 1
         assert self.view is not None
+        if (
+            is_right
+            and is_crossed is False
+            and self._put is None
+            and self._machine.continuity.state is ContinuityState.LIVE
+        ):  # nearly always
+            self.consumer.put(self.view)
+            return
         was_mute = self._put is not None and self._revive()
         if is_right and (self.view.is_crossed if is_crossed is None else is_crossed):
             is_right, reason = False, "the book is crossed"
@@ -313,9 +321,6 @@ class Port:
             self.consumer.end()
 
     # --- inside -----------------------------------------------------------------------------------------------------
-
-    def _put_stamped(self, item: Any) -> None:
-        self.consumer.buffer.put((item, self._clock.time_ns()))
 
     def _arrived_mark(self, mark: Mark) -> None:
         if isinstance(mark, ContinuityChanged):
@@ -478,6 +483,10 @@ async def _all_behind(mark: Mark, made: Awaitable[Iterable[Any]]) -> Items:
 
 def _nobody() -> None:
     """Of a port whose feed was not made yet."""
+
+
+def _stamping(put: Callable[[Any], None], time_ns: Callable[[], int]) -> Callable[[Any], None]:
+    return lambda item: put((item, time_ns()))
 
 
 def _stamped(decode_at: Callable[[Any, int], Any]) -> Callable[[tuple[Any, int]], Any]:

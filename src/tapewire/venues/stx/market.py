@@ -20,6 +20,7 @@ from ...market import Capability, Verb
 from ...model import Instrument, InvalidField, Market, Order, OrderRequest
 from ...secrets import sanitized
 from ...session import Statistics
+from ...session.buffers import of_one_key
 from ...session.consumer import Consumer
 from ...session.subscription import Subscription
 from ..kit.lookups import LookUps
@@ -184,7 +185,7 @@ class STXMarket(VenueMarket):
             return self._public(book, f"book of {instrument_id}", is_state=True, book=book.levels)
         if verb == "watch_ticker":
             ticker = TickerFollower(self._channel, instrument_id)
-            fields = {"decode": ticker.decode, "policy": "conflate", "key": _one_of_all, "capacity": 1}
+            fields = {"decode": ticker.decode, "policy": "conflate", "key": of_one_key, "capacity": 1}
             return self._public(ticker, f"ticker of {instrument_id}", is_state=True, **fields)
         trades = TradesFollower(self._channel, instrument_id)
         return self._public(trades, f"trades of {instrument_id}", begins_itself=True, decode=trades.decode)
@@ -333,10 +334,6 @@ def _readable(rows: Iterable[Record], read: Callable[[Record], T]) -> list[T]:
         except InvalidField as error:
             logger.warning("market %s is left out: %s", sanitized(row.get("market_id")), sanitized(error))
     return found
-
-
-def _one_of_all(item: Any) -> None:
-    """The key of a stream of which the newest counts."""
 
 
 def _order_arguments(request: OrderRequest) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ...arguments import near_names
 from ...errors import TapewireError, UnknownInstrument
 from ...market.capabilities import Capability, Verb
 from ...model import Instrument, InvalidField, Market, Order
+from ...session.buffers import of_one_key
 from ...session.options import Statistics
 from ..kit.market import Port, Source, VenueMarket
 from ..kit.settings import Sources
@@ -210,7 +211,7 @@ class SXBetMarket(VenueMarket):
             decode_at=odds.decode,
             decode_snapshot=odds.decode_snapshot,
             policy="conflate",
-            key=_one_key,
+            key=of_one_key,
             is_state=True,
             quiet=QUIET_SECONDS,
             probe=odds.is_current,
@@ -301,10 +302,6 @@ class SXBetMarket(VenueMarket):
         rows = await open_orders_of(self.client, self._maker())
         orders = (to_order(row, now_ns, decimals) for row in rows)
         return [order for order in orders if wanted in (None, order.instrument_id)]
-
-
-def _one_key(known: Any) -> None:
-    """What is known last is all that counts."""
 
 
 def _buffer(channel: str) -> dict[str, Any]:
