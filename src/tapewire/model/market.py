@@ -7,10 +7,11 @@ and `received_at_ns` of this machine.
 
 from __future__ import annotations
 
+from copy import copy
 from decimal import Decimal
 from itertools import pairwise
 from operator import gt, lt
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -51,8 +52,38 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check_identifiers(self, "venue", "instrument_id", "trade_id")
         check_positive(self, "price", "size")
-        check_choice(self, "taker_side", ("buy", "sell", None))
+        if self.taker_side not in ("buy", "sell"):  # nearly always it is
+            check_choice(self, "taker_side", ("buy", "sell", None))
         check_times(self)
+
+
+_set: Final = msgspec.structs.force_setattr
+
+
+def trade_like(
+    known: Trade,
+    trade_id: str,
+    price: Decimal,
+    size: Decimal,
+    taker_side: OrderSide,
+    venue_time_ns: int | None,
+    received_at_ns: int,
+    raw: Any,
+) -> Trade:
+    """Another print of the instrument of `known`, for whoever has checked all that is given as its birth would.
+
+    A stream's prints are made of numbers that were bounded as they were read: looking at each once more costs most of
+    what a print costs.
+    """
+    trade = copy(known)
+    _set(trade, "trade_id", trade_id)
+    _set(trade, "price", price)
+    _set(trade, "size", size)
+    _set(trade, "taker_side", taker_side)
+    _set(trade, "venue_time_ns", venue_time_ns)
+    _set(trade, "received_at_ns", received_at_ns)
+    _set(trade, "raw", raw)
+    return trade
 
 
 class Ticker(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +117,38 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True):
         check_not_negative(self, "bid_size", "offer_size", "volume", "turnover", optional=True)
         check_numbers(self, "change", optional=True)
         check_times(self)
+
+
+def ticker_like(
+    known: Ticker,
+    last: Decimal | None,
+    volume: Decimal | None,
+    bid: Level | None,
+    offer: Level | None,
+    venue_time_ns: int | None,
+    received_at_ns: int,
+    raw: Any,
+) -> Ticker:
+    """Another line on the instrument of `known`, for whoever has checked its numbers as its birth would.
+
+    Raises InvalidField for a time that is none.
+    """
+    ticker = copy(known)
+    if last is not None:
+        _set(ticker, "last", last)
+    if volume is not None:
+        _set(ticker, "volume", volume)
+    if bid is not None:
+        _set(ticker, "bid", bid[0])
+        _set(ticker, "bid_size", bid[1])
+    if offer is not None:
+        _set(ticker, "offer", offer[0])
+        _set(ticker, "offer_size", offer[1])
+    _set(ticker, "venue_time_ns", venue_time_ns)
+    _set(ticker, "received_at_ns", received_at_ns)
+    _set(ticker, "raw", raw)
+    check_times(ticker)
+    return ticker
 
 
 class BookSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -970,6 +970,7 @@ def test_the_ticker_is_the_newest_line_and_nothing_else_makes_one() -> None:
         [ticker] = await heard(feed, 0.5)
         market = at.exchange.markets[market_id]
         assert (ticker.last, ticker.volume) == (Decimal(market.last_price) / 100, market.volume)
+        assert (ticker.raw["market_id"], ticker.raw["volume_24h"]) == (market_id, market.volume)
         at.place(market_id, "buy", 1, 1)  # behind the touch
         assert await heard(feed, 0.5) == []
 

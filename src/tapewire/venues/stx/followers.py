@@ -37,8 +37,9 @@ from ...session.subscription import Subscription
 from ..kit.feeds import Port
 from ..kit.fields import exact_json
 from ..kit.intake import Intake
-from .merge import Change, Line, MarketMerge, TradesWindow, WrittenTrades, is_later, object_of
+from .merge import Change, Line, MarketMerge, TradesChange, TradesWindow, is_later, object_of
 from .translate import ending_of, field_of, published_ns, rows_of, stamp_ns, trade_key
+from .unread import UnreadFields
 
 __all__ = ["BookFollower", "Follower", "MarketsChannel", "Rows", "TickerFollower", "TradesFollower"]
 
@@ -65,7 +66,8 @@ _FIRST_ID: Final = slice(2, 38)
 _by_market = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _read_changes = msgspec.json.Decoder(dict[str, Change]).decode
 _read_change = msgspec.json.Decoder(Change).decode
-_read_trades = msgspec.json.Decoder(WrittenTrades).decode
+_read_trades = msgspec.json.Decoder(TradesChange).decode
+_read_trades_changes = msgspec.json.Decoder(dict[str, TradesChange]).decode
 
 
 class MarketsChannel:
@@ -142,31 +144,28 @@ class MarketsChannel:
     # --- the session's calls, inside the read -----------------------------------------------------------------------
 
     def _take(self, frame: Frame) -> None:
-        event = frame.event
+        event, payload = frame.event, frame.payload
         if event != _CHANGED and event != _WHOLE:
             return
         self.heard_at = self.clock.monotonic()
+        now_ns = self.clock.time_ns()
+        if event == _CHANGED:
+            market_id = str(memoryview(payload)[_FIRST_ID], "latin-1")
+            followers = self._followers.get(market_id)
+            if followers is not None and (change := _only(market_id, followers, payload)) is not None:
+                message = Message(now_ns, False, market_id, payload, None, change)
+                for follower in followers:
+                    follower.hear(message)
+                return
         try:
-            changes = self._read(frame.payload, event)
+            written = _by_market(payload)
         except (msgspec.MsgspecError, ValueError, RecursionError, TypeError) as error:
             self._lose_all(error)
             return
-        now_ns = self.clock.time_ns()
-        for market_id, written in changes.items():
-            followers = self._followers.get(market_id)
-            if followers is not None:
-                message = Message(written, frame.payload, market_id, now_ns, event == _WHOLE)
-                for follower in followers:
-                    follower.hear(message)
-
-    def _read(self, payload: Any, event: str) -> Mapping[str, Change | msgspec.Raw]:
-        """By market, what is kept of each, or all of it where that is for nobody or has to be read field by field."""
-        if event == _CHANGED and str(memoryview(payload)[_FIRST_ID], "latin-1") in self._followers:
-            try:
-                return _read_changes(payload)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                pass  # of one of them
-        return _by_market(payload)
+        for market_id, raw in written.items():
+            message = Message(now_ns, event == _WHOLE, market_id, payload, raw)
+            for follower in self._followers.get(market_id, ()):
+                follower.hear(message)
 
     def _mark(self, mark: Mark) -> None:
         if isinstance(mark, Resynced):
@@ -250,46 +249,55 @@ class MarketsChannel:
         return f"<MarketsChannel of {len(self._followers)} markets>"
 
 
-class Message:
-    """What one message has of one market: read further when that is asked for, once for all who ask."""
+def _only(market_id: str, followers: Sequence[Follower], payload: Any) -> Change | TradesChange | None:
+    """What a message of one market says, as nearly always, of what any of these wants to know; None for any other."""
+    read: Callable[[Any], Mapping[str, Any]] = _read_trades_changes
+    for follower in followers:
+        if follower.wants_levels:
+            read = _read_changes
+            break
+    try:
+        changes = read(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None  # of one of them
+    return changes.get(market_id) if len(changes) == 1 else None
 
-    __slots__ = (
-        "_change", "_decoded", "_ending", "_market_id", "_payload", "_written", "is_whole", "may_end", "now_ns"
-    )  # fmt: skip
 
-    def __init__(
-        self, written: Change | msgspec.Raw, payload: Any, market_id: str, now_ns: int, is_whole: bool
-    ) -> None:
-        self.now_ns: int = now_ns
-        """When it came."""
-        self.is_whole: bool = is_whole
-        """True where it is of a market that has just been listed, and has all of it."""
-        self.may_end: bool = True
+class Message(msgspec.Struct, eq=False):
+    """What one message has of one market: read further when that is asked for, once for all who ask.
+
+    `now_ns`: when it came. `is_whole`: it is of a market that has just been listed, and has all of it. `written`: what
+    of the payload is of the market, None where that was read already, as `decoded`.
+    """
+
+    now_ns: int
+    is_whole: bool
+    market_id: str
+    payload: Any
+    written: msgspec.Raw | None
+    decoded: Change | TradesChange | None = None
+    checked: Change | None = None
+    said_ending: str | None = None
+
+    @property
+    def may_end(self) -> bool:
         """False where it surely says nothing of an end."""
-        self._decoded: Any = None
-        self._written: Any = written
-        if written.__class__ is Change:
-            self._decoded, self._written = written, None
-            self.may_end = written.status is not None
-        self._payload = payload
-        self._market_id = market_id
-        self._change: Change | None = None
-        self._ending: str | None = None
+        return self.decoded is None or self.decoded.status is not None
 
     @property
     def fields(self) -> Any:
         """All of it. Raises ValueError."""
-        return (
-            exact_json(self._payload)[self._market_id] if self._written is None else exact_json(self._written)
-        )
+        if self.written is None:
+            return exact_json(self.payload)[self.market_id]
+        return exact_json(self.written)
 
     @property
     def change(self) -> Change:
         """What is kept of it. Raises ValueError (InvalidField is one)."""
-        if self._change is None:
-            decoded = self._decoded or self._at_once()
-            self._change = Change.of(self.fields) if decoded is None else decoded.check()
-        return self._change
+        if self.checked is None:
+            decoded = self.decoded or self._at_once()
+            self.checked = decoded.check() if decoded.__class__ is Change else Change.of(self.fields)
+        return self.checked
 
     @property
     def trades(self) -> tuple[Any, int | None]:
@@ -297,10 +305,10 @@ class Message:
 
         Raises ValueError (InvalidField is one).
         """
-        decoded = self._decoded
+        decoded: Change | TradesChange | None = self.decoded
         if decoded is None:
             try:
-                decoded = _read_trades(self._written)
+                decoded = _read_trades(self.written or b"")
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 fields = object_of(self.fields)  # its trades may be right, whatever else is wrong
                 return field_of(fields, "recent_trades"), published_ns(fields)
@@ -310,20 +318,19 @@ class Message:
     @property
     def ending(self) -> str:
         """How the market has ended; empty while it has not. What cannot be read says nothing."""
-        if self._ending is None:
-            self._ending = ""
+        if self.said_ending is None:
+            self.said_ending = ""
             with suppress(ValueError):
-                self._ending = ending_of(self.fields)
-        return self._ending
+                self.said_ending = ending_of(self.fields)
+        return self.said_ending
 
     def _at_once(self) -> Change | None:
         """All of it as it nearly always is; None where it has to be read field by field."""
         try:
-            self._decoded = decoded = _read_change(self._written)
+            self.decoded = _read_change(self.written or b"")
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
-        self.may_end = decoded.status is not None
-        return decoded
+        return self.decoded
 
 
 _NO_TRADES: Final = (None, None)
@@ -331,6 +338,9 @@ _NO_TRADES: Final = (None, None)
 
 class Follower(Feed):
     """One feed's place at the channel. What feeds its port: it can be left, and begin anew."""
+
+    wants_levels: bool = True
+    """False where nothing but trades, and the market's end, is of interest."""
 
     def __init__(self, channel: MarketsChannel, market_id: str) -> None:
         self.market_id: str = market_id
@@ -539,8 +549,7 @@ class TickerFollower(_MergedFollower):
     def decode(self, told: tuple[Line, int | None, int, Any]) -> Ticker:
         """What was put is what was known then."""
         line, published, now_ns, raw = told
-        fields = raw.fields if isinstance(raw, Message) else raw
-        return line.ticker(self.market_id, published, now_ns, fields)
+        return line.ticker(self.market_id, published, now_ns, raw)
 
     def _tell(self, row: Any, now_ns: int) -> None:
         self._line = self._merge.line
@@ -550,7 +559,8 @@ class TickerFollower(_MergedFollower):
         merge = self._merge
         if merge.merge(message.change) and (line := merge.line) != self._line:
             self._line = line
-            self.port.consumer.put((line, merge.venue_time_ns, message.now_ns, message))
+            raw = UnreadFields(message.payload, self.market_id)
+            self.port.consumer.put((line, merge.venue_time_ns, message.now_ns, raw))
 
     def _is_news(self, row: Mapping[str, Any]) -> bool:
         return self._fresh(row).line != self._merge.line
@@ -558,6 +568,8 @@ class TickerFollower(_MergedFollower):
 
 class TradesFollower(Follower):
     """The last trades of a market, each told once. What happened before it was followed is not told."""
+
+    wants_levels = False
 
     def __init__(self, channel: MarketsChannel, market_id: str) -> None:
         super().__init__(channel, market_id)

@@ -22,6 +22,7 @@ from .translate import (
     MAX_ROWS,
     PRICES,
     cents_of,
+    checked_ticker,
     day_volume,
     field_of,
     last_price,
@@ -30,7 +31,7 @@ from .translate import (
     published_ns,
     rows_of,
     stamp_ns,
-    ticker_of,
+    to_print,
     to_trade,
     trade_key,
 )
@@ -40,8 +41,8 @@ __all__ = [
     "Change",
     "Line",
     "MarketMerge",
+    "TradesChange",
     "TradesWindow",
-    "WrittenTrades",
     "is_later",
     "object_of",
 ]
@@ -66,12 +67,13 @@ class Line(NamedTuple):
 
     def ticker(self, market_id: str, venue_time_ns: int | None, received_at_ns: int, raw: Any) -> Ticker:
         """As the model has it."""
-        return ticker_of(
+        bids, offers = self.bids, self.offers
+        return checked_ticker(
             market_id,
             last=self.last_price,
             volume=self.volume,
-            bids=_read(self.bids),
-            offers=_read(self.offers),
+            bid=_level(bids[0]) if bids else None,
+            offer=_level(offers[0]) if offers else None,
             venue_time_ns=venue_time_ns,
             received_at_ns=received_at_ns,
             raw=raw,
@@ -182,7 +184,11 @@ class WireLevel(msgspec.Struct, gc=False):
 
 def _read(side: list[WireLevel]) -> list[Level]:
     """As the model has them."""
-    return [(PRICES[level.price], Decimal(level.quantity)) for level in side]
+    return [_level(level) for level in side]
+
+
+def _level(level: WireLevel) -> Level:
+    return PRICES[level.price], Decimal(level.quantity)
 
 
 class Change(msgspec.Struct, gc=False):
@@ -238,10 +244,11 @@ class Change(msgspec.Struct, gc=False):
         return self
 
 
-class WrittenTrades(msgspec.Struct, gc=False):
-    """What of a `Change` says of its trades."""
+class TradesChange(msgspec.Struct, gc=False):
+    """What of a `Change` says of its trades, and whether the market ends."""
 
     timestamp: str
+    status: str | None = None
     recent_trades: msgspec.Raw = msgspec.Raw()
 
 
@@ -363,9 +370,11 @@ class TradesWindow:
             self._move_on(kept, [], [], same)
             return []
         added = b"%b]" % window[: at - 1]
+        if (one := self._one_more(added, kept, window, received_at_ns)) is not None:
+            return [one]
         try:
             prints, raws = _read_prints(added), exact_json(added)
-            sizes = [at - 2] if len(prints) == 1 else [len(row) for row in _written_rows(added)]
+            sizes = [len(row) for row in _written_rows(added)]
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         if sum(sizes) + len(sizes) != at - 1:  # there is more between them than a comma
@@ -379,6 +388,19 @@ class TradesWindow:
         ]
         self._move_on(kept, keys, sizes, window[1:-1])
         return news
+
+    def _one_more(self, added: bytes, kept: int, window: bytes, received_at_ns: int) -> Trade | None:
+        """The one trade that is new, as nearly always; None for whoever compares."""
+        row = added[1:-1]
+        try:
+            told, raw = _read_print(row), exact_json(row)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None  # there are more, or it is another shape
+        if told.timestamp_int <= self._known[-1][0] or row[:1] != b"{" or row[-1:] != b"}":
+            return None
+        key = told.key()
+        self._move_on(kept, [key], [len(row)], window[1:-1])
+        return to_print(self.market_id, key, received_at_ns, raw)
 
     def _move_on(self, kept: int, keys: list[_Key], lengths: list[int], written: bytes) -> None:
         known = self._known
@@ -412,9 +434,9 @@ class TradesWindow:
 class _Print(msgspec.Struct, gc=False):
     """A trade as it nearly always is written."""
 
-    timestamp_int: Annotated[int, msgspec.Meta(ge=10**15, lt=10**16)]
+    timestamp_int: Annotated[int, msgspec.Meta(ge=10**15, lt=9 * 10**15)]
     price: _Cents
-    quantity: _Whole
+    quantity: Annotated[int, msgspec.Meta(ge=1, lt=10**18)]
     liquidity_taker: Literal["buyer", "seller"]
 
     def key(self) -> _Key:
@@ -423,6 +445,7 @@ class _Print(msgspec.Struct, gc=False):
         return self.timestamp_int, self.price, Decimal(self.quantity), side
 
 
+_read_print = msgspec.json.Decoder(_Print).decode
 _read_prints = msgspec.json.Decoder(list[_Print]).decode
 _written_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 

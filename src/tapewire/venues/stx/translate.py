@@ -39,6 +39,7 @@ from ...model import (
     Ticker,
     Trade,
 )
+from ...model.market import ticker_like, trade_like
 from ...secrets import sanitized
 from ..kit.fields import flag, identifier, integer, number, text, time_iso, time_ms, time_us
 from .records import camel
@@ -51,6 +52,7 @@ __all__ = [
     "TICK",
     "VENUE",
     "cents_of",
+    "checked_ticker",
     "day_volume",
     "ending_of",
     "field_of",
@@ -62,13 +64,13 @@ __all__ = [
     "published_ns",
     "rows_of",
     "stamp_ns",
-    "ticker_of",
     "to_balance",
     "to_fill",
     "to_instrument",
     "to_market",
     "to_order",
     "to_position",
+    "to_print",
     "to_ticker",
     "to_trade",
     "trade_key",
@@ -278,45 +280,37 @@ def to_ticker(row: Mapping[str, Any], received_at_ns: int) -> Ticker:
     """
     row = _row(row, "market")
     bids, offers = levels_of(row.get("bids"), "bids"), levels_of(row.get("offers"), "offers")
-    return ticker_of(
+    return checked_ticker(
         identifier(field_of(row, "market_id"), "market_id"),
         last=last_price(row),
         volume=day_volume(row),
-        bids=bids,
-        offers=offers,
+        bid=bids[0] if bids else None,
+        offer=offers[0] if offers else None,
         venue_time_ns=published_ns(row),
         received_at_ns=received_at_ns,
         raw=row,
     )
 
 
-def ticker_of(
+def checked_ticker(
     market_id: str,
     *,
     last: Decimal | None,
     volume: Decimal | None,
-    bids: Sequence[Level],
-    offers: Sequence[Level],
+    bid: Level | None,
+    offer: Level | None,
     venue_time_ns: int | None,
     received_at_ns: int,
     raw: Any = None,
 ) -> Ticker:
-    """What is known of a market in one line; the levels are best first."""
-    bid, bid_size = bids[0] if bids else (None, None)
-    offer, offer_size = offers[0] if offers else (None, None)
-    return Ticker(
-        venue=VENUE,
-        instrument_id=market_id,
-        last=last,
-        bid=bid,
-        bid_size=bid_size,
-        offer=offer,
-        offer_size=offer_size,
-        volume=volume,
-        venue_time_ns=venue_time_ns,
-        received_at_ns=received_at_ns,
-        raw=raw,
-    )
+    """What is known of a market in one line, all of it checked as it was read."""
+    return ticker_like(_known_line(market_id), last, volume, bid, offer, venue_time_ns, received_at_ns, raw)
+
+
+@lru_cache(maxsize=1_024)
+def _known_line(market_id: str) -> Ticker:
+    """A ticker of that market, checked, for others to be like."""
+    return Ticker(venue=VENUE, instrument_id=market_id, venue_time_ns=None, received_at_ns=0)
 
 
 def last_price(row: Mapping[str, Any]) -> Decimal | None:
@@ -375,6 +369,32 @@ def to_trade(
         venue_time_ns=at_us * 1000,
         received_at_ns=received_at_ns,
         raw=row,
+    )
+
+
+def to_print(
+    market_id: str, key: tuple[int, int, Decimal, OrderSide], received_at_ns: int, raw: Mapping[str, Any]
+) -> Trade:
+    """As `to_trade`, the first of its `key`, whose parts were checked: whole contracts, one at least."""
+    at_us, cents, size, taker = key
+    trade_id = f"{at_us}-{cents}-{size}-{taker}"
+    return trade_like(
+        _known(market_id), trade_id, PRICES[cents], size, taker, at_us * 1000, received_at_ns, raw
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _known(market_id: str) -> Trade:
+    """A print of that market, checked, for others to be like."""
+    return Trade(
+        venue=VENUE,
+        instrument_id=market_id,
+        trade_id="0",
+        price=PRICES[1],
+        size=MIN_SIZE,
+        taker_side="buy",
+        venue_time_ns=None,
+        received_at_ns=0,
     )
 
 
