@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapewire.model import ODDS_SCALE, InvalidField, contracts_for, liability, probability_from_stakes
@@ -17,6 +17,7 @@ from tapewire.sandbox import Sandbox
 from tapewire.sandbox.faces.sxbet.units import PAYOUT
 from tapewire.venues.sxbet.symbols import outcome_id
 from tapewire.venues.sxbet.translate import (
+    PlainPrints,
     axis_price,
     contract_units,
     level_of,
@@ -37,7 +38,7 @@ from tapewire.venues.sxbet.translate import (
     to_trade_v3,
     trade_key,
 )
-from tapewire.venues.sxbet.wire import BestOddsRow, MarketRow, OrderRow, TradeRow, read_rows
+from tapewire.venues.sxbet.wire import BestOddsRow, MarketRow, OrderRow, TradeRow, plain_trade, read_rows
 from tapewire.venues.sxbet.wire_v3 import BestOddsMarketRow, BestOddsV3Row, LevelRow, OddsRow, TradeV3Row
 from tests.venues.sxbet.rows import MARKET, order_row
 
@@ -224,12 +225,14 @@ def test_an_order_that_is_held_is_not_final(status: str, pending: int, model: st
     assert (order.status, order.is_final) == (model, is_final)
 
 
+PLACED: dict[str, Any] = {
+    "marketHash": MARKET, "fillHash": "0xf", "orderHash": "0xo", "stake": "1000000", "maker": False,
+    "odds": "40000000000000000000", "bettingOutcomeOne": True, "betTime": 1747490000, "tradeStatus": "PENDING",
+}  # fmt: skip
+
+
 def trade(**changes: Any) -> TradeRow:
-    plain = {
-        "marketHash": MARKET, "fillHash": "0xf", "orderHash": "0xo", "stake": "1000000", "maker": False,
-        "odds": "40000000000000000000", "bettingOutcomeOne": True, "betTime": 1747490000, "tradeStatus": "PENDING",
-    }  # fmt: skip
-    return msgspec.convert(plain | changes, TradeRow)
+    return msgspec.convert(PLACED | changes, TradeRow)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +257,59 @@ def test_a_trade_is_told_on_the_axis_of_outcome_one(
     assert found.size == Decimal("2.5")
     assert found.venue_time_ns == 1747490000 * 10**9
     assert found.raw == trade(maker=maker, bettingOutcomeOne=outcome_one)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "odds": st.sampled_from(
+                    ["40000000000000000000", "62500000000000000000", "1", "0", "x", "9" * 20, "9" * 21]
+                ),
+                "stake": st.sampled_from(
+                    ["1000000", "1", "0", "007", "-1", "1_0", "\u0663", "9" * 13, "9" * 14]
+                ),
+                "bettingOutcomeOne": st.booleans(),
+                "betTime": st.sampled_from([None, 1747490000, 5, 9 * 10**9, 9_300_000_000]),
+                "fillHash": st.sampled_from(["0xf", "", "\n", "f" * 300]),
+                "orderHash": st.sampled_from(["0xo", ""]),
+            }
+        ),
+        max_size=6,
+    ),
+    st.sampled_from([1, 2]),
+)
+def test_a_print_that_is_made_at_a_glance_is_the_one_that_is_made_with_care(
+    told: list[Any], outcome: Any
+) -> None:
+    """make(row) is to_trade(row), or None, for every row in every order; where to_trade raises it is None."""
+    plain = PlainPrints(outcome, 6)
+    common = {"marketHash": MARKET, "maker": False, "tradeStatus": "SUCCESS"}
+    for row in told:
+        written = msgspec.json.encode(common | row)
+        made = None if (read := plain_trade(written)) is None else plain.make(read, NOW)
+        try:
+            careful = to_trade(msgspec.json.decode(written, type=TradeRow), NOW, 6, outcome=outcome)
+        except InvalidField:
+            careful = None
+        if made is not None:
+            assert careful is not None
+            same = msgspec.structs.replace(made, raw=careful.raw)
+            assert (same, repr(same)) == (careful, repr(careful))
+            assert (made.raw.stake, made.raw.odds) == (careful.raw.stake, careful.raw.odds)
+
+
+def test_of_plain_prints_all_but_those_of_new_odds_are_made_at_a_glance() -> None:
+    plain = PlainPrints(1, 6)
+    row = plain_trade(msgspec.json.encode(PLACED))
+    assert row is not None
+    assert row.row() == trade()
+    assert row.event_id is None
+    first, second = plain.make(row, NOW), plain.make(row, NOW + 1)
+    assert first is not None
+    assert second == msgspec.structs.replace(first, received_at_ns=NOW + 1, raw=row)
+    assert second.raw is row
 
 
 @given(st.integers(10**12, ODDS_SCALE - 1), st.integers(10**6, 10**12), st.booleans(), st.booleans())

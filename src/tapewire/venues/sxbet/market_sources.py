@@ -7,12 +7,9 @@ it takes anybody's place in a buffer; what is ours is translated when it is take
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-import msgspec
 
 from ...clock import Clock
 from ...errors import TapewireError
@@ -29,9 +26,19 @@ from .history_overlap import Seed
 from .levels import LevelBook, contract_side
 from .market_status import closure_of, is_over
 from .symbols import OutcomeNumber, channel_for
-from .translate import to_ticker, to_ticker_v3, to_trade, to_trade_v3
+from .translate import PlainPrints, to_ticker, to_ticker_v3, to_trade, to_trade_v3
 from .watched import Watched
-from .wire import BestOddsRow, MarketRow, PlainOdds, Rows, TradeRow, plain_odds, read_rows
+from .wire import (
+    BestOddsRow,
+    MarketRow,
+    PlainOdds,
+    PlainTrade,
+    Rows,
+    TradeRow,
+    plain_odds,
+    plain_trade,
+    read_rows,
+)
 from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, OddsRow, TradeV3Row
 
 if TYPE_CHECKING:
@@ -49,7 +56,7 @@ __all__ = [
 ]
 
 MOST_REMEMBERED: Final = 10_000
-"""Ids of one feed that are remembered, so that each is told once."""
+"""Ids of one feed that are remembered at least, so that each is told once."""
 
 
 class OutcomeLevels:
@@ -238,7 +245,7 @@ class RowFeed(InsideFeed):
 
     def take(self, publication: Publication) -> None:
         self._last = publication
-        if self.is_ours(publication):
+        if self._needle in bytes(publication.data) or self.is_ours(publication):
             self.port.consumer.put(publication)
         else:
             self.port.heard()
@@ -294,18 +301,20 @@ class OneMarketFeed(RowFeed):
 
 
 class Told:
-    """Ids that were told, a bounded number of them."""
+    """Ids that were told: the last `MOST_REMEMBERED`, and no more than twice as many."""
 
     def __init__(self) -> None:
-        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._ids: set[str] = set()
+        self._earlier: set[str] = set()
 
     def add(self, identity: str) -> bool:
         """True if it is new."""
-        if identity in self._ids:
+        ids = self._ids
+        if identity in ids or identity in self._earlier:
             return False
-        self._ids[identity] = None
-        if len(self._ids) > MOST_REMEMBERED:
-            self._ids.popitem(last=False)
+        ids.add(identity)
+        if len(ids) >= MOST_REMEMBERED:  # to drop all at once costs half of forgetting the oldest each time
+            self._ids, self._earlier = set(), ids
         return True
 
 
@@ -345,6 +354,7 @@ class Prints(Reader):
         self._clock = clock
         self._decimals = client.http.endpoints.network.usdc.decimals
         self._is_later = client.profile.book == "levels"
+        self._plain = PlainPrints(outcome, self._decimals)
         self._told = Told()
         self._feed: OneMarketFeed | None = None
 
@@ -365,12 +375,13 @@ class Prints(Reader):
         if self._is_later:
             rows = read_rows(publication.data, TradeV3Row, "trade")
         else:
-            try:  # nearly always it is one, as it should be
-                trade = self._print(_read_trade(publication.data), received_at_ns)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidField):
-                rows = read_rows(publication.data, TradeRow)
-            else:
-                return _NO_ITEMS if trade is None else trade
+            row = plain_trade(publication.data)  # nearly always it is one
+            if row is not None and (row.market_hash != self._market_hash or _is_told_elsewhere(row)):
+                return _NO_ITEMS
+            trade = None if row is None else self._plain.make(row, received_at_ns)
+            if trade is not None:
+                return trade if self._told.add(trade.trade_id) else _NO_ITEMS
+            rows = read_rows(publication.data, TradeRow)
         return self.items(rows, partial(self._print, received_at_ns=received_at_ns), self._clock)
 
     def _print(self, row: TradeRow | TradeV3Row, received_at_ns: int) -> Trade | None:
@@ -378,15 +389,19 @@ class Prints(Reader):
             return None
         if isinstance(row, TradeV3Row):
             trade: Trade | None = to_trade_v3(row, received_at_ns, self._decimals, outcome=self._outcome)
-        elif row.maker or row.settled:  # the taker's row tells it; a settled one was told when it was placed
+        elif _is_told_elsewhere(row):
             return None
         else:
             trade = to_trade(row, received_at_ns, self._decimals, outcome=self._outcome)
         return trade if trade is not None and self._told.add(trade.trade_id) else None
 
 
-_read_trade: Final = msgspec.json.Decoder(TradeRow).decode
 _NO_ITEMS: Final = Items()
+
+
+def _is_told_elsewhere(row: TradeRow | PlainTrade) -> bool:
+    """By the taker's row, or a settled one when it was placed; one that failed is none."""
+    return row.maker or row.settled or row.trade_status == "FAILED"
 
 
 _Quote: TypeAlias = BestOddsRow | PlainOdds | OddsRow | None

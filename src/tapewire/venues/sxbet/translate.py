@@ -44,9 +44,11 @@ from ...model import (
     parse_scaled_odds,
     probability_from_scaled,
 )
+from ...model.fields import MAX_IDENTIFIER
+from ...model.market import trade_like
 from ..kit.fields import sequence, time_iso, time_ms, time_s
 from .symbols import OutcomeNumber, outcome_id
-from .wire import BestOddsRow, Digits, MarketRow, OrderRow, TradeRow
+from .wire import BestOddsRow, Digits, MarketRow, OrderRow, PlainTrade, TradeRow
 from .wire_v3 import BestOddsMarketRow, BestOddsV3Row, LevelRow, OddsRow, TradeV3Row
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "VENUE",
     "OrderPhase",
     "OrderState",
+    "PlainPrints",
     "axis_price",
     "contract_units",
     "level_of",
@@ -267,6 +270,67 @@ def to_trade(
         decimals,
         outcome,
     )
+
+
+class PlainPrints:
+    """Makes what `to_trade` makes, of rows of one market as they nearly always come, on the axis of one outcome.
+
+    What is alike in all of them is checked once: the instrument, and each price of the ladder.
+    """
+
+    __slots__ = ("_decimals", "_like", "_outcome", "_prices")
+
+    def __init__(self, outcome: OutcomeNumber, decimals: int) -> None:
+        self._outcome: OutcomeNumber = outcome
+        self._decimals = decimals
+        self._like: Trade | None = None
+        self._prices: dict[str, tuple[int, Decimal, Decimal]] = {}
+
+    def make(self, row: PlainTrade, received_at_ns: int) -> Trade | None:
+        """The print of a taker's row; None where it is to be read with care."""
+        stake_digits, odds_digits, like = row.stake_digits, row.odds_digits, self._like
+        priced = self._prices.get(odds_digits)
+        if priced is None or like is None:
+            return self._first(row, received_at_ns)
+        trade_id = f"{row.fill_hash}:{row.order_hash or row.fill_order_hash}:taker"
+        if not (stake_digits.isdigit() and stake_digits.isascii() and trade_id.isprintable()):
+            return None
+        odds, backed, laid = priced
+        units = int(stake_digits) * ODDS_SCALE // odds
+        if not 0 < units < _MOST_PLAIN_UNITS or len(trade_id) > MAX_IDENTIFIER:
+            return None
+        backs, bet_time = row.betting_outcome_one == (self._outcome == 1), row.bet_time
+        return trade_like(
+            like,
+            trade_id,
+            backed if backs else laid,
+            nominal(units, self._decimals),
+            "buy" if backs else "sell",
+            None if bet_time is None else bet_time * 1_000_000_000,
+            received_at_ns,
+            row,
+        )
+
+    def _first(self, row: PlainTrade, received_at_ns: int) -> Trade | None:
+        """Of its odds, or of all: checked as any other, and remembered as what others are like."""
+        try:
+            trade = to_trade(row.row(), received_at_ns, self._decimals, outcome=self._outcome)
+        except InvalidField:
+            return None
+        if trade is not None:
+            if len(self._prices) >= MOST_PRICES:
+                self._prices.clear()
+            odds = parse_scaled_odds(row.odds_digits, "odds")
+            self._prices[row.odds_digits] = odds, _probability(odds), _probability(taker_odds(odds))
+            self._like = trade_like(trade, "0", trade.price, trade.size, "buy", None, 0, None)
+        return trade
+
+
+MOST_PRICES: Final = 4_096
+"""Texts of odds of which a feed remembers the price: the ladder has less."""
+
+_MOST_PLAIN_UNITS: Final = 10**19
+"""Below it a size has so few digits, before and behind the point, that it is one of the model's."""
 
 
 def trade_key_v3(row: TradeV3Row) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from decimal import Decimal
 from functools import cache
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -28,10 +28,12 @@ __all__ = [
     "ParlayRow",
     "PeriodRow",
     "PlainOdds",
+    "PlainTrade",
     "Rows",
     "TradeRow",
     "no_number_in",
     "plain_odds",
+    "plain_trade",
     "read_rows",
 ]
 
@@ -40,6 +42,8 @@ Digits: TypeAlias = str | int
 
 PLAIN_DIGITS: Final = 25
 """Digits up to which a text of nothing else is a whole number to everybody."""
+
+_PLAIN_STAKE: Final = 13
 
 MAX_ROWS: Final = 50_000
 """Rows of one payload."""
@@ -178,6 +182,63 @@ class TradeRow(_OfEvent, frozen=True, kw_only=True):
     outcome: int | None = None
     settle_value: Decimal | None = None
     net_return: Decimal | None = None
+
+
+class PlainTrade(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """A `TradeRow` as it nearly always comes, whose numbers nobody has looked at yet: what is one is the other."""
+
+    market_hash: str
+    fill_hash: str
+    order_hash: str = ""
+    fill_order_hash: str = ""
+    bettor: str = ""
+    base_token: str | None = None
+    stake_digits: Annotated[str, msgspec.Meta(min_length=1, max_length=_PLAIN_STAKE)] = msgspec.field(
+        name="stake"
+    )
+    odds_digits: str = msgspec.field(name="odds")
+    maker: bool
+    betting_outcome_one: bool
+    bet_time: Annotated[int, msgspec.Meta(ge=10**9, lt=9 * 10**9)] | None = None
+    settled: bool = False
+    trade_status: str | None = None
+    status: str | None = None
+    outcome: int | None = None
+    settle_value: Decimal | None = None
+    net_return: Decimal | None = None
+    sport_xevent_id: str | None = None
+    sport_x_event_id: str | None = None
+
+    @property
+    def stake(self) -> int:
+        """In the token's units."""
+        return int(self.stake_digits)
+
+    @property
+    def odds(self) -> int:
+        """Times 10^20."""
+        return int(self.odds_digits)
+
+    @property
+    def event_id(self) -> str | None:
+        """The event, by either spelling of its key."""
+        return self.sport_xevent_id or self.sport_x_event_id
+
+    def row(self) -> TradeRow:
+        """With its numbers."""
+        said = msgspec.structs.asdict(self)
+        return TradeRow(stake=said.pop("stake_digits"), odds=said.pop("odds_digits"), **said)
+
+
+def plain_trade(payload: bytes | msgspec.Raw) -> PlainTrade | None:
+    """The one row of a payload; None where it is to be read row by row."""
+    try:
+        return _PLAIN_TRADE.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+_PLAIN_TRADE: Final = msgspec.json.Decoder(PlainTrade)
 
 
 class LegRow(Row, frozen=True, kw_only=True):
