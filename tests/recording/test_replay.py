@@ -286,3 +286,39 @@ def test_a_ping_is_given_up_in_a_replay_only_where_it_was_then(then, answered_af
     with Replay(writer.path) as replay:
         replay.run(main)
     assert ponged == ([] if answered_after is None else [pytest.approx(1.0 + answered_after, abs=0.001)])
+
+
+@pytest.mark.parametrize("late", [0.0, 5.0], ids=["before the tape", "behind it"])
+def test_what_was_asked_for_at_once_and_is_asked_for_in_parts_now_has_the_answer_of_its_own_time(
+    late, tmp_path
+):
+    writer = SegmentWriter(tmp_path / "a.tape", Head(venue="v", wall_ns=0, monotonic_ns=0, software="t"))
+    url = "http://v/orders?markets=%s&page=0"
+    for number, rows in enumerate((b"first", b"second")):
+        asked = [number, "GET", url % "a%2Cb%2Cc", [], b""]
+        at_ns = (1 + 10 * number) * 10**9
+        writer.write(
+            [
+                Record(Kind.ASKED, at_ns, 0, asked),
+                Record(Kind.ANSWERED, at_ns + 1, 0, [number, 200, [], rows]),
+            ]
+        )
+    writer.write([Record(Kind.NOTE, 100 * 10**9, 0, "end")])
+    writer.close()
+
+    async def main(replay: Replay) -> list[list[bytes]]:
+        async with httpx2.AsyncClient(transport=ReplayHttp(replay.answers)) as client:
+            heard = []
+            for _ in range(2):
+                if late:
+                    replay.begin()
+                    await asyncio.sleep(late)
+                gets = (client.get(url % each) for each in ("b", "a%2Cc"))
+                heard.append([answer.content for answer in await asyncio.gather(*gets)])
+            with pytest.raises(httpx2.ConnectError, match="no tape"):
+                await client.get(url % "d")
+            return heard
+
+    with Replay(writer.path) as replay:
+        assert replay.run(main) == [[b"first"] * 2, [b"second"] * 2]
+        assert len(replay.differences) == 5

@@ -13,7 +13,6 @@ Rules:
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import merge as merge_sorted
@@ -23,19 +22,17 @@ import msgspec
 
 from ..errors import TapeCorrupt
 from .format import Kind, Record
-from .placeholders import said_by_us
+from .requests import RequestKey, key_of, part_of
 from .seeds import beginnings
 from .tape import Tape
 
-__all__ = ["Call", "Reel", "RequestKey", "key_of"]
+__all__ = ["Call", "Reel"]
 
 Call: TypeAlias = tuple[str, int]
 """A call or a connection, by its recording and number."""
 
 Played: TypeAlias = tuple[str, Record]
 """A record, and the name of its recording."""
-
-RequestKey: TypeAlias = tuple[str, str, bytes]
 
 LATE_NS: Final = 100_000_000
 """How late a busy machine keeps a deadline of its own: what came so shortly before a line was left, it heard."""
@@ -119,8 +116,9 @@ class Reel:
         return iter([each if each is not None or given_up else 0.0 for each in pings])
 
     def requests_of(self, key: RequestKey) -> int:
-        """How many requests of that kind there are. The first call reads all."""
-        return self._surveyed().requests[key]
+        """How many requests of that kind there are, or of which it is a part. The first call reads all."""
+        found = self._surveyed().requests
+        return sum(count for each, count in found.items() if each == key or part_of(key, each))
 
     def close(self) -> None:
         """Close the files. Idempotent."""
@@ -218,16 +216,6 @@ class _Survey:
         elif record.kind == Kind.ASKED:
             _, method, url, _, body = record.data
             self.requests[key_of(method, url, body)] += 1
-
-
-_MOMENT_NOW: Final = re.compile(rb"(?<!\d)1[5-9]\d{8}(?:\d{3})?(?!\d)")
-"""Seconds or milliseconds of this epoch: those of a replay are some milliseconds other than live."""
-
-
-def key_of(method: str, url: str, body: bytes) -> RequestKey:
-    """What requests are told apart by: not by credentials, nor by what time it is."""
-    url, body = said_by_us(url), said_by_us(bytes(body))
-    return method, _MOMENT_NOW.sub(b"0", url.encode()).decode(), _MOMENT_NOW.sub(b"0", body)
 
 
 def _shifts(tapes: Sequence[Tape]) -> list[int]:

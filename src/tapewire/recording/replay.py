@@ -17,6 +17,7 @@ Rules:
   URL and body, moments and credentials in them apart. What the client asks for earlier than it did waits for the tape;
   for what it asks later the tape waits.
 * What the client sends is compared with what it sent then, credentials apart: `differences` says where it differs.
+* A request for part of what one asked for is given the answer to all of it; it is a difference.
 * A request that is made more often than it was (time on a machine differs: what was one then may be two now) is given
   the answer that it had last; it is a difference. What stands on no tape is refused at once, with an error that says
   so; it is a difference as well.
@@ -45,7 +46,8 @@ from ..transport.base import Endpoint, Receiver, Transport
 from ..virtual_time import VirtualClock
 from .format import Kind, Record, decoded, encoded
 from .placeholders import said_by_us
-from .reel import Call, Reel, RequestKey, key_of
+from .reel import Call, Reel
+from .requests import Listed, RequestKey, key_of, listed_in, part_of
 from .seeds import SeedUnfit
 from .tape import Tape
 
@@ -518,6 +520,8 @@ class Answers:
         self._waiting: dict[Any, deque[asyncio.Future[Call]]] = {}  # asked now, and not on the tape yet
         self._answers: dict[Call, asyncio.Future[Record]] = {}
         self._taken: dict[Any, tuple[int, Call]] = {}  # how often, and which last; the newest `MOST_KEPT`
+        # Calls that are asked for in parts now, and what nobody has asked for yet; the newest `MOST_KEPT`.
+        self._parts: dict[Call, tuple[RequestKey, Listed]] = {}
 
     async def take(self, method: str, url: str, body: bytes) -> Record:
         """What was answered then: a record of ANSWERED or UNANSWERED, at its own time. Raises LookupError for none."""
@@ -528,22 +532,59 @@ class Answers:
             call = self._asked[key].popleft()
         elif last is not None and self._replay.is_beginning:
             call = (
-                last  # a seed point has one answer of each kind, for whoever begins there and asks more often
+                last  # a seed point has one answer of each kind, and whoever begins there may ask more often
             )
-        elif last is not None and count + len(self._waiting.get(key, ())) >= self._replay.reel.requests_of(
-            key
-        ):
+        elif (whole := self._whole_of(key)) is not None:
+            call = whole
+        elif last is not None and self._is_all(key, count):
             self._replay.differs("a request", f"{count} times", f"once more: {key[0]} {key[1]}")
             call = last
         else:
             call = await self._await_call(key)
         return await asyncio.shield(self._kept(key, call))
 
+    def _is_all(self, key: RequestKey, count: int) -> bool:
+        """Whether the tape has none of that kind any more."""
+        return count + len(self._waiting.get(key, ())) >= self._replay.reel.requests_of(key)
+
+    def _whole_of(self, key: RequestKey) -> Call | None:
+        """A call on the tape that asked for this and more, of which nobody has asked for this yet."""
+        for call, (whole, left) in self._parts.items():
+            if (wanted := part_of(key, whole)) and wanted <= left:
+                self._take_part(call, whole, key, left - wanted)
+                return call
+        for whole, calls in self._asked.items():
+            if calls and (wanted := part_of(key, whole)):
+                call = calls.popleft()
+                self._take_part(call, whole, key, listed_in(whole) - wanted)
+                return call
+        return None
+
+    def _take_part(self, call: Call, whole: RequestKey, key: RequestKey, left: Listed) -> None:
+        self._replay.differs("a request", f"{whole[0]} {whole[1]}", f"a part of it: {key[1]}")
+        self._parts.pop(call, None)
+        if left:
+            self._parts[call] = (whole, left)
+        if len(self._parts) > MOST_KEPT:
+            self._answers.pop(next(iter(self._parts)), None)
+            del self._parts[next(iter(self._parts))]
+
+    def _give_parts(self, call: Call, whole: RequestKey) -> None:
+        """Whoever waits for some of what it asked for is given it."""
+        left = listed_in(whole)
+        for key, waiting in self._waiting.items():
+            if waiting and (wanted := part_of(key, whole)) and wanted <= left:
+                left -= wanted
+                self._take_part(call, whole, key, left)
+                waiting.popleft().set_result(call)
+        if left == listed_in(whole):
+            self._asked.setdefault(whole, deque()).append(call)
+
     def _kept(self, key: RequestKey, call: Call) -> asyncio.Future[Record]:
         """The answer of a call, which is kept until the next one of its kind, or until many others were asked."""
         count, former = self._taken.pop(key, (0, call))
         self._taken[key] = (count + 1, call)
-        if former != call:
+        if former != call and former not in self._parts:
             self._answers.pop(former, None)
         if len(self._taken) > MOST_KEPT:
             oldest = next(iter(self._taken))
@@ -575,7 +616,7 @@ class Answers:
             if self._waiting.get(key):
                 self._waiting[key].popleft().set_result(call)
             else:
-                self._asked.setdefault(key, deque()).append(call)
+                self._give_parts(call, key)
         elif record.kind in (Kind.ANSWERED, Kind.UNANSWERED):
             answer = self._answers.get((recording, record.data[0]))
             if answer is not None and not answer.done():
