@@ -95,6 +95,30 @@ async def test_a_feed_of_the_strategys_that_is_not_live_denies_its_orders(
 
 
 @BOTH
+async def test_what_we_hear_of_ourselves_must_go_on(clock: VirtualClock, name: str, tmp_path: Any) -> None:
+    async with desk(clock, name, tmp_path) as at_desk, at_desk.guard() as guarded:
+        at = at_desk.at(guarded)
+        await resting(guarded, at, at_desk.size)
+        await guarded._own[1].aclose()
+        with pytest.raises(OrderDenied, match="watch_fills has ended"):
+            await resting(guarded, at, at_desk.size)
+
+
+@BOTH
+async def test_a_book_that_has_broken_denies_at_once(clock: VirtualClock, name: str, tmp_path: Any) -> None:
+    async with desk(clock, name, tmp_path) as at_desk, at_desk.guard() as guarded:
+        at = at_desk.at(guarded)
+        await resting(guarded, at, at_desk.size)
+        at.refuse_snapshots()
+        at.kill()
+        await asyncio.sleep(0.1)
+        began = clock.monotonic()
+        with pytest.raises(OrderDenied, match="needs_live"):
+            await resting(guarded, at, at_desk.size)
+        assert clock.monotonic() - began < 1
+
+
+@BOTH
 async def test_data_that_is_too_old_denies(clock: VirtualClock, name: str, tmp_path: Any) -> None:
     async with desk(clock, name, tmp_path) as at_desk, at_desk.guard(data_age=2.0) as guarded:
         at = at_desk.at(guarded)

@@ -144,6 +144,7 @@ def test_the_orders_of_a_program_that_has_died_are_canceled_from_the_shell(tmp_p
             told(process, "place a")
         assert open_orders(environment, "weex") == ["a"]
 
+        assert "no program holds it now" in run("halt", str(tmp_path), "--status").stdout
         left = run("halt", str(tmp_path), env=environment)
         assert left.returncode == 1
         assert "--cancel" in left.stderr

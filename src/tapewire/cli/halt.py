@@ -111,6 +111,8 @@ def _is_halted(status: Status | None) -> bool:
 def _show(wishes: Wishes, *, as_json: bool) -> None:
     import msgspec
 
+    from ..risk import Directory
+
     status, wish = wishes.status, wishes.wants_halt
     if as_json:
         shown = {} if status is None else msgspec.to_builtins(status)
@@ -126,6 +128,8 @@ def _show(wishes: Wishes, *, as_json: bool) -> None:
         line += f"; NOT DONE: {status.trouble}"
     if wish is not None and status.state != "halted":
         line += f"; a halt is wished, and not done yet: {wish.reason}"
+    if not Directory(wishes.directory).is_held:
+        line += "; no program holds it now"
     typer.echo(line)
 
 

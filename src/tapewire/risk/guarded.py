@@ -219,6 +219,9 @@ class GuardedVenue(Venue):
     async def _place(self, request: OrderRequest, instrument: Instrument) -> Order:
         if self._stopped:
             raise OrderDenied("halted", self._stopped)
+        for feed in self._own:
+            if feed.continuity.state is ContinuityState.ENDED:
+                raise OrderDenied("needs_live", f"{feed.verb} has ended: what is filled is heard no more")
         return await self._pass(request, instrument)
 
     async def _pass(self, request: OrderRequest, instrument: Instrument) -> Order:

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Final
 
 from ..clock import Clock
-from ..errors import TapewireError
 from ..market.venue import Venue
 from ..retry import RetryPolicy
 from .wishes import Status, Wishes
@@ -99,8 +98,8 @@ class KillSwitch:
         while not self._is_over.wait(LOOK_SECONDS):
             try:
                 self._look()
-            except OSError as error:  # the disk: the next look may go better
-                logger.error("the kill switch cannot read its files: %s", error)
+            except Exception:  # a disk, above all: the next look may go better, and there must be one
+                logger.exception("the kill switch could not look")
 
     def _look(self) -> None:
         resume = self._wishes.wants_resume
@@ -140,7 +139,7 @@ class KillSwitch:
                 canceled += asyncio.run(self._cancel_once())
                 trouble = ""
                 break
-            except (TapewireError, TimeoutError, OSError) as error:
+            except Exception as error:  # whatever it is: nobody else is left to try again
                 trouble = str(error)[:500] or type(error).__name__
                 logger.error("open orders could not be canceled: %s", trouble)
                 self._is_done.wait(_PAUSES.delay(attempt))

@@ -46,7 +46,7 @@ class Quotes:
         feed = self._books.get(instrument_id)
         if feed is None or feed.continuity.state is ContinuityState.ENDED:
             feed = self._follow(instrument_id)
-        if instrument_id not in self._views or not feed.continuity.is_live:
+        if instrument_id not in self._views:
             try:
                 await feed.wait_live(self._patience)
                 await asyncio.sleep(0)  # its first view is handed over behind that
