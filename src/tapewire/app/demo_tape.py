@@ -78,8 +78,10 @@ def taped_key(event: str, payload: Any) -> str:
 
 
 class DemoReplay(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of the replay. `differences`: requests that were made otherwise than live, as docs/tape.md says of rows
-    that are asked for together: what is heard may differ then, and that proves nothing. `findings`: what differs.
+    """What came of the replay. `findings`: what differs.
+
+    `differences`: how often a line said something else than live in its place, as docs/tape.md says that two tasks may:
+    then answers met the other question, and what is heard proves nothing.
     """
 
     records: int
@@ -151,8 +153,10 @@ class DemoTapes:
                     for finding in played.differences(stream, audit, servings(stream))
                 ]
             except Exception as error:  # whatever it is, the demo is over and says so
-                findings = [f"it ended early: {type(error).__name__}: {error}"]
-            return DemoReplay(records=records, differences=len(replay.differences), findings=tuple(findings))
+                early = f"it ended early: {type(error).__name__}: {error}"
+                return DemoReplay(records=records, differences=0, findings=(early,))
+            others = sum(each.is_another_message for each in replay.differences)
+            return DemoReplay(records=records, differences=others, findings=tuple(findings))
 
     async def _all(self, replay: Replay, played: _Played) -> None:
         await together([self._one(name, replay, played) for name in self._recorders])

@@ -113,8 +113,8 @@ def _print_replay(console: Console, replay: DemoReplay) -> None:
     for finding in replay.findings:
         console.print(Text(f"- replayed: {finding}", style="yellow" if replay.holds else "red"))
     why = (
-        f"the replay asked {replay.differences} times for something else than was asked live, as docs/tape.md says "
-        "that it may (What it cannot do): that it differs proves nothing"
+        f"lines of the replay said something else than live {replay.differences} times, as docs/tape.md says that they "
+        "may (What it cannot do): that it differs proves nothing"
         if replay.holds
         else "the replay from its own tapes is NOT the same: see above"
     )

@@ -69,6 +69,9 @@ MOST_PONG_SECONDS: Final = 0.1
 
 MOST_DIFFERENCES: Final = 1_000
 
+_SAID: Final = "sent on connection"
+_NOTHING: Final = "nothing"
+
 _MOMENT: Final = 1e-6
 """Seconds of the tape's time that a turn of everybody takes."""
 
@@ -83,6 +86,11 @@ class Difference(msgspec.Struct, frozen=True):
     what: str
     recorded: str
     replayed: str
+
+    @property
+    def is_another_message(self) -> bool:
+        """On a line something else was said than then, in its place: answers may have met the other question."""
+        return self.what.startswith(_SAID) and _NOTHING not in (self.recorded, self.replayed)
 
 
 class Replay:
@@ -452,7 +460,7 @@ class _Line:
 
     def _judge(self, recorded: Any, replayed: Any) -> None:
         if _bytes_of(recorded) != _bytes_of(replayed):
-            self._replay.differs(f"sent on connection {self._number}", recorded, replayed)
+            self._replay.differs(f"{_SAID} {self._number}", recorded, replayed)
 
     @property
     def is_out_of_step(self) -> bool:
@@ -462,9 +470,9 @@ class _Line:
     def settle(self) -> None:
         """The line is over: what has no counterpart is a difference, at the time at which it was sent."""
         for at_ns, each in self._sent:
-            self._replay.differs(f"sent on connection {self._number}", each, "nothing", at_ns)
+            self._replay.differs(f"{_SAID} {self._number}", each, _NOTHING, at_ns)
         for at_ns, each in self._ahead:
-            self._replay.differs(f"sent on connection {self._number}", "nothing", each, at_ns)
+            self._replay.differs(f"{_SAID} {self._number}", _NOTHING, each, at_ns)
 
     # --- it is the transport ----------------------------------------------------------------------------------------
 
