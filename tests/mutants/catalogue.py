@@ -2782,6 +2782,45 @@ MUTANTS = (
             "market/test_claims.py",
         ),
     ),
+    *_of(
+        "trading/gate.py",
+        (
+            "an order that ended is forgotten before its fills were heard",
+            "if kept.ends_at is not None and not kept.left:",
+            "if kept.ends_at is not None:",
+            "trading/test_gate.py",
+        ),
+    ),
+    *_of(
+        "trading/fills.py",
+        (
+            "a late print takes once more what is gone from the book already",
+            "            size = EXACT.subtract(size, late)\n",
+            "",
+            "trading/test_fills.py",
+        ),
+        (
+            "a late print meets who came behind it",
+            "order.price != price and order.since_ns < gone_ns",
+            "order.price != price",
+            "trading/test_fills.py",
+        ),
+    ),
+    *_of(
+        "venues/paper/followed.py",
+        (
+            "an account on paper goes on through a gap",
+            "            self._engine.lose(self._name, now_ns)\n",
+            "",
+            "venues/paper/test_paper_market.py",
+        ),
+        (
+            "feeds of an account on paper are live though its market is not",
+            '            self._account.lose(self._name, f"{self._name}: {reason}")\n',
+            "",
+            "venues/paper/test_paper_market.py",
+        ),
+    ),
 )
 
 QUICK = (

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tapewire.errors import ConfigurationError
 from tapewire.trading import FillSimulator
+from tapewire.trading.fills import LATE_NS
 
 BIDS = [(Decimal(40), Decimal(100)), (Decimal(39), Decimal(50))]
 OFFERS = [(Decimal(42), Decimal(100)), (Decimal(43), Decimal(50))]
@@ -258,3 +259,39 @@ def test_no_fill_is_beyond_what_was_printed_or_shown_and_none_beyond_its_order(h
         assert 0 <= order.maybe <= order.remaining
         assert order.ahead >= 0
         assert order.filled == filled.get(order.order_id, 0)
+
+
+# Prints that come behind the book
+
+
+def late(since_ns=0):
+    simulator = FillSimulator(late_prints=True)
+    simulator.restore(
+        [(Decimal(40), Decimal(100)), (Decimal(39), Decimal(50))], [(Decimal(42), Decimal(10))], 0
+    )
+    simulator.place("mine", "buy", Decimal(10), Decimal(40), since_ns)
+    return simulator
+
+
+def test_a_print_of_what_is_gone_from_the_book_already_takes_nothing_more():
+    simulator = late()
+    simulator.change("bid", Decimal(40), Decimal(0), 1)
+    assert simulator.trade(Decimal(40), Decimal(100), "sell", 2) == []
+    assert [fill.size for fill in simulator.trade(Decimal(40), Decimal(4), "sell", 3)] == [4]
+
+
+def test_a_late_print_beyond_has_met_who_stood_there_when_it_happened_and_nobody_who_came_later():
+    for since_ns, met in ((0, [10]), (2, [])):
+        simulator = late()
+        simulator.cancel("mine")
+        simulator.place("mine", "buy", Decimal(10), Decimal(40), 0) if since_ns == 0 else None
+        simulator.change("bid", Decimal(40), Decimal(0), 1)
+        simulator.change("bid", Decimal(39), Decimal(20), 1)
+        simulator.place("mine", "buy", Decimal(10), Decimal(40), since_ns) if since_ns else None
+        assert [fill.size for fill in simulator.trade(Decimal(39), Decimal(30), "sell", 3)] == met
+
+
+def test_what_left_long_ago_was_withdrawn_and_a_print_there_is_news():
+    simulator = late()
+    simulator.change("bid", Decimal(40), Decimal(0), 1)
+    assert [fill.size for fill in simulator.trade(Decimal(40), Decimal(4), "sell", 2 * LATE_NS)] == [4]

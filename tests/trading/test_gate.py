@@ -276,10 +276,30 @@ class AnyInterleaving(RuleBasedStateMachine):
         assert size <= self.limits.order_size
         assert state is RiskState.ACTIVE or (held * (1 if side == "sell" else -1) >= size)
 
-    @precondition(lambda self: any(not over for _, _, over in self.truth.values()))
+    @precondition(lambda self: self.open)
     @rule(data=st.data(), part=st.integers(1, 20))
     def the_venue_fills(self, data, part):
-        name = data.draw(st.sampled_from([name for name, (_, _, over) in self.truth.items() if not over]))
+        self.fill_of(data.draw(st.sampled_from(self.open)), part)
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), status=st.sampled_from(("canceled", "expired", "rejected")))
+    def the_venue_ends_one(self, data, status):
+        self.end_of(data.draw(st.sampled_from(self.open)), status)
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), part=st.integers(1, 20))
+    def one_is_filled_and_ends_and_we_hear_of_its_end_first(self, data, part):
+        name = data.draw(st.sampled_from(self.open))
+        self.fill_of(name, part)
+        if name in self.open:
+            self.end_of(name, "canceled")
+        self.gate.heard(self.under_way.pop())
+
+    @property
+    def open(self):
+        return [name for name, (_, _, over) in self.truth.items() if not over]
+
+    def fill_of(self, name, part):
         request, filled, _ = self.truth[name]
         part = min(Decimal(part), request.size - filled)
         self.truth[name][1] += part
@@ -290,12 +310,24 @@ class AnyInterleaving(RuleBasedStateMachine):
             self.truth[name][2] = True
             self.under_way.append(told(request, "filled", request.size))
 
-    @precondition(lambda self: any(not over for _, _, over in self.truth.values()))
-    @rule(data=st.data(), status=st.sampled_from(("canceled", "expired", "rejected")))
-    def the_venue_ends_one(self, data, status):
-        name = data.draw(st.sampled_from([name for name, (_, _, over) in self.truth.items() if not over]))
+    def end_of(self, name, status):
         self.truth[name][2] = True
         self.under_way.append(told(self.truth[name][0], status, self.truth[name][1]))
+
+    def reach(self, side):
+        """Where the position really is once all that is open on a side has filled."""
+        position = sum((f if r.side == "buy" else -f for r, f, _ in self.truth.values()), Decimal(0))
+        left = sum(
+            (r.size - f for r, f, over in self.truth.values() if not over and r.side == side), Decimal(0)
+        )
+        return position + left if side == "buy" else left - position
+
+    @invariant()
+    def whatever_would_lead_beyond_the_position_is_denied(self):
+        for side, price in (("buy", 1), ("sell", 99)):  # where nobody stands
+            too_much = self.limits.position - self.reach(side) + 1
+            with pytest.raises(OrderDenied):
+                self.gate.approve(wanted("probe", side, too_much, price), LIVE, self.now)
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data(), twice=st.booleans())
@@ -315,13 +347,8 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @invariant()
     def the_truth_is_within_the_limits(self):
-        position = sum((f if r.side == "buy" else -f for r, f, _ in self.truth.values()), Decimal(0))
-        for side, sign in (("buy", 1), ("sell", -1)):
-            left = sum(
-                (r.size - f for r, f, over in self.truth.values() if not over and r.side == side), Decimal(0)
-            )
-            assert sign * (position + sign * left) <= self.limits.position
-        assert sum(not over for _, _, over in self.truth.values()) <= self.limits.open_orders
+        assert max(self.reach("buy"), self.reach("sell")) <= self.limits.position
+        assert len(self.open) <= self.limits.open_orders
         assert self.gate.position("v", "i") == self.heard_of
         for when in self.sent:
             assert sum(when - 5 * S < each <= when for each in self.sent) <= self.limits.orders

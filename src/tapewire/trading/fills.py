@@ -10,7 +10,8 @@ Rules:
 * A print beyond our price, or a level of the other side at our price or beyond, has met us first. One printed or shown
   size serves our orders once, the best price first and of one price the older.
 * Our orders change nothing: nobody trades against us who did not trade, and nobody acts otherwise because of us.
-* Prints come before the change of the level that they caused: `trade`, then `change`.
+* Prints come before the change of the level that they caused: `trade`, then `change`. With `late_prints` they may come
+  behind it: what left a level within `LATE_NS` is what a print there tells of, and meets who stood beyond it then.
 * While the book is not proven (`lose`) nothing fills. At its return (`restore`) an order beyond which the market stands
   has surely been filled; of every other one that rested all that was left is `maybe` filled, until a fill proves it.
 
@@ -20,9 +21,10 @@ Sources: hftbacktest's queue models and order flow on price-time venues; measure
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from decimal import ROUND_CEILING, Context, Decimal
-from typing import Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -33,6 +35,12 @@ __all__ = ["Arrival", "Cancels", "FillSimulator", "RestingOrder", "SimulatedFill
 
 Cancels: TypeAlias = Literal["front", "proportional", "back"]
 """Where in a queue others withdraw: at its front, which is best for us; anywhere; at its back, which is worst."""
+
+LATE_NS: Final = 1_000_000_000
+"""So late may a print come behind the change of the level that it caused."""
+
+MOST_UNPRINTED: Final = 1_000
+"""Levels that something has left lately, of which a print may tell yet."""
 
 _ZERO: Decimal = Decimal(0)
 _SHARE: Context = Context(prec=40, rounding=ROUND_CEILING)
@@ -53,7 +61,8 @@ class SimulatedFill(msgspec.Struct, frozen=True):
 class RestingOrder(msgspec.Struct, kw_only=True):
     """One of our orders in its queue. Read it; the simulator changes it.
 
-    `ahead`: what stands before it at its level. `maybe`: what of its rest may have been filled unseen.
+    `ahead`: what stands before it at its level. `maybe`: what of its rest may have been filled unseen. `since_ns`: when
+    it came.
     """
 
     order_id: str
@@ -63,6 +72,7 @@ class RestingOrder(msgspec.Struct, kw_only=True):
     ahead: Decimal
     filled: Decimal = _ZERO
     maybe: Decimal = _ZERO
+    since_ns: int = 0
 
     @property
     def remaining(self) -> Decimal:
@@ -137,6 +147,37 @@ class _Side:
                 del self.levels[order.price]
 
 
+class _Unprinted:
+    """What has left levels lately, and no print has told of it: by side and price, the oldest first."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left: OrderedDict[tuple[QuoteSide, Decimal], tuple[Decimal, int]] = OrderedDict()
+
+    def add(self, side: QuoteSide, price: Decimal, size: Decimal, now_ns: int) -> None:
+        """So much has left the level."""
+        before, at_ns = self._left.pop((side, price), (_ZERO, 0))
+        if now_ns - at_ns <= LATE_NS:
+            size = EXACT.add(size, before)
+        self._left[side, price] = (size, now_ns)
+        if len(self._left) > MOST_UNPRINTED:
+            self._left.popitem(last=False)
+
+    def take(self, side: QuoteSide, price: Decimal, size: Decimal, now_ns: int) -> tuple[Decimal, int]:
+        """How much of a print of `size` is what has left the level, and since when that was gone."""
+        left, at_ns = self._left.pop((side, price), (_ZERO, 0))
+        if now_ns - at_ns > LATE_NS:
+            return _ZERO, 0
+        if left > size:
+            self._left[side, price] = (EXACT.subtract(left, size), at_ns)
+        return min(left, size), at_ns
+
+    def clear(self) -> None:
+        """Nothing has left any level."""
+        self._left.clear()
+
+
 class FillSimulator:
     """Give it what the venue publishes, in the venue's order, and our orders when they arrive; it says what they meet.
 
@@ -148,10 +189,17 @@ class FillSimulator:
         fills = simulator.trade(Decimal("0.41"), Decimal(25), "sell", now_ns)
 
     `cancels`: where others are taken to withdraw from a queue. `size_step`: fills are whole numbers of it, None for any
-    size. It begins unproven: `restore` it with the first book. Raises ConfigurationError.
+    size. `late_prints`: the venue's prints may come behind the change of the book that they caused. It begins unproven:
+    `restore` it with the first book. Raises ConfigurationError.
     """
 
-    def __init__(self, *, cancels: Cancels = "proportional", size_step: Decimal | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        cancels: Cancels = "proportional",
+        size_step: Decimal | None = None,
+        late_prints: bool = False,
+    ) -> None:
         if cancels not in get_args(Cancels):
             raise ConfigurationError("cancels", cancels, get_args(Cancels))
         if size_step is not None and not size_step > 0:
@@ -159,6 +207,7 @@ class FillSimulator:
         self.is_proven: bool = False
         self._cancels = cancels
         self._step = size_step
+        self._unprinted = _Unprinted() if late_prints else None
         self._sides: dict[QuoteSide, _Side] = {"bid": _Side("bid"), "offer": _Side("offer")}
         self._orders: dict[str, RestingOrder] = {}
 
@@ -175,6 +224,10 @@ class FillSimulator:
                 return []
             level = book.levels[price] = _Level(size)
         else:
+            if self._unprinted is not None:
+                gone = EXACT.subtract(EXACT.subtract(level.size, level.printed), size)
+                if gone > 0:
+                    self._unprinted.add(side, price, gone, now_ns)
             if level.orders:
                 self._requeue(level, size)
             level.size, level.printed, level.consumed = size, _ZERO, _ZERO
@@ -192,7 +245,11 @@ class FillSimulator:
         book = self._sides["offer" if taker_side == "buy" else "bid"]
         level = book.levels.get(price)
         fills: list[SimulatedFill] = []
-        if book.prices and book.prices[0] <= price * book.sign:
+        if self._unprinted is not None:
+            late, gone_ns = self._unprinted.take(book.name, price, size, now_ns)
+            size = EXACT.subtract(size, late)
+            self._print_late(book, price, late, gone_ns, now_ns, fills)
+        if size and book.prices and book.prices[0] <= price * book.sign:
             left = size
             for passed in book.own_within(price):
                 left = self._print(book, passed, left, now_ns, fills, is_through=passed is not level)
@@ -210,6 +267,8 @@ class FillSimulator:
         An order that rested before is `maybe` filled in all its rest, unless it surely was.
         """
         was_lost, self.is_proven = not self.is_proven, True
+        if self._unprinted is not None:
+            self._unprinted.clear()
         for name, levels in (("bid", bids), ("offer", offers)):
             self._show(self._sides[name], levels)  # type: ignore[index]
         fills: list[SimulatedFill] = []
@@ -260,7 +319,7 @@ class FillSimulator:
             return Arrival(tuple(fills), rests=False)
         if price is None or time_in_force != "gtc":
             return Arrival(tuple(fills), rests=False, reason="nobody stood there for the rest")
-        self._rest(order_id, side, size, price, EXACT.subtract(size, left))
+        self._rest(order_id, side, size, price, EXACT.subtract(size, left), now_ns)
         return Arrival(tuple(fills), rests=True)
 
     def cancel(self, order_id: str) -> RestingOrder | None:
@@ -299,11 +358,13 @@ class FillSimulator:
                 found.append((level_price, book.levels[level_price]))
         return found
 
-    def _rest(self, order_id: str, side: OrderSide, size: Decimal, price: Decimal, filled: Decimal) -> None:
+    def _rest(
+        self, order_id: str, side: OrderSide, size: Decimal, price: Decimal, filled: Decimal, now_ns: int
+    ) -> None:
         book = self._sides["bid" if side == "buy" else "offer"]
         level = book.levels.get(price)
         order = RestingOrder(
-            order_id=order_id, side=side, price=price, size=size, filled=filled,
+            order_id=order_id, side=side, price=price, size=size, filled=filled, since_ns=now_ns,
             ahead=_ZERO if level is None else level.left,
         )  # fmt: skip
         self._orders[order_id] = order
@@ -358,6 +419,24 @@ class FillSimulator:
                 left = EXACT.subtract(left, part)
                 self._fill(order, part, now_ns, fills)
         return left
+
+    def _print_late(
+        self,
+        book: _Side,
+        price: Decimal,
+        size: Decimal,
+        gone_ns: int,
+        now_ns: int,
+        fills: list[SimulatedFill],
+    ) -> None:
+        """A print of what is gone from its level already has met whoever stood beyond it then."""
+        left = size
+        for passed in book.own_within(price):
+            for order in tuple(passed.orders):
+                if left and order.price != price and order.since_ns < gone_ns:
+                    part = min(left, order.remaining)
+                    left = EXACT.subtract(left, part)
+                    self._fill(order, part, now_ns, fills)
 
     def _met(self, own: _Side, price: Decimal, level: _Level, now_ns: int) -> list[SimulatedFill]:
         """A level of the other side stands at our price or beyond: it has met us first."""

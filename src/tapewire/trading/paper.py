@@ -111,10 +111,10 @@ class _Traded:
 
     __slots__ = ("doubts", "ended", "fees", "holding", "instrument", "mark", "simulator")
 
-    def __init__(self, instrument: Instrument, fees: Fees, cancels: Cancels) -> None:
+    def __init__(self, instrument: Instrument, fees: Fees, simulator: FillSimulator) -> None:
         self.instrument = instrument
         self.fees = fees
-        self.simulator = FillSimulator(cancels=cancels, size_step=instrument.size_step)
+        self.simulator = simulator
         self.holding = Holding()
         self.doubts: OrderedDict[str, Doubt] = OrderedDict()  # by our order ids
         self.mark: Decimal | None = None
@@ -134,15 +134,23 @@ class PaperEngine:
 
     Give it each public event in the venue's order (`restore`, `change`, `trade`, `lose`, `settle`), then ask `advance`
     for what is to be told by then; `next_due_ns` says when to ask even if nothing happens. Times never go back.
+    `fees`: the venue's, where the config states none. `late_prints`: see `FillSimulator`.
     Every method that names an instrument raises ConfigurationError for one that was not added.
     """
 
     def __init__(
-        self, venue: str, config: PaperConfig, *, seed: int | str = 1, fees: Fees | None = None
+        self,
+        venue: str,
+        config: PaperConfig,
+        *,
+        seed: int | str = 1,
+        fees: Fees | None = None,
+        late_prints: bool = False,
     ) -> None:
         self.venue: str = venue
         self.config: PaperConfig = config
         self._fees = next((each for each in (config.fees, fees) if each is not None), Fees())
+        self._late_prints = late_prints
         self._chance = random.Random(f"paper-{seed}")
         self._traded: dict[str, _Traded] = {}
         self._orders: dict[str, _PaperOrder] = {}  # open ones, by our ids
@@ -157,7 +165,10 @@ class PaperEngine:
         """It can be traded from now on. Raises ConfigurationError for one that is there already."""
         if instrument.instrument_id in self._traded:
             raise ConfigurationError("instrument", instrument.instrument_id, "one that was not added before")
-        self._traded[instrument.instrument_id] = _Traded(instrument, self._fees, self.config.cancels)
+        simulator = FillSimulator(
+            cancels=self.config.cancels, size_step=instrument.size_step, late_prints=self._late_prints
+        )
+        self._traded[instrument.instrument_id] = _Traded(instrument, self._fees, simulator)
 
     # --- what the venue publishes -----------------------------------------------------------------------------------
 
