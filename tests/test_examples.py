@@ -17,8 +17,8 @@ from tests.example_figures import FIGURES, NO_FIGURES, Truth
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
-OF_ALL_VENUES = ("market/quote.py", "market/two_venues.py")
-"""They take a venue's name: `test_market_page.py` runs them on each."""
+OF_ALL_VENUES = ("market/quote.py", "market/two_venues.py", "market/maker.py")
+"""They take a venue's name: `test_market_page.py` and `test_maker.py` run them on each."""
 
 EXPECTED: Mapping[str, tuple[str, ...]] = {
     "stx/quick_start.py": ("^phx_reply: ", "^market_updated: "),

@@ -29,7 +29,7 @@ NAMES = {
         RetryPolicy Secret Session SessionClosed SessionOptions Statistics StreamPosition Subscribed Subscribing
         Subscription SubscriptionEnded SubscriptionError SubscriptionRefused SubscriptionStatistics SystemClock
         TapeCorrupt TapeError TapewireError UndecodableFrame UnknownInstrument Unsubscribed WrongLoop
-        __version__ connect guard is_mark merge
+        __version__ connect guard is_mark merge paper
     """,
     "tapewire.book": """
         Applied BookSide BookState CHAINED CONSECUTIVE DepthSnapshot Held Ignored Number Numbering OrderBook
@@ -104,7 +104,7 @@ NAMES = {
         Batches Filtered Heard Live Merged Stale Staleness StalenessWatch batched filtered merge
     """,
     "tapewire.sync": """
-        Feed MOST_AHEAD Merged Venue connect merge
+        Feed MOST_AHEAD Merged PaperVenue Venue connect merge paper
     """,
     "tapewire.testing": """
         CentrifugoPeer PhoenixPeer VirtualClock check_protocol check_transport check_venue

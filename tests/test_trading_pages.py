@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tests.cli.played_command import sandbox
+from tests.documents.running import Program, played_venue
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -16,12 +18,24 @@ def programs_of(page):
     return re.findall(r"^```python\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def run_program_of(page):
-    exec(compile(programs_of(page)[0], page, "exec"), {})
+def run_program_of(page, number=0):
+    exec(compile(programs_of(page)[number], page, "exec"), {})
+
+
+def test_the_program_of_a_venue_on_paper_buys_and_holds(tmp_path):
+    program = tmp_path / "first.py"
+    program.write_text(programs_of("paper.md")[0], "utf-8")
+    with played_venue(tmp_path, "weex") as environment, Program([program], environment, tmp_path) as running:
+        assert (running.wait(), running.errors) == (0, "")
+    bought, position, profit = running.output.splitlines()
+    status, price = bought.split()
+    assert status == "filled"
+    assert "size=Decimal('0.01')" in position
+    assert Decimal(profit) == -Decimal(price) * Decimal("0.01") * Decimal("0.0008")  # the fee
 
 
 def test_the_program_on_paper_fills_a_part_and_then_knows_two_bounds(capsys):
-    run_program_of("paper.md")
+    run_program_of("paper.md", 1)
     told = capsys.readouterr().out.splitlines()
     kinds = [line.partition("(")[0] for line in told]
     assert kinds == ["Order", "Order", "Fill", "Position", "Balance", kinds[-1]]

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     )
     from .streams import merge
     from .transport.base import Connector, Endpoint
+    from .venues.paper import paper
 
 __version__ = "0.1.0"
 
@@ -148,6 +149,7 @@ __all__ = [
     "guard",
     "is_mark",
     "merge",
+    "paper",
 ]
 
 
@@ -168,6 +170,7 @@ _MODULES = {
     ),
     "streams": ("merge",),
     "transport.base": ("Connector", "Endpoint"),
+    "venues.paper": ("paper",),
 }
 """What needs asyncio, sockets or TLS: a program that wants an error, a mark or a venue does not wait for them here."""
 

@@ -27,6 +27,7 @@ import httpx2
 import tapewire
 from tapewire.clock import Clock
 from tapewire.market import VERBS, Capability, Feed, Venue, Verb
+from tapewire.recording import Recorder, recorded
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox.core.flow import HOUSE
 from tapewire.sandbox.face import ReplayingFace
@@ -578,9 +579,18 @@ def is_half(payload: Any) -> bool:
 
 @asynccontextmanager
 async def played(
-    clock: Any, name: str, *, network: MemoryNetwork | None = None, **settings: Any
+    clock: Any,
+    name: str,
+    *,
+    network: MemoryNetwork | None = None,
+    on: Callable[[Venue], Venue] = lambda market: market,
+    recorder: Recorder | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Any]:
-    """The market of one venue, connected. `settings`: as of `tapewire.connect`."""
+    """The market of one venue, connected. `settings`: as of `tapewire.connect`. `on`: makes what is connected of it.
+
+    `recorder`: whose tape its lines are on.
+    """
     kind = PLAYED[name]
     network = network or MemoryNetwork()
     async with PlayedVenue(network, clock, kind.venue_name, **kind.settings) as venue:
@@ -591,5 +601,7 @@ async def played(
             "http_transport": venue.http,
             "retry": RetryPolicy(None, 0.5, jitter=False),
         }
-        async with kind.connect(**(given | kind.credentials() | settings)) as market:
+        if recorder is not None:
+            given |= recorded(recorder, connector=network, http_transport=venue.http)
+        async with on(kind.connect(**(given | kind.credentials() | settings))) as market:
             yield kind(market, venue)

@@ -37,7 +37,8 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
     `supported`: False where it has nothing; then `instead` is the verb that comes nearest, if any does, and `note` says
     why. `proof`: how a hole is seen. `depth`: levels of a side at most, None for all. `conflated_ms`: the venue joins
     what happens within so many milliseconds into one message; None where it tells each. `private`: needs credentials.
-    `is_lossy`: what the venue sends may leave out some even on a line that holds. `note`: what else there is to know.
+    `is_lossy`: what the venue sends may leave out some even on a line that holds. `simulated`: on paper, by
+    `tapewire.paper`. `note`: what else there is to know.
     """
 
     supported: bool = True
@@ -46,6 +47,7 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
     conflated_ms: int | None = None
     private: bool = False
     is_lossy: bool = False
+    simulated: bool = False
     instead: Verb | None = None
     note: str = ""
 

@@ -14,8 +14,8 @@ ends any wait, and the `with` block then leaves within two seconds. It may be us
 in a notebook: that one waits meanwhile. In a cell, `venue.connect()` and `venue.close()` do what the block does.
 """
 
-from .connecting import connect
+from .connecting import PaperVenue, connect, paper
 from .feeds import MOST_AHEAD, Feed, Merged, merge
 from .venue import Venue
 
-__all__ = ["MOST_AHEAD", "Feed", "Merged", "Venue", "connect", "merge"]
+__all__ = ["MOST_AHEAD", "Feed", "Merged", "PaperVenue", "Venue", "connect", "merge", "paper"]

@@ -25,6 +25,7 @@ from ...model import Instrument
 from ...session.consumer import Items
 from .feeds import Fed, MarketFeed, Port, Source
 from .handling import Handlings
+from .intake import TakenPort
 from .silence import Silence
 from .spec import VenueSpec
 
@@ -42,7 +43,7 @@ class VenueMarket(Venue):
     def __init__(self, spec: VenueSpec, clock: Clock | None = None) -> None:
         self.name: str = spec.name
         self.clock: Clock = clock or SystemClock()
-        self._spec = spec
+        self.spec: VenueSpec = spec
         self._is_open = False
         self._silence: Silence | None = None
         self._handlings = Handlings()
@@ -122,25 +123,44 @@ class VenueMarket(Venue):
     def _watch(
         self, verb: Verb, instrument_id: str | None, depth: int | None, options: WatchOptions
     ) -> Feed[Any]:
-        if not self._is_open:
-            raise SessionClosed(f"{self.name} is not connected: use it inside `async with`")
         _check(options)
         port = Port(
-            self.source(verb, instrument_id, depth),
-            verb,
-            self.name,
-            instrument_id,
-            depth,
-            self.capabilities[verb],
-            self.clock,
+            *self._facts(verb, instrument_id, depth),
             capacity=options.get("capacity"),
             on_continuity=options.get("on_continuity"),
             on_ended=self._ended,
         )
-        feed = MarketFeed(port, lambda: self._begin(port), self._spec.errors.mapped)
+        feed = MarketFeed(port, lambda: self._begin(port), self.spec.errors.mapped)
         if options.get("handler") is not None:
             self._handlings.start(port, feed.run(options))
         return feed
+
+    def taken(
+        self,
+        verb: Verb,
+        instrument_id: str,
+        take: Callable[[list[Any]], Any],
+        on_over: Callable[[str], Any],
+    ) -> TakenPort:
+        """What a verb watches, given to `take` inside the read that brings it: see `TakenPort`.
+
+        `on_over`: called once, with the reason, when nothing more comes. Leave it by closing its consumer.
+        """
+
+        def ended(ended: Port) -> None:
+            self._ended(ended)
+            on_over(ended.continuity.reason)
+
+        port = TakenPort(*self._facts(verb, instrument_id, None), take=take, on_ended=ended)
+        self._begin(port)
+        return port
+
+    def _facts(self, verb: Verb, instrument_id: str | None, depth: int | None) -> tuple[Any, ...]:
+        """What a port is made of."""
+        if not self._is_open:
+            raise SessionClosed(f"{self.name} is not connected: use it inside `async with`")
+        source = self.source(verb, instrument_id, depth)
+        return source, verb, self.name, instrument_id, depth, self.capabilities[verb], self.clock
 
     def _begin(self, port: Port) -> None:
         if self._silence is None:

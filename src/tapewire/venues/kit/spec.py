@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
+from ...model import Fees
 from ...session.buffers import Policy
 from ...session.subscription import Delivery
 from .errors import ErrorMap
@@ -79,7 +80,9 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     what its realtime class takes from arguments or the environment, `market_settings` what its market takes beside it.
     `hosts`: its documented addresses, by what they serve. `channels`: by kind; of two that name a topic the first
     counts. `errors`: its tree. `answers_joins`: it says of a channel that it serves it; where it does not, one that it
-    passed over is quiet, and nobody can know why. `own`: how it words what is an account's own.
+    passed over is quiet, and nobody can know why. `own`: how it words what is an account's own. `fees`: what it
+    takes for a fill, None where no document says. `late_prints`: its prints may come behind the change of the book that
+    they caused.
     """
 
     name: str
@@ -93,6 +96,8 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     answers_joins: bool = True
     market_settings: tuple[SettingSpec, ...] = ()
     own: OwnWords | None = None
+    fees: Fees | None = None
+    late_prints: bool = False
 
     @property
     def variables(self) -> dict[str, SettingSpec]:

@@ -49,6 +49,7 @@ SPEC: Final = VenueSpec(
     },
     channels=dict(_channels()),
     errors=ERRORS,
+    late_prints=True,
     own=OwnWords(
         owner="id",
         ids=(

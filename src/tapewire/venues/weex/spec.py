@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
+from ...model import Fees
 from ..kit.spec import ChannelSpec, OwnWords, VenueSpec
 from .config import KEYS, MAX_RETRIES, TIMEOUT, VERSION
 from .errors import ERRORS
@@ -30,6 +32,7 @@ SPEC: Final = VenueSpec(
         "fill": ChannelSpec.account("fill"),
     },
     errors=ERRORS,
+    fees=Fees(maker=Decimal("0.0002"), taker=Decimal("0.0008")),  # of the lowest tier
     own=OwnWords(
         ids=(
             *(
