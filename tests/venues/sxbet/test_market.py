@@ -483,6 +483,20 @@ async def test_a_mute_book_is_asked_about_over_http_before_it_is_called_stale(cl
         assert shown(only(await heard(feed, 0.1))[-1]) == venue.truth()
 
 
+async def test_a_book_that_was_mute_for_more_than_a_page_is_not_put_back_to_the_midst_of_it(clock):
+    """The snapshot is newer than the first page of what its channel said meanwhile."""
+    async with played(clock) as venue:
+        feed = venue.market.watch_order_book(f"{venue.hashes[0]}:1")
+        await feed.wait_live(5)
+        venue.venue.altered = lambda frame: None if "pub" in frame.get("push", {}) else frame
+        placed = [venue.order("buy", venue.tops()[0] - 9) for _ in range(150)]
+        for order in placed:
+            venue.cancel(order)
+        feed.resync()
+        await feed.wait_live(10)
+        assert shown(only(await heard(feed, 0.1))[-1]) == venue.truth()
+
+
 async def test_leaving_a_book_leaves_its_channels(clock):
     async with played(clock) as venue:
         feed = venue.market.watch_order_book(f"{venue.hashes[0]}:1")
@@ -796,7 +810,7 @@ async def test_an_order_whose_fill_is_pending_is_not_listed_and_has_not_ended(cl
         assert in_short(only(await heard(feed))) == [(order, "filled", 3)]
 
 
-async def test_how_an_order_ended_is_unknown_where_nobody_says_it(clock):
+async def test_how_an_order_ended_is_unknown_where_nobody_says_it_and_asked_again_until_somebody_does(clock):
     async with played(clock) as venue:
         order = venue.order("buy", venue.tops()[0] - 9, 3)
         feed = venue.market.watch_orders()
@@ -809,9 +823,63 @@ async def test_how_an_order_ended_is_unknown_where_nobody_says_it(clock):
         venue.venue.http_answers["/trades"] = lambda request: answered({"message": "NO"}, 404)
         items = await heard(feed, 60)
         assert in_short(only(items)) == [(order, "unknown", 0)]
+        assert only(await heard(feed, 60)) == []
         venue.venue.http_answers.clear()
-        feed.resync()
-        assert only(await heard(feed)) == [], "until it is heard of"
+        (told,) = only(await heard(feed, 60))
+        assert (in_short([told]), told.is_reconciled) == ([(order, "canceled", 0)], True)
+        asked = len(venue.venue.http_calls)
+        assert await heard(feed, 200) == []
+        assert len(venue.venue.http_calls) == asked, "it is known"
+
+
+async def test_what_was_looked_up_of_an_order_that_was_heard_of_meanwhile_is_no_news(clock):
+    async with played(clock) as venue:
+        order = venue.order("buy", venue.tops()[0] - 9, 3)
+        (row,) = (each.update() for each in venue.face.orders.active() if each.order.order_id == order)
+        feed = venue.market.watch_orders()
+        await feed.wait_live(5)
+        await heard(feed, 0.1)
+        venue.network.unreachable(times=2)
+        venue.venue.drop()
+        venue.cancel(order)
+        venue.face.prune_history(None, 0)
+        venue.venue.http_answers["/trades"] = lambda request: answered({"message": "NO"}, 404)
+        assert in_short(only(await heard(feed, 20))) == [(order, "unknown", 0)]
+        await venue.say(f"active_orders:{MAKER}", [row | {"updateTime": str(venue.now_ns // 1_000_000 + 9)}])
+        assert in_short(only(await heard(feed, 0.1))) == [(order, "accepted", 0)], "it came back"
+        venue.venue.http_answers.clear()
+        assert only(await heard(feed, 60)) == []
+
+
+async def test_an_order_whose_fill_was_pending_is_looked_for_again_where_its_last_update_was_lost(clock):
+    async with played(clock) as venue:
+        offer = venue.tops()[1]
+        order = venue.order("sell", offer - 1, 3)
+        feed = venue.market.watch_orders()
+        await feed.wait_live(5)
+        await heard(feed, 0.1)
+        venue.network.unreachable(times=2)
+        venue.venue.drop()
+        venue.order("buy", offer - 1, 3, account="taker")
+        venue.face.prune_history(None, 0)
+        assert only(await heard(feed, 60)) == [], "it stands as it was told"
+        swallowed = venue.swallow(f"active_orders:{MAKER}")
+        venue.step()
+        assert swallowed()
+        assert in_short(only(await heard(feed, 60))) == [(order, "filled", 3)]
+
+
+async def test_an_order_that_was_told_to_be_open_and_is_not_listed_is_not_current(clock):
+    async with played(clock) as venue:
+        order = venue.order("buy", venue.tops()[0] - 9, 3)
+        feed = venue.market.watch_orders()
+        await feed.wait_live(5)
+        await heard(feed, 0.1)
+        swallowed = venue.swallow(f"active_orders:{MAKER}")
+        venue.cancel(order)
+        await heard(feed, 2 * QUIET_SECONDS)
+        assert swallowed()
+        assert feed.continuity.state == "stale"
 
 
 async def test_a_list_that_lags_behind_the_channel_is_put_right_by_what_that_said(clock):

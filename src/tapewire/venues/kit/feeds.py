@@ -216,6 +216,10 @@ class Port:
         if self._put is not None and self._revive():
             self.handle(ContinuityInput.HEARD)
 
+    def learn(self, item: Any) -> None:
+        """Put what was learnt on another way than its line: that is no voice of what fell mute."""
+        (self._put or self.consumer.put)(item)
+
     def mark(self, mark: Mark) -> None:
         """A mark of a stream that does not feed the consumer itself."""
         self.consumer.put_mark(mark)
@@ -274,9 +278,14 @@ class Port:
     # --- silence ----------------------------------------------------------------------------------------------------
 
     def fall_mute(self, reason: str) -> None:
-        """It was silent for too long. The next publication revives it, before its own place."""
+        """It was silent for too long. The next publication revives it, before its own place.
+
+        One that is not live says already that it is not current, and what it waits for is more than a voice.
+        """
+        if not self.continuity.is_live:
+            return
         self.handle(ContinuityInput.MUTE, reason)
-        if self.continuity.state is ContinuityState.STALE and self._put is None:
+        if self._put is None:
             self._put, self.consumer.put = self.consumer.put, self._put_heard
 
     def _put_heard(self, item: Any) -> None:

@@ -35,8 +35,8 @@ _PAUSES: Final = RetryPolicy(max_attempts=None, initial_backoff=0.5, max_backoff
 class LookUps:
     """Follow each order whose answer was lost.
 
-    `look_up(order)`: how it stands, None where the venue does not have it; raises TapewireError where that cannot be
-    said now. `tell(order)`: called once for each, with what was learnt.
+    `look_up(order)`: how it stands, `unknown` where that is still to be seen, None where the venue does not have it;
+    raises TapewireError where that cannot be said now. `tell(order)`: called once for each, with what was learnt.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class LookUps:
         except TapewireError as error:
             logger.warning("order %s: it could not be looked up: %s", key, error)
             return
-        if found is None and not is_late:
+        if not is_late if found is None else found.status == "unknown":
             return
         if self._pending.pop(key, None) is None:  # it was learnt meanwhile
             return

@@ -178,7 +178,7 @@ class OwnOrders(OwnFeed):
     def learn(self, order: Order) -> None:
         """How an order stands, or that nobody knows: told, if it was not."""
         if self._port is not None and self._instrument_id in (None, order.instrument_id):
-            self._port.consumer.put(order)
+            self._port.learn(order)
 
     def hear(self, payload: Mapping[str, Any], at_ns: int) -> Iterable[Order]:
         """The order, if it was not told yet that it is so."""

@@ -2,7 +2,8 @@
 
 HTTP may answer from what the stream was some moments ago. What was published in those moments is neither in the
 snapshot nor among what was held since: put it behind the snapshot, then nothing is missing between the two. What the
-snapshot knew already is only said again. Where the channel keeps no history, or is too slow, the snapshot stands alone.
+snapshot knew already is only said again, up to the newest: what ends before would put a newer snapshot back. Where the
+channel keeps no history, is too slow or said too much, the snapshot stands alone.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ OVERLAP: Final = 32
 """Publications of before the snapshot that are put behind it."""
 
 PAGE: Final = 200
-"""Publications asked for: those, and some that came while the snapshot was under way."""
+"""Publications asked for at a time: those, and some that came while the snapshot was under way."""
+
+MOST: Final = 2_000
+"""Publications of one overlap. More were said only where the channel was not heard for long."""
 
 IN_FLIGHT: Final = 16
 """Pages asked for at once; after a mass reconnection every book wants one."""
@@ -67,11 +71,23 @@ class HistoryOverlap:
         try:
             async with asyncio.timeout(SECONDS), self._free:
                 session = self._pool.session_of(subscription.topic)
-                page = await session.request(History(subscription.topic, limit=PAGE, since=since))
-            if not page.publications or page.publications[-1].offset < position.offset:
+                found = await _to_the_newest(session, subscription.topic, since)
+            if not found or found[-1].offset < position.offset:
                 return []  # it ends before the snapshot was asked for: there would be a hole behind it
-            return [read(publication) for publication in page.publications]
+            return [read(publication) for publication in found]
         except (TapewireError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             logger.info("%s: seeded without what came shortly before: %s", subscription.topic, reason)
             return []
+
+
+async def _to_the_newest(session: Any, topic: str, since: StreamPosition) -> list[Publication]:
+    """Everything that the history has behind a position; [] where that is too much."""
+    found: list[Publication] = []
+    while len(found) < MOST:
+        page = await session.request(History(topic, limit=PAGE, since=since))
+        found += page.publications or ()
+        if not page.publications or page.publications[-1].offset >= page.offset:
+            return found
+        since = StreamPosition(page.publications[-1].offset, page.epoch)
+    return []

@@ -16,13 +16,14 @@ from ...market.capabilities import Capability, Verb
 from ...model import Instrument, InvalidField, Market, Order
 from ...session.buffers import of_one_key
 from ...session.options import Statistics
-from ..kit.market import Port, Source, VenueMarket
+from ..kit.lookups import LookUps
+from ..kit.market import Fed, Port, Source, VenueMarket
 from ..kit.settings import Sources
 from .book import MarketBook
 from .errors import SXBetError, SXBetInvalidParameter
 from .levels import LevelBook
 from .market_sources import BestOdds, BookFeed, OneMarketFeed, OutcomeLevels, Prints
-from .own import OwnFills, OwnOrders, open_orders_of
+from .own import OwnFills, OwnOrders, fate_of, open_orders_of
 from .profile import V2, Profile
 from .socket import SXBetClient
 from .spec import SPEC
@@ -108,6 +109,8 @@ class SXBetMarket(VenueMarket):
         self.client: SXBetClient = client
         self.maker: str | None = maker
         self.capabilities: Mapping[Verb, Capability] = capabilities_of(client.profile)
+        self._own: set[OwnOrders] = set()
+        self._lookups = LookUps(self._look_up, self._learnt, self.clock)
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -128,6 +131,7 @@ class SXBetMarket(VenueMarket):
         await self.client.connect()
 
     async def _close(self) -> None:
+        await self._lookups.close()
         await self.client.disconnect()
 
     # --- what there is ----------------------------------------------------------------------------------------------
@@ -250,11 +254,19 @@ class SXBetMarket(VenueMarket):
         return known == found
 
     def _own_orders(self, instrument_id: str | None) -> Source:
-        orders = OwnOrders(self.client, self._maker(), _checked(instrument_id), self.clock)
+        orders = OwnOrders(
+            self.client, self._maker(), _checked(instrument_id), self.clock, self._lookups.follow
+        )
         has_list = self.capabilities["open_orders"].supported
+
+        def subscribe(port: Port) -> Fed:
+            self._own.add(orders)
+            return orders.feed(port)
+
         return Source(
             name=f"orders of {self.maker}",
-            subscribe=orders.feed,
+            subscribe=subscribe,
+            on_ended=lambda: self._own.discard(orders),
             decode_at=orders.decode,
             decode_snapshot=orders.decode_snapshot if has_list else None,
             is_state=has_list,
@@ -295,6 +307,13 @@ class SXBetMarket(VenueMarket):
         return self.maker
 
     # --- own orders -------------------------------------------------------------------------------------------------
+
+    async def _look_up(self, order: Order) -> Order | None:
+        return await fate_of(self.client, self._maker(), order, self.clock)
+
+    def _learnt(self, order: Order) -> None:
+        for orders in self._own:
+            orders.learn(order)
 
     async def _open_orders(self, instrument_id: str | None) -> list[Order]:
         wanted, now_ns = _checked(instrument_id), self.clock.time_ns()

@@ -24,14 +24,22 @@ from .errors import SXBetAnswerError
 from .history_overlap import Seed
 from .market_sources import MOST_REMEMBERED, Reader, RowFeed
 from .symbols import channel_for
-from .translate import contract_units, nominal, order_state, to_fill, to_order
+from .translate import (
+    BEING_FILLED,
+    contract_units,
+    nominal,
+    order_state,
+    parse_amount,
+    to_fill,
+    to_order,
+)
 from .watched import message_id
 from .wire import OrderRow, Rows, TradeRow, read_rows
 
 if TYPE_CHECKING:
     from .socket import SXBetClient
 
-__all__ = ["OwnFills", "OwnOrders", "open_orders_of"]
+__all__ = ["OwnFills", "OwnOrders", "fate_of", "open_orders_of"]
 
 logger = logging.getLogger("tapewire.venues.sxbet")
 
@@ -48,17 +56,27 @@ LATE_SECONDS: Final = 600
 class OwnOrders(Reader):
     """The orders of one maker: as the channel tells them, and after each gap as they are listed.
 
-    An order that is listed no more is looked for among the trades: what was filled of it says how it ended.
+    An order that is listed no more is looked for among the trades: what was filled of it says how it ended. `follow` is
+    called with each that they do not tell of at once: give what was learnt of it to `learn`.
     """
 
-    def __init__(self, client: SXBetClient, maker: str, instrument_id: str | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: SXBetClient,
+        maker: str,
+        instrument_id: str | None,
+        clock: Clock,
+        follow: Callable[[Order], Any],
+    ) -> None:
         self._client = client
         self._maker = maker
         self._instrument_id = instrument_id
         self._clock = clock
+        self._follow = follow
         self._decimals = client.http.endpoints.network.usdc.decimals
         self._is_later = client.profile.book == "levels"
         self._memory = OrderMemory(may_return=_MAY_RETURN)
+        self._followed: set[str | None] = set()  # and nothing was heard of them since
         self._seen = SeenIds(MOST_REMEMBERED)
         self._updated_at: OrderedDict[str, int] = OrderedDict()
         self._subscription: Subscription[Any] | None = None
@@ -71,8 +89,16 @@ class OwnOrders(Reader):
         self._subscription = self._client.feed(channel, port.consumer, **fields)
         return self._subscription
 
-    def decode(self, publication: Publication, received_at_ns: int) -> Any:
-        """The orders of a publication, as far as they are news."""
+    def learn(self, order: Order) -> None:
+        """How an order stands that was followed: told, if it is news."""
+        if self.port is not None:
+            self.port.learn(order)
+
+    def decode(self, publication: Publication | Order, received_at_ns: int) -> Any:
+        """The orders of a publication, as far as they are news, or what was learnt of one."""
+        if isinstance(publication, Order):
+            told = self._memory.hear(publication) if self._is_followed(publication) else None
+            return Items() if told is None else told
         if not self._seen.add(message_id(publication)):
             return Items()
         rows = read_rows(publication.data, OrderRow, "order" if self._is_later else "")
@@ -83,12 +109,13 @@ class OwnOrders(Reader):
         now_ns = self._clock.time_ns()
         before = {order.venue_order_id: order for order in self._memory.open}
         listed = [order for row in seed.snapshot if self._is_ours(order := self._order(row, now_ns))]
+        self._followed.difference_update(order.venue_order_id for order in listed)
         news, lost = self._memory.reconcile(listed, now_ns, self._instrument_id)
         for rows in seed.updates:
             news += filter(None, (self._news(row, now_ns) for row in _in_time(rows).rows))
         for order in lost:
             if order in self._memory.unknown:  # else it was heard of since
-                fate = await self._fate_of(before[order.venue_order_id], now_ns)
+                fate = await self._first_look(before[order.venue_order_id])
                 news.append(order if fate is None else self._memory.hear(fate) or order)
         told: dict[str | None, Order] = before
         changed: list[Order] = []
@@ -110,7 +137,10 @@ class OwnOrders(Reader):
             if self._is_ours(order := self._order(row, now_ns))
         }
         known = {order.venue_order_id: order.filled_size for order in self._memory.open}
-        return all(known.get(each) == filled for each, filled in listed.items())
+        missing = (order for order in self._memory.open if order.venue_order_id not in listed)
+        return all(known.get(each) == filled for each, filled in listed.items()) and all(
+            order.venue_order_id in self._followed or order.reason == BEING_FILLED for order in missing
+        )
 
     async def _look_up(self) -> Seed:
         rows = await open_orders_of(self._client, self._maker)
@@ -126,7 +156,14 @@ class OwnOrders(Reader):
         order = self._order(row, now_ns)
         if not self._is_ours(order) or not self._is_in_time(row):
             return None
+        self._followed.discard(order.venue_order_id)
         return self._memory.hear(order)
+
+    def _is_followed(self, order: Order) -> bool:
+        """True the first time that something was learnt of it, if nothing was heard of it meanwhile."""
+        was_followed = order.venue_order_id in self._followed
+        self._followed.discard(order.venue_order_id)
+        return was_followed
 
     def _is_in_time(self, row: OrderRow) -> bool:
         """False for what was true before what was told already."""
@@ -140,38 +177,22 @@ class OwnOrders(Reader):
             self._updated_at.popitem(last=False)
         return True
 
-    async def _fate_of(self, order: Order, now_ns: int) -> Order | None:
-        """How an order stands that is not listed any more, None where the venue does not say.
+    async def _first_look(self, order: Order) -> Order | None:
+        """How an order stands that is not listed any more, as it was told where a fill of it is pending.
 
-        The same where a fill of it is pending: such a one is not listed, and may be filled yet or come back.
+        None where the venue does not say. What is not known at once is followed.
         """
-        row = order.raw
-        if not isinstance(row, OrderRow):
-            return None
-        state, filled = order_state(row, self._decimals), 0
         try:
-            trades = self._client.http.trades(
-                bettor=self._maker, market_hashes=[row.market_hash], maker="true"
-            )
-            async for trade in trades:
-                if (trade.order_hash or trade.fill_order_hash) != row.order_hash:
-                    continue
-                if trade.trade_status == "PENDING":
-                    return order
-                if trade.trade_status == "SUCCESS":
-                    filled += int(trade.stake)
-        except (TapewireError, ValueError) as error:
-            logger.warning("order %s: how it ended could not be looked up: %s", row.order_hash, error)
-            return None
-        filled = max(filled, state.filled)
-        return msgspec.structs.replace(
-            order,
-            status="filled" if (state.total - filled) * FULL <= state.total else "canceled",
-            filled_size=nominal(contract_units(filled, state.odds), self._decimals),
-            received_at_ns=now_ns,
-            is_reconciled=True,
-            reason="not listed any more; of its trades",
-        )
+            fate = await fate_of(self._client, self._maker, order, self._clock)
+        except TapewireError as error:
+            logger.warning("order %s: how it ended could not be looked up: %s", order.venue_order_id, error)
+            fate = None
+        if fate is not None and fate.status != "unknown":
+            self._followed.discard(order.venue_order_id)
+            return fate
+        self._followed.add(order.venue_order_id)
+        self._follow(order)
+        return None if fate is None else order
 
 
 class OwnFills(Reader):
@@ -233,6 +254,36 @@ class OwnFills(Reader):
     def _news(self, row: TradeRow, now_ns: int) -> Fill | None:
         fill = self._fill(row, now_ns)
         return None if fill is None else self._memory.hear(fill)
+
+
+async def fate_of(client: SXBetClient, maker: str, order: Order, clock: Clock) -> Order | None:
+    """How an order of a maker stands that is not listed any more, by its trades. Raises what asking for them raises.
+
+    `unknown` while a fill of it is pending: such a one is not listed, and may be filled yet or come back. None where
+    nobody can say, for want of the row that it is of.
+    """
+    row = order.raw
+    if not isinstance(row, OrderRow):
+        return None
+    decimals = client.http.endpoints.network.usdc.decimals
+    state, filled = order_state(row, decimals), 0
+    trades = client.http.trades(bettor=maker, market_hashes=[row.market_hash], maker="true")
+    async for trade in trades:
+        if (trade.order_hash or trade.fill_order_hash) != row.order_hash:
+            continue
+        if trade.trade_status == "PENDING":
+            return msgspec.structs.replace(order, status="unknown", reason=BEING_FILLED)
+        if trade.trade_status == "SUCCESS":
+            filled += parse_amount(trade.stake, "stake")
+    filled = max(filled, state.filled)
+    return msgspec.structs.replace(
+        order,
+        status="filled" if (state.total - filled) * FULL <= state.total else "canceled",
+        filled_size=nominal(contract_units(filled, state.odds), decimals),
+        received_at_ns=clock.time_ns(),
+        is_reconciled=True,
+        reason="not listed any more; of its trades",
+    )
 
 
 async def open_orders_of(client: SXBetClient, maker: str) -> list[OrderRow]:

@@ -218,6 +218,10 @@ def level_of(row: LevelRow, decimals: int = USDC_DECIMALS) -> tuple[int, int]:
     return odds, size
 
 
+BEING_FILLED: Final = "a fill is being confirmed"
+"""Why an order is not listed that has not ended."""
+
+
 def to_order(
     row: OrderRow, received_at_ns: int, decimals: int = USDC_DECIMALS, *, is_reconciled: bool = False
 ) -> Order:
@@ -238,7 +242,7 @@ def to_order(
         status=said.get(state.phase, resting),
         venue_time_ns=None if state.updated_at is None else state.updated_at * 1_000_000,
         received_at_ns=received_at_ns,
-        reason="a fill is being confirmed" if state.phase in ("filling", "held") else "",
+        reason=BEING_FILLED if state.phase in ("filling", "held") else "",
         is_reconciled=is_reconciled,
         raw=row,
     )

@@ -164,7 +164,7 @@ class OrderRows(OwnRows):
 
     def learn(self, order: Order) -> None:
         """It was learnt of in another way: of the answer to a call, or of there being none."""
-        self._consumer.put(order)
+        self._port.learn(order)
 
     async def snapshot(self) -> list[Row]:
         """The open orders, and behind them those that were placed since the last look and are over."""
