@@ -43,8 +43,8 @@ HEALING_SECONDS: Final = 180.0
 """After the last of them: within it every book must be live."""
 
 PROBE_SECONDS: Final = 12.0
-"""What the proof of a silence may take beside the silence itself, a look each second among it, for each feed of the
-venue: one is asked about behind another."""
+"""What the proof of a silence may take beside the silence itself, a look each second among it. All feeds of a run are
+asked about side by side."""
 
 SUSPENDED_SECONDS: Final = 2.0
 """What of the time in which nothing ran counts: what was due then is judged so much later."""
@@ -349,6 +349,7 @@ class _Run:
             await self._calm()
             moving.cancel()
             if self.own is not None:
+                self._speak_last()
                 await self.own.check()
         world.watches.clear()
 
@@ -506,8 +507,7 @@ class _Run:
     def _unnoticed(self) -> float:
         """For how long a book here may be silent before that is known."""
         quiet = max(watched.feed._port.source.quiet for watched in self.watched.values())
-        feeds = len(self.watched) + (0 if self.own is None else len(self.own.feeds))
-        return float(quiet * self.at.silences + PROBE_SECONDS * feeds)
+        return float(quiet * self.at.silences + PROBE_SECONDS)
 
     def _unreachable(self) -> None:
         self.network.unreachable(times=self.world.chance.randint(1, 5))
@@ -641,6 +641,15 @@ class _Run:
             if not watched.continuity.is_live:
                 self.world.complain("not live", f"{watched.continuity}")
             watched.check()
+
+    def _speak_last(self) -> None:
+        """Something of our own happens: that what was said last was lost is known with the next, or after long silence.
+
+        And where a chain confirms fills, it has then.
+        """
+        self.at.order()
+        self.at.venue.publish([])
+        self.truth.note()
 
 
 def _difference(ours: Book, theirs: Book) -> str:

@@ -607,6 +607,76 @@ def test_a_mute_book_is_judged_anew_by_its_next_change(is_right):
     play(scene, quiet=10.0, probe=probe)
 
 
+def test_what_is_learnt_on_another_way_is_no_voice_of_what_fell_mute():
+    async def probe() -> bool:
+        return False
+
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_trades("BTCUSDT")
+        hand = await served(market, feed)
+        await asyncio.sleep(15)
+        assert feed.continuity.state == "stale"
+        hand.port.learn(1)
+        assert feed.continuity.state == "stale"
+        hand.put(2)
+        assert way(await taken(feed)) == ["syncing > stale", 1, "stale > live", 2]
+
+    play(scene, quiet=10.0, probe=probe)
+
+
+def test_a_probe_that_ends_when_the_line_is_lost_says_nothing_of_the_next_line():
+    """Else the first word on that line would be taken for the end of a silence, whatever is missing before it."""
+    may_end = asyncio.Event()
+
+    async def probe() -> bool:
+        await may_end.wait()
+        return False
+
+    async def scene(market: HandFed) -> None:
+        feed = market.watch_trades("BTCUSDT")
+        hand = await served(market, feed)
+        await asyncio.sleep(5)
+        await taken(feed)
+        await asyncio.sleep(10)
+        hand.mark(LOST)
+        assert way(await taken(feed)) == ["live > stale"]
+        may_end.set()
+        await asyncio.sleep(1)
+        hand.put(1)
+        assert feed.continuity.state == "stale"
+
+    play(scene, quiet=10.0, probe=probe)
+
+
+def test_probes_that_get_no_answer_hold_up_no_other_and_are_no_crowd():
+    asked: list[float] = []
+    under_way, most = 0, 0
+
+    async def probe() -> bool:
+        nonlocal under_way, most
+        asked.append(asyncio.get_running_loop().time())
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            await asyncio.sleep(1_000)
+        finally:
+            under_way -= 1
+        return True
+
+    async def scene(market: HandFed) -> None:
+        feeds = []
+        for _ in range(40):
+            feeds.append(market.watch_trades("BTCUSDT"))
+            await served(market, feeds[-1])
+        began = asyncio.get_running_loop().time()
+        await asyncio.sleep(60)
+        assert [feed.continuity.state for feed in feeds] == ["stale"] * 40
+        assert len([at for at in asked if at - began < 60]) >= 40
+        assert 1 < most <= 8
+
+    play(scene, quiet=5.0, probe=probe)
+
+
 # --- handlers and hooks -----------------------------------------------------------------------------------------------
 
 

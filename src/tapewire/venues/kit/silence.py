@@ -2,8 +2,9 @@
 
 Rules: what arrives costs nothing here; counters are looked at once a second (`Staleness` judges). A feed that is silent
 for longer than its class allows is asked about before it is called stale: its `probe` where it has one, else it is
-stale only if the same line brings others. One probe of a venue runs at a time, and none of one feed more often than its
-class allows, so that they cost no budget.
+stale only if the same line brings others. A few probes of a venue run at a time, in the order in which their feeds fell
+silent, so that one without an answer holds up no other; and none of one feed more often than its class allows, so that
+they cost no budget.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ LOOK_SECONDS: Final = 1.0
 PROBE_SECONDS: Final = 10.0
 """How long a probe may take; one that fails or takes longer proves nothing."""
 
+PROBES: Final = 8
+"""Of one venue that run at a time."""
+
 _LINE: Final = "line"
 
 
@@ -38,7 +42,7 @@ class Silence:
         self._made = 0
         self._task: asyncio.Task[None] | None = None
         self._probing: set[asyncio.Task[None]] = set()
-        self._probe_lock = asyncio.Lock()
+        self._may_probe = asyncio.Semaphore(PROBES)
 
     def follow(self, port: Port) -> None:
         """Look after it from now on, until it ends. One without a limit cannot fall silent."""
@@ -94,14 +98,15 @@ class Silence:
 
     async def _probe(self, news: Stale, port: Port) -> None:
         assert port.source.probe is not None
-        async with self._probe_lock:
-            count = port.arrivals
-            try:
-                async with asyncio.timeout(PROBE_SECONDS):
-                    is_current = await port.source.probe()
-            except Exception as error:
-                logger.info("%s: the probe failed: %s", port.consumer.name, error)
-                is_current = False
+        count, is_current = port.arrivals, True
+        async with self._may_probe:
+            if news.name in self._ports and port.arrivals == count:  # else it spoke while it waited
+                try:
+                    async with asyncio.timeout(PROBE_SECONDS):
+                        is_current = await port.source.probe()
+                except Exception as error:
+                    logger.info("%s: the probe failed: %s", port.consumer.name, error)
+                    is_current = False
         if news.name not in self._ports:
             return
         if not is_current and port.arrivals == count:
