@@ -249,6 +249,12 @@ class _Line(list["str | Mark"]):
             known = {entry.digest: number for number, entry in enumerate(entries, 1)}
             entries = entries[: max((known.get(digest, 0) for digest in self.digests), default=0)]
         published = [Published(entry.sequence, entry.digest, entry.published_at_ns) for entry in entries]
+        last = {entry.digest: entry.sequence for entry in entries}
+        said = next((entry for entry in entries if last[entry.digest] != entry.sequence), None)
+        assert said is None, (
+            f"the face says the same twice, in no. {said.sequence} and no. {last[said.digest]} of {self.key}: "
+            "whether both have come nobody can tell"
+        )
         items = [item if is_mark(item) else Observed(item, 0) for item in self]
         found = audit(published, items, self.servings)
         assert found.honest, "; ".join(found.findings)

@@ -82,6 +82,7 @@ class TemplateFace(TopicFace[TemplateSocket]):
     def __init__(self, context: FaceContext) -> None:
         super().__init__(context)
         self.routes = {}
+        self._told_at_ns = 0
         self.exchange = Exchange(f"{self.name}-{context.seed}")
         self.flow = Flow(
             self.exchange, lambda number, _: {"symbol": f"T{number}"}, f"{self.name}-{context.seed}"
@@ -99,7 +100,10 @@ class TemplateFace(TopicFace[TemplateSocket]):
             if isinstance(event, Traded):
                 self.send("trades", "trade", msgspec.to_builtins(event.trade), now_ns)
             elif isinstance(event, BalanceChanged):
-                self.send(f"balance:{event.account}", "balance", {"cash": event.cash, "at": now_ns}, now_ns)
+                # Later than the last: of two that say the same nobody could tell whether both have come.
+                self._told_at_ns = max(now_ns, self._told_at_ns + 1)
+                balance = {"cash": event.cash, "at": self._told_at_ns}
+                self.send(f"balance:{event.account}", "balance", balance, now_ns)
 
     def encode(self, entry: Entry, payload: Any, dialect: Any) -> bytes:
         channel = entry.topic.partition(":")[0]
