@@ -42,9 +42,9 @@ SECONDS: Final = 600.0
 HEALING_SECONDS: Final = 180.0
 """After the last of them: within it every book must be live."""
 
-PROBE_SECONDS: Final = 12.0
-"""What the proof of a silence may take beside the silence itself, a look each second among it. All feeds of a run are
-asked about side by side."""
+PROBE_SECONDS: Final = 17.0
+"""What the proof of a silence may take beside the silence itself: ten seconds, two looks, and half of what the proof
+before it took, whose answer was of that moment. All feeds of a run are asked about side by side."""
 
 SUSPENDED_SECONDS: Final = 2.0
 """What of the time in which nothing ran counts: what was due then is judged so much later."""

@@ -79,6 +79,9 @@ class Silence:
             elif (count := port.arrivals) != self._counted[name]:
                 self._counted[name] = count
                 self._staleness.heard(name, now)
+                if port.silent_before:
+                    self._begin_again(name, port.silent_before)
+                    port.silent_before = 0.0
         for news in self._staleness.look(now):
             if isinstance(news, Stale) and news.kind == "topic":
                 self._suspect(news)
@@ -113,11 +116,12 @@ class Silence:
             port.fall_mute(f"silent for {news.silent:.0f} s, and the venue does not say that nothing is new")
         self._begin_again(news.name)
 
-    def _begin_again(self, name: str) -> None:
-        """Judge it anew after another such silence."""
+    def _begin_again(self, name: str, silent: float = 0.0) -> None:
+        """Judge it anew after another such silence, of which so many seconds have passed."""
         port = self._ports[name]
         assert port.source.quiet is not None
-        self._staleness.follow(name, self._clock.monotonic(), connection=_LINE, limit=port.source.quiet)
+        began = self._clock.monotonic() - silent
+        self._staleness.follow(name, began, connection=_LINE, limit=port.source.quiet)
 
     def _forget(self, name: str) -> None:
         del self._ports[name], self._counted[name]

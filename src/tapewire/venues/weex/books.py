@@ -148,11 +148,23 @@ class BookFeed:
         if not self._ask_first() and self.book.is_tradable:
             reader.consumer.put(self._update(None, b"", self._clock.time_ns()))
 
-    def watch(self, viewer: BookViewer) -> None:
-        """It is told from now on; at once, where there is a proven book already."""
+    def watch(self, viewer: BookViewer, quiet: float) -> None:
+        """It is told from now on; at once, where there is a proven book already.
+
+        One that was silent for `quiet` seconds is built anew: whoever reads it already may know that it is mute.
+        """
         self._viewers = (*self._viewers, viewer)
-        if not self._ask_first() and self.book.is_tradable:
+        if self._ask_first() or not self.book.is_tradable:
+            return
+        if self.silent_seconds < quiet:
             viewer.changed()
+        else:
+            self.resync(viewer)
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long nothing has changed it, 0 before there is a book."""
+        return (self._clock.time_ns() - self._proven_ns) / 1e9 if self._proven_ns else 0.0
 
     def _ask_first(self) -> bool:
         """Ask for the topic, unless somebody has: then False."""

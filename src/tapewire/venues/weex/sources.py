@@ -43,7 +43,9 @@ class BookWatch(Feeding):
         """Watch from now on."""
         self._port, self._feed = port, self._make_feed()
         port.consumer.add(self)
-        self._feed.watch(self)
+        assert port.source.quiet is not None
+        port.silent_before = self._feed.silent_seconds
+        self._feed.watch(self, port.source.quiet)
 
     # It is the levels of a view.
 
