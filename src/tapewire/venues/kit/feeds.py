@@ -100,6 +100,9 @@ class Port:
     called once, as soon as nothing more comes.
     """
 
+    silent_before: float = 0.0
+    """Seconds of silence that had passed when it joined what others are fed by already; they count as its own."""
+
     def __init__(
         self,
         source: Source,
@@ -130,8 +133,6 @@ class Port:
         self._is_served = False
         self._finish = "left"  # why it is over, where that is no error
         self._changes = 0
-        self.silent_before = 0.0
-        """Seconds of silence that had passed when it joined what others are fed by already; they count as its own."""
         self.view: BookView | None = None
         if source.book is not None:
             self.view = BookView(
