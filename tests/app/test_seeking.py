@@ -83,10 +83,9 @@ def check(path: Path, step: float) -> int:
     ("venue", "seconds", "fault", "step"),
     [
         ("weex", 8.0, "abort", 0.7),
-        ("sxbet", 8.0, "abort", 0.7),
         *(
             pytest.param(venue, 30.0, fault, 1.3, marks=pytest.mark.taped)
-            for venue in ("weex", "sxbet")
+            for venue in ("weex",)
             for fault in (
                 "",
                 "abort",
@@ -106,6 +105,13 @@ async def test_from_any_moment_on_it_tells_the_same_whatever_it_began_with(
 ):
     path = await seeded(venue, tmp_path, seconds, fault)
     assert await asyncio.to_thread(check, path, step) >= 3
+
+
+async def test_books_and_tickers_of_channels_begin_in_the_midst_and_with_trades_beside_them_nothing_does(tmp_path):
+    path = await seeded("sxbet", tmp_path, 8.0, "abort", kinds=["book", "ticker"])
+    assert await asyncio.to_thread(check, path, 0.7) >= 3
+    path = await seeded("sxbet", tmp_path, 4.0, kinds=["book", "trades"])
+    assert await asyncio.to_thread(check, path, 1.5) == 0
 
 
 @pytest.mark.parametrize("venue", ["stx", pytest.param("stake", marks=pytest.mark.taped)])
@@ -193,6 +199,6 @@ async def test_whatever_moment_is_drawn_what_is_told_is_the_rest_of_the_whole(
 ):
     path = await seeded(venue, tmp_path, seconds, "abort")
     begun = await asyncio.to_thread(check_any, path, examples)
-    has_seeds = venue in ("weex", "sxbet")
+    has_seeds = venue == "weex"
     assert begun == 0 or has_seeds
     assert begun > 0 or not has_seeds or examples < 60

@@ -42,9 +42,9 @@ SECONDS: Final = 600.0
 HEALING_SECONDS: Final = 180.0
 """After the last of them: within it every book must be live."""
 
-PROBE_SECONDS: Final = 17.0
-"""What the proof of a silence may take beside the silence itself: ten seconds, two looks, and half of what the proof
-before it took, whose answer was of that moment. All feeds of a run are asked about side by side."""
+PROBE_SECONDS: Final = 12.0
+"""What the proof of a silence may take beside the silence itself, a look each second among it, for each feed of the
+venue: a mark that its user takes counts as a voice of it."""
 
 SUSPENDED_SECONDS: Final = 2.0
 """What of the time in which nothing ran counts: what was due then is judged so much later."""
@@ -507,7 +507,8 @@ class _Run:
     def _unnoticed(self) -> float:
         """For how long a book here may be silent before that is known."""
         quiet = max(watched.feed._port.source.quiet for watched in self.watched.values())
-        return float(quiet * self.at.silences + PROBE_SECONDS)
+        feeds = len(self.watched) + (0 if self.own is None else len(self.own.feeds))
+        return float(quiet * self.at.silences + PROBE_SECONDS * feeds)
 
     def _unreachable(self) -> None:
         self.network.unreachable(times=self.world.chance.randint(1, 5))

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from ...errors import ConfigurationError, TapewireError
+from ...errors import ConfigurationError, NotSupported, TapewireError
 from ...market.capabilities import Capability, Verb, check_verb
 from ...market.feed import Feed, WatchOptions
 from ...market.venue import Venue
@@ -153,6 +153,9 @@ class PaperVenue(VenueMarket):
     async def _open_orders(self, instrument_id: str | None) -> list[Order]:
         orders = self._account.engine.open_orders(self._account.now_ns())
         return [order for order in orders if instrument_id in (None, order.instrument_id)]
+
+    def _follow(self, request: OrderRequest) -> None:
+        raise NotSupported("follow_order", self.name, why="an order on paper does not outlive its program")
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -77,11 +77,12 @@ class Seeding:
     async def snapshots(
         self, market: SXBetMarket, wanted: Mapping[str, Sequence[str]]
     ) -> list[tuple[str, bytes]] | None:
-        """Ask for what books and odds begin with; no message is one. None in a generation of another wire.
+        """Ask for what books and odds begin with; no message is one.
 
+        None in a generation of another wire, and where trades are wanted: which were told before is kept by nobody.
         Raises SXBetError.
         """
-        if market.client.profile.book == "levels":
+        if market.client.profile.book == "levels" or "watch_trades" in wanted:
             return None
         hashes = {
             verb: list(dict.fromkeys(parse_outcome_id(each)[0] for each in ids))
