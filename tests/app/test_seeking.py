@@ -107,7 +107,9 @@ async def test_from_any_moment_on_it_tells_the_same_whatever_it_began_with(
     assert await asyncio.to_thread(check, path, step) >= 3
 
 
-async def test_books_and_tickers_of_channels_begin_in_the_midst_and_with_trades_beside_them_nothing_does(tmp_path):
+async def test_books_and_tickers_of_channels_begin_in_the_midst_and_with_trades_beside_them_nothing_does(
+    tmp_path,
+):
     path = await seeded("sxbet", tmp_path, 8.0, "abort", kinds=["book", "ticker"])
     assert await asyncio.to_thread(check, path, 0.7) >= 3
     path = await seeded("sxbet", tmp_path, 4.0, kinds=["book", "trades"])
