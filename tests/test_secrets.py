@@ -18,6 +18,12 @@ LEAK = "hunter2-Zq8"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
 
 
+@pytest.fixture(autouse=True)
+def nobody_else_holds_a_secret():
+    """What earlier tests dropped, in circles too, is no secret any more."""
+    gc.collect()
+
+
 def raised_text(call) -> str:
     try:
         call()

@@ -305,7 +305,7 @@ class _Trade(msgspec.Struct, gc=False):
 
 
 _read_trades = msgspec.json.Decoder(list[_Trade]).decode
-_are_plain: Final = re.compile(r"\d++(?:\.\d++)?+ \d++(?:\.\d++)?+ \d++(?:\.\d++)?+", re.ASCII).fullmatch
+_are_plain: Final = re.compile(r"\d+(?:\.\d+)? \d+(?:\.\d+)? \d+(?:\.\d+)?", re.ASCII).fullmatch
 
 
 Quick: TypeAlias = Callable[[bytes | msgspec.Raw, str], list[dict[str, Any]] | None]
