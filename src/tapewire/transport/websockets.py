@@ -189,7 +189,12 @@ class WebsocketsTransport:
                 self._to_write.set()
                 await asyncio.wait([self._writer])
                 self._connection.close_timeout = timeout
-                await self._connection.close(code, reason)
+                try:
+                    await self._connection.close(code, reason)
+                except (
+                    AttributeError
+                ):  # Python 3.11 aborts a TLS line twice, and the second time has nothing left to abort
+                    pass
                 await self._ended.wait()
         except TimeoutError:
             self._abort("the peer did not answer the close")
