@@ -14,7 +14,7 @@ import httpx2
 import tapewire
 from tapewire.retry import RetryPolicy
 from tapewire.sandbox.core.flow import HOUSE
-from tapewire.trading import Limits
+from tapewire.trading import Limits, PaperConfig
 from tapewire.transport.memory import MemoryNetwork
 from tests.market.played import PLAYED, PlayedMarket, PlayedVenue
 
@@ -50,19 +50,20 @@ class Desk:
     def connect(self) -> Any:
         return self.kind.connect(**self._settings)
 
+    def connect_on_paper(self) -> Any:
+        balance = dict.fromkeys(("USD", "USDC", "USDT"), Decimal(1_000_000))
+        return tapewire.paper(self.connect(), PaperConfig(balance=balance))
+
     def guard(self, **options: Any) -> Any:
         """`options`: of `tapewire.guard`, and of `Limits`."""
         of_limits = {name: options.pop(name) for name in Limits.__struct_fields__ if name in options}
-        return tapewire.guard(
-            self.connect,
-            Limits(**of_limits),
-            self.directory,
-            **{"stall": None, "clock": self.clock, **options},
-        )
+        make = self.connect_on_paper if options.pop("is_on_paper", False) else self.connect
+        options = {"stall": None, "clock": self.clock, **options}
+        return tapewire.guard(make, Limits(**of_limits), self.directory, **options)
 
     def at(self, guarded: Any) -> PlayedMarket:
         """What happens at the venue, to the account of that guard."""
-        return self.kind(guarded._venue, self.venue)
+        return self.kind(getattr(guarded._venue, "inner", guarded._venue), self.venue)
 
     async def _answer(self, request: httpx2.Request) -> httpx2.Response:
         answer = await self.venue.http.handle_async_request(request)

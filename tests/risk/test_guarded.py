@@ -354,6 +354,43 @@ async def test_an_order_on_its_way_when_a_halt_begins_is_not_left_open(
 
 
 @BOTH
+@pytest.mark.parametrize("flatten", [False, True])
+async def test_a_market_order_of_the_strategys_is_no_order_of_the_halt(
+    clock: VirtualClock, name: str, flatten: bool, tmp_path: Any
+) -> None:
+    async with desk(clock, name, tmp_path) as at_desk, at_desk.guard(flatten=flatten) as guarded:
+        at = at_desk.at(guarded)
+        await resting(guarded, at, at_desk.size)
+        outcome, _ = await asyncio.gather(
+            guarded.place_order(at.instruments[0], "buy", at_desk.size, client_order_id="late"),
+            guarded.halt("now"),
+            return_exceptions=True,
+        )
+
+        assert b"late" in (tmp_path / "journal.jsonl").read_bytes()
+        assert isinstance(outcome, OrderDenied)
+        assert "late" not in at_desk.placed
+
+
+@BOTH
+async def test_a_guard_of_an_account_on_paper_begins_anew_where_its_orders_ended_with_the_program(
+    clock: VirtualClock, name: str, tmp_path: Any
+) -> None:
+    async with desk(clock, name, tmp_path) as at_desk:
+        async with at_desk.guard(is_on_paper=True) as guarded:
+            at = at_desk.at(guarded)
+            await resting(guarded, at, at_desk.size)
+            assert not at_desk.placed
+        async with at_desk.guard(is_on_paper=True) as guarded:
+            assert len(guarded._account.gate.open_orders()) == 1
+            await asyncio.sleep(5)
+            assert not guarded._account.gate.open_orders()
+            await resting(guarded, at, at_desk.size)
+            await guarded.halt("a drill")
+            assert not await guarded.open_orders()
+
+
+@BOTH
 async def test_a_halt_between_the_journal_and_the_wire_keeps_the_order_back(
     clock: VirtualClock, name: str, tmp_path: Any
 ) -> None:

@@ -55,6 +55,9 @@ OrderStatus: TypeAlias = Literal[
 FINAL_STATUSES: frozenset[OrderStatus] = frozenset({"rejected", "denied", "filled", "canceled", "expired"})
 """Nothing follows these."""
 
+MOST_REASON = 500
+"""Characters of a reason that is not ours."""
+
 _SIDES = get_args(OrderSide)
 _KINDS = get_args(OrderKind)
 _TIMES_IN_FORCE = get_args(TimeInForce)
@@ -88,6 +91,30 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidField(
                 "post_only", self.post_only, "only on a limit order that is good till canceled"
             )
+
+    def as_order(
+        self,
+        status: OrderStatus,
+        received_at_ns: int,
+        *,
+        venue_order_id: str | None = None,
+        reason: str = "",
+    ) -> Order:
+        """The order as far as it is known without the venue's word: nothing of it is filled. A long reason is cut."""
+        return Order(
+            venue=self.venue,
+            instrument_id=self.instrument_id,
+            client_order_id=self.client_order_id,
+            venue_order_id=venue_order_id,
+            side=self.side,
+            size=self.size,
+            status=status,
+            kind=self.kind,
+            price=self.price,
+            reason=reason[:MOST_REASON],
+            venue_time_ns=None,
+            received_at_ns=received_at_ns,
+        )
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,22 +86,7 @@ class Account:
 
     def refused(self, request: OrderRequest, reason: str) -> None:
         """It never left, or the venue has said no: it counts no longer."""
-        self.heard(
-            Order(
-                venue=request.venue,
-                instrument_id=request.instrument_id,
-                client_order_id=request.client_order_id,
-                venue_order_id=None,
-                side=request.side,
-                size=request.size,
-                status="rejected",
-                kind=request.kind,
-                price=request.price,
-                reason=reason[:500],
-                venue_time_ns=None,
-                received_at_ns=self._clock.time_ns(),
-            )
-        )
+        self.heard(request.as_order("rejected", self._clock.time_ns(), reason=reason))
 
     # --- what we hear -----------------------------------------------------------------------------------------------
 

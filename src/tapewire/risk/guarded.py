@@ -7,6 +7,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -224,26 +225,26 @@ class GuardedVenue(Venue):
                 raise OrderDenied("needs_live", f"{feed.verb} has ended: what is filled is heard no more")
         return await self._pass(request, instrument)
 
-    async def _pass(self, request: OrderRequest, instrument: Instrument) -> Order:
-        """Through the gate, into the journal, onto the wire: in this order, and to its end whoever still waits."""
+    async def _pass(self, request: OrderRequest, instrument: Instrument, *, closes: bool = False) -> Order:
+        """Through the gate, into the journal, onto the wire: in this order, and to its end whoever still waits.
+
+        `closes`: it is the halt's own, and passes while that is under way.
+        """
         account = self._account
         account.add(instrument)
         quoted = await self._quotes.quoted(instrument.instrument_id)
         self._price(instrument.instrument_id)  # what the order loses counts from before it
         approved = await account.approve(request, quoted)
-        task = asyncio.get_running_loop().create_task(self._send(approved.request), name="tapewire order")
+        task = asyncio.get_running_loop().create_task(
+            self._send(approved.request, closes=closes), name="tapewire order"
+        )
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
         return await asyncio.shield(task)
 
-    def _stopped_by_now(self, request: OrderRequest) -> bool:
-        """A halt that began while the journal was written. What closes positions for it passes."""
-        if self.state.state is RiskState.HALTED:
-            return True
-        return bool(self._stopped) and request.kind != "market"
-
-    async def _send(self, request: OrderRequest) -> Order:
-        if self._stopped_by_now(request):
+    async def _send(self, request: OrderRequest, *, closes: bool) -> Order:
+        is_stopped = self._stopped and not closes  # while the journal was written
+        if is_stopped or self.state.state is RiskState.HALTED:
             self._account.refused(request, "halted meanwhile")
             raise OrderDenied("halted", self._stopped or self.state.reason)
         try:
@@ -372,7 +373,8 @@ class GuardedVenue(Venue):
         if self._switch is not None and not trouble:
             self._switch.done()
         if flatten and account.gate.state.state is not RiskState.HALTED:
-            trouble = "; ".join(filter(None, (trouble, await halting.flatten(account, self._pass))))
+            held = await halting.flatten(account, partial(self._pass, closes=True))
+            trouble = "; ".join(filter(None, (trouble, held)))
         account.halt(reason)
         if trouble:
             self._alarm(Alarm(what="halt", text=trouble))

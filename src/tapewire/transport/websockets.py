@@ -189,12 +189,7 @@ class WebsocketsTransport:
                 self._to_write.set()
                 await asyncio.wait([self._writer])
                 self._connection.close_timeout = timeout
-                try:
-                    await self._connection.close(code, reason)
-                except (
-                    AttributeError
-                ):  # Python 3.11 aborts a TLS line twice, and the second time has nothing left to abort
-                    pass
+                await self._connection.close(code, reason)
                 await self._ended.wait()
         except TimeoutError:
             self._abort("the peer did not answer the close")
@@ -203,7 +198,10 @@ class WebsocketsTransport:
     def abort(self) -> None:
         """Drop the connection at once, without a close frame."""
         if self._ended.is_set():
-            self._connection.transport.close()  # our answer to the peer's close may still be in its buffer
+            if (
+                not self._connection.transport.is_closing()
+            ):  # asyncio of 3.11 cannot be told so twice over TLS
+                self._connection.transport.close()  # our answer to the peer's close may still be in its buffer
         else:
             self._abort("aborted")
 

@@ -80,6 +80,11 @@ class PaperAccount:
             self._answer(latest)
         self._arm()
 
+    def say(self, order: Order) -> None:
+        """Tell how an order stands that the engine does not know."""
+        for feed in self._feeds:
+            feed.hear(order)
+
     async def answered(self, client_order_id: str, *, until_final: bool = False) -> Order:
         """The order, as soon as something is told of it, or its end is. Ask before `tell`.
 

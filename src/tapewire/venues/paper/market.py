@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from ...errors import ConfigurationError, NotSupported, TapewireError
+from ...errors import ConfigurationError, TapewireError
 from ...market.capabilities import Capability, Verb, check_verb
 from ...market.feed import Feed, WatchOptions
 from ...market.venue import Venue
@@ -155,7 +155,15 @@ class PaperVenue(VenueMarket):
         return [order for order in orders if instrument_id in (None, order.instrument_id)]
 
     def _follow(self, request: OrderRequest) -> None:
-        raise NotSupported("follow_order", self.name, why="an order on paper does not outlive its program")
+        """An order of an earlier program is nowhere: the account on paper ended with it."""
+        now_ns = self._account.now_ns()
+        if all(
+            each.client_order_id != request.client_order_id
+            for each in self._account.engine.open_orders(now_ns)
+        ):
+            self._account.say(
+                request.as_order("rejected", now_ns, reason="an order on paper ends with its program")
+            )
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -244,7 +244,7 @@ class STXMarket(VenueMarket):
         except (STXTransportException, STXServerException) as error:
             if not error.outcome_unknown:
                 raise
-            order = _unknown(request, str(error), self.clock.time_ns())
+            order = request.as_order("unknown", self.clock.time_ns(), reason=str(error))
             self._lookups.follow(order)
             self._learnt(order)
             return order
@@ -295,7 +295,9 @@ class STXMarket(VenueMarket):
         return [*listed, *unknown]
 
     def _follow(self, request: OrderRequest) -> None:
-        self._lookups.follow(_unknown(request, "sent by an earlier run", self.clock.time_ns()))
+        self._lookups.follow(
+            request.as_order("unknown", self.clock.time_ns(), reason="sent by an earlier run")
+        )
 
     async def _look_up(self, order: Order) -> Order | None:
         """The order as the venue has it; None where it has none. Raises what the call raises."""
@@ -361,20 +363,3 @@ def _quantity(size: Decimal) -> float:
     if Decimal(repr(written)) != size:
         raise InvalidField("size", size, "contracts with few enough digits for a JSON number")
     return written
-
-
-def _unknown(request: OrderRequest, reason: str, now_ns: int) -> Order:
-    return Order(
-        venue=request.venue,
-        instrument_id=request.instrument_id,
-        client_order_id=request.client_order_id,
-        venue_order_id=None,
-        side=request.side,
-        size=request.size,
-        status="unknown",
-        kind=request.kind,
-        price=request.price,
-        reason=reason[:500],
-        venue_time_ns=None,
-        received_at_ns=now_ns,
-    )

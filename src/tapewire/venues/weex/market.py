@@ -20,7 +20,7 @@ import msgspec
 from ...clock import Clock
 from ...errors import TapewireError, UnknownInstrument
 from ...market import Capability, Verb
-from ...model import Instrument, InvalidField, Market, Order, OrderRequest, OrderStatus
+from ...model import Instrument, InvalidField, Market, Order, OrderRequest
 from ...retry import RandomFraction, RetryPolicy
 from ...secrets import Secret
 from ...session.options import Statistics
@@ -283,30 +283,12 @@ class WeexMarket(VenueMarket):
                 client_order_id=request.client_order_id,
             )
         except OrderOutcomeUnknown as error:
-            order = self._as_asked(request, None, "unknown", error.message)
+            order = request.as_order("unknown", self.clock.time_ns(), reason=error.message)
             self._lookups.follow(order)
             for rows in self._order_rows:
                 rows.learn(order)
             return order
-        return self._as_asked(request, placed["order_id"], "accepted")
-
-    def _as_asked(
-        self, request: OrderRequest, order_id: str | None, status: OrderStatus, reason: str = ""
-    ) -> Order:
-        return Order(
-            venue=VENUE,
-            instrument_id=request.instrument_id,
-            client_order_id=request.client_order_id,
-            venue_order_id=order_id,
-            side=request.side,
-            size=request.size,
-            status=status,
-            venue_time_ns=None,
-            received_at_ns=self.clock.time_ns(),
-            kind=request.kind,
-            price=request.price,
-            reason=reason,
-        )
+        return request.as_order("accepted", self.clock.time_ns(), venue_order_id=placed["order_id"])
 
     async def _cancel(self, order: Order) -> Order:
         try:
@@ -372,7 +354,9 @@ class WeexMarket(VenueMarket):
         return [to_order(row, now_ns) for row in rows]
 
     def _follow(self, request: OrderRequest) -> None:
-        self._lookups.follow(self._as_asked(request, None, "unknown", "sent by an earlier run"))
+        self._lookups.follow(
+            request.as_order("unknown", self.clock.time_ns(), reason="sent by an earlier run")
+        )
 
     async def _look_up(self, order: Order, *, is_reconciled: bool = False) -> Order | None:
         try:
