@@ -184,7 +184,7 @@ def test_a_replay_is_excused_by_what_a_line_said_in_its_place_and_by_nothing_els
     assert not Difference(what="a request", **facts).is_another_message
 
 
-async def test_a_replay_that_ends_early_is_never_excused(tmp_path):
+async def test_a_replay_that_ends_early_and_whose_lines_said_nothing_else_is_not_excused(tmp_path):
     with DemoTapes(["stx"], tmp_path, "http://127.0.0.1:9", 1) as tapes:
         tapes.step("stx", "leave")
     replay = await asyncio.to_thread(tapes.replay, [], lambda stream: [])

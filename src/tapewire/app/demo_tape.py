@@ -153,8 +153,7 @@ class DemoTapes:
                     for finding in played.differences(stream, audit, servings(stream))
                 ]
             except Exception as error:  # whatever it is, the demo is over and says so
-                early = f"it ended early: {type(error).__name__}: {error}"
-                return DemoReplay(records=records, differences=0, findings=(early,))
+                findings = [f"it ended early: {type(error).__name__}: {error}"]
             others = sum(each.is_another_message for each in replay.differences)
             return DemoReplay(records=records, differences=others, findings=tuple(findings))
 
